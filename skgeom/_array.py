@@ -1,0 +1,182 @@
+"""The only file that knows array libraries.
+
+Everything above speaks the array API standard through ``xp = namespace(x)``. What the standard lacks stands here once:
+in standard operations where possible, by capability (``hasattr``) where that pays, by the name of a library only where
+data cross from one machine part to another. No library but NumPy is imported before the user has brought its arrays,
+or has asked for a device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import array_api_compat
+import numpy as np
+
+from skgeom._typing import Array, Device, Namespace
+
+HOST_BLOCK_BYTES = 3 << 19
+"""Bytes worked on at once on a CPU: large enough for an efficient matrix product, small enough to stay in cache."""
+
+ACCELERATOR_BLOCK_BYTES = 1 << 28
+"""The same on any other device, where the start of an operation costs more than the memory."""
+
+
+def namespace(*arrays: Array) -> Namespace:
+    """Return the array API namespace that the arrays share."""
+    return array_api_compat.array_namespace(*arrays)
+
+
+def device_of(x: Array) -> Device:
+    """Return the device on which the array lives."""
+    return array_api_compat.device(x)
+
+
+def is_foreign(x: object) -> bool:
+    """Tell whether x is an array of a library other than NumPy, one that never leaves its library and device."""
+    return (
+        array_api_compat.is_array_api_obj(x)
+        and not array_api_compat.is_numpy_array(x)
+        and not array_api_compat.is_lazy_array(x)
+    )
+
+
+def kind_of(x: Array) -> str:
+    """Name the library and the device of an array, for messages."""
+    return f"{namespace(x).__name__.removeprefix('array_api_compat.')} on {device_of(x)}"
+
+
+def same_kind(x: Array, y: Array) -> bool:
+    """Tell whether two arrays belong to one library and live on one device."""
+    return namespace(x) is namespace(y) and device_of(x) == device_of(y)
+
+
+def is_real_floating(x: Array) -> bool:
+    """Tell whether the array holds real floating numbers."""
+    return namespace(x).isdtype(x.dtype, "real floating")
+
+
+def widen(x: Array) -> Array:
+    """Return x in float32 or float64: halves become float32, booleans and integers float64."""
+    xp = namespace(x)
+    if is_real_floating(x):
+        return xp.astype(x, xp.float32) if xp.finfo(x.dtype).bits < 32 else x
+    return xp.astype(x, xp.float64)
+
+
+def float64(x: Array) -> Array:
+    """Return x in double precision, the precision of every accumulation."""
+    xp = namespace(x)
+    return xp.astype(x, xp.float64, copy=False)
+
+
+def is_on_host(x: Array) -> bool:
+    """Tell whether the array lives in the memory of the CPU."""
+    return str(device_of(x)).endswith(("cpu", "CPU_DEVICE')"))
+
+
+def epsilon(x: Array) -> float:
+    """Return the relative spacing of the numbers of x."""
+    return float(namespace(x).finfo(x.dtype).eps)
+
+
+def asarray_like(values: Any, like: Array, dtype: Any = None) -> Array:
+    """Return host values as an array of the library, device and (unless told otherwise) dtype of another."""
+    xp = namespace(like)
+    return xp.asarray(values, dtype=like.dtype if dtype is None else dtype, device=device_of(like))
+
+
+def take_rows(x: Array, index: np.ndarray) -> Array:
+    """Return the rows, or entries, of x at positions known on the host."""
+    xp = namespace(x)
+    return xp.take(x, asarray_like(index, x, dtype=xp.int64), axis=0)
+
+
+def to_numpy(x: Array) -> np.ndarray:
+    """Copy an array of any library and device to the host, cut from any gradient."""
+    if array_api_compat.is_torch_array(x):
+        return widen(x.detach()).cpu().numpy() if x.is_floating_point() else x.detach().cpu().numpy()
+    if array_api_compat.is_cupy_array(x):
+        return x.get()
+    if array_api_compat.is_array_api_strict_namespace(namespace(x)):
+        x = x.to_device(namespace(x).__array_namespace_info__().default_device())
+    return np.asarray(x)
+
+
+def to_float(x: Array) -> float:
+    """Return a 0-d array as a Python float: the border between what is differentiable and what is not."""
+    return float(x.detach()) if hasattr(x, "detach") else float(x)
+
+
+def find_accelerator(device: str) -> tuple[Namespace, Device] | None:
+    """Find the library that drives ``"cuda"`` or ``"cuda:1"``: CuPy if it sees a GPU, else Torch, else None.
+
+    CuPy imports without a GPU, hence the question to the driver.
+    """
+    index = int(device.partition(":")[2] or 0)
+    try:
+        import cupy
+
+        if cupy.cuda.is_available():
+            return array_api_compat.array_namespace(cupy.empty(0)), cupy.cuda.Device(index)
+    except ImportError:
+        pass
+    try:
+        import torch
+    except ImportError:
+        return None
+    if not torch.cuda.is_available():
+        return None
+    return array_api_compat.array_namespace(torch.empty(0)), torch.device("cuda", index)
+
+
+def place(x: np.ndarray, device: str | None) -> Array:
+    """Move a host array to a device named in words: None and "cpu" stay, "auto" moves where there is a GPU.
+
+    Raises
+    ------
+    RuntimeError
+        If a GPU is asked for and no installed library sees one.
+    """
+    if device in (None, "cpu"):
+        return x
+    found = find_accelerator("cuda" if device == "auto" else device)
+    if found is not None:
+        xp, where = found
+        return xp.asarray(x, device=where)
+    if device == "auto":
+        return x
+    raise RuntimeError(
+        f"device={device!r} was asked for, but no GPU is visible. Install a CUDA build of CuPy or Torch "
+        'on a machine with an NVIDIA driver, or pass device="auto" to fall back to the CPU.'
+    )
+
+
+def row_blocks(x: Array, columns: int = 0) -> Iterator[slice]:
+    """Cut the rows of x into slices whose rows, or the same number of rows of `columns` entries, fill one block."""
+    n, d = x.shape
+    row_bytes = max(d, columns, 1) * namespace(x).finfo(x.dtype).bits // 8
+    step = max(1, (HOST_BLOCK_BYTES if is_on_host(x) else ACCELERATOR_BLOCK_BYTES) // row_bytes)
+    return (slice(start, min(start + step, n)) for start in range(0, n, step))
+
+
+def peak(x: Array) -> float:
+    """Return max |x| (NaN where there is a NaN) without a temporary of the size of x."""
+    xp = namespace(x)
+    peaks = [(-to_float(xp.min(x[rows, :])), to_float(xp.max(x[rows, :]))) for rows in row_blocks(x)]
+    return float(np.max(peaks))
+
+
+def logsumexp(x: Array, axis: int) -> Array:
+    """Return log Σ exp(x) along an axis, never overflowing."""
+    xp = namespace(x)
+    top = xp.max(x, axis=axis, keepdims=True)
+    return xp.squeeze(top, axis=axis) + xp.log(xp.sum(xp.exp(x - top), axis=axis))
+
+
+def one_hot(codes: Array, k: int, like: Array) -> Array:
+    """Return the (n, k) indicator matrix of integer codes, in the dtype of another array."""
+    xp = namespace(like)
+    classes = xp.arange(k, dtype=codes.dtype, device=device_of(like))
+    return xp.astype(codes[:, None] == classes[None, :], like.dtype)

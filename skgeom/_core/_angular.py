@@ -1,0 +1,124 @@
+"""What the directions of a cloud say: mean cosines, conformity, partition functions.
+
+The sum of the unit rows, one vector, answers every question about mean cosines exactly in O(nd): the mean cosine of a
+row to all others needs no pairs.
+"""
+
+from __future__ import annotations
+
+from math import log
+from typing import NamedTuple
+
+from skgeom._array import device_of, float64, logsumexp, namespace, row_blocks
+from skgeom._core._moments import AnyMoments, about_origin
+from skgeom._core._spectrum import axes, singular_values
+from skgeom._typing import Array
+
+
+class Resultant(NamedTuple):
+    """Number of unit rows and their sum (d,), in float64; two of them merge by addition."""
+
+    n: int
+    total: Array
+
+
+class UnitRows(NamedTuple):
+    """Rows x (n, d) that are not zero, and their norms (n,): the unit rows x / norms, never stored."""
+
+    x: Array
+    norms: Array
+
+
+def norms(x: Array) -> Array:
+    """Return the Euclidean norms of the rows."""
+    xp = namespace(x)
+    return xp.sqrt(xp.vecdot(x, x))
+
+
+def unit(x: Array) -> Array:
+    """Return the rows divided by their norms."""
+    return x / norms(x)[:, None]
+
+
+def resultant(rows: UnitRows) -> Resultant:
+    """Return the sum of the unit rows."""
+    x, length = rows
+    return Resultant(x.shape[0], sum(float64((1 / length[b]) @ x[b, :]) for b in row_blocks(x)))
+
+
+def average_cosine(rows: UnitRows) -> Array:
+    """Return the mean cosine over pairs of different rows: (‖Σu‖² - n) / (n(n - 1))."""
+    n, total = resultant(rows)
+    xp = namespace(total)
+    return xp.clip((xp.vecdot(total, total) - n) / (n * (n - 1)), min=-1.0, max=1.0)
+
+
+def mean_cosines(rows: UnitRows, mean: Array) -> Array:
+    """Return ⟨u, mean⟩ for each unit row u."""
+    xp = namespace(rows.x)
+    return (rows.x @ xp.astype(mean, rows.x.dtype)) / rows.norms
+
+
+def conformity(rows: UnitRows) -> Array:
+    """Return the mean cosine of each row to all others: (⟨u, Σu⟩ - 1) / (n - 1)."""
+    n, total = resultant(rows)
+    return namespace(total).clip(mean_cosines(rows, total / (n - 1)) - 1 / (n - 1), min=-1.0, max=1.0)
+
+
+def conformity_to(rows: UnitRows, reference: Resultant) -> Array:
+    """Return the mean cosine of each row to the rows of another cloud."""
+    return namespace(rows.x).clip(mean_cosines(rows, reference.total / reference.n), min=-1.0, max=1.0)
+
+
+def log_partition(x: Array, v: Array, *, both_signs: bool) -> Array:
+    """Return log Z(v) = log Σ exp⟨v, x⟩ for each direction v (m, d), with both signs for v and then for -v."""
+    xp = namespace(x)
+    directions = xp.astype(v, x.dtype)
+    parts = []
+    for rows in row_blocks(x, columns=directions.shape[0]):
+        logits = x[rows, :] @ directions.T
+        part = logsumexp(logits, 0)
+        parts.append(float64(xp.concat([part, logsumexp(-logits, 0)]) if both_signs else part))
+    return logsumexp(xp.stack(parts), 0)
+
+
+def partition_spread(log_z: Array) -> tuple[Array, Array]:
+    """Return I1 = min Z / max Z and I2 = std Z / mean Z from log Z."""
+    xp = namespace(log_z)
+    top = xp.max(log_z)
+    z = xp.exp(log_z - top)
+    mean = xp.mean(z)
+    return xp.exp(xp.min(log_z) - top), xp.sqrt(xp.mean((z - mean) ** 2)) / mean
+
+
+def eigen_log_partition(x: Array, m: AnyMoments, *, both_signs: bool) -> Array:
+    """Return log Z over the eigenvectors of XᵀX, with both signs or with the one that points along the mean.
+
+    A direction in the null space of X has Z = n exactly, and needs no product.
+    """
+    xp = namespace(x)
+    v = axes(about_origin(m)).directions
+    log_z = log_partition(x, v if both_signs else toward(v, m.mean), both_signs=both_signs)
+    null = (x.shape[1] - v.shape[0]) * (2 if both_signs else 1)
+    return xp.concat([log_z, xp.full((null,), log(x.shape[0]), dtype=log_z.dtype, device=device_of(log_z))])
+
+
+def toward(v: Array, mean: Array) -> Array:
+    """Return each direction with the sign that makes its product with the mean of the rows non-negative."""
+    return namespace(v).where((v @ mean < 0)[:, None], -v, v)
+
+
+def first_order(m: AnyMoments) -> Array:
+    """Return the first-order form of I1: (n - ‖Σx‖) / (n + ‖Σx‖)."""
+    xp = namespace(m.mean)
+    total = m.n * xp.sqrt(xp.vecdot(m.mean, m.mean))
+    return (m.n - total) / (m.n + total)
+
+
+def second_order(m: AnyMoments) -> Array:
+    """Return the second-order form of I1, which adds half the extreme squared singular values of X."""
+    xp = namespace(m.mean)
+    total = m.n * xp.sqrt(xp.vecdot(m.mean, m.mean))
+    s2 = singular_values(about_origin(m)) ** 2
+    least = 0.0 * s2[0] if s2.shape[0] < m.mean.shape[0] else s2[-1]
+    return (m.n - total + 0.5 * least) / (m.n + total + 0.5 * s2[0])

@@ -1,0 +1,154 @@
+"""What labels say about a cloud, from per-class sums in O(n k d).
+
+Rows are visited in the order of their class, so that the indicator matrix of a block spans only the classes in it and
+class sums stay matrix products for any number of classes. The work is done in float64 block by block: distances between
+close classes far from the origin are small differences of large numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from skgeom._array import asarray_like, float64, namespace, one_hot, row_blocks, take_rows
+from skgeom._typing import Array
+
+_DUPLICATE = float(1024 * np.finfo(np.float64).eps ** 2)
+"""Squared distances below this share of the squared norm of a row are rounding, and count as 0."""
+
+
+class Labels(NamedTuple):
+    """Class codes 0..k-1 sorted (n,), the order (n,) of the rows that sorts them, and class sizes (k,), on the host."""
+
+    codes: np.ndarray
+    order: np.ndarray
+    sizes: np.ndarray
+
+
+class ClassMoments(NamedTuple):
+    """Size (k,), mean (k, d) and within-class scatter (k,) = Σ ‖x - mean‖² of each class, in float64."""
+
+    n: Array
+    mean: Array
+    within: Array
+
+
+class _ClassBlock(NamedTuple):
+    """Rows (b, d) in float64 in order of class, their codes (b,), and the range of classes among them."""
+
+    x: Array
+    codes: Array
+    first: int
+    last: int
+
+
+def labels_of(codes: np.ndarray) -> Labels:
+    """Sort integer codes 0..k-1."""
+    order = np.argsort(codes, kind="stable")
+    return Labels(codes[order], order, np.bincount(codes))
+
+
+def class_moments(x: Array, labels: Labels, prepare: Callable[[Array], Array] = float64) -> ClassMoments:
+    """Return the moments of each class of prepared rows, in two passes."""
+    xp = namespace(x)
+    origin = prepare(float64(x[:1, :]))[0, :]
+    n = asarray_like(labels.sizes, origin)
+    sums = _segment_sums((b, b.x - origin) for b in _class_blocks(x, labels, prepare))
+    mean = origin + sums / n[:, None]
+    squares = (
+        (b, xp.sum((b.x - xp.take(mean, b.codes, axis=0)) ** 2, axis=1, keepdims=True))
+        for b in _class_blocks(x, labels, prepare)
+    )
+    return ClassMoments(n, mean, _segment_sums(squares)[:, 0])
+
+
+def calinski_harabasz(m: ClassMoments) -> Array:
+    """Return the ratio of the between- to the within-class variance; 1 if no class has any spread."""
+    xp = namespace(m.mean)
+    k, n = m.n.shape[0], xp.sum(m.n)
+    centre = xp.sum(m.mean * m.n[:, None], axis=0) / n
+    between = xp.sum(m.n * xp.sum((m.mean - centre) ** 2, axis=1))
+    within = xp.sum(m.within)
+    spread = within > 0
+    return xp.where(spread, between * (n - k) / (xp.where(spread, within, 1.0) * (k - 1)), 1.0)
+
+
+def silhouettes(own: Array, other: Array, size: Array, noise: Array) -> Array:
+    """Return (b - a) / max(a, b) from the mean distances to the own and to the nearest other class.
+
+    It is 0 in a class of one, and where both distances are below the noise.
+    """
+    xp = namespace(own)
+    larger = xp.maximum(own, other)
+    defined = (larger > noise) & (size > 1)
+    return xp.where(defined, (other - own) / xp.where(defined, larger, 1.0), 0.0)
+
+
+def squared_silhouette_samples(x: Array, labels: Labels, prepare: Callable[[Array], Array] = float64) -> Array:
+    """Return the silhouettes under squared Euclidean distances of prepared rows, exactly, without pairs.
+
+    The mean squared distance of x to a class is ‖x - μ‖² + V, with V the mean squared distance of the class to μ.
+    On unit rows this is the silhouette under the cosine distance, which is half the squared one.
+    """
+    xp = namespace(x)
+    m = class_moments(x, labels, prepare)
+    centre = xp.mean(m.mean, axis=0)
+    mu = m.mean - centre
+    spread = m.within / m.n
+    offset = xp.vecdot(mu, mu) + spread
+    parts = []
+    for block in _class_blocks(x, labels, prepare):
+        centred = block.x - centre
+        own, other = _own_and_other(block, centred, m, mu, spread, offset)
+        noise = _DUPLICATE * xp.vecdot(block.x, block.x)
+        parts.append(silhouettes(own, other, xp.take(m.n, block.codes), noise))
+    return unsorted(xp.concat(parts), labels)
+
+
+def unsorted(values: Array, labels: Labels) -> Array:
+    """Return values (n,) in order of class in the order of the rows."""
+    return take_rows(values, np.argsort(labels.order, kind="stable"))
+
+
+def _own_and_other(
+    block: _ClassBlock, centred: Array, m: ClassMoments, mu: Array, spread: Array, offset: Array
+) -> tuple[Array, Array]:
+    """Return the mean squared distances of the rows of a block to their own class and to the nearest other."""
+    xp = namespace(centred)
+    size = xp.take(m.n, block.codes)
+    to_own = xp.sum((centred - xp.take(mu, block.codes, axis=0)) ** 2, axis=1) + xp.take(spread, block.codes)
+    to_all = xp.clip(xp.vecdot(centred, centred)[:, None] - 2 * (centred @ mu.T) + offset, min=0.0)
+    is_own = one_hot(block.codes, mu.shape[0], centred) > 0
+    return to_own * size / xp.clip(size - 1, min=1.0), xp.min(xp.where(is_own, xp.inf, to_all), axis=1)
+
+
+def _class_blocks(x: Array, labels: Labels, prepare: Callable[[Array], Array]) -> Iterator[_ClassBlock]:
+    xp = namespace(x)
+    for rows in row_blocks(x, columns=2 * max(x.shape[1], labels.sizes.shape[0])):
+        codes = labels.codes[rows]
+        yield _ClassBlock(
+            prepare(float64(take_rows(x, labels.order[rows]))),
+            asarray_like(codes, x, dtype=xp.int64),
+            int(codes[0]),
+            int(codes[-1]) + 1,
+        )
+
+
+def _segment_sums(parts: Iterator[tuple[_ClassBlock, Array]]) -> Array:
+    """Return the sums (k, d) over each class of the values (b, d) that go with each block.
+
+    Rows come in order of class: only the last class of a block can go on in the next.
+    """
+    done: list[Array] = []
+    carry, end = None, 0
+    for block, values in parts:
+        xp = namespace(values)
+        sums = one_hot(block.codes - block.first, block.last - block.first, values).T @ values
+        if carry is not None:
+            goes_on = block.first < end
+            sums = xp.concat([carry + sums[:1, :], sums[1:, :]] if goes_on else [carry, sums])
+        done.append(sums[:-1, :])
+        carry, end = sums[-1:, :], block.last
+    return namespace(carry).concat([*done, carry])

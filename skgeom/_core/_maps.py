@@ -1,0 +1,141 @@
+"""Linear maps: whitening in its five forms, and the shrinkage of covariances."""
+
+from __future__ import annotations
+
+from math import log, pi
+from typing import NamedTuple
+
+from skgeom._array import device_of, float64, namespace
+from skgeom._core._moments import AnyMoments, Moments, dense
+from skgeom._core._spectrum import above, axes, ratio, traces
+from skgeom._typing import Array
+
+
+class WhiteningMap(NamedTuple):
+    """A map z = (x - mean) @ forward, its inverse x = z @ backward + mean, and where it comes from.
+
+    `variances` (k,) and `directions` (k, d) are the principal axes of the coordinates multiplied by `scale` (d,): 1
+    for the covariance, 1/σ for the correlation. `rank` counts the axes above the tolerance.
+    """
+
+    forward: Array
+    backward: Array
+    variances: Array
+    directions: Array
+    scale: Array
+    rank: int
+
+
+def shrink(m: AnyMoments, share: float) -> AnyMoments:
+    """Return the moments with the covariance (1 - s)C + s (tr C / d) I."""
+    if share == 0:
+        return m
+    full = dense(m)
+    xp = namespace(full.scatter)
+    d = full.mean.shape[0]
+    eye = xp.eye(d, dtype=full.scatter.dtype, device=device_of(full.scatter))
+    scatter = (1 - share) * full.scatter + share * xp.linalg.trace(full.scatter) / d * eye
+    return Moments(full.n, full.mean, scatter, full.epsilon)
+
+
+def ledoit_wolf(m: AnyMoments, fourth: Array) -> Array:
+    """Return the Ledoit-Wolf (2004) shrinkage from the moments and Σ ‖x - mean‖⁴."""
+    xp = namespace(m.mean)
+    t, f, d, n = *_population_traces(m), m.mean.shape[0], m.n
+    distance = f - t * t / d
+    noise = (fourth / n - f) / n
+    return xp.where(distance > 0, ratio(xp.minimum(noise, distance), distance), 0.0)
+
+
+def oas(m: AnyMoments) -> Array:
+    """Return the oracle approximating shrinkage of Chen et al. (2010)."""
+    xp = namespace(m.mean)
+    t, f, d, n = *_population_traces(m), m.mean.shape[0], m.n
+    alpha, mu = f / d**2, t / d
+    denominator = (n + 1) * (alpha - mu * mu / d)
+    return xp.where(denominator > 0, xp.clip(ratio(alpha + mu * mu, denominator), max=1.0), 1.0)
+
+
+def whitening_map(m: AnyMoments, method: str, power: float, n_components: int | None, tolerance: float) -> WhiteningMap:
+    """Return the whitening of a cloud on its leading axes of relative variance above the tolerance.
+
+    With V the axes and Λ their variances, "pca" is Λ^(-p/2) V; every other form is a rotation of it that has the same
+    variances: "zca" turns back to the original axes, "cholesky" to a triangular matrix. The forms "-cor" do the same to
+    the standardised coordinates.
+    """
+    scale = _standardisation(m, tolerance) if method.endswith("-cor") else namespace(m.mean).ones_like(m.mean)
+    variances, directions = axes(_scaled(m, scale) if method.endswith("-cor") else m)
+    rank = above(variances, tolerance).shape[0]
+    k = rank if n_components is None else min(n_components, rank)
+    variances, directions = variances[:k], directions[:k, :]
+    deviations = variances[:, None] ** (power / 2)
+    turn = _rotation(method, directions, directions / deviations)
+    scaling = namespace(scale).where(scale > 0, scale**power, 0.0)
+    return WhiteningMap(
+        scaling[:, None] * (directions / deviations).T @ turn,
+        turn.T @ (directions * deviations) * ratio(scaling, scaling * scaling),
+        variances,
+        directions,
+        scale,
+        rank,
+    )
+
+
+def centred(x: Array, mean: Array) -> Array:
+    """Return x - mean in the dtype of x, rounded once, for a mean in float64."""
+    pivot = namespace(x).astype(mean, x.dtype)
+    return (x - pivot) - namespace(x).astype(mean - float64(pivot), x.dtype)
+
+
+def centred_product(x: Array, mean: Array, w: Array) -> Array:
+    """Return (x - mean) @ w in the dtype of x, for a mean and a map in float64.
+
+    The rows are shifted by the rounded mean, near which the difference is exact, and what the rounding left is mapped
+    apart.
+    """
+    xp = namespace(x)
+    pivot = xp.astype(mean, x.dtype)
+    rest = (float64(pivot) - mean) @ w
+    return (x - pivot) @ xp.astype(w, x.dtype) + xp.astype(rest, x.dtype)
+
+
+def log_density(centred: Array, variances: Array, directions: Array, scale: Array) -> Array:
+    """Return the Gaussian log-density (n,) of centred rows within the axes of a whitening map."""
+    xp = namespace(centred)
+    z = (centred * scale) @ directions.T / xp.sqrt(variances)
+    volume = xp.sum(xp.log(variances)) - 2 * xp.sum(xp.log(xp.where(scale > 0, scale, 1.0)))
+    return -0.5 * (xp.vecdot(z, z) + variances.shape[0] * log(2 * pi) + volume)
+
+
+def _rotation(method: str, directions: Array, whitening: Array) -> Array:
+    """Return the rotation (k, out) that turns the PCA form of a whitening (k, d) into another form."""
+    xp = namespace(directions)
+    if method.startswith("zca"):
+        return directions
+    if method == "cholesky":
+        q, r = xp.linalg.qr(whitening)
+        return q * xp.where(xp.linalg.diagonal(r) < 0, -1.0, 1.0)
+    return xp.eye(directions.shape[0], dtype=directions.dtype, device=device_of(directions))
+
+
+def _standardisation(m: AnyMoments, tolerance: float) -> Array:
+    """Return 1/σ for each coordinate, and 0 for those whose variance is below the tolerance."""
+    xp = namespace(m.mean)
+    variances = (xp.linalg.diagonal(m.scatter) if isinstance(m, Moments) else xp.sum(m.root * m.root, axis=0)) / (
+        m.n - 1
+    )
+    alive = (variances > tolerance * xp.max(variances)) & (variances > 0)
+    return xp.where(alive, 1 / xp.sqrt(xp.where(alive, variances, 1.0)), 0.0)
+
+
+def _scaled(m: AnyMoments, scale: Array) -> AnyMoments:
+    """Return the moments of the rows with each coordinate multiplied by a factor."""
+    if isinstance(m, Moments):
+        return m._replace(mean=m.mean * scale, scatter=m.scatter * scale[:, None] * scale)
+    return m._replace(mean=m.mean * scale, root=m.root * scale)
+
+
+def _population_traces(m: AnyMoments) -> tuple[Array, Array]:
+    t, f = traces(m)
+    bias = (m.n - 1) / m.n
+    return t * bias, f * bias * bias

@@ -1,0 +1,174 @@
+"""The mergeable sums from which nearly every linear question about a cloud is answered.
+
+A cloud of n points in d dimensions is reduced once, in blocks, to its weight, mean and scatter matrix. Two summaries of
+disjoint sets of rows merge into the summary of their union (Chan, Golub & LeVeque 1983), so that streams, folds, chunks
+and machines are all one operation. With fewer rows than columns the centred rows themselves are the smaller summary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import reduce
+from typing import NamedTuple, TypeAlias
+
+from skgeom._array import asarray_like, epsilon, float64, namespace, row_blocks
+from skgeom._typing import Array
+
+_SAMPLE_STRIDE = 16
+_BLOCKS_PER_PANEL = 256
+
+
+class Moments(NamedTuple):
+    """Weight n, mean (d,) and scatter (d, d) = Σ w (x - mean)(x - mean)ᵀ of a cloud, in float64.
+
+    The epsilon is the relative precision of the rows that were summed, which bounds what the spectrum can tell.
+    """
+
+    n: float
+    mean: Array
+    scatter: Array
+    epsilon: float
+
+
+class ThinMoments(NamedTuple):
+    """The same for a cloud of r < d rows: scatter = rootᵀ root, where root (r, d) holds the weighted centred rows."""
+
+    n: float
+    mean: Array
+    root: Array
+    epsilon: float
+
+
+AnyMoments: TypeAlias = Moments | ThinMoments
+
+
+class _Block(NamedTuple):
+    """One block shifted by a pivot near its mean: weight, pivot, residual sum (d,) and Gram matrix (d, d)."""
+
+    n: float
+    pivot: Array
+    residual: Array
+    gram: Array
+
+
+def moments(x: Array, weights: Array | None = None) -> AnyMoments:
+    """Return the smaller of the two summaries of the rows of x (n, d), with positive weights (n,) or none."""
+    if x.shape[0] < x.shape[1]:
+        return _thin(x, weights)
+    blocks = list(row_blocks(x))
+    panels = (blocks[start : start + _BLOCKS_PER_PANEL] for start in range(0, len(blocks), _BLOCKS_PER_PANEL))
+    return merge_all(_panel(x, weights, panel) for panel in panels)
+
+
+def merge(a: AnyMoments, b: AnyMoments) -> AnyMoments:
+    """Return the summary of two disjoint sets of rows from the summary of each."""
+    n = a.n + b.n
+    delta = b.mean - a.mean
+    mean = a.mean + delta * (b.n / n)
+    shift = delta * (a.n * b.n / n) ** 0.5
+    precision = max(a.epsilon, b.epsilon)
+    if isinstance(a, ThinMoments) and isinstance(b, ThinMoments):
+        rows = namespace(shift).concat([a.root, b.root, shift[None, :]])
+        return thinned(ThinMoments(n, mean, rows, precision))
+    scatter = dense(a).scatter + dense(b).scatter + shift[:, None] * shift[None, :]
+    return Moments(n, mean, scatter, precision)
+
+
+def merge_all(parts: Iterable[AnyMoments]) -> AnyMoments:
+    """Return the summary of many disjoint sets of rows."""
+    return reduce(merge, parts)
+
+
+def map_arrays(function: Callable[[Array], Array], m: AnyMoments) -> AnyMoments:
+    """Return the summary with a function, such as a move to a device, applied to its arrays."""
+    return type(m)(m.n, function(m[1]), function(m[2]), m.epsilon)
+
+
+def dense(m: AnyMoments) -> Moments:
+    """Return the (d, d) form of a summary."""
+    return m if isinstance(m, Moments) else Moments(m.n, m.mean, m.root.T @ m.root, m.epsilon)
+
+
+def thinned(m: ThinMoments) -> AnyMoments:
+    """Return the thin form while it is the smaller one, else the dense form."""
+    return m if m.root.shape[0] < m.root.shape[1] else dense(m)
+
+
+def about_origin(m: AnyMoments) -> AnyMoments:
+    """Return the summary whose scatter is the raw second moment Σ w x xᵀ, with the mean taken as zero."""
+    origin = 0.0 * m.mean
+    shift = m.mean * m.n**0.5
+    if isinstance(m, ThinMoments):
+        rows = namespace(shift).concat([m.root, shift[None, :]])
+        return thinned(ThinMoments(m.n, origin, rows, m.epsilon))
+    return Moments(m.n, origin, m.scatter + shift[:, None] * shift[None, :], m.epsilon)
+
+
+def fourth_moment(x: Array, mean: Array, weights: Array | None = None) -> Array:
+    """Return Σ w ‖x - mean‖⁴ over the rows of x, in float64."""
+    xp = namespace(x)
+    total = 0.0
+    for rows in row_blocks(x):
+        centred = float64(x[rows, :]) - mean
+        fourth = xp.vecdot(centred, centred) ** 2
+        total = total + xp.sum(fourth if weights is None else fourth * weights[rows])
+    return total
+
+
+def mean_of(x: Array) -> Array:
+    """Return the mean of the rows in float64, exact for equal rows."""
+    xp = namespace(x)
+    first = float64(x[0, :])
+    return first + sum(xp.sum(float64(x[rows, :]) - first, axis=0) for rows in row_blocks(x)) / x.shape[0]
+
+
+def _thin(x: Array, weights: Array | None) -> ThinMoments:
+    xp = namespace(x)
+    rows = float64(x)
+    first = rows[0, :]
+    shifted = rows - first
+    if weights is None:
+        n, mean = float(x.shape[0]), xp.mean(shifted, axis=0)
+        return ThinMoments(n, first + mean, shifted - mean, epsilon(x))
+    w = float64(weights)
+    n = float(xp.sum(w))
+    mean = (w @ shifted) / n
+    return ThinMoments(n, first + mean, xp.sqrt(w)[:, None] * (shifted - mean), epsilon(x))
+
+
+def _panel(x: Array, weights: Array | None, blocks: Iterable[slice]) -> Moments:
+    """Sum the blocks of a panel; the scatter between blocks and the slack of the pivots are one product each."""
+    xp = namespace(x)
+    sizes, pivots, residuals, scatter = [], [], [], 0.0
+    for rows in blocks:
+        block = _block(x[rows, :], None if weights is None else weights[rows])
+        sizes.append(block.n)
+        pivots.append(float64(block.pivot))
+        residuals.append(float64(block.residual))
+        scatter = scatter + float64(block.gram)
+    n = sum(sizes)
+    size = asarray_like(sizes, pivots[0])[:, None]
+    residual = xp.stack(residuals)
+    shifts = xp.stack(pivots) - pivots[0] + residual / size
+    shift = xp.sum(shifts * size, axis=0) / n
+    between = (shifts - shift) * xp.sqrt(size)
+    slack = residual / xp.sqrt(size)
+    scatter = scatter + between.T @ between - slack.T @ slack
+    return Moments(n, pivots[0] + shift, scatter, epsilon(x))
+
+
+def _block(block: Array, weights: Array | None) -> _Block:
+    """Reduce one block in its own dtype.
+
+    The pivot is the mean of a sample of rows, formed around the first row: close enough to the mean that the products
+    lose nothing to an offset, and exact for constant data, whose scatter is then exactly zero.
+    """
+    xp = namespace(block)
+    first = block[0, :]
+    pivot = first + xp.mean(block[::_SAMPLE_STRIDE, :] - first, axis=0)
+    centred = block - pivot
+    if weights is None:
+        return _Block(float(block.shape[0]), pivot, xp.sum(centred, axis=0), centred.T @ centred)
+    w = xp.astype(weights, block.dtype)
+    root = centred * xp.sqrt(w)[:, None]
+    return _Block(float(xp.sum(float64(weights))), pivot, w @ centred, root.T @ root)

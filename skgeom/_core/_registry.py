@@ -1,0 +1,300 @@
+"""The table of measures: a measure exists when it has a row here.
+
+Scorers, the report, the common tests (bounds, invariances, agreement of backends) and the table in the documentation
+all read it. A row names the summary its kernel needs, so that many measures of one cloud share each summary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from math import inf
+from typing import Any, NamedTuple
+
+from skgeom._array import namespace
+from skgeom._core import _angular, _clusters, _pairs, _spectrum
+from skgeom._core._angular import UnitRows
+from skgeom._core._clusters import ClassMoments, Labels
+from skgeom._core._moments import AnyMoments, moments
+from skgeom._typing import Array
+
+Bounds = Callable[[int, int], tuple[float, float]]
+
+
+class Cloud:
+    """Rows, and labels where there are some, with every summary computed once, when first asked for."""
+
+    def __init__(self, x: Array, labels: Labels | None = None) -> None:
+        self.x = x
+        self.labels = labels
+
+    @cached_property
+    def moments(self) -> AnyMoments:
+        """Weight, mean and scatter."""
+        return moments(self.x)
+
+    @cached_property
+    def unit_rows(self) -> UnitRows:
+        """Rows and their norms."""
+        return UnitRows(self.x, _angular.norms(self.x))
+
+    @cached_property
+    def labelled(self) -> tuple[Array, Labels]:
+        """Rows and labels."""
+        assert self.labels is not None
+        return self.x, self.labels
+
+    @cached_property
+    def class_moments(self) -> ClassMoments:
+        """Size, mean and scatter of each class."""
+        return _clusters.class_moments(*self.labelled)
+
+
+class Measure(NamedTuple):
+    """One row of the table.
+
+    `summary` is the attribute of `Cloud` that the kernel takes; `direction` is +1 where more is more isotropic, better
+    separated or richer, -1 where less is, 0 where neither is; `bounds` maps (n, d) to the least and the largest value;
+    `invariances` are among ``translation``, ``scaling``, ``rotation`` and ``row scaling``; `options` are the arguments
+    of the public function that the kernel stands for; `per_row` marks measures with one value for each row, of which
+    the kernel returns the mean.
+    """
+
+    name: str
+    summary: str
+    kernel: Callable[[Any], Array]
+    direction: int
+    bounds: Bounds
+    invariances: frozenset[str]
+    cost: str
+    source: str
+    options: dict[str, Any] = {}
+    per_row: bool = False
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether the measure is one of labelled rows."""
+        return self.summary in ("labelled", "class_moments")
+
+    def __call__(self, cloud: Cloud) -> Array:
+        """Return the value for a cloud, 0-d."""
+        return self.kernel(getattr(cloud, self.summary))
+
+
+def effective_rank(m: AnyMoments) -> Array:
+    """Effective rank of the directions above the precision of the rows."""
+    return _spectrum.effective_rank(m, _spectrum.rank_tolerance(m))
+
+
+def spectrum_slope(m: AnyMoments) -> Array:
+    """Slope over all directions above the precision of the rows."""
+    values = _spectrum.above(_spectrum.covariance_eigenvalues(m), _spectrum.rank_tolerance(m))
+    return _spectrum.spectrum_slope(values, 1, values.shape[0])
+
+
+def _partition(rows: UnitRows) -> tuple[Array, Array]:
+    u = rows.x / rows.norms[:, None]
+    return _angular.partition_spread(_angular.eigen_log_partition(u, moments(u), both_signs=True))
+
+
+def _mean(samples: Array) -> Array:
+    return namespace(samples).mean(samples)
+
+
+_RIGID = frozenset({"translation", "scaling", "rotation"})
+_LINEAR = frozenset({"scaling", "rotation"})
+_ANGLES = frozenset({"scaling", "row scaling", "rotation"})
+_UNIT = {"normalize": True}
+
+
+def _between(low: float, high: float) -> Bounds:
+    return lambda n, d: (low, high)
+
+
+def _rank(n: int, d: int) -> tuple[float, float]:
+    return 0.0, float(min(n - 1, d))
+
+
+def _isoscore_range(n: int, d: int) -> tuple[float, float]:
+    return 0.0, (min(n - 1, d) - 1) / (d - 1) if d > 1 else 1.0
+
+
+MEASURES: dict[str, Measure] = {
+    row.name: row
+    for row in (
+        Measure(
+            "isoscore",
+            "moments",
+            _spectrum.isoscore,
+            +1,
+            _isoscore_range,
+            _RIGID,
+            "O(n d min(n, d))",
+            "Rudman et al. 2022, arXiv:2108.07344",
+        ),
+        Measure(
+            "isoscore_star",
+            "moments",
+            lambda m: _spectrum.isoscore_star(m, None, 0.5),
+            +1,
+            _between(0, 1),
+            _RIGID,
+            "O(n d min(n, d))",
+            "Rudman & Eickhoff 2024, arXiv:2305.19358",
+            {"zeta": 0.5},
+        ),
+        Measure(
+            "isotropy_defect",
+            "moments",
+            _spectrum.isotropy_defect,
+            -1,
+            _between(0, 1),
+            _RIGID,
+            "O(n d min(n, d))",
+            "Rudman et al. 2022, arXiv:2108.07344",
+        ),
+        Measure(
+            "participation_ratio",
+            "moments",
+            _spectrum.participation_ratio,
+            +1,
+            _rank,
+            _RIGID,
+            "O(n d min(n, d))",
+            "Gao et al. 2017, doi:10.1101/214262",
+        ),
+        Measure(
+            "effective_rank",
+            "moments",
+            effective_rank,
+            +1,
+            _rank,
+            _RIGID,
+            "O(n d min(n, d))",
+            "Roy & Vetterli 2007, EUSIPCO",
+        ),
+        Measure(
+            "rankme",
+            "moments",
+            lambda m: _spectrum.rankme(m, 1e-7),
+            +1,
+            lambda n, d: (0, min(n, d) + 1e-3),
+            _LINEAR,
+            "O(n d min(n, d))",
+            "Garrido et al. 2023, arXiv:2210.02885",
+        ),
+        Measure(
+            "stable_rank",
+            "moments",
+            _spectrum.stable_rank,
+            +1,
+            _rank,
+            _RIGID,
+            "O(n d min(n, d))",
+            "Rudelson & Vershynin 2007, doi:10.1145/1255443.1255449",
+        ),
+        Measure(
+            "spectrum_slope",
+            "moments",
+            spectrum_slope,
+            0,
+            _between(0, inf),
+            _RIGID,
+            "O(n d min(n, d))",
+            "Agrawal et al. 2022, arXiv:2202.05808",
+        ),
+        Measure(
+            "average_cosine",
+            "unit_rows",
+            _angular.average_cosine,
+            -1,
+            lambda n, d: (-1 / (n - 1), 1),
+            _ANGLES,
+            "O(n d)",
+            "Ethayarajh 2019, arXiv:1909.00512",
+        ),
+        Measure(
+            "conformity",
+            "unit_rows",
+            _angular.average_cosine,
+            0,
+            lambda n, d: (-1, 1),
+            _ANGLES,
+            "O(n d)",
+            "Levi & Gilboa 2025, arXiv:2411.14517",
+            per_row=True,
+        ),
+        Measure(
+            "partition_isotropy",
+            "unit_rows",
+            lambda u: _partition(u)[0],
+            +1,
+            _between(0, 1),
+            _ANGLES,
+            "O(n d min(n, d))",
+            "Mu & Viswanath 2018, arXiv:1702.01417",
+            _UNIT,
+        ),
+        Measure(
+            "partition_dispersion",
+            "unit_rows",
+            lambda u: _partition(u)[1],
+            -1,
+            _between(0, inf),
+            _ANGLES,
+            "O(n d min(n, d))",
+            "Wang et al. 2020, ICLR",
+            _UNIT,
+        ),
+        Measure(
+            "partition_isotropy_first_order",
+            "moments",
+            _angular.first_order,
+            +1,
+            _between(-1, 1),
+            frozenset({"rotation"}),
+            "O(n d)",
+            "Mu & Viswanath 2018, arXiv:1702.01417",
+        ),
+        Measure(
+            "partition_isotropy_second_order",
+            "moments",
+            _angular.second_order,
+            +1,
+            _between(-1, 1),
+            frozenset({"rotation"}),
+            "O(n d min(n, d))",
+            "Mu & Viswanath 2018, arXiv:1702.01417",
+        ),
+        Measure(
+            "silhouette_score",
+            "labelled",
+            lambda cloud: _mean(_pairs.silhouette_samples(*cloud)),
+            +1,
+            _between(-1, 1),
+            _RIGID,
+            "O(n² d)",
+            "Rousseeuw 1987, doi:10.1016/0377-0427(87)90125-7",
+        ),
+        Measure(
+            "calinski_harabasz_score",
+            "class_moments",
+            _clusters.calinski_harabasz,
+            +1,
+            _between(0, inf),
+            _RIGID,
+            "O(n d)",
+            "Caliński & Harabasz 1974, doi:10.1080/03610927408827101",
+        ),
+        Measure(
+            "dunn_index",
+            "labelled",
+            lambda cloud: _pairs.dunn_index(*cloud),
+            +1,
+            _between(0, inf),
+            _RIGID,
+            "O(n² d)",
+            "Dunn 1974, doi:10.1080/01969727408546059",
+        ),
+    )
+}

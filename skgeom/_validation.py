@@ -1,0 +1,385 @@
+"""The only file that refuses what a user passes: every public entry asks here first, and the mathematics trusts it.
+
+A message says what was expected, what came, and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from math import ceil, isfinite, isnan, log2
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_array
+from sklearn.utils.validation import column_or_1d
+
+from skgeom._array import (
+    asarray_like,
+    float64,
+    is_foreign,
+    is_real_floating,
+    kind_of,
+    namespace,
+    peak,
+    same_kind,
+    take_rows,
+    to_float,
+    to_numpy,
+    widen,
+)
+from skgeom._core._angular import UnitRows, norms
+from skgeom._core._clusters import Labels, labels_of
+from skgeom._core._moments import AnyMoments, merge_all, moments
+from skgeom._typing import Array
+
+_SAFE_EXPONENTS = {32: (-40, 50), 64: (-200, 230)}
+"""Powers of two between which fourth powers of a row and their sums neither overflow nor vanish, by width of float."""
+
+
+def check_cloud(X: Any, *, name: str = "X", min_samples: int = 2, scale_free: bool = False) -> Array:
+    """Return X as a finite array (n, d) of float32 or float64 in its own library.
+
+    Data of extreme magnitude, whose squares would overflow or vanish, come back in float64, or, with `scale_free` for
+    results that do not depend on the scale, multiplied by a power of two, which is exact.
+
+    Raises
+    ------
+    TypeError
+        If X is sparse or not numeric.
+    ValueError
+        If X is not a finite real matrix of at least `min_samples` rows and one column.
+    """
+    x = (_check_foreign if is_foreign(X) else _check_host)(X, name, min_samples)
+    largest = peak(x)
+    if not isfinite(largest):
+        raise ValueError(
+            f"Input {name} contains {'NaN' if isnan(largest) else 'infinity'}. Expected finite numbers only: drop or "
+            f"replace the rows concerned before passing {name}."
+        )
+    low, high = _SAFE_EXPONENTS[namespace(x).finfo(x.dtype).bits]
+    if largest == 0 or 2.0**low <= largest <= 2.0**high:
+        return x
+    return _rescaled(x, largest) if scale_free else float64(x)
+
+
+def check_moments(X: Any, *, scale_free: bool = True) -> AnyMoments:
+    """Return the moments of X, an array (n, d) or an iterator of blocks of rows.
+
+    Raises
+    ------
+    ValueError
+        If X, or a block of it, is not a finite matrix, if blocks differ in width, or if there is only one row.
+    """
+    if not isinstance(X, Iterator):
+        return moments(check_cloud(X, scale_free=scale_free))
+    parts = [moments(block) for block in _check_blocks(X)]
+    m = merge_all(parts) if parts else None
+    if m is None or m.n < 2:
+        raise ValueError("Found 0 or 1 sample in the blocks of X while a minimum of 2 is required.")
+    return m
+
+
+def check_unit_rows(X: Any, *, name: str = "X", min_samples: int = 2) -> UnitRows:
+    """Return the rows of X with their norms.
+
+    Raises
+    ------
+    ValueError
+        As `check_cloud`, or if a row is zero and so has no direction.
+    """
+    x = check_cloud(X, name=name, min_samples=min_samples, scale_free=True)
+    lengths = norms(x)
+    zeros = np.flatnonzero(to_numpy(lengths) == 0)
+    if zeros.size:
+        raise ValueError(
+            f"{name} has {zeros.size} zero row{'s'[: zeros.size > 1]} (the first is row {zeros[0]}), and a zero row has "
+            f"no direction. Drop such rows, or use a measure of distances instead of angles."
+        )
+    return UnitRows(x, lengths)
+
+
+def check_same_kind(X: Array, Y: Array, names: tuple[str, str] = ("X", "Y"), *, same_width: bool = True) -> None:
+    """Refuse two arrays of different libraries, devices or widths."""
+    if not same_kind(X, Y):
+        raise ValueError(
+            f"{names[0]} and {names[1]} must use the same namespace and device: got {kind_of(X)} and {kind_of(Y)}. "
+            "Convert one of them."
+        )
+    if same_width and X.shape[1] != Y.shape[1]:
+        raise ValueError(
+            f"{names[0]} has {X.shape[1]} features and {names[1]} has {Y.shape[1]}: both must live in one space."
+        )
+
+
+def check_labels(labels: Any, n: int, *, name: str = "labels") -> tuple[Labels, np.ndarray]:
+    """Return labels of n rows, at least two of them and fewer than rows, sorted by class, and the classes.
+
+    Raises
+    ------
+    ValueError
+        If the labels are not n values of one dimension, or there is one class only, or one class for each row.
+    """
+    values = column_or_1d(to_numpy(labels) if is_foreign(labels) else labels)
+    if values.shape[0] != n:
+        raise ValueError(f"Found {values.shape[0]} {name} for {n} rows: pass one label for each row of X.")
+    if values.dtype.kind == "f" and np.isnan(values).any():
+        raise ValueError(f"Input {name} contains NaN: drop the rows without a label.")
+    classes, codes = np.unique(values, return_inverse=True)
+    if not 2 <= classes.size <= n - 1:
+        raise ValueError(
+            f"Number of labels is {classes.size}. Valid values are 2 to n_samples - 1 (inclusive), here {n - 1}: cluster "
+            "structure needs two classes and one class with two rows."
+        )
+    return labels_of(codes), classes
+
+
+def check_groups(groups: Any, n: int, *, min_members: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Return the groups, sorted, and the position among them of the group of each of n rows.
+
+    Raises
+    ------
+    ValueError
+        If there is not one group for each row, or one has fewer members than needed.
+    """
+    values = _check_group_values(groups, n)
+    found, codes = np.unique(values, return_inverse=True)
+    small = found[np.bincount(codes) < min_members]
+    if small.size:
+        raise ValueError(f"Group {small[0]!r} has fewer than {min_members} rows: merge it with another, or drop it.")
+    return found, codes
+
+
+def check_known_groups(groups: Any, n: int, known: np.ndarray) -> np.ndarray:
+    """Return the position among the groups of the fit of the group of each of n rows.
+
+    Raises
+    ------
+    ValueError
+        If a group was not there at fit, or none are given where there were several.
+    """
+    if groups is None and len(known) > 1:
+        raise ValueError(f"groups is needed: there were {len(known)} at fit. Pass groups=, one for each row.")
+    values = np.full(n, known[0]) if groups is None else _check_group_values(groups, n)
+    unseen = np.setdiff1d(values, known)
+    if unseen.size:
+        raise ValueError(f"Group {unseen[0]!r} was not there at fit, which had {', '.join(map(repr, known.tolist()))}.")
+    return np.searchsorted(known, values)
+
+
+def check_one_width(widths: list[int], groups: np.ndarray) -> None:
+    """Refuse groups whose outputs differ in width."""
+    if len(set(widths)) > 1:
+        ranks = ", ".join(f"{g!r}: {w}" for g, w in zip(groups.tolist(), widths, strict=True))
+        raise ValueError(
+            f'The groups have outputs of unequal width ({ranks}): pass n_components={min(widths)} or less, or
+            method="zca".'
+        )
+
+
+def check_covariance(
+    covariance: Any, like: Array | None = None, *, scale_free: bool = False, name: str = "covariance"
+) -> Array:
+    """Return a symmetric positive semi-definite matrix (d, d) in float64.
+
+    Raises
+    ------
+    ValueError
+        If it is not square, symmetric and positive semi-definite up to rounding.
+    """
+    c = check_cloud(covariance, name=name, min_samples=1, scale_free=scale_free)
+    d = c.shape[0]
+    if c.shape[1] != d or (like is not None and like.shape[-1] != d):
+        width = d if like is None else like.shape[-1]
+        raise ValueError(f"{name} has shape {tuple(c.shape)}, expected a square ({width}, {width}) matrix.")
+    xp = namespace(c)
+    c = xp.astype(c, xp.float64)
+    slack = 1e-5 * max(to_float(xp.max(xp.abs(c))), np.finfo(float).tiny)
+    if to_float(xp.max(xp.abs(c - c.T))) > slack:
+        raise ValueError(f"{name} is not symmetric: pass a covariance matrix, or rows to a measure that takes rows.")
+    if to_float(xp.min(xp.linalg.eigvalsh(c))) < -slack * d:
+        raise ValueError(f"{name} has a negative eigenvalue: a covariance is positive semi-definite.")
+    if like is None or same_kind(c, like):
+        return c
+    return asarray_like(to_numpy(c), like, dtype=namespace(like).float64)
+
+
+def check_weights(sample_weight: Any, x: Array, *, minimum: float = 1.0) -> tuple[Array, Array | None]:
+    """Return the rows of positive weight and their weights, in float64.
+
+    Raises
+    ------
+    ValueError
+        If a weight is negative or not finite, their number is wrong, or they do not sum to more than the minimum:
+        weights count how often a row occurs.
+    """
+    if sample_weight is None:
+        return x, None
+    w = np.asarray(to_numpy(sample_weight) if is_foreign(sample_weight) else sample_weight, dtype=np.float64)
+    if w.ndim == 0:
+        w = np.full(x.shape[0], float(w))
+    if w.shape != (x.shape[0],):
+        raise ValueError(f"sample_weight.shape == {w.shape}, expected {(x.shape[0],)}!")
+    if not np.isfinite(w).all() or (w < 0).any():
+        raise ValueError("sample_weight must be finite and not negative.")
+    if w.sum() <= minimum:
+        raise ValueError(
+            f"sample_weight sums to {w.sum():.3g}, but weights are counts: a weight of 2 means two equal rows. "
+            + ("All weights are zero. " if not w.any() else "")
+            + "Multiply relative weights by n_samples / sum(sample_weight)."
+        )
+    kept = np.flatnonzero(w)
+    rows = x if kept.size == w.size else take_rows(x, kept)
+    return rows, asarray_like(w[kept], x, dtype=namespace(x).float64)
+
+
+def check_choice(value: Any, choices: Iterable[Any], name: str) -> Any:
+    """Return a value that is one of the choices.
+
+    Raises
+    ------
+    ValueError
+        Otherwise.
+    """
+    choices = list(choices)
+    if not any(value is c or (isinstance(value, str) and value == c) for c in choices):
+        listed = ", ".join(repr(c) for c in choices)
+        raise ValueError(f"{name} must be one of {listed}. Got {value!r} instead.")
+    return value
+
+
+def check_real(value: Any, name: str, low: float = -np.inf, high: float = np.inf, *, open_low: bool = False) -> float:
+    """Return a finite number between two bounds.
+
+    Raises
+    ------
+    TypeError
+        If the value is no number.
+    ValueError
+        If it is not finite or out of bounds.
+    """
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a number, got {value!r}.")
+    if not isfinite(value) or not low <= value <= high or (open_low and value == low):
+        interval = f"{'(' if open_low or low == -np.inf else '['}{low}, {high}{')' if high == np.inf else ']'}"
+        raise ValueError(f"{name} must be a finite number in {interval}, got {value!r}.")
+    return float(value)
+
+
+def check_count(value: Any, name: str, low: int = 1, high: int | None = None) -> int:
+    """Return a whole number between two bounds.
+
+    Raises
+    ------
+    TypeError
+        If the value is no whole number.
+    ValueError
+        If it is out of bounds.
+    """
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a whole number, got {value!r}.")
+    if value < low or (high is not None and value > high):
+        raise ValueError(
+            f"{name} must be at least {low}{'' if high is None else f' and at most {high}'}, got {value!r}."
+        )
+    return int(value)
+
+
+def check_device(device: Any) -> None:
+    """Refuse a device that is not None, "cpu", "cuda", "cuda:<index>" or "auto"."""
+    if device is None or device in ("cpu", "cuda", "auto"):
+        return
+    if isinstance(device, str) and device.startswith("cuda:") and device[5:].isdigit():
+        return
+    raise ValueError(f'device must be None, "cpu", "cuda", "cuda:<index>" or "auto". Got {device!r} instead.')
+
+
+def check_host(X: Any, device: str) -> None:
+    """Refuse an array that already lives in another library where a device is asked for by name."""
+    if is_foreign(X):
+        raise ValueError(
+            f"device={device!r} is for data on the host, but X is an array of {kind_of(X)}. Pass device=None: the "
+            "computation then stays where X is."
+        )
+
+
+def check_fitted_kind(estimator: Any, x: Array, fitted: Array) -> None:
+    """Refuse an array of another library or device than the estimator was fitted on."""
+    if not same_kind(x, fitted):
+        raise ValueError(
+            f"Inputs passed to {type(estimator).__name__}.transform() must use the same namespace and the same device as those "
+            f"passed to fit(). Got {kind_of(x)}, and fit() had {kind_of(fitted)}. Convert X, or fit again."
+        )
+
+
+def check_width(z: Array, width: int, name: str) -> None:
+    """Refuse rows of another width than the output of an estimator."""
+    if z.shape[1] != width:
+        raise ValueError(
+            f"X has {z.shape[1]} features, but {name}.inverse_transform is expecting {width} features as input."
+        )
+
+
+def check_spread(rank: int) -> None:
+    """Refuse to whiten a cloud without any spread."""
+    if rank == 0:
+        raise ValueError(
+            "X has no spread: all rows are equal, and there is no direction to whiten. Pass rows that differ."
+        )
+
+
+def check_invertible(normalize: bool) -> None:
+    """Refuse to invert a map that has dropped the lengths of the rows."""
+    if normalize:
+        raise ValueError("normalize=True drops the lengths of the rows: inverse_transform needs normalize=False.")
+
+
+def _check_group_values(groups: Any, n: int) -> np.ndarray:
+    if groups is None:
+        return np.zeros(n, dtype=np.int64)
+    values = column_or_1d(to_numpy(groups) if is_foreign(groups) else groups)
+    if values.shape[0] != n:
+        raise ValueError(f"Found {values.shape[0]} groups for {n} rows: pass one for each row of X.")
+    return values
+
+
+def _check_host(X: Any, name: str, min_samples: int) -> np.ndarray:
+    if isinstance(X, np.ndarray) and X.dtype == np.float16:
+        X = X.astype(np.float32)
+    return check_array(
+        X,
+        dtype=[np.float64, np.float32],
+        ensure_all_finite=False,
+        ensure_min_samples=min_samples,
+        input_name=name,
+    )
+
+
+def _check_foreign(X: Array, name: str, min_samples: int) -> Array:
+    xp = namespace(X)
+    if X.ndim != 2:
+        raise ValueError(f"Expected 2D array, got {X.ndim}D array instead. Reshape {name} to (n_samples, n_features).")
+    if xp.isdtype(X.dtype, "complex floating"):
+        raise ValueError(f"Complex data not supported: {name} has dtype {X.dtype}.")
+    for size, minimum, what in ((X.shape[0], min_samples, "sample"), (X.shape[1], 1, "feature")):
+        if size < minimum:
+            raise ValueError(
+                f"Found array with {size} {what}(s) (shape={tuple(X.shape)}) while a minimum of {minimum} is required."
+            )
+    return X if is_real_floating(X) and xp.finfo(X.dtype).bits >= 32 else widen(X)
+
+
+def _check_blocks(blocks: Iterator[Any]) -> Iterator[Array]:
+    width = None
+    for block in blocks:
+        x = check_cloud(block, name="a block of X", min_samples=1)
+        if width not in (None, x.shape[1]):
+            raise ValueError(f"A block of X has {x.shape[1]} features, the blocks before it have {width}.")
+        width = x.shape[1]
+        yield x
+
+
+def _rescaled(x: Array, largest: float) -> Array:
+    exponent = ceil(log2(largest))
+    half = exponent // 2
+    return x * 2.0**-half * 2.0 ** (half - exponent)

@@ -1,0 +1,528 @@
+"""Isotropy of the covariance: how evenly a cloud spreads its variance over the directions of the space."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from skgeom._array import namespace, to_float
+from skgeom._core import _moments, _spectrum
+from skgeom._core._registry import MEASURES
+from skgeom._typing import Array
+from skgeom._validation import check_cloud, check_count, check_covariance, check_moments, check_real
+
+
+def isoscore(X: Any, *, debias: bool = False) -> float:
+    r"""IsoScore: the share of the dimensions that a cloud of points uses evenly.
+
+    With :math:`C` the sample covariance and :math:`PR = (\mathrm{tr}\,C)^2 / \mathrm{tr}\,C^2` the participation ratio,
+
+    .. math:: \mathrm{IsoScore}(X) = \frac{PR - 1}{d - 1},
+
+    which equals the published algorithm [1]_ and needs no eigenvalues. A cloud with equal variance in k of its d
+    principal directions, and none in the others, has IsoScore (k - 1)/(d - 1).
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features), or iterator of blocks of rows
+        The embeddings, one a row. NumPy, Torch, CuPy, any array of the array API standard, lists and data frames.
+        (The original package took points as columns up to version 1 and takes them as rows since version 2.)
+    debias : bool, default=False
+        Replace (tr C)² and tr C² by their U-statistics over rows [2]_ [3]_. The plain value falls with the number of
+        rows, 1/PR gaining about 1/(n - 1): 1,000 rows of an isotropic space of 1,000 dimensions score 0.5. The debiased
+        one holds for any distribution with four moments, n >= 4, also for n < d, and not for an iterator.
+
+    Returns
+    -------
+    float
+        In [0, (min(n - 1, d) - 1)/(d - 1)], best = 1 for isotropy. With `debias=True` the estimate can leave [0, 1].
+        Its variance relative to PR² is, for Gaussian rows and large n, with :math:`t_k = \mathrm{tr}\,C^k`,
+        :math:`4/n^2 + (8/n)\,[t_2/t_1^2 + t_4/t_2^2 - 2 t_3/(t_1 t_2)]`; heavier tails add to it. The value is 0 if
+        all rows are equal, and 1 for one feature that varies.
+
+    Raises
+    ------
+    ValueError
+        If X is not a finite matrix of two rows at least (four with `debias`), or `debias` is asked of an iterator.
+
+    See Also
+    --------
+    isoscore_star : The same with a shrunk covariance, for few rows.
+    collapse_bound : The largest value that collapsed classes allow.
+
+    Notes
+    -----
+    Invariant to translation, uniform scaling and rotation. O(n d min(n, d)) time, O(min(n, d)²) memory beyond one block
+    of rows. Sums accumulate in float64 around a shift, so that an offset of the mean costs nothing.
+
+    References
+    ----------
+    .. [1] Rudman, Gillman, Rayne & Eickhoff 2022, IsoScore: measuring the uniformity of embedding space utilization,
+       arXiv:2108.07344.
+    .. [2] Himeno & Yamada 2014, J. Multivariate Analysis 130, doi:10.1016/j.jmva.2014.05.006.
+    .. [3] Chun, Canatar, Chung & Lee 2026, Estimating dimensionality of neural representations from finite samples,
+       arXiv:2509.26560.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeom.metrics import isoscore
+    >>> X = np.random.default_rng(0).normal(size=(1000, 3)) * [1, 1, 0]
+    >>> round(isoscore(X), 2)
+    0.5
+    """
+    if not debias:
+        return _of_moments("isoscore", X)
+    t2, f, d = _debiased_traces(X)
+    return to_float(_spectrum.ratio(t2 - f, f) / (d - 1) if d > 1 else _spectrum.ratio(f, f))
+
+
+def isoscore_from_covariance(covariance: Any) -> float:
+    r"""IsoScore of a cloud of which only the covariance is known.
+
+    With :math:`PR = (\mathrm{tr}\,C)^2 / \mathrm{tr}\,C^2`, it is (PR - 1)/(d - 1): see `isoscore`.
+
+    Parameters
+    ----------
+    covariance : array of shape (n_features, n_features)
+        A covariance matrix, or any positive multiple of one.
+
+    Returns
+    -------
+    float
+        In [0, 1], best = 1. The value is 0 for the zero matrix, and 1 for one feature that varies.
+
+    Raises
+    ------
+    ValueError
+        If the matrix is not square, symmetric and positive semi-definite up to rounding (1e-5 of its largest entry).
+
+    Notes
+    -----
+    Invariant to scaling and rotation (C to QCQᵀ). O(d²) time beyond the check, which is O(d³).
+
+    References
+    ----------
+    Rudman, Gillman, Rayne & Eickhoff 2022, arXiv:2108.07344.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeom.metrics import isoscore_from_covariance
+    >>> round(isoscore_from_covariance(np.diag(np.arange(1.0, 11.0))), 6)  # 16/21
+    0.761905
+    """
+    c = check_covariance(covariance, scale_free=True)
+    xp = namespace(c)
+    t = xp.linalg.trace(c)
+    return to_float(_spectrum.isoscore_of_traces(t * t, xp.sum(c * c), c.shape[0]))
+
+
+def isoscore_star(X: Any, covariance: Any = None, *, zeta: float) -> float:
+    r"""IsoScore*: the IsoScore of a covariance shrunk towards another.
+
+    .. math:: \mathrm{IsoScore}^*(X) = \mathrm{IsoScore}\big((1 - \zeta)\,C + \zeta\,C_0\big),
+
+    in closed form from tr C, tr C₀, ‖C‖², ⟨C, C₀⟩ and ‖C₀‖². It makes the score of a mini-batch usable: the
+    covariance of few rows looks less isotropic than the space it comes from.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features), or iterator of blocks of rows
+        The embeddings, one a row.
+    covariance : array of shape (n_features, n_features), default=None
+        The target C₀, for instance the covariance of a larger sample. None stands for (tr C / d) I, which keeps the
+        score free of scale; with any other target the score depends on the scale of X.
+    zeta : float
+        The share of the target, in [0, 1]; 0 gives `isoscore`.
+
+    Returns
+    -------
+    float
+        In [0, 1], best = 1.
+
+    Raises
+    ------
+    ValueError
+        If X is not a finite matrix of two rows at least, C₀ no covariance of its width, or zeta not in [0, 1].
+
+    Notes
+    -----
+    Invariant to translation and to a rotation of both X and C₀. O(n d min(n, d)) time. The published code leaves the
+    target on the first GPU, whatever the device of X; here everything follows X.
+
+    References
+    ----------
+    Rudman & Eickhoff 2024, Stable anisotropic regularization, arXiv:2305.19358.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeom.metrics import isoscore, isoscore_star
+    >>> X = np.random.default_rng(0).normal(size=(64, 32))  # isotropic, but few rows
+    >>> round(isoscore(X), 2), round(isoscore_star(X, zeta=0.8), 2)
+    (0.66, 0.98)
+    """
+    zeta = check_real(zeta, "zeta", 0, 1)
+    m = check_moments(X, scale_free=covariance is None)
+    c0 = None if covariance is None else check_covariance(covariance, like=m.mean)
+    return to_float(_spectrum.isoscore_star(m, c0, zeta))
+
+
+def isotropy_defect(X: Any) -> float:
+    r"""Isotropy defect: the distance of the normalised variances from the all-equal vector.
+
+    With λ the covariance eigenvalues,
+
+    .. math:: \delta = \frac{\lVert \sqrt d\,\lambda / \lVert\lambda\rVert - \mathbf 1 \rVert}{\sqrt{2(d - \sqrt d)}}.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features), or iterator of blocks of rows
+        The embeddings, one a row.
+
+    Returns
+    -------
+    float
+        In [0, 1], best = 0 for isotropy; 1 if all variance lies in one direction or there is none.
+
+    Raises
+    ------
+    ValueError
+        If X is not a finite matrix of two rows at least.
+
+    See Also
+    --------
+    isoscore : A decreasing function of the defect, linear in the share of dimensions used.
+
+    Notes
+    -----
+    Invariant to translation, uniform scaling and rotation. O(n d min(n, d)) time; no eigenvalues are computed.
+
+    References
+    ----------
+    Rudman, Gillman, Rayne & Eickhoff 2022, arXiv:2108.07344.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeom.metrics import isotropy_defect
+    >>> isotropy_defect(np.vstack([np.eye(3), -np.eye(3)]))
+    0.0
+    """
+    return _of_moments("isotropy_defect", X)
+
+
+def participation_ratio(X: Any, *, debias: bool = False) -> float:
+    r"""Participation ratio: the effective number of directions that share the variance.
+
+    .. math:: PR = \frac{(\mathrm{tr}\,C)^2}{\mathrm{tr}\,C^2} = \frac{(\sum_i \lambda_i)^2}{\sum_i \lambda_i^2}.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features), or iterator of blocks of rows
+        The embeddings, one a row.
+    debias : bool, default=False
+        Use the unbiased estimates of numerator and denominator over rows: see `isoscore`.
+
+    Returns
+    -------
+    float
+        In [1, min(n - 1, d)], larger = more isotropic; 0 if all rows are equal. With `debias=True` it can leave the
+        range.
+
+    Raises
+    ------
+    ValueError
+        If X is not a finite matrix of two rows at least (four with `debias`), or `debias` is asked of an iterator.
+
+    Notes
+    -----
+    Invariant to translation, uniform scaling and rotation. O(n d min(n, d)) time, no eigenvalues.
+
+    References
+    ----------
+    Gao et al. 2017, A theory of multineuronal dimensionality, doi:10.1101/214262. Chun, Canatar, Chung & Lee 2026,
+    arXiv:2509.26560 (rows corrected).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeom.metrics import participation_ratio
+    >>> X = np.random.default_rng(0).normal(size=(50, 100))  # 100 equal directions, 50 rows
+    >>> round(participation_ratio(X)), round(participation_ratio(X, debias=True))
+    (33, 100)
+    """
+    if not debias:
+        return _of_moments("participation_ratio", X)
+    t2, f, _ = _debiased_traces(X)
+    return to_float(_spectrum.ratio(t2, f))
+
+
+def effective_rank(X: Any) -> float:
+    r"""Effective rank: the exponential of the entropy of the singular values.
+
+    With σ the singular values of the centred rows and :math:`p_i = \sigma_i / \sum_j \sigma_j`,
+
+    .. math:: \mathrm{erank}(X) = \exp\Big(-\sum_i p_i \log p_i\Big).
+
+    Singular values, not eigenvalues of the covariance, are what the source and `rankme` normalise; the entropy of the
+    eigenvalues gives smaller numbers.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features), or iterator of blocks of rows
+        The embeddings, one a row.
+
+    Returns
+    -------
+    float
+        In [1, min(n - 1, d)], larger = more directions in use; 0 if all rows are equal.
+
+    Raises
+    ------
+    ValueError
+        If X is not a finite matrix of two rows at least.
+
+    See Also
+    --------
+    rankme : The same entropy of the uncentred rows, as used to rank self-supervised models.
+
+    Notes
+    -----
+    Invariant to translation, uniform scaling and rotation. Directions whose variance is below 16 ε of the
+    largest, with ε the precision of the dtype, are rounding and do not count. O(n d min(n, d)) time.
+
+    References
+    ----------
+    Roy & Vetterli 2007, The effective rank: a measure of effective dimensionality, EUSIPCO.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeom.metrics import effective_rank
+    >>> round(effective_rank(np.vstack([np.eye(4), -np.eye(4)])), 6)
+    4.0
+    """
+    return _of_moments("effective_rank", X)
+
+
+def rankme(X: Any, *, epsilon: float = 1e-7) -> float:
+    r"""RankMe: the effective rank of the uncentred rows, with the published epsilon.
+
+    .. math:: \mathrm{RankMe}(X) = \exp\Big(-\sum_i p_i \log p_i\Big), \quad
+       p_i = \frac{\sigma_i(X)}{\lVert\sigma(X)\rVert_1} + \epsilon.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features), or iterator of blocks of rows
+        The embeddings, one a row.
+    epsilon : float, default=1e-7
+        Added to each probability, as in the source.
+
+    Returns
+    -------
+    float
+        In [1, min(n, d)] up to epsilon, larger = better according to the source.
+
+    Raises
+    ------
+    ValueError
+        If X is not a finite matrix of two rows at least, or epsilon is negative or not finite.
+
+    Notes
+    -----
+    Invariant to uniform scaling and rotation, not to translation: a common mean is one more direction.
+    O(n d min(n, d)) time.
+
+    References
+    ----------
+    Garrido, Balestriero, Najman & LeCun 2023, RankMe, arXiv:2210.02885.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeom.metrics import rankme
+    >>> round(rankme(np.eye(5)), 3)
+    5.0
+    """
+    epsilon = check_real(epsilon, "epsilon", 0)
+    return to_float(_spectrum.rankme(check_moments(X), epsilon))
+
+
+def stable_rank(X: Any) -> float:
+    r"""Stable rank: the total variance over the largest.
+
+    .. math:: \mathrm{srank}(X) = \frac{\sum_i \lambda_i}{\lambda_1}.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features), or iterator of blocks of rows
+        The embeddings, one a row. They are centred.
+
+    Returns
+    -------
+    float
+        In [1, min(n - 1, d)], larger = less dominated by one direction; 0 if all rows are equal.
+
+    Raises
+    ------
+    ValueError
+        If X is not a finite matrix of two rows at least.
+
+    Notes
+    -----
+    Invariant to translation, uniform scaling and rotation. O(n d min(n, d)) time.
+
+    References
+    ----------
+    Rudelson & Vershynin 2007, J. ACM 54, doi:10.1145/1255443.1255449.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeom.metrics import stable_rank
+    >>> round(stable_rank(np.vstack([np.diag([2.0, 1.0]), -np.diag([2.0, 1.0])])), 3)
+    1.25
+    """
+    return _of_moments("stable_rank", X)
+
+
+def spectrum_slope(X: Any, *, first: int = 1, last: int | None = None) -> float:
+    r"""Decay exponent α of the covariance spectrum, :math:`\lambda_j \propto j^{-\alpha}` (α-ReQ).
+
+    α is minus the slope of log λ against log rank, by least squares with weights 1/j, which give each octave of ranks
+    the same say.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features), or iterator of blocks of rows
+        The embeddings, one a row.
+    first, last : int, default=1 and None
+        The ranks between which the line is fitted, both included. None goes to the last direction whose variance is
+        above 16 ε of the largest, with ε the precision of the dtype.
+
+    Returns
+    -------
+    float
+        At least 0 (a flat spectrum). The source finds good representations near 1. It is inf if fewer than two
+        directions in the range have variance.
+
+    Raises
+    ------
+    ValueError
+        If X is not a finite matrix of two rows at least, or the range is not one of ranks.
+
+    Notes
+    -----
+    Invariant to translation, uniform scaling and rotation. O(n d min(n, d)) time.
+
+    References
+    ----------
+    Agrawal, Mondal, Ghosh & Richards 2022, α-ReQ, arXiv:2202.05808. Stringer et al. 2019,
+    doi:10.1038/s41586-019-1346-5 (the fit).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeom.metrics import spectrum_slope
+    >>> s = np.arange(1, 9.0) ** -0.5  # standard deviations, so that the variances fall as 1/j
+    >>> round(spectrum_slope(np.vstack([np.diag(s), -np.diag(s)])), 3)
+    1.0
+    """
+    first = check_count(first, "first")
+    last = None if last is None else check_count(last, "last", first + 1)
+    m = check_moments(X)
+    values = _spectrum.above(_spectrum.covariance_eigenvalues(m), _spectrum.rank_tolerance(m))
+    return to_float(_spectrum.spectrum_slope(values, first, values.shape[0] if last is None else last))
+
+
+def variance_explained(X: Any) -> Array:
+    r"""Share of the variance in the first 1, 2, ..., d principal directions.
+
+    .. math:: V_k = \frac{\sum_{i \le k} \lambda_i}{\sum_i \lambda_i}.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features), or iterator of blocks of rows
+        The embeddings, one a row.
+
+    Returns
+    -------
+    array of shape (n_features,), float64
+        Increasing to 1; entry k - 1 belongs to k directions. The straight line k/d is isotropy; zeros if all rows are
+        equal.
+
+    Raises
+    ------
+    ValueError
+        If X is not a finite matrix of two rows at least.
+
+    Notes
+    -----
+    Invariant to translation, uniform scaling and rotation. O(n d min(n, d)) time.
+
+    References
+    ----------
+    Rudman, Gillman, Rayne & Eickhoff 2022, arXiv:2108.07344 (VarEx).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeom.metrics import variance_explained
+    >>> variance_explained(np.vstack([np.diag([3.0, 1.0]), -np.diag([3.0, 1.0])]))
+    array([0.9, 1. ])
+    """
+    return _spectrum.variance_explained(check_moments(X))
+
+
+def collapse_bound(n_classes: int, n_features: int) -> float:
+    r"""Largest IsoScore that fully collapsed classes allow.
+
+    If each of k classes shrinks to one point, the covariance has rank at most k - 1, hence
+
+    .. math:: \mathrm{IsoScore} \le \frac{\min(k - 1, d) - 1}{d - 1},
+
+    attained by balanced classes at the corners of a regular simplex. The claim that isotropy and clusters are
+    incompatible [1]_ holds in this form only: with k > d both IsoScore and silhouette can be 1; with two classes
+    IsoScore goes to 0.
+
+    Parameters
+    ----------
+    n_classes, n_features : int
+        Number of classes k >= 1 and dimension d >= 1.
+
+    Returns
+    -------
+    float
+        In [0, 1].
+
+    Raises
+    ------
+    ValueError
+        If a count is below 1.
+
+    References
+    ----------
+    .. [1] Mickus, Grönroos & Attieh 2024, Isotropy, clusters, and classifiers, arXiv:2402.03191.
+
+    Examples
+    --------
+    >>> from skgeom.metrics import collapse_bound
+    >>> collapse_bound(2, 384), round(collapse_bound(25, 50), 5), collapse_bound(11, 10)
+    (0.0, 0.46939, 1.0)
+    """
+    k, d = check_count(n_classes, "n_classes"), check_count(n_features, "n_features")
+    used = min(k - 1, d)
+    return max(0.0, (used - 1) / (d - 1)) if d > 1 else float(used)
+
+
+def _of_moments(name: str, X: Any) -> float:
+    return to_float(MEASURES[name].kernel(check_moments(X)))
+
+
+def _debiased_traces(X: Any) -> tuple[Array, Array, int]:
+    """Return the unbiased (tr C)² and tr C², and d."""
+    x = check_cloud(X, min_samples=4, scale_free=True)
+    m = _moments.moments(x)
+    t2, f = _spectrum.unbiased_traces(m, _moments.fourth_moment(x, m.mean))
+    return t2, f, x.shape[1]

@@ -1,0 +1,258 @@
+"""Scorers of representations: what scikit-learn's model selection calls with ``(estimator, X, y)``.
+
+scikit-learn's own `make_scorer` compares predictions with targets; a geometry has neither. These scorers look at the
+representation that reaches the final step. scikit-learn's string names cannot be extended from outside: pass the
+objects, several of them in a dict.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from copy import copy
+from typing import Any
+
+from sklearn.base import is_classifier, is_clusterer, is_outlier_detector, is_regressor
+from sklearn.pipeline import Pipeline
+from sklearn.utils.metadata_routing import MetadataRequest
+
+from skgeom._array import is_foreign, namespace, place, to_float
+from skgeom._core._registry import MEASURES
+from skgeom._validation import check_choice, check_cloud, check_device
+from skgeom.metrics import _angles, _clusters, _isotropy
+
+
+class EmbeddingScorer:
+    """Callable ``(estimator, X, y=None, *, labels=None) -> float``; made by `make_embedding_scorer`."""
+
+    def __init__(
+        self,
+        metric: Callable[..., Any],
+        *,
+        step: str | Callable[[Any, Any], Any] = "auto",
+        greater_is_better: bool = True,
+        device: str | None = None,
+        name: str | None = None,
+        **options: Any,
+    ) -> None:
+        self.metric = metric
+        self.step = step
+        self.greater_is_better = greater_is_better
+        self.device = device
+        self.name = name
+        self.options = options
+        self._labels_request: bool | str | None = None
+
+    def __call__(self, estimator: Any, X: Any, y: Any = None, *, labels: Any = None) -> float:
+        """Return the signed value of the metric for the representation of X."""
+        check_device(self.device)
+        z = _representation(estimator, X, self.step)
+        if self.device is not None and not is_foreign(z):
+            z = place(check_cloud(z), self.device)
+        if _takes_labels(self.metric):
+            value = self.metric(z, _labels(estimator, X, y, labels), **self.options)
+        else:
+            value = self.metric(z, **self.options)
+        if hasattr(value, "ndim") and value.ndim:
+            value = to_float(namespace(value).mean(value))
+        return value if self.greater_is_better else -value
+
+    def set_score_request(self, *, labels: bool | str | None = None) -> EmbeddingScorer:
+        """Return a copy that asks metadata routing for `labels`, or for what an alias names."""
+        other = copy(self)
+        other._labels_request = labels
+        return other
+
+    def get_metadata_routing(self) -> MetadataRequest:
+        """Return what this scorer asks of scikit-learn's metadata routing."""
+        request = MetadataRequest(owner=self)
+        request.score.add_request(param="labels", alias=self._labels_request)
+        return request
+
+    def __repr__(self) -> str:
+        if self.name is not None:
+            return self.name
+        arguments = [getattr(self.metric, "__name__", repr(self.metric))]
+        arguments += [f"step={self.step!r}"] * (self.step != "auto")
+        arguments += ["greater_is_better=False"] * (not self.greater_is_better)
+        arguments += [f"device={self.device!r}"] * (self.device is not None)
+        arguments += [f"{key}={value!r}" for key, value in self.options.items()]
+        return f"make_embedding_scorer({', '.join(arguments)})"
+
+
+def make_embedding_scorer(
+    metric: str | Callable[..., Any],
+    *,
+    step: str | Callable[[Any, Any], Any] = "auto",
+    greater_is_better: bool = True,
+    device: str | None = None,
+    **options: Any,
+) -> EmbeddingScorer:
+    """Make a scorer of representations from a measure.
+
+    Parameters
+    ----------
+    metric : str or callable
+        The name of a measure of `skgeom.metrics`, or a function of the representation (n, d), which takes labels as a
+        second argument if it needs them. If it returns one value a row, the scorer returns the mean.
+    step : "auto", str or callable, default="auto"
+        Which representation is scored. "auto": what reaches the final step if that step predicts (classifier,
+        regressor, clusterer, outlier detector), else what comes out of it; an aligner, regressor and transformer in
+        one, counts as a transformer; a search stands for its best estimator. Otherwise the name of the step of a
+        Pipeline whose output is scored, or a function ``(estimator, X) -> representation``.
+    greater_is_better : bool, default=True
+        False turns the sign, for measures of which less is wanted.
+    device : {None, "cpu", "cuda", "cuda:<index>", "auto"}, default=None
+        Where host data are moved for the computation.
+    **options
+        Passed on to the metric.
+
+    Returns
+    -------
+    EmbeddingScorer
+        Called ``scorer(estimator, X, y=None)``. Labels are those routed as ``labels=`` (see its `set_score_request`),
+        else y, else the clusters that the estimator predicts.
+
+    Raises
+    ------
+    ValueError
+        If the name of the metric is unknown; when called, if labels are needed and there are none.
+
+    See Also
+    --------
+    get_scorer : The ready-made ones by name.
+
+    Notes
+    -----
+    Folds shrink the sample: IsoScore and its kin need n_test well above n_features, or ``debias=True``. A whitening has
+    IsoScore near 1 on the rows it was fitted on, by construction: only held-out values mean anything.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from skgeom.metrics import make_embedding_scorer
+    >>> from skgeom.preprocessing import Whitening
+    >>> X = np.random.default_rng(0).normal(size=(600, 8)) * np.arange(1, 9)
+    >>> scorer = make_embedding_scorer("isoscore", debias=True)
+    >>> cross_val_score(Whitening(), X, scoring=scorer, cv=3).round(2)
+    array([0.99, 0.99, 0.98])
+    """
+    if isinstance(metric, str):
+        check_choice(metric, _METRICS, "metric")
+        metric = _METRICS[metric]
+    return EmbeddingScorer(metric, step=step, greater_is_better=greater_is_better, device=device, **options)
+
+
+def get_scorer(name: str) -> EmbeddingScorer:
+    """Return a ready-made scorer by its name.
+
+    Parameters
+    ----------
+    name : str
+        One of `get_scorer_names`.
+
+    Returns
+    -------
+    EmbeddingScorer
+        The scorer.
+
+    Raises
+    ------
+    ValueError
+        If there is no scorer of that name.
+
+    Examples
+    --------
+    >>> from skgeom.metrics import get_scorer
+    >>> get_scorer("isoscore")
+    isoscore_scorer
+    """
+    return _SCORERS[check_choice(name, get_scorer_names(), "name")]
+
+
+def get_scorer_names() -> list[str]:
+    """Return the names of the ready-made scorers, sorted.
+
+    Returns
+    -------
+    list of str
+        One for each measure, and one with ``neg_`` before the name where more of the measure is not better.
+
+    Examples
+    --------
+    >>> from skgeom.metrics import get_scorer_names
+    >>> get_scorer_names()[:3]
+    ['average_cosine', 'calinski_harabasz', 'conformity']
+    """
+    return sorted(_SCORERS)
+
+
+def _representation(estimator: Any, X: Any, step: str | Callable[[Any, Any], Any]) -> Any:
+    """Return the rows that the scorer looks at."""
+    if callable(step):
+        return step(estimator, X)
+    estimator = getattr(estimator, "best_estimator_", estimator)
+    if step != "auto":
+        check_choice(step, [name for name, _ in getattr(estimator, "steps", [])], "step")
+        last = [name for name, _ in estimator.steps].index(step)
+        return estimator[: last + 1].transform(X)
+    if not isinstance(estimator, Pipeline):
+        return X if _predicts(estimator) else estimator.transform(X)
+    if not _predicts(estimator[-1]):
+        return estimator.transform(X)
+    return estimator[:-1].transform(X) if len(estimator) > 1 else X
+
+
+def _predicts(step: Any) -> bool:
+    """Tell whether a step is there to predict: by what it is, since many predictors have a `transform` too."""
+    if step is None or isinstance(step, str):
+        return False
+    if is_classifier(step) or is_clusterer(step) or is_outlier_detector(step):
+        return True
+    return is_regressor(step) and not hasattr(step, "transform")
+
+
+def _takes_labels(metric: Callable[..., Any]) -> bool:
+    parameters = inspect.signature(metric).parameters.values()
+    required = [
+        p for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
+    return len(required) > 1
+
+
+def _labels(estimator: Any, X: Any, y: Any, labels: Any) -> Any:
+    if labels is not None:
+        return labels
+    if y is not None:
+        return y
+    if is_clusterer(estimator) and hasattr(estimator, "predict"):
+        return estimator.predict(X)
+    raise ValueError(
+        "This scorer needs labels: pass y, route them as labels= with scorer.set_score_request(labels=True) and "
+        "sklearn.set_config(enable_metadata_routing=True), or score a clusterer that can predict."
+    )
+
+
+_METRICS: dict[str, Callable[..., Any]] = {
+    name: next(getattr(file, name) for file in (_isotropy, _angles, _clusters) if hasattr(file, name))
+    for name in MEASURES
+}
+
+_SCORERS: dict[str, EmbeddingScorer] = {}
+for _row in MEASURES.values():
+    _name = _row.name.removesuffix("_score")
+    _SCORERS[_name] = EmbeddingScorer(_METRICS[_row.name], name=f"{_name}_scorer", **_row.options)
+    if _row.direction <= 0:
+        _SCORERS[f"neg_{_name}"] = EmbeddingScorer(
+            _METRICS[_row.name], greater_is_better=False, name=f"neg_{_name}_scorer", **_row.options
+        )
+
+isoscore_scorer = _SCORERS["isoscore"]
+silhouette_scorer = _SCORERS["silhouette"]
+conformity_scorer = _SCORERS["conformity"]
+neg_conformity_scorer = _SCORERS["neg_conformity"]
+average_cosine_scorer = _SCORERS["average_cosine"]
+neg_average_cosine_scorer = _SCORERS["neg_average_cosine"]
+effective_rank_scorer = _SCORERS["effective_rank"]
+partition_isotropy_scorer = _SCORERS["partition_isotropy"]

@@ -1,0 +1,177 @@
+"""All-but-the-top: remove the mean and the few directions that all embeddings share."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from sklearn.base import OneToOneFeatureMixin
+
+from skgeom._array import namespace
+from skgeom._core import _maps
+from skgeom._core._moments import AnyMoments, map_arrays, merge, moments
+from skgeom._core._spectrum import axes
+from skgeom._estimator import GeometryTransformer
+from skgeom._typing import Array
+from skgeom._validation import check_choice, check_count, check_weights
+
+
+class AllButTheTop(OneToOneFeatureMixin, GeometryTransformer):
+    r"""Remove the mean and the D leading principal directions.
+
+    .. math:: \tilde x = x - \mu - \sum_{i \le D} \langle u_i, x - \mu \rangle\,u_i,
+
+    with u the principal directions of the rows. Algorithm 1 of the paper can be read with ⟨u, x⟩ of the uncentred row
+    in place of ⟨u, x - μ⟩, which leaves -Σ⟨u, μ⟩u in the mean; both readings are offered.
+
+    Parameters
+    ----------
+    n_components : int or "auto", default="auto"
+        Number D of directions to remove, from 0 (centring only) to n_features. "auto" is the rule of the paper, d/100
+        rounded, at least 1.
+    projection : {"centered", "raw"}, default="centered"
+        Which row the projection reads: x - μ, which leaves mean zero and D dead directions, or x.
+    device : {None, "cpu", "cuda", "cuda:<index>", "auto"}, default=None
+        Where host data are computed; results and attributes come back as NumPy. None stays where X is.
+
+    Attributes
+    ----------
+    mean_ : array of shape (n_features,)
+        The mean of the rows.
+    components_ : array of shape (D, n_features)
+        The directions removed, orthonormal; the largest entry of each is positive.
+    spectrum_ : array of shape (D,)
+        The variances removed, in descending order.
+    n_components_ : int
+        D.
+    n_samples_seen_ : float
+        Number of rows, or their total weight.
+    n_features_in_, feature_names_in_
+        As in scikit-learn.
+
+    Raises
+    ------
+    ValueError
+        At fit, if X is not a finite matrix of two rows at least or a parameter is out of range; at transform, if X
+        has another width, library or device than at fit.
+    RuntimeError
+        If a GPU is asked for and none is visible.
+
+    See Also
+    --------
+    Whitening : Scale the leading directions down instead of removing them.
+
+    Notes
+    -----
+    O(n d min(n, d)) time. `partial_fit` equals `fit` on all rows up to rounding; `sample_weight` counts
+    rows. The output has D directions without variance: follow it with ``Whitening()``, which drops them, or a model
+    that does not mind.
+
+    References
+    ----------
+    Mu & Viswanath 2018, All-but-the-top, arXiv:1702.01417.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeom.metrics import average_cosine
+    >>> from skgeom.preprocessing import AllButTheTop
+    >>> X = np.random.default_rng(0).normal(size=(500, 20)) * ([5] + [1] * 19) + 3
+    >>> Z = AllButTheTop(1).fit_transform(X)
+    >>> round(average_cosine(X), 2), round(abs(average_cosine(Z)), 2)
+    (0.77, 0.0)
+    """
+
+    def __init__(
+        self, n_components: int | str = "auto", *, projection: str = "centered", device: str | None = None
+    ) -> None:
+        self.n_components = n_components
+        self.projection = projection
+        self.device = device
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Learn the mean and the leading directions.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            The embeddings, one a row.
+        y : ignored
+            For the API.
+        sample_weight : array of shape (n_samples,), default=None
+            How often each row counts.
+
+        Returns
+        -------
+        self
+            The fitted transformer.
+        """
+        self._check_parameters()
+        x, w = check_weights(sample_weight, self._receive(X, reset=True, min_samples=2))
+        return self._solve(moments(x, w))
+
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Add rows to those seen.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            More embeddings, one a row; a first batch of two at least.
+        y : ignored
+            For the API.
+        sample_weight : array of shape (n_samples,), default=None
+            How often each row counts.
+
+        Returns
+        -------
+        self
+            The fitted transformer.
+        """
+        self._check_parameters()
+        first = not hasattr(self, "_moments")
+        x = self._receive(X, reset=first, min_samples=2 if first else 1)
+        m = moments(*check_weights(sample_weight, x, minimum=1 if first else 0))
+        return self._solve(m if first else merge(map_arrays(lambda a: self._bring(a, x), self._moments), m))
+
+    def transform(self, X: Any) -> Array:
+        """Remove the mean and the leading directions from rows.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Embeddings of the same space.
+
+        Returns
+        -------
+        array of shape (n_samples, n_features)
+            The rows without them, in the dtype of X (float32 for halves).
+        """
+        x = self._receive(X, reset=False)
+        xp = namespace(x)
+        mean, directions = self._here("mean_", x), self._here("components_", x)
+        seen_from = mean if self.projection == "centered" else 0.0 * mean
+        shares = _maps.centred_product(x, seen_from, directions.T)
+        return self._leave(_maps.centred(x, mean) - shares @ xp.astype(directions, x.dtype))
+
+    def _check_parameters(self) -> None:
+        check_choice(self.projection, ("centered", "raw"), "projection")
+        if isinstance(self.n_components, str):
+            check_choice(self.n_components, ("auto",), "n_components")
+        else:
+            check_count(self.n_components, "n_components", 0)
+
+    def _solve(self, m: AnyMoments) -> Self:
+        """Set the fitted attributes from the moments of all rows seen."""
+        d = m.mean.shape[0]
+        count = (
+            max(1, round(d / 100))
+            if self.n_components == "auto"
+            else check_count(self.n_components, "n_components", 0, d)
+        )
+        found = axes(m)
+        self.mean_ = self._leave(m.mean)
+        self.components_ = self._leave(found.directions[:count, :])
+        self.spectrum_ = self._leave(found.variances[:count])
+        self.n_components_ = self.components_.shape[0]
+        self.n_samples_seen_ = m.n
+        self._moments = map_arrays(self._leave, m)
+        return self

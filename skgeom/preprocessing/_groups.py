@@ -1,0 +1,282 @@
+"""Transformers that treat each group of rows, a modality or a language, by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Self, TypeVar
+
+import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, OneToOneFeatureMixin
+
+from skgeom._array import namespace, take_rows
+from skgeom._core._maps import centred
+from skgeom._core._moments import mean_of
+from skgeom._estimator import GeometryTransformer
+from skgeom._typing import Array
+from skgeom._validation import check_fitted_kind, check_groups, check_known_groups, check_one_width
+from skgeom.preprocessing._whitening import Whitening
+
+_T = TypeVar("_T")
+
+
+class _GroupTransformer(GeometryTransformer):
+    """Base of the transformers with `groups`, a label for each row, given or routed to fit and to transform."""
+
+    groups_: np.ndarray
+
+    def fit_transform(self, X: Any, y: Any = None, *, groups: Any = None) -> Array:
+        """Fit to rows and transform them, each with its own group.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            The embeddings, one a row.
+        y : ignored
+            For the API.
+        groups : array of shape (n_samples,), default=None
+            Group of each row; None makes them one group.
+
+        Returns
+        -------
+        array of shape (n_samples, n_features_out)
+            The transformed rows.
+        """
+        return self.fit(X, y, groups=groups).transform(X, groups=groups)
+
+    def _rows_by_group(self, groups: Any, n: int) -> list[np.ndarray]:
+        """Return the rows of each fitted group, in the order of `groups_`."""
+        codes = check_known_groups(groups, n, self.groups_)
+        return [np.flatnonzero(codes == g) for g in range(len(self.groups_))]
+
+
+class GroupCentering(OneToOneFeatureMixin, _GroupTransformer):
+    r"""Subtract from each row the mean of its group.
+
+    .. math:: \tilde x = x - \mu_{g(x)}.
+
+    With modalities as groups it removes the distance between their centroids, the modality gap; with languages, the
+    direction that tells them apart.
+
+    Parameters
+    ----------
+    device : {None, "cpu", "cuda", "cuda:<index>", "auto"}, default=None
+        Where host data are computed; results and attributes come back as NumPy. None stays where X is.
+
+    Attributes
+    ----------
+    groups_ : ndarray of shape (n_groups,)
+        The groups, sorted.
+    means_ : array of shape (n_groups, n_features)
+        Their means.
+    n_features_in_, feature_names_in_
+        As in scikit-learn.
+
+    Raises
+    ------
+    ValueError
+        If X is not a finite matrix, `groups` does not have one entry a row, a group at transform was not there at
+        fit, or no groups are given at transform after several at fit.
+
+    Notes
+    -----
+    In a Pipeline, route the groups:
+    ``GroupCentering().set_fit_request(groups=True).set_transform_request(groups=True)`` with
+    ``sklearn.set_config(enable_metadata_routing=True)``. The means of the test rows are those of the training rows.
+
+    References
+    ----------
+    Liang et al. 2022, Mind the gap, arXiv:2203.02053. Li et al. 2025, arXiv:2507.19054.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeom.preprocessing import GroupCentering
+    >>> X = np.array([[0.0, 1.0], [2.0, 1.0], [7.0, 5.0]])
+    >>> GroupCentering().fit_transform(X, groups=["image", "image", "text"])
+    array([[-1.,  0.],
+           [ 1.,  0.],
+           [ 0.,  0.]])
+    """
+
+    def __init__(self, *, device: str | None = None) -> None:
+        self.device = device
+
+    def fit(self, X: Any, y: Any = None, *, groups: Any = None) -> Self:
+        """Learn the mean of each group.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            The embeddings, one a row.
+        y : ignored
+            For the API.
+        groups : array of shape (n_samples,), default=None
+            Group of each row; None makes them one group.
+
+        Returns
+        -------
+        self
+            The fitted transformer.
+        """
+        x = self._receive(X, reset=True)
+        self.groups_, codes = check_groups(groups, x.shape[0])
+        means = [mean_of(take_rows(x, np.flatnonzero(codes == g))) for g in range(len(self.groups_))]
+        self.means_ = self._leave(namespace(x).stack(means))
+        return self
+
+    def transform(self, X: Any, *, groups: Any = None) -> Array:
+        """Subtract from each row the mean of its group.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Embeddings of the same space.
+        groups : array of shape (n_samples,), default=None
+            Group of each row; may be left out if there was one group at fit.
+
+        Returns
+        -------
+        array of shape (n_samples, n_features)
+            The centred rows, in the dtype of X (float32 for halves).
+        """
+        x = self._receive(X, reset=False)
+        means = self._here("means_", x)
+        parts = self._rows_by_group(groups, x.shape[0])
+        groups_of_rows = _occupied(range(len(parts)), parts)
+        return self._leave(_in_order([centred(take_rows(x, rows), means[g, :]) for g, rows in groups_of_rows], parts))
+
+
+class GroupWhitening(ClassNamePrefixFeaturesOutMixin, _GroupTransformer):
+    r"""Whiten each group by itself.
+
+    .. math:: z = (x - \mu_{g(x)})\,W_{g(x)}.
+
+    Parameters
+    ----------
+    n_components : int, default=None
+        Number of leading directions kept in each group: see `Whitening`.
+    method : {"zca", "pca", "pca-cor", "zca-cor", "cholesky"}, default="zca"
+        The form of the whitening. "zca" stays closest to the input coordinates, so that cosines between groups keep
+        their meaning; with "pca" each group has a basis of its own, and such cosines mean nothing.
+    power : float, default=1.0
+        See `Whitening`.
+    shrinkage : None, float in [0, 1], "ledoit_wolf" or "oas", default=None
+        See `Whitening`.
+    rank_tol : float, default=None
+        See `Whitening`.
+    normalize : bool, default=False
+        See `Whitening`.
+    device : {None, "cpu", "cuda", "cuda:<index>", "auto"}, default=None
+        See `Whitening`.
+
+    Attributes
+    ----------
+    groups_ : ndarray of shape (n_groups,)
+        The groups, sorted.
+    whitenings_ : list of Whitening
+        One fitted whitening for each group.
+    n_features_in_, feature_names_in_
+        As in scikit-learn.
+
+    Raises
+    ------
+    ValueError
+        As `Whitening` and `GroupCentering`; also if a group has one row only, or groups of unequal rank would give
+        outputs of unequal width (pass `n_components`).
+
+    See Also
+    --------
+    Whitening : One map for all rows.
+
+    Notes
+    -----
+    Groups are routed as in `GroupCentering`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeom.preprocessing import GroupWhitening
+    >>> rng = np.random.default_rng(0)
+    >>> X = np.vstack([rng.normal(size=(300, 3)) * [1, 2, 3], rng.normal(5, 1, size=(300, 3))])
+    >>> Z = GroupWhitening().fit_transform(X, groups=["image"] * 300 + ["text"] * 300)
+    >>> np.cov(Z[:300].T).round(6)
+    array([[ 1., -0.,  0.],
+           [-0.,  1.,  0.],
+           [ 0.,  0.,  1.]])
+    """
+
+    def __init__(
+        self,
+        n_components: int | None = None,
+        *,
+        method: str = "zca",
+        power: float = 1.0,
+        shrinkage: float | str | None = None,
+        rank_tol: float | None = None,
+        normalize: bool = False,
+        device: str | None = None,
+    ) -> None:
+        self.n_components = n_components
+        self.method = method
+        self.power = power
+        self.shrinkage = shrinkage
+        self.rank_tol = rank_tol
+        self.normalize = normalize
+        self.device = device
+
+    def fit(self, X: Any, y: Any = None, *, groups: Any = None) -> Self:
+        """Learn the whitening of each group.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            The embeddings, one a row.
+        y : ignored
+            For the API.
+        groups : array of shape (n_samples,), default=None
+            Group of each row; None makes them one group.
+
+        Returns
+        -------
+        self
+            The fitted transformer.
+        """
+        x = self._checked(X, reset=True, min_samples=2)
+        self.groups_, codes = check_groups(groups, x.shape[0], min_members=2)
+        whitenings = [Whitening(**self.get_params()) for _ in self.groups_]
+        self.whitenings_ = [w.fit(take_rows(x, np.flatnonzero(codes == g))) for g, w in enumerate(whitenings)]
+        widths = [w.whitening_matrix_.shape[1] for w in whitenings]
+        check_one_width(widths, self.groups_)
+        self._n_features_out = widths[0]
+        return self
+
+    def transform(self, X: Any, *, groups: Any = None) -> Array:
+        """Whiten each row with the map of its group.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Embeddings of the same space.
+        groups : array of shape (n_samples,), default=None
+            Group of each row; may be left out if there was one group at fit.
+
+        Returns
+        -------
+        array of shape (n_samples, n_features_out)
+            The whitened rows, in the dtype of X (float32 for halves).
+        """
+        x = self._checked(X, reset=False)
+        if self.device is None:
+            check_fitted_kind(self, x, self.whitenings_[0].mean_)
+        parts = self._rows_by_group(groups, x.shape[0])
+        return _in_order([w.transform(take_rows(x, rows)) for w, rows in _occupied(self.whitenings_, parts)], parts)
+
+
+def _occupied(fitted: Iterable[_T], parts: list[np.ndarray]) -> list[tuple[_T, np.ndarray]]:
+    """Return what was fitted to each group beside its rows, without the groups that have none."""
+    return [(f, rows) for f, rows in zip(fitted, parts, strict=True) if rows.size]
+
+
+def _in_order(values: list[Array], parts: list[np.ndarray]) -> Array:
+    """Return the rows of all groups in the order that they came in."""
+    return take_rows(namespace(values[0]).concat(values), np.argsort(np.concatenate(parts)))
