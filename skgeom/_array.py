@@ -175,6 +175,14 @@ def logsumexp(x: Array, axis: int) -> Array:
     return xp.squeeze(top, axis=axis) + xp.log(xp.sum(xp.exp(x - top), axis=axis))
 
 
+def where(condition: Array, x: Array | float, y: Array | float) -> Array:
+    """Return x where the condition holds, else y; one may be a number, which the standard allows since 2024 only."""
+    xp = namespace(condition)
+    like = x if hasattr(x, "dtype") else y
+    x, y = (value if hasattr(value, "dtype") else xp.full_like(like, value) for value in (x, y))
+    return xp.where(condition, x, y)
+
+
 def one_hot(codes: Array, k: int, like: Array) -> Array:
     """Return the (n, k) indicator matrix of integer codes, in the dtype of another array."""
     xp = namespace(like)

@@ -93,8 +93,8 @@ def check_unit_rows(X: Any, *, name: str = "X", min_samples: int = 2) -> UnitRow
     zeros = np.flatnonzero(to_numpy(lengths) == 0)
     if zeros.size:
         raise ValueError(
-            f"{name} has {zeros.size} zero row{'s'[: zeros.size > 1]} (the first is row {zeros[0]}), and a zero row has "
-            f"no direction. Drop such rows, or use a measure of distances instead of angles."
+            f"{name} has {zeros.size} zero row{'s'[: zeros.size > 1]} (the first is row {zeros[0]}), and a zero row "
+            "has no direction. Drop such rows, or use a measure of distances instead of angles."
         )
     return UnitRows(x, lengths)
 
@@ -128,13 +128,13 @@ def check_labels(labels: Any, n: int, *, name: str = "labels") -> tuple[Labels, 
     classes, codes = np.unique(values, return_inverse=True)
     if not 2 <= classes.size <= n - 1:
         raise ValueError(
-            f"Number of labels is {classes.size}. Valid values are 2 to n_samples - 1 (inclusive), here {n - 1}: cluster "
-            "structure needs two classes and one class with two rows."
+            f"Number of labels is {classes.size}. Valid values are 2 to n_samples - 1 (inclusive), here {n - 1}: "
+            "cluster structure needs two classes, and two rows in one of them."
         )
     return labels_of(codes), classes
 
 
-def check_groups(groups: Any, n: int, *, min_members: int = 1) -> tuple[np.ndarray, np.ndarray]:
+def check_groups(groups: Any, n: int, *, min_members: int = 1) -> tuple[list[Any], np.ndarray]:
     """Return the groups, sorted, and the position among them of the group of each of n rows.
 
     Raises
@@ -146,11 +146,11 @@ def check_groups(groups: Any, n: int, *, min_members: int = 1) -> tuple[np.ndarr
     found, codes = np.unique(values, return_inverse=True)
     small = found[np.bincount(codes) < min_members]
     if small.size:
-        raise ValueError(f"Group {small[0]!r} has fewer than {min_members} rows: merge it with another, or drop it.")
-    return found, codes
+        raise ValueError(f"Group {small.tolist()[0]!r} has fewer than {min_members} rows: merge it, or drop it.")
+    return found.tolist(), codes
 
 
-def check_known_groups(groups: Any, n: int, known: np.ndarray) -> np.ndarray:
+def check_known_groups(groups: Any, n: int, known: list[Any]) -> np.ndarray:
     """Return the position among the groups of the fit of the group of each of n rows.
 
     Raises
@@ -163,17 +163,17 @@ def check_known_groups(groups: Any, n: int, known: np.ndarray) -> np.ndarray:
     values = np.full(n, known[0]) if groups is None else _check_group_values(groups, n)
     unseen = np.setdiff1d(values, known)
     if unseen.size:
-        raise ValueError(f"Group {unseen[0]!r} was not there at fit, which had {', '.join(map(repr, known.tolist()))}.")
+        raise ValueError(f"Group {unseen.tolist()[0]!r} was not there at fit, which had {', '.join(map(repr, known))}.")
     return np.searchsorted(known, values)
 
 
-def check_one_width(widths: list[int], groups: np.ndarray) -> None:
+def check_one_width(widths: list[int], groups: list[Any]) -> None:
     """Refuse groups whose outputs differ in width."""
     if len(set(widths)) > 1:
-        ranks = ", ".join(f"{g!r}: {w}" for g, w in zip(groups.tolist(), widths, strict=True))
+        ranks = ", ".join(f"{g!r}: {w}" for g, w in zip(groups, widths, strict=True))
         raise ValueError(
-            f'The groups have outputs of unequal width ({ranks}): pass n_components={min(widths)} or less, or
-            method="zca".'
+            f"The groups have outputs of unequal width ({ranks}): pass n_components={min(widths)} or less, "
+            'or method="zca".'
         )
 
 
@@ -222,7 +222,7 @@ def check_weights(sample_weight: Any, x: Array, *, minimum: float = 1.0) -> tupl
         raise ValueError(f"sample_weight.shape == {w.shape}, expected {(x.shape[0],)}!")
     if not np.isfinite(w).all() or (w < 0).any():
         raise ValueError("sample_weight must be finite and not negative.")
-    if w.sum() <= minimum:
+    if w.sum() <= minimum * (1 + 1e-9):
         raise ValueError(
             f"sample_weight sums to {w.sum():.3g}, but weights are counts: a weight of 2 means two equal rows. "
             + ("All weights are zero. " if not w.any() else "")
@@ -248,7 +248,7 @@ def check_choice(value: Any, choices: Iterable[Any], name: str) -> Any:
     return value
 
 
-def check_real(value: Any, name: str, low: float = -np.inf, high: float = np.inf, *, open_low: bool = False) -> float:
+def check_real(value: Any, name: str, low: float = -np.inf, high: float = np.inf) -> float:
     """Return a finite number between two bounds.
 
     Raises
@@ -260,10 +260,10 @@ def check_real(value: Any, name: str, low: float = -np.inf, high: float = np.inf
     """
     if not isinstance(value, Real) or isinstance(value, bool):
         raise TypeError(f"{name} must be a number, got {value!r}.")
-    if not isfinite(value) or not low <= value <= high or (open_low and value == low):
-        interval = f"{'(' if open_low or low == -np.inf else '['}{low}, {high}{')' if high == np.inf else ']'}"
-        raise ValueError(f"{name} must be a finite number in {interval}, got {value!r}.")
-    return float(value)
+    number = float(value)
+    if not isfinite(number) or not low <= number <= high:
+        raise ValueError(f"{name} must be a finite number from {low:g} to {high:g}, got {value!r}.")
+    return number
 
 
 def check_count(value: Any, name: str, low: int = 1, high: int | None = None) -> int:
@@ -278,11 +278,10 @@ def check_count(value: Any, name: str, low: int = 1, high: int | None = None) ->
     """
     if not isinstance(value, Integral) or isinstance(value, bool):
         raise TypeError(f"{name} must be a whole number, got {value!r}.")
-    if value < low or (high is not None and value > high):
-        raise ValueError(
-            f"{name} must be at least {low}{'' if high is None else f' and at most {high}'}, got {value!r}."
-        )
-    return int(value)
+    count = int(value)
+    if count < low or (high is not None and count > high):
+        raise ValueError(f"{name} must be at least {low}{'' if high is None else f' and at most {high}'}, got {count}.")
+    return count
 
 
 def check_device(device: Any) -> None:
@@ -307,8 +306,8 @@ def check_fitted_kind(estimator: Any, x: Array, fitted: Array) -> None:
     """Refuse an array of another library or device than the estimator was fitted on."""
     if not same_kind(x, fitted):
         raise ValueError(
-            f"Inputs passed to {type(estimator).__name__}.transform() must use the same namespace and the same device as those "
-            f"passed to fit(). Got {kind_of(x)}, and fit() had {kind_of(fitted)}. Convert X, or fit again."
+            f"Inputs passed to {type(estimator).__name__}.transform() must use the same namespace and the same device "
+            f"as those passed to fit(). Got {kind_of(x)}, and fit() had {kind_of(fitted)}. Convert X, or fit again."
         )
 
 
@@ -326,12 +325,6 @@ def check_spread(rank: int) -> None:
         raise ValueError(
             "X has no spread: all rows are equal, and there is no direction to whiten. Pass rows that differ."
         )
-
-
-def check_invertible(normalize: bool) -> None:
-    """Refuse to invert a map that has dropped the lengths of the rows."""
-    if normalize:
-        raise ValueError("normalize=True drops the lengths of the rows: inverse_transform needs normalize=False.")
 
 
 def _check_group_values(groups: Any, n: int) -> np.ndarray:

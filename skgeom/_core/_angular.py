@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import log
 from typing import NamedTuple
 
-from skgeom._array import device_of, float64, logsumexp, namespace, row_blocks
+from skgeom._array import device_of, float64, logsumexp, namespace, row_blocks, where
 from skgeom._core._moments import AnyMoments, about_origin
 from skgeom._core._spectrum import axes, singular_values
 from skgeom._typing import Array
@@ -105,7 +105,7 @@ def eigen_log_partition(x: Array, m: AnyMoments, *, both_signs: bool) -> Array:
 
 def toward(v: Array, mean: Array) -> Array:
     """Return each direction with the sign that makes its product with the mean of the rows non-negative."""
-    return namespace(v).where((v @ mean < 0)[:, None], -v, v)
+    return where((v @ mean < 0)[:, None], -v, v)
 
 
 def first_order(m: AnyMoments) -> Array:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skgeom._array import asarray_like, float64, namespace, one_hot, row_blocks, take_rows
+from skgeom._array import asarray_like, float64, namespace, one_hot, row_blocks, take_rows, where
 from skgeom._typing import Array
 
 _DUPLICATE = float(1024 * np.finfo(np.float64).eps ** 2)
@@ -72,7 +72,7 @@ def calinski_harabasz(m: ClassMoments) -> Array:
     between = xp.sum(m.n * xp.sum((m.mean - centre) ** 2, axis=1))
     within = xp.sum(m.within)
     spread = within > 0
-    return xp.where(spread, between * (n - k) / (xp.where(spread, within, 1.0) * (k - 1)), 1.0)
+    return where(spread, between * (n - k) / (where(spread, within, 1.0) * (k - 1)), 1.0)
 
 
 def silhouettes(own: Array, other: Array, size: Array, noise: Array) -> Array:
@@ -83,7 +83,7 @@ def silhouettes(own: Array, other: Array, size: Array, noise: Array) -> Array:
     xp = namespace(own)
     larger = xp.maximum(own, other)
     defined = (larger > noise) & (size > 1)
-    return xp.where(defined, (other - own) / xp.where(defined, larger, 1.0), 0.0)
+    return where(defined, (other - own) / where(defined, larger, 1.0), 0.0)
 
 
 def squared_silhouette_samples(x: Array, labels: Labels, prepare: Callable[[Array], Array] = float64) -> Array:
@@ -121,7 +121,7 @@ def _own_and_other(
     to_own = xp.sum((centred - xp.take(mu, block.codes, axis=0)) ** 2, axis=1) + xp.take(spread, block.codes)
     to_all = xp.clip(xp.vecdot(centred, centred)[:, None] - 2 * (centred @ mu.T) + offset, min=0.0)
     is_own = one_hot(block.codes, mu.shape[0], centred) > 0
-    return to_own * size / xp.clip(size - 1, min=1.0), xp.min(xp.where(is_own, xp.inf, to_all), axis=1)
+    return to_own * size / xp.clip(size - 1, min=1.0), xp.min(where(is_own, xp.inf, to_all), axis=1)
 
 
 def _class_blocks(x: Array, labels: Labels, prepare: Callable[[Array], Array]) -> Iterator[_ClassBlock]:

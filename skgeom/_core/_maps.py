@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import log, pi
 from typing import NamedTuple
 
-from skgeom._array import device_of, float64, namespace
+from skgeom._array import device_of, float64, namespace, where
 from skgeom._core._moments import AnyMoments, Moments, dense
 from skgeom._core._spectrum import above, axes, ratio, traces
 from skgeom._typing import Array
@@ -38,13 +38,13 @@ def shrink(m: AnyMoments, share: float) -> AnyMoments:
     return Moments(full.n, full.mean, scatter, full.epsilon)
 
 
-def ledoit_wolf(m: AnyMoments, fourth: Array) -> Array:
+def ledoit_wolf(m: AnyMoments, quartic: Array) -> Array:
     """Return the Ledoit-Wolf (2004) shrinkage from the moments and Σ ‖x - mean‖⁴."""
     xp = namespace(m.mean)
     t, f, d, n = *_population_traces(m), m.mean.shape[0], m.n
     distance = f - t * t / d
-    noise = (fourth / n - f) / n
-    return xp.where(distance > 0, ratio(xp.minimum(noise, distance), distance), 0.0)
+    noise = (quartic / n - f) / n
+    return where(distance > 0, ratio(xp.minimum(noise, distance), distance), 0.0)
 
 
 def oas(m: AnyMoments) -> Array:
@@ -53,7 +53,7 @@ def oas(m: AnyMoments) -> Array:
     t, f, d, n = *_population_traces(m), m.mean.shape[0], m.n
     alpha, mu = f / d**2, t / d
     denominator = (n + 1) * (alpha - mu * mu / d)
-    return xp.where(denominator > 0, xp.clip(ratio(alpha + mu * mu, denominator), max=1.0), 1.0)
+    return where(denominator > 0, xp.clip(ratio(alpha + mu * mu, denominator), max=1.0), 1.0)
 
 
 def whitening_map(m: AnyMoments, method: str, power: float, n_components: int | None, tolerance: float) -> WhiteningMap:
@@ -70,10 +70,9 @@ def whitening_map(m: AnyMoments, method: str, power: float, n_components: int | 
     variances, directions = variances[:k], directions[:k, :]
     deviations = variances[:, None] ** (power / 2)
     turn = _rotation(method, directions, directions / deviations)
-    scaling = namespace(scale).where(scale > 0, scale**power, 0.0)
     return WhiteningMap(
-        scaling[:, None] * (directions / deviations).T @ turn,
-        turn.T @ (directions * deviations) * ratio(scaling, scaling * scaling),
+        scale[:, None] * (directions / deviations).T @ turn,
+        turn.T @ (directions * deviations) * ratio(scale, scale * scale),
         variances,
         directions,
         scale,
@@ -103,7 +102,7 @@ def log_density(centred: Array, variances: Array, directions: Array, scale: Arra
     """Return the Gaussian log-density (n,) of centred rows within the axes of a whitening map."""
     xp = namespace(centred)
     z = (centred * scale) @ directions.T / xp.sqrt(variances)
-    volume = xp.sum(xp.log(variances)) - 2 * xp.sum(xp.log(xp.where(scale > 0, scale, 1.0)))
+    volume = xp.sum(xp.log(variances)) - 2 * xp.sum(xp.log(where(scale > 0, scale, 1.0)))
     return -0.5 * (xp.vecdot(z, z) + variances.shape[0] * log(2 * pi) + volume)
 
 
@@ -114,7 +113,7 @@ def _rotation(method: str, directions: Array, whitening: Array) -> Array:
         return directions
     if method == "cholesky":
         q, r = xp.linalg.qr(whitening)
-        return q * xp.where(xp.linalg.diagonal(r) < 0, -1.0, 1.0)
+        return q * (1.0 - 2.0 * xp.astype(xp.linalg.diagonal(r) < 0, q.dtype))
     return xp.eye(directions.shape[0], dtype=directions.dtype, device=device_of(directions))
 
 
@@ -125,7 +124,7 @@ def _standardisation(m: AnyMoments, tolerance: float) -> Array:
         m.n - 1
     )
     alive = (variances > tolerance * xp.max(variances)) & (variances > 0)
-    return xp.where(alive, 1 / xp.sqrt(xp.where(alive, variances, 1.0)), 0.0)
+    return where(alive, 1 / xp.sqrt(where(alive, variances, 1.0)), 0.0)
 
 
 def _scaled(m: AnyMoments, scale: Array) -> AnyMoments:

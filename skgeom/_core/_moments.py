@@ -39,6 +39,13 @@ class ThinMoments(NamedTuple):
     epsilon: float
 
 
+class FourthMoments(NamedTuple):
+    """Σ w ‖y‖² y (d,) and Σ w ‖y‖⁴ over the centred rows y: what the sampling noise of a covariance needs."""
+
+    cubic: Array
+    quartic: Array
+
+
 AnyMoments: TypeAlias = Moments | ThinMoments
 
 
@@ -104,15 +111,34 @@ def about_origin(m: AnyMoments) -> AnyMoments:
     return Moments(m.n, origin, m.scatter + shift[:, None] * shift[None, :], m.epsilon)
 
 
-def fourth_moment(x: Array, mean: Array, weights: Array | None = None) -> Array:
-    """Return Σ w ‖x - mean‖⁴ over the rows of x, in float64."""
+def fourth_moments(x: Array, mean: Array, weights: Array | None = None) -> FourthMoments:
+    """Return the third and fourth moments of the norms of the rows around their mean."""
     xp = namespace(x)
-    total = 0.0
+    cubic, quartic = 0.0 * mean, xp.sum(0.0 * mean)
     for rows in row_blocks(x):
         centred = float64(x[rows, :]) - mean
-        fourth = xp.vecdot(centred, centred) ** 2
-        total = total + xp.sum(fourth if weights is None else fourth * weights[rows])
-    return total
+        squares = xp.vecdot(centred, centred)
+        weighted = squares if weights is None else squares * weights[rows]
+        cubic, quartic = cubic + weighted @ centred, quartic + xp.sum(weighted * squares)
+    return FourthMoments(cubic, quartic)
+
+
+def merge_fourth(a: AnyMoments, fa: FourthMoments, b: AnyMoments, fb: FourthMoments) -> FourthMoments:
+    """Return the fourth moments of two disjoint sets of rows from the moments of each."""
+    mean = merge(a, b).mean
+    a_cubic, a_quartic = _recentred(a, fa, mean - a.mean)
+    b_cubic, b_quartic = _recentred(b, fb, mean - b.mean)
+    return FourthMoments(a_cubic + b_cubic, a_quartic + b_quartic)
+
+
+def _recentred(m: AnyMoments, f: FourthMoments, delta: Array) -> FourthMoments:
+    """Expand ‖y - δ‖² (y - δ) and ‖y - δ‖⁴ over the rows y around their mean."""
+    xp = namespace(delta)
+    scatter = dense(m).scatter
+    total, length, stretched = xp.linalg.trace(scatter), xp.vecdot(delta, delta), scatter @ delta
+    cubic = f.cubic - 2 * stretched - (total + m.n * length) * delta
+    quartic = f.quartic + 4 * xp.vecdot(delta, stretched) + 2 * length * total - 4 * xp.vecdot(delta, f.cubic)
+    return FourthMoments(cubic, quartic + m.n * length * length)
 
 
 def mean_of(x: Array) -> Array:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from skgeom._array import asarray_like, float64, namespace, one_hot, row_blocks, take_rows
+from skgeom._array import asarray_like, float64, namespace, one_hot, row_blocks, take_rows, where
 from skgeom._core._clusters import Labels, silhouettes, unsorted
 from skgeom._typing import Array
 
@@ -21,7 +21,7 @@ def squared_distances(x: Array, y: Array) -> Array:
     xp = namespace(x)
     norms = xp.vecdot(x, x)[:, None] + xp.vecdot(y, y)[None, :]
     squares = norms - 2 * (x @ y.T)
-    return xp.where(squares > _CANCELLED * norms, squares, 0.0)
+    return where(squares > _CANCELLED * norms, squares, 0.0)
 
 
 def silhouette_samples(x: Array, labels: Labels) -> Array:
@@ -35,8 +35,8 @@ def silhouette_samples(x: Array, labels: Labels) -> Array:
         is_own = one_hot(codes[block], sizes.shape[0], rows) > 0
         sums = _class_distance_sums(rows[block, :], rows, codes, sizes.shape[0])
         size = xp.take(sizes, codes[block])
-        own = xp.sum(xp.where(is_own, sums, 0.0), axis=1) / xp.clip(size - 1, min=1.0)
-        other = xp.min(xp.where(is_own, xp.inf, sums / sizes), axis=1)
+        own = xp.sum(where(is_own, sums, 0.0), axis=1) / xp.clip(size - 1, min=1.0)
+        other = xp.min(where(is_own, xp.inf, sums / sizes), axis=1)
         parts.append(silhouettes(own, other, size, 0.0))
     return unsorted(xp.concat(parts), labels)
 
@@ -50,10 +50,10 @@ def dunn_index(x: Array, labels: Labels) -> Array:
     for block, columns in _upper_tiles(rows):
         squares = squared_distances(rows[block, :], rows[columns, :])
         same = codes[block][:, None] == codes[columns][None, :]
-        gaps.append(xp.min(xp.where(same, xp.inf, squares)))
-        extents.append(xp.max(xp.where(same, squares, 0.0)))
+        gaps.append(xp.min(where(same, xp.inf, squares)))
+        extents.append(xp.max(where(same, squares, 0.0)))
     gap, extent = xp.min(xp.stack(gaps)), xp.max(xp.stack(extents))
-    return xp.where(extent > 0, xp.sqrt(gap / xp.where(extent > 0, extent, 1.0)), xp.inf)
+    return where(extent > 0, xp.sqrt(gap / where(extent > 0, extent, 1.0)), xp.inf)
 
 
 def _centred(x: Array, labels: Labels) -> Array:

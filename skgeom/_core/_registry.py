@@ -6,9 +6,10 @@ all read it. A row names the summary its kernel needs, so that many measures of 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from math import inf
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from skgeom._array import namespace
@@ -68,7 +69,7 @@ class Measure(NamedTuple):
     invariances: frozenset[str]
     cost: str
     source: str
-    options: dict[str, Any] = {}
+    options: Mapping[str, Any] = MappingProxyType({})
     per_row: bool = False
 
     @property

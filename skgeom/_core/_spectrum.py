@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from skgeom._array import asarray_like, namespace
+from skgeom._array import asarray_like, namespace, where
 from skgeom._core._moments import AnyMoments, Moments, ThinMoments, about_origin
 from skgeom._typing import Array
 
@@ -36,14 +36,14 @@ def traces(m: AnyMoments) -> tuple[Array, Array]:
     return xp.linalg.trace(gram) / (m.n - 1), xp.sum(gram * gram) / (m.n - 1) ** 2
 
 
-def unbiased_traces(m: AnyMoments, fourth: Array) -> tuple[Array, Array]:
+def unbiased_traces(m: AnyMoments, quartic: Array) -> tuple[Array, Array]:
     """Return the U-statistics of (tr C)² and tr C², from the moments and Σ ‖x - mean‖⁴.
 
     Distribution-free closed forms of Himeno & Yamada (2014), doi:10.1016/j.jmva.2014.05.006; n >= 4.
     """
     n = m.n
     t, f = traces(m)
-    q = fourth / (n - 1)
+    q = quartic / (n - 1)
     unit = (n - 1) / (n * (n - 2) * (n - 3))
     return (
         unit * (2 * f + (n * n - 3 * n + 1) * t * t - n * q),
@@ -53,9 +53,8 @@ def unbiased_traces(m: AnyMoments, fourth: Array) -> tuple[Array, Array]:
 
 def ratio(numerator: Array, denominator: Array) -> Array:
     """Return numerator / denominator, and 0 where the denominator is 0."""
-    xp = namespace(denominator)
     nonzero = denominator != 0
-    return xp.where(nonzero, numerator / xp.where(nonzero, denominator, 1.0), 0.0)
+    return where(nonzero, numerator / where(nonzero, denominator, 1.0), 0.0)
 
 
 def participation_ratio(m: AnyMoments) -> Array:
@@ -126,16 +125,16 @@ def above(values: Array, tolerance: float) -> Array:
 def spectral_entropy(p: Array) -> Array:
     """Return -Σ p log p, where 0 log 0 = 0."""
     xp = namespace(p)
-    return -xp.sum(p * xp.log(xp.where(p > 0, p, 1.0)))
+    return -xp.sum(p * xp.log(where(p > 0, p, 1.0)))
 
 
 def effective_rank(m: AnyMoments, tolerance: float = 0.0) -> Array:
     """Return the exponential of the entropy of the normalised singular values above a relative tolerance."""
     xp = namespace(m.mean)
     s = singular_values(m)
-    s = xp.where(s * s > tolerance * s[0] * s[0], s, 0.0)
+    s = where(s * s > tolerance * s[0] * s[0], s, 0.0)
     total = xp.sum(s)
-    return xp.where(total > 0, xp.exp(spectral_entropy(ratio(s, total))), 0.0)
+    return where(total > 0, xp.exp(spectral_entropy(ratio(s, total))), 0.0)
 
 
 def rankme(m: AnyMoments, epsilon: float) -> Array:
@@ -191,4 +190,4 @@ def oriented(v: Array) -> Array:
     """Return directions (m, d) with the sign that makes the largest coordinate of each positive."""
     xp = namespace(v)
     flipped = -xp.min(v, axis=1, keepdims=True) > xp.max(v, axis=1, keepdims=True)
-    return xp.where(flipped, -v, v)
+    return where(flipped, -v, v)

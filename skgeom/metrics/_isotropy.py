@@ -524,5 +524,5 @@ def _debiased_traces(X: Any) -> tuple[Array, Array, int]:
     """Return the unbiased (tr C)² and tr C², and d."""
     x = check_cloud(X, min_samples=4, scale_free=True)
     m = _moments.moments(x)
-    t2, f = _spectrum.unbiased_traces(m, _moments.fourth_moment(x, m.mean))
+    t2, f = _spectrum.unbiased_traces(m, _moments.fourth_moments(x, m.mean).quartic)
     return t2, f, x.shape[1]

@@ -136,7 +136,7 @@ def make_embedding_scorer(
     >>> X = np.random.default_rng(0).normal(size=(600, 8)) * np.arange(1, 9)
     >>> scorer = make_embedding_scorer("isoscore", debias=True)
     >>> cross_val_score(Whitening(), X, scoring=scorer, cv=3).round(2)
-    array([0.99, 0.99, 0.98])
+    array([1.  , 0.99, 0.99])
     """
     if isinstance(metric, str):
         check_choice(metric, _METRICS, "metric")

@@ -22,7 +22,7 @@ _T = TypeVar("_T")
 class _GroupTransformer(GeometryTransformer):
     """Base of the transformers with `groups`, a label for each row, given or routed to fit and to transform."""
 
-    groups_: np.ndarray
+    groups_: list[Any]
 
     def fit_transform(self, X: Any, y: Any = None, *, groups: Any = None) -> Array:
         """Fit to rows and transform them, each with its own group.
@@ -64,7 +64,7 @@ class GroupCentering(OneToOneFeatureMixin, _GroupTransformer):
 
     Attributes
     ----------
-    groups_ : ndarray of shape (n_groups,)
+    groups_ : list
         The groups, sorted.
     means_ : array of shape (n_groups, n_features)
         Their means.
@@ -171,7 +171,7 @@ class GroupWhitening(ClassNamePrefixFeaturesOutMixin, _GroupTransformer):
 
     Attributes
     ----------
-    groups_ : ndarray of shape (n_groups,)
+    groups_ : list
         The groups, sorted.
     whitenings_ : list of Whitening
         One fitted whitening for each group.
@@ -199,10 +199,8 @@ class GroupWhitening(ClassNamePrefixFeaturesOutMixin, _GroupTransformer):
     >>> rng = np.random.default_rng(0)
     >>> X = np.vstack([rng.normal(size=(300, 3)) * [1, 2, 3], rng.normal(5, 1, size=(300, 3))])
     >>> Z = GroupWhitening().fit_transform(X, groups=["image"] * 300 + ["text"] * 300)
-    >>> np.cov(Z[:300].T).round(6)
-    array([[ 1., -0.,  0.],
-           [-0.,  1.,  0.],
-           [ 0.,  0.,  1.]])
+    >>> bool(np.allclose(np.cov(Z[:300].T), np.eye(3))), bool(np.allclose(np.cov(Z[300:].T), np.eye(3)))
+    (True, True)
     """
 
     def __init__(

@@ -7,24 +7,30 @@ from numbers import Real
 from typing import Any, Self
 
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
+from sklearn.utils.metaestimators import available_if
 
 from skgeom._array import float64, namespace, to_float
 from skgeom._core import _maps
 from skgeom._core._angular import norms
-from skgeom._core._moments import AnyMoments, fourth_moment, map_arrays, merge, moments
+from skgeom._core._moments import AnyMoments, FourthMoments, fourth_moments, map_arrays, merge, merge_fourth, moments
 from skgeom._core._spectrum import rank_tolerance, ratio
 from skgeom._estimator import GeometryTransformer
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
     check_count,
-    check_invertible,
     check_real,
     check_spread,
     check_weights,
 )
 
 METHODS = ("pca", "zca", "pca-cor", "zca-cor", "cholesky")
+
+
+def _keeps_lengths(whitening: Whitening) -> bool:
+    if whitening.normalize:
+        raise AttributeError("normalize=True drops the lengths of the rows: inverse_transform needs normalize=False.")
+    return True
 
 
 class Whitening(ClassNamePrefixFeaturesOutMixin, GeometryTransformer):
@@ -46,8 +52,8 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, GeometryTransformer):
         coordinates, n_features columns. "pca-cor" and "zca-cor": the same of the standardised coordinates, from the
         correlation matrix. "cholesky": a triangular map, each column built from its own and later features; k columns.
     power : float, default=1.0
-        p in [0, 1]: 1 whitens, 0 centres and rotates only, between them lies relaxed isotropy: variances become
-        λ^(1-p).
+        p in [0, 1]: 1 whitens, 0 centres and rotates only (the forms "-cor" standardise too), between them lies relaxed
+        isotropy: variances become λ^(1-p).
     shrinkage : None, float in [0, 1], "ledoit_wolf" or "oas", default=None
         Whiten (1 - s)C + s (tr C / d) I instead of C, with s given or estimated [3]_ [4]_. Null directions get
         variance.
@@ -168,11 +174,10 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, GeometryTransformer):
         self._check_parameters()
         x, w = check_weights(sample_weight, self._receive(X, reset=True, min_samples=2))
         m = moments(x, w)
-        fourth = fourth_moment(x, m.mean, w) if self.shrinkage == "ledoit_wolf" else None
-        return self._solve(m, fourth)
+        return self._solve(m, self._noise(x, m, w))
 
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
-        """Add rows to those seen, and learn the whitening of all of them, as `fit` on the whole would.
+        """Add rows to those seen, and learn the whitening of all of them.
 
         Parameters
         ----------
@@ -187,24 +192,19 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, GeometryTransformer):
         -------
         self
             The fitted transformer.
-
-        Raises
-        ------
-        ValueError
-            With ``shrinkage="ledoit_wolf"``, which needs all rows at once.
         """
         self._check_parameters()
-        if self.shrinkage == "ledoit_wolf":
-            raise ValueError(
-                'shrinkage="ledoit_wolf" needs fourth moments around the final mean, so all rows at once: use "oas" or a '
-                "number with partial_fit."
-            )
         first = not hasattr(self, "_moments")
         x = self._receive(X, reset=first, min_samples=2 if first else 1)
         x, w = check_weights(sample_weight, x, minimum=1 if first else 0)
         m = moments(x, w)
-        seen = m if first else merge(map_arrays(lambda a: self._bring(a, x), self._moments), m)
-        return self._solve(seen, None)
+        noise = self._noise(x, m, w)
+        if first:
+            return self._solve(m, noise)
+        seen = map_arrays(lambda a: self._bring(a, x), self._moments)
+        if noise is not None and self._noise_seen is not None:
+            noise = merge_fourth(seen, FourthMoments(*(self._bring(a, x) for a in self._noise_seen)), m, noise)
+        return self._solve(merge(seen, m), noise)
 
     def transform(self, X: Any) -> Array:
         """Whiten rows.
@@ -223,6 +223,7 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, GeometryTransformer):
         z = _maps.centred_product(x, self._here("mean_", x), self._here("whitening_matrix_", x))
         return self._leave(ratio(z, norms(z)[:, None]) if self.normalize else z)
 
+    @available_if(_keeps_lengths)
     def inverse_transform(self, X: Any) -> Array:
         """Map whitened rows back: the exact inverse on the span of the kept directions.
 
@@ -238,10 +239,9 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, GeometryTransformer):
 
         Raises
         ------
-        ValueError
+        AttributeError
             With ``normalize=True``, since the lengths are gone.
         """
-        check_invertible(self.normalize)
         z = self._receive_output(X)
         x = float64(z) @ self._here("_coloring_matrix", z) + self._here("mean_", z)
         return self._leave(namespace(z).astype(x, z.dtype))
@@ -282,9 +282,13 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, GeometryTransformer):
         else:
             check_choice(self.shrinkage, (None, "ledoit_wolf", "oas"), "shrinkage")
 
-    def _solve(self, m: AnyMoments, fourth: Array | None) -> Self:
+    def _noise(self, x: Array, m: AnyMoments, w: Array | None) -> FourthMoments | None:
+        """Return the fourth moments where the shrinkage needs them."""
+        return fourth_moments(x, m.mean, w) if self.shrinkage == "ledoit_wolf" else None
+
+    def _solve(self, m: AnyMoments, noise: FourthMoments | None) -> Self:
         """Set the fitted attributes from the moments of all rows seen."""
-        self.shrinkage_ = self._share(m, fourth)
+        self.shrinkage_ = self._share(m, noise)
         tolerance = rank_tolerance(m) if self.rank_tol is None else self.rank_tol
         found = _maps.whitening_map(
             _maps.shrink(m, self.shrinkage_), self.method, self.power, self.n_components, tolerance
@@ -292,8 +296,8 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, GeometryTransformer):
         check_spread(found.rank)
         if self.n_components is not None and self.n_components > found.rank:
             warnings.warn(
-                f"n_components={self.n_components} was asked for, but the data have {found.rank} directions of relative variance "
-                f"above {tolerance:.1e}: {found.rank} were kept.",
+                f"n_components={self.n_components} was asked for, but only {found.rank} directions have a relative "
+                f"variance above {tolerance:.1e}: {found.rank} were kept.",
                 UserWarning,
                 stacklevel=3,
             )
@@ -307,12 +311,13 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, GeometryTransformer):
         self._coloring_matrix = self._leave(found.backward)
         self._scale = self._leave(found.scale)
         self._moments = map_arrays(self._leave, m)
+        self._noise_seen = None if noise is None else FourthMoments(*map(self._leave, noise))
         self._n_features_out = found.forward.shape[1]
         return self
 
-    def _share(self, m: AnyMoments, fourth: Array | None) -> float:
+    def _share(self, m: AnyMoments, noise: FourthMoments | None) -> float:
         if self.shrinkage is None:
             return 0.0
         if isinstance(self.shrinkage, Real):
             return float(self.shrinkage)
-        return to_float(_maps.oas(m) if fourth is None else _maps.ledoit_wolf(m, fourth))
+        return to_float(_maps.oas(m) if noise is None else _maps.ledoit_wolf(m, noise.quartic))

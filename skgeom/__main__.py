@@ -1,0 +1,8 @@
+"""``python -m skgeom``."""
+
+import sys
+
+from skgeom._report._command import main
+
+if __name__ == "__main__":
+    sys.exit(main())

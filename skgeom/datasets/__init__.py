@@ -1,0 +1,11 @@
+"""Embeddings: a real set that comes with the package, sets of known geometry, and your own files."""
+
+from skgeom.datasets._files import load_embeddings
+from skgeom.datasets._reverse_dictionary import load_reverse_dictionary
+from skgeom.datasets._synthetic import make_anisotropic_clusters
+
+__all__ = [
+    "load_embeddings",
+    "load_reverse_dictionary",
+    "make_anisotropic_clusters",
+]

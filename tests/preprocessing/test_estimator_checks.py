@@ -1,0 +1,58 @@
+"""Every transformer passes scikit-learn's own checks, with no expected failure."""
+
+import numpy as np
+import pytest
+from sklearn.utils.estimator_checks import estimator_checks_generator
+
+from skgeom._array import find_accelerator
+from skgeom.preprocessing import AllButTheTop, GroupCentering, GroupWhitening, Whitening
+
+TRANSFORMERS = [
+    Whitening(),
+    Whitening(method="zca", shrinkage="ledoit_wolf"),
+    Whitening(method="pca-cor", power=0.5),
+    Whitening(method="zca-cor", shrinkage="oas"),
+    Whitening(method="cholesky", normalize=True),
+    Whitening(device="cpu"),
+    AllButTheTop(),
+    AllButTheTop(projection="raw", device="cpu"),
+    GroupCentering(),
+    GroupWhitening(),
+    GroupWhitening(device="cpu"),
+]
+
+
+def _keywords(check):
+    keywords = {}
+    while hasattr(check, "func"):
+        keywords.update(check.keywords or {})
+        check = check.func
+    return keywords
+
+
+def _namespaces(check):
+    keywords = _keywords(check)
+    pairs = (keywords.get(key) for key in ("X_ns_and_device", "other_ns_and_device"))
+    return {keywords.get("array_namespace"), *(getattr(pair, "xp", None) for pair in pairs)}
+
+
+def _cases():
+    for estimator in TRANSFORMERS:
+        for number, (instance, check) in enumerate(estimator_checks_generator(estimator)):
+            gpu = [pytest.mark.gpu] if "cupy" in _namespaces(check) else []
+            name = getattr(check, "func", check).__name__
+            yield pytest.param(instance, check, id=f"{estimator!r}-{name}-{number}", marks=gpu)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize(("estimator", "check"), list(_cases()))
+def test_scikit_learn_check(estimator, check, request):
+    if request.node.get_closest_marker("gpu") and find_accelerator("cuda") is None:
+        pytest.skip("needs a CUDA device: CuPy imports without one, and the check then fails instead of skipping")
+    check(estimator)
+
+
+@pytest.mark.parametrize("estimator", TRANSFORMERS, ids=repr)
+def test_parameters_are_stored_as_they_are(estimator):
+    assert type(estimator)(**estimator.get_params()).get_params() == estimator.get_params()
+    assert np.isscalar(estimator.get_params().get("power", 1.0))
