@@ -16,14 +16,8 @@ from skgeom._validation import check_cloud, check_device, check_fitted_kind, che
 class GeometryTransformer(TransformerMixin, BaseEstimator):
     """Base of the transformers: arrays follow the input, or, with a `device`, go there and come back as NumPy."""
 
-    _doc_link_module = "skgeom"
-    _doc_link_template = "https://scikit-embedding-geometry.readthedocs.io/reference/{estimator_module}.html"
-
     device: str | None
     _n_features_out: int
-
-    def _doc_link_url_param_generator(self) -> dict[str, str]:
-        return {"estimator_module": ".".join(type(self).__module__.split(".")[:2])}
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

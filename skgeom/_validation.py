@@ -188,6 +188,8 @@ def check_covariance(
         If it is not square, symmetric and positive semi-definite up to rounding.
     """
     c = check_cloud(covariance, name=name, min_samples=1, scale_free=scale_free)
+    if like is not None:
+        check_same_kind(like, c, ("X", name), same_width=False)
     d = c.shape[0]
     if c.shape[1] != d or (like is not None and like.shape[-1] != d):
         width = d if like is None else like.shape[-1]
@@ -199,9 +201,7 @@ def check_covariance(
         raise ValueError(f"{name} is not symmetric: pass a covariance matrix, or rows to a measure that takes rows.")
     if to_float(xp.min(xp.linalg.eigvalsh(c))) < -slack * d:
         raise ValueError(f"{name} has a negative eigenvalue: a covariance is positive semi-definite.")
-    if like is None or same_kind(c, like):
-        return c
-    return asarray_like(to_numpy(c), like, dtype=namespace(like).float64)
+    return c
 
 
 def check_weights(sample_weight: Any, x: Array, *, minimum: float = 1.0) -> tuple[Array, Array | None]:
