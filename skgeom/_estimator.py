@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skgeom._array import asarray_like, namespace, place, to_numpy
+from skgeom._core._moments import AnyMoments, map_arrays, merge, moments
 from skgeom._typing import Array
-from skgeom._validation import check_cloud, check_device, check_fitted_kind, check_host, check_width
+from skgeom._validation import (
+    check_cloud,
+    check_device,
+    check_fitted_kind,
+    check_host,
+    check_weights,
+    check_width,
+)
 
 
 class GeometryTransformer(TransformerMixin, BaseEstimator):
@@ -64,3 +72,69 @@ class GeometryTransformer(TransformerMixin, BaseEstimator):
     def _leave(self, values: Array) -> Array:
         """Return results or attributes as they leave: in the library of the input, or from a device as NumPy."""
         return to_numpy(values) if self.device is not None else values
+
+
+class MomentsTransformer(GeometryTransformer):
+    """Base of the transformers that the moments of the rows determine: fitting in parts equals fitting the whole."""
+
+    n_samples_seen_: float
+    _moments: AnyMoments
+    _needs_fourth = False
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Learn from the rows of X.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            The embeddings, one a row.
+        y : ignored
+            For the API.
+        sample_weight : array of shape (n_samples,), default=None
+            How often each row counts.
+
+        Returns
+        -------
+        self
+            The fitted transformer.
+        """
+        self._check_parameters()
+        x, w = check_weights(sample_weight, self._receive(X, reset=True, min_samples=2))
+        return self._learn(moments(x, w, fourth=self._needs_fourth))
+
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Add rows to those seen, and learn from all of them as `fit` on the whole would.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            More embeddings, one a row; a first batch of two at least.
+        y : ignored
+            For the API.
+        sample_weight : array of shape (n_samples,), default=None
+            How often each row counts.
+
+        Returns
+        -------
+        self
+            The fitted transformer.
+        """
+        self._check_parameters()
+        first = not hasattr(self, "_moments")
+        x = self._receive(X, reset=first, min_samples=2 if first else 1)
+        m = moments(*check_weights(sample_weight, x, minimum=1 if first else 0), fourth=self._needs_fourth)
+        return self._learn(m if first else merge(map_arrays(lambda a: self._bring(a, x), self._moments), m))
+
+    def _learn(self, m: AnyMoments) -> Self:
+        self._solve(m)
+        self._moments = map_arrays(self._leave, m)
+        self.n_samples_seen_ = m.n
+        return self
+
+    def _check_parameters(self) -> None:
+        """Refuse parameters out of range."""
+        raise NotImplementedError
+
+    def _solve(self, m: AnyMoments) -> None:
+        """Set the fitted attributes from the moments of all rows seen."""
+        raise NotImplementedError

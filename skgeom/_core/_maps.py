@@ -6,7 +6,7 @@ from math import log, pi
 from typing import NamedTuple
 
 from skgeom._array import device_of, float64, namespace, where
-from skgeom._core._moments import AnyMoments, Moments, dense
+from skgeom._core._moments import AnyMoments, Moments, dense, fourth_of
 from skgeom._core._spectrum import above, axes, ratio, traces
 from skgeom._typing import Array
 
@@ -38,12 +38,12 @@ def shrink(m: AnyMoments, share: float) -> AnyMoments:
     return Moments(full.n, full.mean, scatter, full.epsilon)
 
 
-def ledoit_wolf(m: AnyMoments, quartic: Array) -> Array:
-    """Return the Ledoit-Wolf (2004) shrinkage from the moments and Σ ‖x - mean‖⁴."""
+def ledoit_wolf(m: AnyMoments) -> Array:
+    """Return the Ledoit-Wolf (2004) shrinkage from moments with the fourth."""
     xp = namespace(m.mean)
     t, f, d, n = *_population_traces(m), m.mean.shape[0], m.n
     distance = f - t * t / d
-    noise = (quartic / n - f) / n
+    noise = (fourth_of(m).quartic / n - f) / n
     return where(distance > 0, ratio(xp.minimum(noise, distance), distance), 0.0)
 
 

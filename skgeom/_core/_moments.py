@@ -18,16 +18,25 @@ _SAMPLE_STRIDE = 16
 _BLOCKS_PER_PANEL = 256
 
 
+class FourthMoments(NamedTuple):
+    """Σ w ‖y‖² y (d,) and Σ w ‖y‖⁴ over the centred rows y: what the sampling noise of a covariance needs."""
+
+    cubic: Array
+    quartic: Array
+
+
 class Moments(NamedTuple):
     """Weight n, mean (d,) and scatter (d, d) = Σ w (x - mean)(x - mean)ᵀ of a cloud, in float64.
 
-    The epsilon is the relative precision of the rows that were summed, which bounds what the spectrum can tell.
+    The epsilon is the relative precision of the rows that were summed, which bounds what the spectrum can tell. The
+    fourth moments are there where they were asked for.
     """
 
     n: float
     mean: Array
     scatter: Array
     epsilon: float
+    fourth: FourthMoments | None = None
 
 
 class ThinMoments(NamedTuple):
@@ -37,13 +46,7 @@ class ThinMoments(NamedTuple):
     mean: Array
     root: Array
     epsilon: float
-
-
-class FourthMoments(NamedTuple):
-    """Σ w ‖y‖² y (d,) and Σ w ‖y‖⁴ over the centred rows y: what the sampling noise of a covariance needs."""
-
-    cubic: Array
-    quartic: Array
+    fourth: FourthMoments | None = None
 
 
 AnyMoments: TypeAlias = Moments | ThinMoments
@@ -58,13 +61,10 @@ class _Block(NamedTuple):
     gram: Array
 
 
-def moments(x: Array, weights: Array | None = None) -> AnyMoments:
+def moments(x: Array, weights: Array | None = None, *, fourth: bool = False) -> AnyMoments:
     """Return the smaller of the two summaries of the rows of x (n, d), with positive weights (n,) or none."""
-    if x.shape[0] < x.shape[1]:
-        return _thin(x, weights)
-    blocks = list(row_blocks(x))
-    panels = (blocks[start : start + _BLOCKS_PER_PANEL] for start in range(0, len(blocks), _BLOCKS_PER_PANEL))
-    return merge_all(_panel(x, weights, panel) for panel in panels)
+    m = _thin(x, weights) if x.shape[0] < x.shape[1] else _dense(x, weights)
+    return m._replace(fourth=_fourth_moments(x, m.mean, weights)) if fourth else m
 
 
 def merge(a: AnyMoments, b: AnyMoments) -> AnyMoments:
@@ -74,11 +74,18 @@ def merge(a: AnyMoments, b: AnyMoments) -> AnyMoments:
     mean = a.mean + delta * (b.n / n)
     shift = delta * (a.n * b.n / n) ** 0.5
     precision = max(a.epsilon, b.epsilon)
+    fourth = _merged_fourth(a, b, mean) if a.fourth and b.fourth else None
     if isinstance(a, ThinMoments) and isinstance(b, ThinMoments):
         rows = namespace(shift).concat([a.root, b.root, shift[None, :]])
-        return thinned(ThinMoments(n, mean, rows, precision))
+        return thinned(ThinMoments(n, mean, rows, precision, fourth))
     scatter = dense(a).scatter + dense(b).scatter + shift[:, None] * shift[None, :]
-    return Moments(n, mean, scatter, precision)
+    return Moments(n, mean, scatter, precision, fourth)
+
+
+def fourth_of(m: AnyMoments) -> FourthMoments:
+    """Return the fourth moments of a summary that was asked to have them."""
+    assert m.fourth is not None
+    return m.fourth
 
 
 def merge_all(parts: Iterable[AnyMoments]) -> AnyMoments:
@@ -88,12 +95,13 @@ def merge_all(parts: Iterable[AnyMoments]) -> AnyMoments:
 
 def map_arrays(function: Callable[[Array], Array], m: AnyMoments) -> AnyMoments:
     """Return the summary with a function, such as a move to a device, applied to its arrays."""
-    return type(m)(m.n, function(m[1]), function(m[2]), m.epsilon)
+    fourth = FourthMoments(*map(function, m.fourth)) if m.fourth else None
+    return type(m)(m.n, function(m[1]), function(m[2]), m.epsilon, fourth)
 
 
 def dense(m: AnyMoments) -> Moments:
     """Return the (d, d) form of a summary."""
-    return m if isinstance(m, Moments) else Moments(m.n, m.mean, m.root.T @ m.root, m.epsilon)
+    return m if isinstance(m, Moments) else Moments(m.n, m.mean, m.root.T @ m.root, m.epsilon, m.fourth)
 
 
 def thinned(m: ThinMoments) -> AnyMoments:
@@ -111,41 +119,17 @@ def about_origin(m: AnyMoments) -> AnyMoments:
     return Moments(m.n, origin, m.scatter + shift[:, None] * shift[None, :], m.epsilon)
 
 
-def fourth_moments(x: Array, mean: Array, weights: Array | None = None) -> FourthMoments:
-    """Return the third and fourth moments of the norms of the rows around their mean."""
-    xp = namespace(x)
-    cubic, quartic = 0.0 * mean, xp.sum(0.0 * mean)
-    for rows in row_blocks(x):
-        centred = float64(x[rows, :]) - mean
-        squares = xp.vecdot(centred, centred)
-        weighted = squares if weights is None else squares * weights[rows]
-        cubic, quartic = cubic + weighted @ centred, quartic + xp.sum(weighted * squares)
-    return FourthMoments(cubic, quartic)
-
-
-def merge_fourth(a: AnyMoments, fa: FourthMoments, b: AnyMoments, fb: FourthMoments) -> FourthMoments:
-    """Return the fourth moments of two disjoint sets of rows from the moments of each."""
-    mean = merge(a, b).mean
-    a_cubic, a_quartic = _recentred(a, fa, mean - a.mean)
-    b_cubic, b_quartic = _recentred(b, fb, mean - b.mean)
-    return FourthMoments(a_cubic + b_cubic, a_quartic + b_quartic)
-
-
-def _recentred(m: AnyMoments, f: FourthMoments, delta: Array) -> FourthMoments:
-    """Expand ‖y - δ‖² (y - δ) and ‖y - δ‖⁴ over the rows y around their mean."""
-    xp = namespace(delta)
-    scatter = dense(m).scatter
-    total, length, stretched = xp.linalg.trace(scatter), xp.vecdot(delta, delta), scatter @ delta
-    cubic = f.cubic - 2 * stretched - (total + m.n * length) * delta
-    quartic = f.quartic + 4 * xp.vecdot(delta, stretched) + 2 * length * total - 4 * xp.vecdot(delta, f.cubic)
-    return FourthMoments(cubic, quartic + m.n * length * length)
-
-
 def mean_of(x: Array) -> Array:
     """Return the mean of the rows in float64, exact for equal rows."""
     xp = namespace(x)
     first = float64(x[0, :])
     return first + sum(xp.sum(float64(x[rows, :]) - first, axis=0) for rows in row_blocks(x)) / x.shape[0]
+
+
+def _dense(x: Array, weights: Array | None) -> Moments:
+    blocks = list(row_blocks(x))
+    panels = (blocks[start : start + _BLOCKS_PER_PANEL] for start in range(0, len(blocks), _BLOCKS_PER_PANEL))
+    return dense(merge_all(_panel(x, weights, panel) for panel in panels))
 
 
 def _thin(x: Array, weights: Array | None) -> ThinMoments:
@@ -198,3 +182,31 @@ def _block(block: Array, weights: Array | None) -> _Block:
     w = xp.astype(weights, block.dtype)
     root = centred * xp.sqrt(w)[:, None]
     return _Block(float(xp.sum(float64(weights))), pivot, w @ centred, root.T @ root)
+
+
+def _fourth_moments(x: Array, mean: Array, weights: Array | None = None) -> FourthMoments:
+    """Return the third and fourth moments of the norms of the rows around their mean."""
+    xp = namespace(x)
+    cubic, quartic = 0.0 * mean, xp.sum(0.0 * mean)
+    for rows in row_blocks(x):
+        centred = float64(x[rows, :]) - mean
+        squares = xp.vecdot(centred, centred)
+        weighted = squares if weights is None else squares * weights[rows]
+        cubic, quartic = cubic + weighted @ centred, quartic + xp.sum(weighted * squares)
+    return FourthMoments(cubic, quartic)
+
+
+def _merged_fourth(a: AnyMoments, b: AnyMoments, mean: Array) -> FourthMoments:
+    a_cubic, a_quartic = _recentred(a, mean - a.mean)
+    b_cubic, b_quartic = _recentred(b, mean - b.mean)
+    return FourthMoments(a_cubic + b_cubic, a_quartic + b_quartic)
+
+
+def _recentred(m: AnyMoments, delta: Array) -> FourthMoments:
+    """Expand ‖y - δ‖² (y - δ) and ‖y - δ‖⁴ over the rows y around their mean."""
+    xp, f = namespace(delta), fourth_of(m)
+    scatter = dense(m).scatter
+    total, length, stretched = xp.linalg.trace(scatter), xp.vecdot(delta, delta), scatter @ delta
+    cubic = f.cubic - 2 * stretched - (total + m.n * length) * delta
+    quartic = f.quartic + 4 * xp.vecdot(delta, stretched) + 2 * length * total - 4 * xp.vecdot(delta, f.cubic)
+    return FourthMoments(cubic, quartic + m.n * length * length)

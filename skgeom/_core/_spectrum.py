@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from skgeom._array import asarray_like, namespace, where
-from skgeom._core._moments import AnyMoments, Moments, ThinMoments, about_origin
+from skgeom._core._moments import AnyMoments, Moments, ThinMoments, about_origin, fourth_of
 from skgeom._typing import Array
 
 
@@ -36,14 +36,14 @@ def traces(m: AnyMoments) -> tuple[Array, Array]:
     return xp.linalg.trace(gram) / (m.n - 1), xp.sum(gram * gram) / (m.n - 1) ** 2
 
 
-def unbiased_traces(m: AnyMoments, quartic: Array) -> tuple[Array, Array]:
-    """Return the U-statistics of (tr C)² and tr C², from the moments and Σ ‖x - mean‖⁴.
+def unbiased_traces(m: AnyMoments) -> tuple[Array, Array]:
+    """Return the U-statistics of (tr C)² and tr C², from moments with the fourth.
 
     Distribution-free closed forms of Himeno & Yamada (2014), doi:10.1016/j.jmva.2014.05.006; n >= 4.
     """
     n = m.n
     t, f = traces(m)
-    q = quartic / (n - 1)
+    q = fourth_of(m).quartic / (n - 1)
     unit = (n - 1) / (n * (n - 2) * (n - 3))
     return (
         unit * (2 * f + (n * n - 3 * n + 1) * t * t - n * q),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from skgeom._array import namespace, to_float
-from skgeom._core import _moments, _spectrum
+from skgeom._core import _spectrum
+from skgeom._core._moments import moments
 from skgeom._core._registry import MEASURES
 from skgeom._typing import Array
 from skgeom._validation import check_cloud, check_count, check_covariance, check_moments, check_real
@@ -523,6 +524,5 @@ def _of_moments(name: str, X: Any) -> float:
 def _debiased_traces(X: Any) -> tuple[Array, Array, int]:
     """Return the unbiased (tr C)² and tr C², and d."""
     x = check_cloud(X, min_samples=4, scale_free=True)
-    m = _moments.moments(x)
-    t2, f = _spectrum.unbiased_traces(m, _moments.fourth_moments(x, m.mean).quartic)
+    t2, f = _spectrum.unbiased_traces(moments(x, fourth=True))
     return t2, f, x.shape[1]

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 from sklearn.base import OneToOneFeatureMixin
 
 from skgeom._array import namespace
 from skgeom._core import _maps
-from skgeom._core._moments import AnyMoments, map_arrays, merge, moments
+from skgeom._core._moments import AnyMoments
 from skgeom._core._spectrum import axes
-from skgeom._estimator import GeometryTransformer
+from skgeom._estimator import MomentsTransformer
 from skgeom._typing import Array
-from skgeom._validation import check_choice, check_count, check_weights
+from skgeom._validation import check_choice, check_count
 
 
-class AllButTheTop(OneToOneFeatureMixin, GeometryTransformer):
+class AllButTheTop(OneToOneFeatureMixin, MomentsTransformer):
     r"""Remove the mean and the D leading principal directions.
 
     .. math:: \tilde x = x - \mu - \sum_{i \le D} \langle u_i, x - \mu \rangle\,u_i,
@@ -88,50 +88,6 @@ class AllButTheTop(OneToOneFeatureMixin, GeometryTransformer):
         self.projection = projection
         self.device = device
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
-        """Learn the mean and the leading directions.
-
-        Parameters
-        ----------
-        X : array of shape (n_samples, n_features)
-            The embeddings, one a row.
-        y : ignored
-            For the API.
-        sample_weight : array of shape (n_samples,), default=None
-            How often each row counts.
-
-        Returns
-        -------
-        self
-            The fitted transformer.
-        """
-        self._check_parameters()
-        x, w = check_weights(sample_weight, self._receive(X, reset=True, min_samples=2))
-        return self._solve(moments(x, w))
-
-    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
-        """Add rows to those seen.
-
-        Parameters
-        ----------
-        X : array of shape (n_samples, n_features)
-            More embeddings, one a row; a first batch of two at least.
-        y : ignored
-            For the API.
-        sample_weight : array of shape (n_samples,), default=None
-            How often each row counts.
-
-        Returns
-        -------
-        self
-            The fitted transformer.
-        """
-        self._check_parameters()
-        first = not hasattr(self, "_moments")
-        x = self._receive(X, reset=first, min_samples=2 if first else 1)
-        m = moments(*check_weights(sample_weight, x, minimum=1 if first else 0))
-        return self._solve(m if first else merge(map_arrays(lambda a: self._bring(a, x), self._moments), m))
-
     def transform(self, X: Any) -> Array:
         """Remove the mean and the leading directions from rows.
 
@@ -159,8 +115,7 @@ class AllButTheTop(OneToOneFeatureMixin, GeometryTransformer):
         else:
             check_count(self.n_components, "n_components", 0)
 
-    def _solve(self, m: AnyMoments) -> Self:
-        """Set the fitted attributes from the moments of all rows seen."""
+    def _solve(self, m: AnyMoments) -> None:
         d = m.mean.shape[0]
         count = (
             max(1, round(d / 100))
@@ -172,6 +127,3 @@ class AllButTheTop(OneToOneFeatureMixin, GeometryTransformer):
         self.components_ = self._leave(found.directions[:count, :])
         self.spectrum_ = self._leave(found.variances[:count])
         self.n_components_ = self.components_.shape[0]
-        self.n_samples_seen_ = m.n
-        self._moments = map_arrays(self._leave, m)
-        return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from numbers import Real
-from typing import Any, Self
+from typing import Any
 
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.metaestimators import available_if
@@ -12,16 +12,15 @@ from sklearn.utils.metaestimators import available_if
 from skgeom._array import float64, namespace, to_float
 from skgeom._core import _maps
 from skgeom._core._angular import norms
-from skgeom._core._moments import AnyMoments, FourthMoments, fourth_moments, map_arrays, merge, merge_fourth, moments
+from skgeom._core._moments import AnyMoments
 from skgeom._core._spectrum import rank_tolerance, ratio
-from skgeom._estimator import GeometryTransformer
+from skgeom._estimator import MomentsTransformer
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
     check_count,
     check_real,
     check_spread,
-    check_weights,
 )
 
 METHODS = ("pca", "zca", "pca-cor", "zca-cor", "cholesky")
@@ -33,7 +32,7 @@ def _keeps_lengths(whitening: Whitening) -> bool:
     return True
 
 
-class Whitening(ClassNamePrefixFeaturesOutMixin, GeometryTransformer):
+class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
     r"""Whiten embeddings, keeping the leading directions.
 
     With :math:`C = V^\top \Lambda V` the covariance and k directions kept,
@@ -154,58 +153,6 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, GeometryTransformer):
         self.normalize = normalize
         self.device = device
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
-        """Learn the whitening of the rows of X.
-
-        Parameters
-        ----------
-        X : array of shape (n_samples, n_features)
-            The embeddings, one a row.
-        y : ignored
-            For the API.
-        sample_weight : array of shape (n_samples,), default=None
-            How often each row counts.
-
-        Returns
-        -------
-        self
-            The fitted transformer.
-        """
-        self._check_parameters()
-        x, w = check_weights(sample_weight, self._receive(X, reset=True, min_samples=2))
-        m = moments(x, w)
-        return self._solve(m, self._noise(x, m, w))
-
-    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
-        """Add rows to those seen, and learn the whitening of all of them.
-
-        Parameters
-        ----------
-        X : array of shape (n_samples, n_features)
-            More embeddings, one a row; a first batch of two at least.
-        y : ignored
-            For the API.
-        sample_weight : array of shape (n_samples,), default=None
-            How often each row counts.
-
-        Returns
-        -------
-        self
-            The fitted transformer.
-        """
-        self._check_parameters()
-        first = not hasattr(self, "_moments")
-        x = self._receive(X, reset=first, min_samples=2 if first else 1)
-        x, w = check_weights(sample_weight, x, minimum=1 if first else 0)
-        m = moments(x, w)
-        noise = self._noise(x, m, w)
-        if first:
-            return self._solve(m, noise)
-        seen = map_arrays(lambda a: self._bring(a, x), self._moments)
-        if noise is not None and self._noise_seen is not None:
-            noise = merge_fourth(seen, FourthMoments(*(self._bring(a, x) for a in self._noise_seen)), m, noise)
-        return self._solve(merge(seen, m), noise)
-
     def transform(self, X: Any) -> Array:
         """Whiten rows.
 
@@ -282,13 +229,12 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, GeometryTransformer):
         else:
             check_choice(self.shrinkage, (None, "ledoit_wolf", "oas"), "shrinkage")
 
-    def _noise(self, x: Array, m: AnyMoments, w: Array | None) -> FourthMoments | None:
-        """Return the fourth moments where the shrinkage needs them."""
-        return fourth_moments(x, m.mean, w) if self.shrinkage == "ledoit_wolf" else None
+    @property
+    def _needs_fourth(self) -> bool:  # type: ignore[override]
+        return self.shrinkage == "ledoit_wolf"
 
-    def _solve(self, m: AnyMoments, noise: FourthMoments | None) -> Self:
-        """Set the fitted attributes from the moments of all rows seen."""
-        self.shrinkage_ = self._share(m, noise)
+    def _solve(self, m: AnyMoments) -> None:
+        self.shrinkage_ = self._share(m)
         tolerance = rank_tolerance(m) if self.rank_tol is None else self.rank_tol
         found = _maps.whitening_map(
             _maps.shrink(m, self.shrinkage_), self.method, self.power, self.n_components, tolerance
@@ -299,25 +245,21 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, GeometryTransformer):
                 f"n_components={self.n_components} was asked for, but only {found.rank} directions have a relative "
                 f"variance above {tolerance:.1e}: {found.rank} were kept.",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         self.rank_ = found.rank
         self.n_components_ = found.variances.shape[0]
-        self.n_samples_seen_ = m.n
         self.mean_ = self._leave(m.mean)
         self.spectrum_ = self._leave(found.variances)
         self.components_ = self._leave(found.directions)
         self.whitening_matrix_ = self._leave(found.forward)
         self._coloring_matrix = self._leave(found.backward)
         self._scale = self._leave(found.scale)
-        self._moments = map_arrays(self._leave, m)
-        self._noise_seen = None if noise is None else FourthMoments(*map(self._leave, noise))
         self._n_features_out = found.forward.shape[1]
-        return self
 
-    def _share(self, m: AnyMoments, noise: FourthMoments | None) -> float:
+    def _share(self, m: AnyMoments) -> float:
         if self.shrinkage is None:
             return 0.0
         if isinstance(self.shrinkage, Real):
             return float(self.shrinkage)
-        return to_float(_maps.oas(m) if noise is None else _maps.ledoit_wolf(m, noise.quartic))
+        return to_float(_maps.oas(m) if self.shrinkage == "oas" else _maps.ledoit_wolf(m))
