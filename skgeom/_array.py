@@ -9,6 +9,7 @@ or has asked for a device.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import ceil, log2
 from typing import Any
 
 import array_api_compat
@@ -21,6 +22,9 @@ HOST_BLOCK_BYTES = 3 << 19
 
 ACCELERATOR_BLOCK_BYTES = 1 << 28
 """The same on any other device, where the start of an operation costs more than the memory."""
+
+SAFE_EXPONENTS = {32: (-40, 50), 64: (-200, 230)}
+"""Powers of two between which fourth powers and their sums neither overflow nor vanish, by width of float."""
 
 
 def namespace(*arrays: Array) -> Namespace:
@@ -50,6 +54,11 @@ def kind_of(x: Array) -> str:
 def same_kind(x: Array, y: Array) -> bool:
     """Tell whether two arrays belong to one library and live on one device."""
     return namespace(x) is namespace(y) and device_of(x) == device_of(y)
+
+
+def is_sparse(x: Array) -> bool:
+    """Tell whether the array is of a sparse kind."""
+    return array_api_compat.is_pydata_sparse_array(x) or str(getattr(x, "layout", "torch.strided")) != "torch.strided"
 
 
 def is_real_floating(x: Array) -> bool:
@@ -156,7 +165,7 @@ def place(x: np.ndarray, device: str | None) -> Array:
 def row_blocks(x: Array, columns: int = 0) -> Iterator[slice]:
     """Cut the rows of x into slices whose rows, or the same number of rows of `columns` entries, fill one block."""
     n, d = x.shape
-    row_bytes = max(d, columns, 1) * namespace(x).finfo(x.dtype).bits // 8
+    row_bytes = max(d, columns, 1) * (namespace(x).finfo(x.dtype).bits // 8 if is_real_floating(x) else 8)
     step = max(1, (HOST_BLOCK_BYTES if is_on_host(x) else ACCELERATOR_BLOCK_BYTES) // row_bytes)
     return (slice(start, min(start + step, n)) for start in range(0, n, step))
 
@@ -166,6 +175,19 @@ def peak(x: Array) -> float:
     xp = namespace(x)
     peaks = [(-to_float(xp.min(x[rows, :])), to_float(xp.max(x[rows, :]))) for rows in row_blocks(x)]
     return float(np.max(peaks))
+
+
+def excess_exponent(x: Array, largest: float) -> int:
+    """Return by how many powers of two the largest magnitude leaves the range in which fourth powers are safe."""
+    low, high = SAFE_EXPONENTS[namespace(x).finfo(x.dtype).bits]
+    exponent = ceil(log2(largest)) if largest else 0
+    return max(0, exponent - high) + min(0, exponent - low)
+
+
+def times_power_of_two(x: Array, exponent: int) -> Array:
+    """Return x 2^exponent, exact wherever it neither overflows nor vanishes."""
+    half = exponent // 2
+    return x * 2.0**half * 2.0 ** (exponent - half)
 
 
 def logsumexp(x: Array, axis: int) -> Array:
@@ -181,6 +203,14 @@ def where(condition: Array, x: Array | float, y: Array | float) -> Array:
     like = x if hasattr(x, "dtype") else y
     x, y = (value if hasattr(value, "dtype") else xp.full_like(like, value) for value in (x, y))
     return xp.where(condition, x, y)
+
+
+def put(x: Array, mask: Array, values: Array) -> Array:
+    """Return x with the masked entries replaced by values, in order, of which there is at least one."""
+    xp = namespace(x)
+    position = xp.cumulative_sum(xp.astype(xp.reshape(mask, (-1,)), xp.int64)) - 1
+    chosen = xp.take(values, xp.clip(position, min=0), axis=0)
+    return xp.where(mask, xp.reshape(chosen, x.shape), x)
 
 
 def one_hot(codes: Array, k: int, like: Array) -> Array:

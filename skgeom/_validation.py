@@ -6,6 +6,7 @@ A message says what was expected, what came, and what to do.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import reduce
 from math import ceil, isfinite, isnan, log2
 from numbers import Integral, Real
 from typing import Any
@@ -16,25 +17,25 @@ from sklearn.utils.validation import column_or_1d
 
 from skgeom._array import (
     asarray_like,
+    excess_exponent,
     float64,
     is_foreign,
     is_real_floating,
+    is_sparse,
     kind_of,
     namespace,
     peak,
     same_kind,
     take_rows,
+    times_power_of_two,
     to_float,
     to_numpy,
     widen,
 )
-from skgeom._core._angular import UnitRows, norms
+from skgeom._core._angular import UnitRows, bounded, norms, row_scaled, shortest_exact
 from skgeom._core._clusters import Labels, labels_of
-from skgeom._core._moments import AnyMoments, merge_all, moments
+from skgeom._core._moments import AnyMoments, merge, moments
 from skgeom._typing import Array
-
-_SAFE_EXPONENTS = {32: (-40, 50), 64: (-200, 230)}
-"""Powers of two between which fourth powers of a row and their sums neither overflow nor vanish, by width of float."""
 
 
 def check_cloud(X: Any, *, name: str = "X", min_samples: int = 2, scale_free: bool = False) -> Array:
@@ -50,38 +51,36 @@ def check_cloud(X: Any, *, name: str = "X", min_samples: int = 2, scale_free: bo
     ValueError
         If X is not a finite real matrix of at least `min_samples` rows and one column.
     """
-    x = (_check_foreign if is_foreign(X) else _check_host)(X, name, min_samples)
-    largest = peak(x)
-    if not isfinite(largest):
-        raise ValueError(
-            f"Input {name} contains {'NaN' if isnan(largest) else 'infinity'}. Expected finite numbers only: drop or "
-            f"replace the rows concerned before passing {name}."
-        )
-    low, high = _SAFE_EXPONENTS[namespace(x).finfo(x.dtype).bits]
-    if largest == 0 or 2.0**low <= largest <= 2.0**high:
+    x, largest = _checked(X, name, min_samples)
+    if not excess_exponent(x, largest):
         return x
-    return _rescaled(x, largest) if scale_free else float64(x)
+    return times_power_of_two(x, -_exponent(largest)) if scale_free else float64(x)
 
 
 def check_moments(X: Any, *, scale_free: bool = True) -> AnyMoments:
     """Return the moments of X, an array (n, d) or an iterator of blocks of rows.
 
+    Data of extreme magnitude are scaled as in `check_cloud` or, if the scale matters, brought to the edge of the range
+    whose squares are safe: there the measures have long reached their limits.
+
     Raises
     ------
     ValueError
-        If X, or a block of it, is not a finite matrix, if blocks differ in width, or if there is only one row.
+        If X, or a block of it, is not a finite matrix, if blocks differ in width or kind, or if there is only one row.
     """
     if not isinstance(X, Iterator):
-        return moments(check_cloud(X, scale_free=scale_free))
-    parts = [moments(block) for block in _check_blocks(X)]
-    m = merge_all(parts) if parts else None
+        x = check_cloud(X, scale_free=scale_free)
+        return moments(x if scale_free else bounded(x))
+    blocks = map(moments, _check_blocks(X, scale_free))
+    m = next(blocks, None)
+    m = reduce(merge, blocks, m) if m else None
     if m is None or m.n < 2:
         raise ValueError("Found 0 or 1 sample in the blocks of X while a minimum of 2 is required.")
     return m
 
 
 def check_unit_rows(X: Any, *, name: str = "X", min_samples: int = 2) -> UnitRows:
-    """Return the rows of X with their norms.
+    """Return the rows of X, up to factors for each row, with their norms.
 
     Raises
     ------
@@ -90,6 +89,9 @@ def check_unit_rows(X: Any, *, name: str = "X", min_samples: int = 2) -> UnitRow
     """
     x = check_cloud(X, name=name, min_samples=min_samples, scale_free=True)
     lengths = norms(x)
+    if to_float(namespace(x).min(lengths)) < shortest_exact(x):
+        x = row_scaled(x)
+        lengths = norms(x)
     zeros = np.flatnonzero(to_numpy(lengths) == 0)
     if zeros.size:
         raise ValueError(
@@ -108,7 +110,7 @@ def check_same_kind(X: Array, Y: Array, names: tuple[str, str] = ("X", "Y"), *, 
         )
     if same_width and X.shape[1] != Y.shape[1]:
         raise ValueError(
-            f"{names[0]} has {X.shape[1]} features and {names[1]} has {Y.shape[1]}: both must live in one space."
+            f"{names[1]} has {Y.shape[1]} features and {names[0]} has {X.shape[1]}: both must live in one space."
         )
 
 
@@ -123,8 +125,8 @@ def check_labels(labels: Any, n: int, *, name: str = "labels") -> tuple[Labels, 
     values = column_or_1d(to_numpy(labels) if is_foreign(labels) else labels)
     if values.shape[0] != n:
         raise ValueError(f"Found {values.shape[0]} {name} for {n} rows: pass one label for each row of X.")
-    if values.dtype.kind == "f" and np.isnan(values).any():
-        raise ValueError(f"Input {name} contains NaN: drop the rows without a label.")
+    if values.dtype.kind in "fO" and any(value is None or value != value for value in values.tolist()):
+        raise ValueError(f"Input {name} contains NaN or None: drop the rows without a label.")
     classes, codes = np.unique(values, return_inverse=True)
     if not 2 <= classes.size <= n - 1:
         raise ValueError(
@@ -248,6 +250,12 @@ def check_choice(value: Any, choices: Iterable[Any], name: str) -> Any:
     return value
 
 
+def check_steps(estimator: Any) -> None:
+    """Refuse to look for a step by name in what has none."""
+    if not hasattr(estimator, "steps"):
+        raise ValueError(f'step names a step of a Pipeline, but the estimator is {estimator!r}: use step="auto".')
+
+
 def check_real(value: Any, name: str, low: float = -np.inf, high: float = np.inf) -> float:
     """Return a finite number between two bounds.
 
@@ -349,6 +357,8 @@ def _check_host(X: Any, name: str, min_samples: int) -> np.ndarray:
 
 
 def _check_foreign(X: Array, name: str, min_samples: int) -> Array:
+    if is_sparse(X):
+        raise TypeError(f"Sparse data was passed as {name}, but dense data is required: centring fills it anyway.")
     xp = namespace(X)
     if X.ndim != 2:
         raise ValueError(f"Expected 2D array, got {X.ndim}D array instead. Reshape {name} to (n_samples, n_features).")
@@ -362,17 +372,32 @@ def _check_foreign(X: Array, name: str, min_samples: int) -> Array:
     return X if is_real_floating(X) and xp.finfo(X.dtype).bits >= 32 else widen(X)
 
 
-def _check_blocks(blocks: Iterator[Any]) -> Iterator[Array]:
-    width = None
+def _check_blocks(blocks: Iterator[Any], scale_free: bool) -> Iterator[Array]:
+    """Check the blocks one by one; the first that is not zero decides by which power of two all are scaled."""
+    like, exponent = None, None
     for block in blocks:
-        x = check_cloud(block, name="a block of X", min_samples=1)
-        if width not in (None, x.shape[1]):
-            raise ValueError(f"A block of X has {x.shape[1]} features, the blocks before it have {width}.")
-        width = x.shape[1]
-        yield x
+        x, largest = _checked(block, "a block of X", 1)
+        if like is not None:
+            check_same_kind(like, x, ("the block before", "a block of X"))
+        like = x[:1, :]
+        if exponent is None and largest:
+            exponent = _exponent(largest) if scale_free and excess_exponent(x, largest) else 0
+        yield times_power_of_two(x, -exponent) if exponent else x
 
 
-def _rescaled(x: Array, largest: float) -> Array:
-    exponent = ceil(log2(largest))
-    half = exponent // 2
-    return x * 2.0**-half * 2.0 ** (half - exponent)
+def _checked(X: Any, name: str, min_samples: int) -> tuple[Array, float]:
+    """Return X as a finite array of float32 or float64, and its largest magnitude."""
+    if isinstance(X, Iterator):
+        raise ValueError(f"{name} is an iterator, but all rows are needed at once: pass one array, or concatenate it.")
+    x = (_check_foreign if is_foreign(X) else _check_host)(X, name, min_samples)
+    largest = peak(x)
+    if not isfinite(largest):
+        raise ValueError(
+            f"Input {name} contains {'NaN' if isnan(largest) else 'infinity'}. Expected finite numbers only: drop or "
+            f"replace the rows concerned before passing {name}."
+        )
+    return x, largest
+
+
+def _exponent(largest: float) -> int:
+    return ceil(log2(largest))

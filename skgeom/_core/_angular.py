@@ -9,9 +9,19 @@ from __future__ import annotations
 from math import log
 from typing import NamedTuple
 
-from skgeom._array import device_of, float64, logsumexp, namespace, row_blocks, where
+from skgeom._array import (
+    device_of,
+    excess_exponent,
+    float64,
+    logsumexp,
+    namespace,
+    peak,
+    row_blocks,
+    times_power_of_two,
+    where,
+)
 from skgeom._core._moments import AnyMoments, about_origin
-from skgeom._core._spectrum import axes, singular_values
+from skgeom._core._spectrum import axes, ratio, singular_values
 from skgeom._typing import Array
 
 
@@ -33,6 +43,26 @@ def norms(x: Array) -> Array:
     """Return the Euclidean norms of the rows."""
     xp = namespace(x)
     return xp.sqrt(xp.vecdot(x, x))
+
+
+def shortest_exact(x: Array) -> float:
+    """Return the length above which the squares of a row keep their precision."""
+    info = namespace(x).finfo(x.dtype)
+    return float(info.smallest_normal) ** 0.5 / float(info.eps)
+
+
+def row_scaled(x: Array) -> Array:
+    """Return each row divided by its largest magnitude, which changes no direction; zero rows stay zero."""
+    xp = namespace(x)
+    largest = xp.max(xp.abs(x), axis=1, keepdims=True)
+    x = where(largest < float(xp.finfo(x.dtype).smallest_normal), x * 2.0**64, x)
+    return ratio(x, xp.max(xp.abs(x), axis=1, keepdims=True))
+
+
+def bounded(x: Array) -> Array:
+    """Return rows of extreme length scaled to where exponentials have reached their limits and squares are safe."""
+    excess = excess_exponent(x, peak(x))
+    return times_power_of_two(x, -excess) if excess else x
 
 
 def unit(x: Array) -> Array:

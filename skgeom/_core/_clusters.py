@@ -61,7 +61,8 @@ def class_moments(x: Array, labels: Labels, prepare: Callable[[Array], Array] = 
         (b, xp.sum((b.x - xp.take(mean, b.codes, axis=0)) ** 2, axis=1, keepdims=True))
         for b in _class_blocks(x, labels, prepare)
     )
-    return ClassMoments(n, mean, _segment_sums(squares)[:, 0])
+    within = _segment_sums(squares)[:, 0]
+    return ClassMoments(n, mean, where(within > _DUPLICATE * n * xp.vecdot(mean, mean), within, 0.0))
 
 
 def calinski_harabasz(m: ClassMoments) -> Array:
@@ -115,13 +116,21 @@ def unsorted(values: Array, labels: Labels) -> Array:
 def _own_and_other(
     block: _ClassBlock, centred: Array, m: ClassMoments, mu: Array, spread: Array, offset: Array
 ) -> tuple[Array, Array]:
-    """Return the mean squared distances of the rows of a block to their own class and to the nearest other."""
+    """Return the mean squared distances of the rows of a block to their own class and to the nearest other.
+
+    The product form finds the nearest; the distance itself is summed without cancellation.
+    """
     xp = namespace(centred)
     size = xp.take(m.n, block.codes)
-    to_own = xp.sum((centred - xp.take(mu, block.codes, axis=0)) ** 2, axis=1) + xp.take(spread, block.codes)
+
+    def to_class(codes: Array) -> Array:
+        return xp.sum((centred - xp.take(mu, codes, axis=0)) ** 2, axis=1) + xp.take(spread, codes)
+
+    to_own = to_class(block.codes)
     to_all = xp.clip(xp.vecdot(centred, centred)[:, None] - 2 * (centred @ mu.T) + offset, min=0.0)
     is_own = one_hot(block.codes, mu.shape[0], centred) > 0
-    return to_own * size / xp.clip(size - 1, min=1.0), xp.min(where(is_own, xp.inf, to_all), axis=1)
+    nearest = xp.argmin(where(is_own, xp.inf, to_all), axis=1)
+    return to_own * size / xp.clip(size - 1, min=1.0), to_class(nearest)
 
 
 def _class_blocks(x: Array, labels: Labels, prepare: Callable[[Array], Array]) -> Iterator[_ClassBlock]:

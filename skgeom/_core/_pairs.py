@@ -4,24 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
-from skgeom._array import asarray_like, float64, namespace, one_hot, row_blocks, take_rows, where
+from skgeom._array import asarray_like, float64, namespace, one_hot, put, row_blocks, take_rows, where
 from skgeom._core._clusters import Labels, silhouettes, unsorted
 from skgeom._typing import Array
 
-_CANCELLED = float(64 * np.finfo(np.float64).eps)
-"""Squared distances below this share of the squared norms are rounding of the product form, and count as 0."""
+_CLOSE = 1e-6
+"""Squared distances below this share of the squared norms lose digits in the product form, and are summed directly."""
 
 _TILE_COLUMNS = 1024
 
 
 def squared_distances(x: Array, y: Array) -> Array:
-    """Return ‖x - y‖² for all pairs of rows of two centred blocks, by one matrix product."""
+    """Return ‖x - y‖² for all pairs of rows of two centred blocks: by one matrix product, the close ones directly."""
     xp = namespace(x)
     norms = xp.vecdot(x, x)[:, None] + xp.vecdot(y, y)[None, :]
     squares = norms - 2 * (x @ y.T)
-    return where(squares > _CANCELLED * norms, squares, 0.0)
+    close = squares <= _CLOSE * norms
+    if not bool(xp.any(close)):
+        return squares
+    i, j = xp.nonzero(close)
+    direct = [
+        xp.sum((xp.take(x, i[pairs], axis=0) - xp.take(y, j[pairs], axis=0)) ** 2, axis=1)
+        for pairs in row_blocks(i[:, None], columns=x.shape[1])
+    ]
+    return put(squares, close, xp.concat(direct))
+
+
+def distances(x: Array, y: Array) -> Array:
+    """Return ‖x - y‖ for all pairs of rows of two centred blocks; its gradient at coincident points is 0."""
+    squares = squared_distances(x, y)
+    apart = squares > 0
+    return where(apart, namespace(x).sqrt(where(apart, squares, 1.0)), 0.0)
 
 
 def silhouette_samples(x: Array, labels: Labels) -> Array:
@@ -66,10 +79,9 @@ def _centred(x: Array, labels: Labels) -> Array:
 
 def _class_distance_sums(block: Array, rows: Array, codes: Array, k: int) -> Array:
     """Return the sums of the distances of the rows of a block to the rows of each class."""
-    xp = namespace(rows)
     sums = 0.0
     for tile in _column_tiles(0, rows.shape[0]):
-        sums = sums + xp.sqrt(squared_distances(block, rows[tile, :])) @ one_hot(codes[tile], k, rows)
+        sums = sums + distances(block, rows[tile, :]) @ one_hot(codes[tile], k, rows)
     return sums
 
 

@@ -140,7 +140,8 @@ def effective_rank(m: AnyMoments, tolerance: float = 0.0) -> Array:
 def rankme(m: AnyMoments, epsilon: float) -> Array:
     """Return the RankMe of the uncentred rows: exp of the entropy of σ/Σσ + ε."""
     xp = namespace(m.mean)
-    s = singular_values(about_origin(m))
+    s = singular_values(about_origin(m))[: min(int(m.n), m.mean.shape[0])]
+    s = where(s * s > rank_tolerance(m) * s[0] * s[0], s, 0.0)
     return xp.exp(spectral_entropy(ratio(s, xp.sum(s)) + epsilon))
 
 

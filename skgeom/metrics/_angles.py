@@ -389,7 +389,7 @@ def _log_partition(X: Any, directions: Any, signs: str, normalize: bool, random_
     check_choice(signs, ("both", "mean"), "signs")
     if isinstance(directions, str):
         check_choice(directions, ("eigen", "random"), "directions")
-    x = _angular.unit(check_unit_rows(X).x) if normalize else check_cloud(X)
+    x = _angular.unit(check_unit_rows(X).x) if normalize else _angular.bounded(check_cloud(X))
     if not isinstance(directions, str):
         v = check_cloud(directions, name="directions", min_samples=1)
         check_same_kind(x, v, ("X", "directions"))

@@ -13,12 +13,13 @@ from copy import copy
 from typing import Any
 
 from sklearn.base import is_classifier, is_clusterer, is_outlier_detector, is_regressor
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import MetadataRequest
 
 from skgeom._array import is_foreign, namespace, place, to_float
 from skgeom._core._registry import MEASURES
-from skgeom._validation import check_choice, check_cloud, check_device
+from skgeom._validation import check_choice, check_cloud, check_device, check_steps
 from skgeom.metrics import _angles, _clusters, _isotropy
 
 
@@ -28,6 +29,7 @@ class EmbeddingScorer:
     def __init__(
         self,
         metric: Callable[..., Any],
+        /,
         *,
         step: str | Callable[[Any, Any], Any] = "auto",
         greater_is_better: bool = True,
@@ -82,6 +84,7 @@ class EmbeddingScorer:
 
 def make_embedding_scorer(
     metric: str | Callable[..., Any],
+    /,
     *,
     step: str | Callable[[Any, Any], Any] = "auto",
     greater_is_better: bool = True,
@@ -193,8 +196,11 @@ def _representation(estimator: Any, X: Any, step: str | Callable[[Any, Any], Any
     if callable(step):
         return step(estimator, X)
     estimator = getattr(estimator, "best_estimator_", estimator)
+    if isinstance(estimator, FrozenEstimator):
+        return _representation(estimator.estimator, X, step)
     if step != "auto":
-        check_choice(step, [name for name, _ in getattr(estimator, "steps", [])], "step")
+        check_steps(estimator)
+        check_choice(step, [name for name, _ in estimator.steps], "step")
         last = [name for name, _ in estimator.steps].index(step)
         return estimator[: last + 1].transform(X)
     if not isinstance(estimator, Pipeline):

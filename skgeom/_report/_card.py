@@ -1,0 +1,203 @@
+"""The geometry card: what is to be said about a space, as named values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from skgeom._array import row_blocks, to_float
+from skgeom._core import _angular, _moments, _spectrum
+from skgeom._core._moments import AnyMoments, Moments
+from skgeom._core._registry import MEASURES
+from skgeom._report._space import N_FOLDS, Space, sampled
+from skgeom.metrics import calinski_harabasz_score, collapse_bound, conformity, isoscore, silhouette_score
+
+MAX_PAIR_ROWS = 20_000
+"""Rows of which all pairs are looked at; of a larger space, a sample."""
+
+MAX_RECALL_SAMPLE = 5_000
+_TOP = 10
+_LISTED = 6
+_EXTREMES = 5
+_CLASS_WIDTH = 20
+
+
+class Entry(NamedTuple):
+    """A value with its range, its direction (+1 where more is better, -1 where less is) and a word on its meaning."""
+
+    name: str
+    value: float | int | str
+    low: float | None = None
+    high: float | None = None
+    direction: int = 0
+    hint: str = ""
+
+
+class Section(NamedTuple):
+    """A part of the card."""
+
+    title: str
+    entries: list[Entry]
+
+
+def card(space: Space, probe: tuple[float, float] | None = None) -> list[Section]:
+    """Return the card of a space; `probe` is mean and deviation of the accuracy of a linear probe, if there is one."""
+    sections = [
+        Section("Rows", [*_rows(space)]),
+        Section("Spread: principal directions", [*_spread(space)]),
+        Section("Directions: cosines", [*_cosines(space)]),
+    ]
+    if space.labels is not None:
+        sections.append(Section("Classes", [*_classes(space, probe)]))
+    if space.pair is not None:
+        sections.append(Section("Pairs", [*_pairs(space, space.pair)]))
+    return sections
+
+
+def dead_coordinates(m: AnyMoments) -> np.ndarray:
+    """Return the coordinates whose variance is rounding beside the largest."""
+    variances = np.diagonal(m.scatter) if isinstance(m, Moments) else np.sum(m.root * m.root, axis=0)
+    return np.flatnonzero(variances <= _spectrum.rank_tolerance(m) * variances.max())
+
+
+def recall_at_1(u: np.ndarray, v: np.ndarray) -> tuple[float, float]:
+    """Return how often the unit row of v nearest to one of u is its partner, and the reverse; ties count as found."""
+    n = len(u)
+    partner, best_v, best_u = np.empty(n), np.empty(n), np.full(n, -np.inf)
+    for rows in row_blocks(u, columns=n):
+        cosines = u[rows] @ v.T
+        partner[rows] = np.diagonal(cosines, offset=rows.start)
+        best_v[rows] = cosines.max(axis=1)
+        best_u = np.maximum(best_u, cosines.max(axis=0))
+    return float(np.mean(partner >= best_v)), float(np.mean(partner >= best_u))
+
+
+def _rows(space: Space) -> Iterator[Entry]:
+    n, d = space.x.shape
+    stored, computed = str(space.stored_dtype), str(space.x.dtype)
+    yield Entry("shape", f"{n:,} × {d:,}", hint=stored if stored == computed else f"{stored}, computed in {computed}")
+    low, median, high, mean = (float(f(space.norms)) for f in (np.min, np.median, np.max, np.mean))
+    yield Entry("norm", median, low, high, hint=f"median; least to largest; mean {mean:.4g}")
+    yield Entry("zero rows", n - space.directed.size, hint="without direction, no part in cosines")
+    copies = int(np.count_nonzero(space.equal_rows != np.arange(n)))
+    yield Entry("repeated rows", copies, hint="equal to an earlier row")
+
+
+def _spread(space: Space) -> Iterator[Entry]:
+    d, m = space.x.shape[1], space.cloud.moments
+    yield Entry("numerical rank", space.rank, 0, d, hint="directions above 16 ε of the largest")
+    yield _dead(dead_coordinates(m))
+    yield _measured(space, "isoscore", "IsoScore", "share of the dimensions in even use")
+    if len(space.x) >= 4:
+        debiased = isoscore(space.cloud.x, debias=True)
+        yield Entry("IsoScore, debiased", debiased, 0, 1, 1, "corrected for few rows; may leave the range")
+    yield _measured(space, "participation_ratio", "participation ratio", "directions that share the variance")
+    yield _measured(space, "effective_rank", "effective rank", "the same from the entropy of the spectrum")
+    yield _measured(space, "stable_rank", "stable rank", "total variance over the largest")
+    yield _measured(space, "spectrum_slope", "spectrum slope", "decay of the variances: 0 flat, 1 as 1/rank")
+    shares = _spectrum.variance_explained(m)
+    yield Entry("variance, top 1", _percent(shares[0]), hint=f"in the first direction; {_percent(1 / d)} if isotropic")
+    if d > _TOP:
+        hint = f"in the first {_TOP}; {_percent(_TOP / d)} if isotropic"
+        yield Entry(f"variance, top {_TOP}", _percent(shares[_TOP - 1]), hint=hint)
+
+
+def _dead(dead: np.ndarray) -> Entry:
+    listed = ", ".join(map(str, dead[:_LISTED])) + (", ..." if dead.size > _LISTED else "")
+    return Entry("dead coordinates", dead.size, hint=f"constant up to rounding: {listed}" if dead.size else "none")
+
+
+def _cosines(space: Space) -> Iterator[Entry]:
+    n, d = space.x.shape
+    bounds = MEASURES["average_cosine"].bounds(n, d)
+    mean = to_float(_angular.average_cosine(space.unit_rows))
+    yield Entry("average cosine", mean, *bounds, -1, "of two rows: 0 if directions spread evenly")
+    u = _angular.unit(space.unit_rows.x)
+    log_z = _angular.eigen_log_partition(u, _moments.moments(u), both_signs=True)
+    least, spread = (to_float(value) for value in _angular.partition_spread(log_z))
+    yield Entry(
+        "I1, unit rows",
+        least,
+        *MEASURES["partition_isotropy"].bounds(n, d),
+        1,
+        "least over largest Z(±v) = Σ exp⟨±v, u⟩",
+    )
+    yield Entry(
+        "I2, unit rows", spread, *MEASURES["partition_dispersion"].bounds(n, d), -1, "deviation of Z(±v) over its mean"
+    )
+    q = np.quantile(space.conformity, [0.05, 0.25, 0.5, 0.75, 0.95])
+    yield Entry("conformity", q[2], q[0], q[4], hint=f"median; 5 to 95 %; quartiles {q[1]:.3f}, {q[3]:.3f}")
+    if space.words is not None:
+        order, words = np.argsort(space.conformity), space.words[space.directed]
+        yield Entry("most conforming", "", hint=", ".join(words[order[: -_EXTREMES - 1 : -1]]))
+        yield Entry("least conforming", "", hint=", ".join(words[order[:_EXTREMES]]))
+
+
+def _classes(space: Space, probe: tuple[float, float] | None) -> Iterator[Entry]:
+    assert space.labels is not None
+    names, sizes = np.unique(space.labels, return_counts=True)
+    hint = f"{_class(names, sizes, sizes.argmin())} to {_class(names, sizes, sizes.argmax())}"
+    if sizes.min() == sizes.max():
+        hint = f"of {sizes[0]:,} rows each"
+    yield Entry("classes", names.size, hint=hint)
+    kept = space.in_large_classes
+    if kept.size < len(space.x):
+        small = np.setdiff1d(names, space.labels[kept]).size
+        hint = f"of fewer than {N_FOLDS} different rows, {len(space.x) - kept.size:,} in all"
+        yield Entry("classes left out", small, hint=hint)
+    x, labels = space.cloud.x[kept], space.labels[kept]
+    k, (n, d) = np.unique(labels).size, x.shape
+    if n > k:
+        yield from _separation(x, labels)
+    yield Entry("collapse bound", collapse_bound(k, d), 0, 1, hint="largest IsoScore if classes become points")
+    if probe is not None:
+        share = np.unique(labels, return_counts=True)[1].max() / n
+        yield Entry("linear probe", probe[0], 0, 1, 1, f"± {probe[1]:.3f} over folds; largest class {share:.3f}")
+
+
+def _class(names: np.ndarray, sizes: np.ndarray, index: np.intp) -> str:
+    name = str(names[index])
+    return f"{name if len(name) <= _CLASS_WIDTH else name[: _CLASS_WIDTH - 3] + '...'} ({sizes[index]:,})"
+
+
+def _separation(x: np.ndarray, labels: np.ndarray) -> Iterator[Entry]:
+    rows = sampled(np.arange(len(x)), MAX_PAIR_ROWS)
+    of = "" if rows.size == len(x) else f", of {rows.size:,} rows"
+    if np.unique(labels[rows]).size > 1:
+        euclidean = silhouette_score(x[rows], labels[rows])
+        yield Entry("silhouette", euclidean, -1, 1, 1, f"Euclidean{of}: own class nearer than the next")
+    if np.linalg.norm(x, axis=1).all():
+        cosine = silhouette_score(x, labels, metric="cosine")
+        yield Entry("silhouette, cosine", cosine, -1, 1, 1, "the same for directions")
+    bounds = MEASURES["calinski_harabasz_score"].bounds(*x.shape)
+    ratio = calinski_harabasz_score(x, labels)
+    yield Entry("Caliński-Harabasz", ratio, *bounds, 1, "variance between over within; 1 = chance")
+
+
+def _pairs(space: Space, pair: np.ndarray) -> Iterator[Entry]:
+    both = np.flatnonzero(space.norms * _angular.norms(pair))
+    u, v = (_angular.unit(rows[both]) for rows in (space.cloud.x, pair))
+    yield Entry("paired cosine", float(np.mean(np.vecdot(u, v))), -1, 1, 1, "mean over pairs")
+    gap = np.linalg.norm(u.mean(axis=0, dtype=np.float64) - v.mean(axis=0, dtype=np.float64))
+    yield Entry("centroid gap", float(gap), 0, 2, -1, "between mean unit rows, the modality gap")
+    for name, values in (("x to pair", conformity(u, v)), ("pair to x", conformity(v, u))):
+        low, median, high = np.quantile(values, [0.05, 0.5, 0.95])
+        yield Entry(f"conformity, {name}", median, low, high, hint="median; 5 to 95 %")
+    rows = np.arange(both.size)
+    rows = rows if rows.size <= MAX_PAIR_ROWS else sampled(rows, MAX_RECALL_SAMPLE)
+    forth, back = recall_at_1(u[rows], v[rows])
+    hint = f"nearest is the partner, among {rows.size:,}" + (" sampled" if rows.size < both.size else "")
+    yield Entry("recall@1, x to pair", forth, 0, 1, 1, hint)
+    yield Entry("recall@1, pair to x", back, 0, 1, 1, "the reverse")
+
+
+def _measured(space: Space, measure: str, name: str, hint: str) -> Entry:
+    """Return an entry whose value, bounds and direction are those of a measure of the table."""
+    row = MEASURES[measure]
+    return Entry(name, to_float(row(space.cloud)), *row.bounds(*space.x.shape), row.direction, hint)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"

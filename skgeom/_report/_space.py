@@ -1,0 +1,113 @@
+"""A space to report on, with what several parts of the report need computed once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from skgeom._array import float64, peak, row_blocks
+from skgeom._core import _angular, _spectrum
+from skgeom._core._angular import UnitRows
+from skgeom._core._registry import Cloud
+from skgeom._validation import check_cloud
+
+N_FOLDS = 5
+SEED = 0
+
+
+class Space:
+    """Rows, and what goes with them.
+
+    Parameters
+    ----------
+    title : str
+        What the report calls the space.
+    X : array of shape (n_samples, n_features)
+        The rows as they are stored.
+    labels, pair, words : array or None
+        A label for each row; rows of a second space, row for row; a word for each row.
+    notes : tuple of str
+        What the reader should know about how the rows were read.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        X: np.ndarray,
+        labels: np.ndarray | None = None,
+        pair: np.ndarray | None = None,
+        words: np.ndarray | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        self.title = title
+        self.stored_dtype = X.dtype
+        self.x = check_cloud(X)
+        self.pair = None if pair is None else check_cloud(pair, name="paired", scale_free=True)
+        self.labels = labels
+        self.words = words
+        self.notes = notes
+
+    @cached_property
+    def cloud(self) -> Cloud:
+        """The rows for measures that do not depend on the scale."""
+        return Cloud(check_cloud(self.x, scale_free=True))
+
+    @cached_property
+    def norms(self) -> np.ndarray:
+        """The length of each row."""
+        norms = float64(self.cloud.unit_rows.norms)
+        return norms if self.cloud.x is self.x else norms * (peak(self.x) / (peak(self.cloud.x) or 1.0))
+
+    @cached_property
+    def directed(self) -> np.ndarray:
+        """Positions of the rows that have a direction: all but zero rows."""
+        return np.flatnonzero(self.norms)
+
+    @cached_property
+    def unit_rows(self) -> UnitRows:
+        """The rows that have a direction."""
+        x, norms = self.cloud.unit_rows
+        return UnitRows(x, norms) if self.directed.size == len(x) else UnitRows(x[self.directed], norms[self.directed])
+
+    @cached_property
+    def conformity(self) -> np.ndarray:
+        """Mean cosine of each row that has a direction to all others."""
+        return _angular.conformity(self.unit_rows)
+
+    @cached_property
+    def eigenvalues(self) -> np.ndarray:
+        """Variances of the principal directions, in descending order."""
+        return _spectrum.covariance_eigenvalues(self.cloud.moments)
+
+    @cached_property
+    def rank(self) -> int:
+        """Number of directions with more variance than rounding leaves."""
+        return len(_spectrum.above(self.eigenvalues, _spectrum.rank_tolerance(self.cloud.moments)))
+
+    @cached_property
+    def equal_rows(self) -> np.ndarray:
+        """The position of the first row that is equal to each row."""
+        blocks = (self.x[rows] + 0.0 for rows in row_blocks(self.x))  # + 0.0 makes -0 equal to 0
+        hashes = np.fromiter((hash(row.tobytes()) for block in blocks for row in block), np.int64, len(self.x))
+        _, first, codes = np.unique(hashes, return_index=True, return_inverse=True)
+        return first[codes]
+
+    @cached_property
+    def in_large_classes(self) -> np.ndarray:
+        """Positions of the rows whose class has a different row for each fold at least."""
+        return np.arange(len(self.x)) if self.labels is None else large_classes(self.labels, self.equal_rows)
+
+
+def large_classes(labels: np.ndarray, equal_rows: np.ndarray) -> np.ndarray:
+    """Return the positions of the rows whose class has a different row for each fold at least."""
+    _, codes = np.unique(labels, return_inverse=True)
+    distinct = np.unique(np.column_stack([codes, equal_rows]), axis=0)[:, 0]
+    return np.flatnonzero(np.bincount(distinct)[codes] >= N_FOLDS)
+
+
+def sampled(positions: np.ndarray, size: int) -> np.ndarray:
+    """Return the positions, or a random sample of them where there are more than `size`, in order."""
+    if positions.size <= size:
+        return positions
+    return np.sort(np.random.default_rng(SEED).choice(positions, size, replace=False))
