@@ -110,7 +110,7 @@ def check_same_kind(X: Array, Y: Array, names: tuple[str, str] = ("X", "Y"), *, 
         )
     if same_width and X.shape[1] != Y.shape[1]:
         raise ValueError(
-            f"{names[1]} has {Y.shape[1]} features and {names[0]} has {X.shape[1]}: both must live in one space."
+            f"{names[0]} has {X.shape[1]} features and {names[1]} has {Y.shape[1]}: both must live in one space."
         )
 
 
@@ -378,7 +378,7 @@ def _check_blocks(blocks: Iterator[Any], scale_free: bool) -> Iterator[Array]:
     for block in blocks:
         x, largest = _checked(block, "a block of X", 1)
         if like is not None:
-            check_same_kind(like, x, ("the block before", "a block of X"))
+            check_same_kind(x, like, ("a block of X", "the block before"))
         like = x[:1, :]
         if exponent is None and largest:
             exponent = _exponent(largest) if scale_free and excess_exponent(x, largest) else 0

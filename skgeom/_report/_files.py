@@ -151,7 +151,8 @@ def _array_labels(path: Path, key: str | None, n: int) -> np.ndarray:
         raise ValueError(f"{path} holds one array without a name, got the name {key!r}. Leave it out.")
     try:
         if is_archive:
-            with np.load(path, allow_pickle=False) as archive:
+            # np.load leaves a file open that is no archive
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 names = [key] if key in archive.files else [name for name in archive.files if _length(archive, name)]
                 values = archive[names[0]] if len(names) == 1 and key in (None, names[0]) else None
         else:
