@@ -112,13 +112,18 @@ def log_partition(x: Array, v: Array, *, both_signs: bool) -> Array:
     return logsumexp(xp.stack(parts), 0)
 
 
-def partition_spread(log_z: Array) -> tuple[Array, Array]:
-    """Return I1 = min Z / max Z and I2 = std Z / mean Z from log Z."""
+def partition_isotropy(log_z: Array) -> Array:
+    """Return I1 = min Z / max Z from log Z."""
     xp = namespace(log_z)
-    top = xp.max(log_z)
-    z = xp.exp(log_z - top)
+    return xp.exp(xp.min(log_z) - xp.max(log_z))
+
+
+def partition_dispersion(log_z: Array) -> Array:
+    """Return I2 = std Z / mean Z from log Z."""
+    xp = namespace(log_z)
+    z = xp.exp(log_z - xp.max(log_z))
     mean = xp.mean(z)
-    return xp.exp(xp.min(log_z) - top), xp.sqrt(xp.mean((z - mean) ** 2)) / mean
+    return xp.sqrt(xp.mean((z - mean) ** 2)) / mean
 
 
 def eigen_log_partition(x: Array, m: AnyMoments, *, both_signs: bool) -> Array:

@@ -98,6 +98,12 @@ def centred_product(x: Array, mean: Array, w: Array) -> Array:
     return (x - pivot) @ xp.astype(w, x.dtype) + xp.astype(rest, x.dtype)
 
 
+def without(x: Array, mean: Array, directions: Array, *, seen_from: Array) -> Array:
+    """Return x - mean without its components along orthonormal directions (k, d), as seen from a point."""
+    shares = centred_product(x, seen_from, directions.T)
+    return centred(x, mean) - shares @ namespace(x).astype(directions, x.dtype)
+
+
 def log_density(centred: Array, variances: Array, directions: Array, scale: Array) -> Array:
     """Return the Gaussian log-density (n,) of centred rows within the axes of a whitening map."""
     xp = namespace(centred)

@@ -40,6 +40,12 @@ class Cloud:
         return UnitRows(self.x, _angular.norms(self.x))
 
     @cached_property
+    def log_partition(self) -> Array:
+        """Log Z of the unit rows over the eigenvectors of their second moment, with both signs."""
+        u = self.unit_rows.x / self.unit_rows.norms[:, None]
+        return _angular.eigen_log_partition(u, moments(u), both_signs=True)
+
+    @cached_property
     def labelled(self) -> tuple[Array, Labels]:
         """Rows and labels."""
         assert self.labels is not None
@@ -82,30 +88,14 @@ class Measure(NamedTuple):
         return self.kernel(getattr(cloud, self.summary))
 
 
-def effective_rank(m: AnyMoments) -> Array:
-    """Effective rank of the directions above the precision of the rows."""
-    return _spectrum.effective_rank(m, _spectrum.rank_tolerance(m))
-
-
-def spectrum_slope(m: AnyMoments) -> Array:
-    """Slope over all directions above the precision of the rows."""
-    values = _spectrum.above(_spectrum.covariance_eigenvalues(m), _spectrum.rank_tolerance(m))
-    return _spectrum.spectrum_slope(values, 1, values.shape[0])
-
-
-def _partition(rows: UnitRows) -> tuple[Array, Array]:
-    u = rows.x / rows.norms[:, None]
-    return _angular.partition_spread(_angular.eigen_log_partition(u, moments(u), both_signs=True))
-
-
 def _mean(samples: Array) -> Array:
     return namespace(samples).mean(samples)
 
 
 _RIGID = frozenset({"translation", "scaling", "rotation"})
 _LINEAR = frozenset({"scaling", "rotation"})
+_ROTATION = frozenset({"rotation"})
 _ANGLES = frozenset({"scaling", "row scaling", "rotation"})
-_UNIT = {"normalize": True}
 
 
 def _between(low: float, high: float) -> Bounds:
@@ -120,182 +110,50 @@ def _isoscore_range(n: int, d: int) -> tuple[float, float]:
     return 0.0, (min(n - 1, d) - 1) / (d - 1) if d > 1 else 1.0
 
 
-MEASURES: dict[str, Measure] = {
-    row.name: row
-    for row in (
-        Measure(
-            "isoscore",
-            "moments",
-            _spectrum.isoscore,
-            +1,
-            _isoscore_range,
-            _RIGID,
-            "O(n d min(n, d))",
-            "Rudman et al. 2022, arXiv:2108.07344",
-        ),
-        Measure(
-            "isoscore_star",
-            "moments",
-            lambda m: _spectrum.isoscore_star(m, None, 0.5),
-            +1,
-            _between(0, 1),
-            _RIGID,
-            "O(n d min(n, d))",
-            "Rudman & Eickhoff 2024, arXiv:2305.19358",
-            {"zeta": 0.5},
-        ),
-        Measure(
-            "isotropy_defect",
-            "moments",
-            _spectrum.isotropy_defect,
-            -1,
-            _between(0, 1),
-            _RIGID,
-            "O(n d min(n, d))",
-            "Rudman et al. 2022, arXiv:2108.07344",
-        ),
-        Measure(
-            "participation_ratio",
-            "moments",
-            _spectrum.participation_ratio,
-            +1,
-            _rank,
-            _RIGID,
-            "O(n d min(n, d))",
-            "Gao et al. 2017, doi:10.1101/214262",
-        ),
-        Measure(
-            "effective_rank",
-            "moments",
-            effective_rank,
-            +1,
-            _rank,
-            _RIGID,
-            "O(n d min(n, d))",
-            "Roy & Vetterli 2007, EUSIPCO",
-        ),
-        Measure(
-            "rankme",
-            "moments",
-            lambda m: _spectrum.rankme(m, 1e-7),
-            +1,
-            lambda n, d: (0, min(n, d) + 1e-3),
-            _LINEAR,
-            "O(n d min(n, d))",
-            "Garrido et al. 2023, arXiv:2210.02885",
-        ),
-        Measure(
-            "stable_rank",
-            "moments",
-            _spectrum.stable_rank,
-            +1,
-            _rank,
-            _RIGID,
-            "O(n d min(n, d))",
-            "Rudelson & Vershynin 2007, doi:10.1145/1255443.1255449",
-        ),
-        Measure(
-            "spectrum_slope",
-            "moments",
-            spectrum_slope,
-            0,
-            _between(0, inf),
-            _RIGID,
-            "O(n d min(n, d))",
-            "Agrawal et al. 2022, arXiv:2202.05808",
-        ),
-        Measure(
-            "average_cosine",
-            "unit_rows",
-            _angular.average_cosine,
-            -1,
-            lambda n, d: (-1 / (n - 1), 1),
-            _ANGLES,
-            "O(n d)",
-            "Ethayarajh 2019, arXiv:1909.00512",
-        ),
-        Measure(
-            "conformity",
-            "unit_rows",
-            _angular.average_cosine,
-            0,
-            lambda n, d: (-1, 1),
-            _ANGLES,
-            "O(n d)",
-            "Levi & Gilboa 2025, arXiv:2411.14517",
-            per_row=True,
-        ),
-        Measure(
-            "partition_isotropy",
-            "unit_rows",
-            lambda u: _partition(u)[0],
-            +1,
-            _between(0, 1),
-            _ANGLES,
-            "O(n d min(n, d))",
-            "Mu & Viswanath 2018, arXiv:1702.01417",
-            _UNIT,
-        ),
-        Measure(
-            "partition_dispersion",
-            "unit_rows",
-            lambda u: _partition(u)[1],
-            -1,
-            _between(0, inf),
-            _ANGLES,
-            "O(n d min(n, d))",
-            "Wang et al. 2020, ICLR",
-            _UNIT,
-        ),
-        Measure(
-            "partition_isotropy_first_order",
-            "moments",
-            _angular.first_order,
-            +1,
-            _between(-1, 1),
-            frozenset({"rotation"}),
-            "O(n d)",
-            "Mu & Viswanath 2018, arXiv:1702.01417",
-        ),
-        Measure(
-            "partition_isotropy_second_order",
-            "moments",
-            _angular.second_order,
-            +1,
-            _between(-1, 1),
-            frozenset({"rotation"}),
-            "O(n d min(n, d))",
-            "Mu & Viswanath 2018, arXiv:1702.01417",
-        ),
-        Measure(
-            "silhouette_score",
-            "labelled",
-            lambda cloud: _mean(_pairs.silhouette_samples(*cloud)),
-            +1,
-            _between(-1, 1),
-            _RIGID,
-            "O(n² d)",
-            "Rousseeuw 1987, doi:10.1016/0377-0427(87)90125-7",
-        ),
-        Measure(
-            "calinski_harabasz_score",
-            "class_moments",
-            _clusters.calinski_harabasz,
-            +1,
-            _between(0, inf),
-            _RIGID,
-            "O(n d)",
-            "Caliński & Harabasz 1974, doi:10.1080/03610927408827101",
-        ),
-        Measure(
-            "dunn_index",
-            "labelled",
-            lambda cloud: _pairs.dunn_index(*cloud),
-            +1,
-            _between(0, inf),
-            _RIGID,
-            "O(n² d)",
-            "Dunn 1974, doi:10.1080/01969727408546059",
-        ),
-    )
-}
+_GRAM = "O(n d min(n, d))"
+_LINE = "O(n d)"
+_PAIRS = "O(n² d)"
+
+_RUDMAN = "Rudman et al. 2022, arXiv:2108.07344"
+_MU = "Mu & Viswanath 2018, arXiv:1702.01417"
+
+# fmt: off
+_ROWS = (
+    Measure("isoscore", "moments", _spectrum.isoscore,
+            +1, _isoscore_range, _RIGID, _GRAM, _RUDMAN),
+    Measure("isoscore_star", "moments", lambda m: _spectrum.isoscore_star(m, None, 0.5),
+            +1, _between(0, 1), _RIGID, _GRAM, "Rudman & Eickhoff 2024, arXiv:2305.19358", {"zeta": 0.5}),
+    Measure("isotropy_defect", "moments", _spectrum.isotropy_defect,
+            -1, _between(0, 1), _RIGID, _GRAM, _RUDMAN),
+    Measure("participation_ratio", "moments", _spectrum.participation_ratio,
+            +1, _rank, _RIGID, _GRAM, "Gao et al. 2017, doi:10.1101/214262"),
+    Measure("effective_rank", "moments", _spectrum.effective_rank,
+            +1, _rank, _RIGID, _GRAM, "Roy & Vetterli 2007, EUSIPCO"),
+    Measure("rankme", "moments", lambda m: _spectrum.rankme(m, 1e-7),
+            +1, lambda n, d: (0, min(n, d) + 1e-3), _LINEAR, _GRAM, "Garrido et al. 2023, arXiv:2210.02885"),
+    Measure("stable_rank", "moments", _spectrum.stable_rank,
+            +1, _rank, _RIGID, _GRAM, "Rudelson & Vershynin 2007, doi:10.1145/1255443.1255449"),
+    Measure("spectrum_slope", "moments", _spectrum.spectrum_slope,
+            0, _between(0, inf), _RIGID, _GRAM, "Agrawal et al. 2022, arXiv:2202.05808"),
+    Measure("average_cosine", "unit_rows", _angular.average_cosine,
+            -1, lambda n, d: (-1 / (n - 1), 1), _ANGLES, _LINE, "Ethayarajh 2019, arXiv:1909.00512"),
+    Measure("conformity", "unit_rows", _angular.average_cosine,
+            0, _between(-1, 1), _ANGLES, _LINE, "Levi & Gilboa 2025, arXiv:2411.14517", per_row=True),
+    Measure("partition_isotropy", "log_partition", _angular.partition_isotropy,
+            +1, _between(0, 1), _ANGLES, _GRAM, _MU, {"normalize": True}),
+    Measure("partition_dispersion", "log_partition", _angular.partition_dispersion,
+            -1, _between(0, inf), _ANGLES, _GRAM, "Wang et al. 2020, ICLR", {"normalize": True}),
+    Measure("partition_isotropy_first_order", "moments", _angular.first_order,
+            +1, _between(-1, 1), _ROTATION, _LINE, _MU),
+    Measure("partition_isotropy_second_order", "moments", _angular.second_order,
+            +1, _between(-1, 1), _ROTATION, _GRAM, _MU),
+    Measure("silhouette_score", "labelled", lambda cloud: _mean(_pairs.silhouette_samples(*cloud)),
+            +1, _between(-1, 1), _RIGID, _PAIRS, "Rousseeuw 1987, doi:10.1016/0377-0427(87)90125-7"),
+    Measure("calinski_harabasz_score", "class_moments", _clusters.calinski_harabasz,
+            +1, _between(0, inf), _RIGID, _LINE, "Caliński & Harabasz 1974, doi:10.1080/03610927408827101"),
+    Measure("dunn_index", "labelled", lambda cloud: _pairs.dunn_index(*cloud),
+            +1, _between(0, inf), _RIGID, _PAIRS, "Dunn 1974, doi:10.1080/01969727408546059"),
+)
+# fmt: on
+
+MEASURES: dict[str, Measure] = {row.name: row for row in _ROWS}

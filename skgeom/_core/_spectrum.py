@@ -128,11 +128,10 @@ def spectral_entropy(p: Array) -> Array:
     return -xp.sum(p * xp.log(where(p > 0, p, 1.0)))
 
 
-def effective_rank(m: AnyMoments, tolerance: float = 0.0) -> Array:
-    """Return the exponential of the entropy of the normalised singular values above a relative tolerance."""
+def effective_rank(m: AnyMoments) -> Array:
+    """Return the exponential of the entropy of the normalised singular values above the precision of the rows."""
     xp = namespace(m.mean)
-    s = singular_values(m)
-    s = where(s * s > tolerance * s[0] * s[0], s, 0.0)
+    s = _above_rounding(singular_values(m), m)
     total = xp.sum(s)
     return where(total > 0, xp.exp(spectral_entropy(ratio(s, total))), 0.0)
 
@@ -141,8 +140,13 @@ def rankme(m: AnyMoments, epsilon: float) -> Array:
     """Return the RankMe of the uncentred rows: exp of the entropy of σ/Σσ + ε."""
     xp = namespace(m.mean)
     s = singular_values(about_origin(m))[: min(int(m.n), m.mean.shape[0])]
-    s = where(s * s > rank_tolerance(m) * s[0] * s[0], s, 0.0)
+    s = _above_rounding(s, m)
     return xp.exp(spectral_entropy(ratio(s, xp.sum(s)) + epsilon))
+
+
+def _above_rounding(s: Array, m: AnyMoments) -> Array:
+    """Return singular values with 0 for those that are rounding."""
+    return where(s * s > rank_tolerance(m) * s[0] * s[0], s, 0.0)
 
 
 def stable_rank(m: AnyMoments) -> Array:
@@ -151,13 +155,14 @@ def stable_rank(m: AnyMoments) -> Array:
     return ratio(namespace(values).sum(values), values[0])
 
 
-def spectrum_slope(values: Array, first: int, last: int) -> Array:
+def spectrum_slope(m: AnyMoments, first: int = 1, last: int | None = None) -> Array:
     """Return the decay exponent α of λ_j ∝ j^(-α) between two ranks, by least squares with weights 1/j.
 
-    It is infinite if fewer than two of the values are there.
+    Only variances above the precision of the rows count; the slope is infinite if fewer than two of them are left.
     """
+    values = above(covariance_eigenvalues(m), rank_tolerance(m))
     xp = namespace(values)
-    last = min(last, values.shape[0])
+    last = values.shape[0] if last is None else min(last, values.shape[0])
     if last <= first:
         return asarray_like(float("inf"), values)
     rank = asarray_like(range(first, last + 1), values)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skgeom._array import row_blocks, to_float
-from skgeom._core import _angular, _moments, _spectrum
+from skgeom._core import _angular, _spectrum
 from skgeom._core._moments import AnyMoments, Moments
 from skgeom._core._registry import MEASURES
 from skgeom._report._space import N_FOLDS, Space, sampled
@@ -112,21 +112,14 @@ def _dead(dead: np.ndarray) -> Entry:
 def _cosines(space: Space) -> Iterator[Entry]:
     n, d = space.x.shape
     bounds = MEASURES["average_cosine"].bounds(n, d)
-    mean = to_float(_angular.average_cosine(space.unit_rows))
+    mean = to_float(_angular.average_cosine(space.directed_cloud.unit_rows))
     yield Entry("average cosine", mean, *bounds, -1, "of two rows: 0 if directions spread evenly")
-    u = _angular.unit(space.unit_rows.x)
-    log_z = _angular.eigen_log_partition(u, _moments.moments(u), both_signs=True)
-    least, spread = (to_float(value) for value in _angular.partition_spread(log_z))
-    yield Entry(
-        "I1, unit rows",
-        least,
-        *MEASURES["partition_isotropy"].bounds(n, d),
-        1,
-        "least over largest Z(±v) = Σ exp⟨±v, u⟩",
-    )
-    yield Entry(
-        "I2, unit rows", spread, *MEASURES["partition_dispersion"].bounds(n, d), -1, "deviation of Z(±v) over its mean"
-    )
+    for label, name, hint in (
+        ("I1, unit rows", "partition_isotropy", "least over largest Z(±v) = Σ exp⟨±v, u⟩"),
+        ("I2, unit rows", "partition_dispersion", "deviation of Z(±v) over its mean"),
+    ):
+        measure = MEASURES[name]
+        yield Entry(label, to_float(measure(space.directed_cloud)), *measure.bounds(n, d), measure.direction, hint)
     q = np.quantile(space.conformity, [0.05, 0.25, 0.5, 0.75, 0.95])
     yield Entry("conformity", q[2], q[0], q[4], hint=f"median; 5 to 95 %; quartiles {q[1]:.3f}, {q[3]:.3f}")
     if space.words is not None:

@@ -65,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except MemoryError as error:
+        return _refuse(Progress(sys.stderr), error)
     except KeyboardInterrupt:
         print("\nskgeom report: interrupted", file=sys.stderr)
         return 130
@@ -167,7 +169,7 @@ def _write(out: Path, space: Space, folds: Split | None, rows: list[Row]) -> str
 
 def _refuse(progress: Progress, error: BaseException) -> int:
     progress.clear()
-    message = str(error) or type(error).__name__
+    message = str(error) or "expected the rows to fit into memory several times, and they do not. Pass fewer of them."
     if isinstance(error, OSError) and error.strerror:
         message = f"{error.filename}: {error.strerror}. Check the name and the permissions."
     print(f"skgeom report: {' '.join(message.split())}", file=sys.stderr)

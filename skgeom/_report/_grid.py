@@ -31,7 +31,6 @@ PENALTIES = (0.1, 1.0, 10.0, 100.0)
 
 _MAX_WORKERS = 8
 
-
 MEASURES = ("accuracy", "isoscore", "silhouette", "conformity")
 
 
@@ -160,12 +159,7 @@ def _whitening(k: int) -> Callable[[np.ndarray, np.ndarray, WhiteningMap], np.nd
 
 
 def _all_but(top: int) -> Callable[[np.ndarray, np.ndarray, WhiteningMap], np.ndarray]:
-    def apply(x: np.ndarray, mean: np.ndarray, found: WhiteningMap) -> np.ndarray:
-        directions = found.directions[:top]
-        shares = _maps.centred_product(x, mean, directions.T)
-        return _maps.centred(x, mean) - shares @ directions.astype(x.dtype)
-
-    return apply
+    return lambda x, mean, found: _maps.without(x, mean, found.directions[:top], seen_from=mean)
 
 
 def _scores(folds: Split, f: int, row: Transform) -> Scores:

@@ -8,7 +8,6 @@ import numpy as np
 
 from skgeom._array import float64, peak, row_blocks
 from skgeom._core import _angular, _spectrum
-from skgeom._core._angular import UnitRows
 from skgeom._core._registry import Cloud
 from skgeom._validation import check_cloud
 
@@ -65,15 +64,14 @@ class Space:
         return np.flatnonzero(self.norms)
 
     @cached_property
-    def unit_rows(self) -> UnitRows:
+    def directed_cloud(self) -> Cloud:
         """The rows that have a direction."""
-        x, norms = self.cloud.unit_rows
-        return UnitRows(x, norms) if self.directed.size == len(x) else UnitRows(x[self.directed], norms[self.directed])
+        return self.cloud if self.directed.size == len(self.x) else Cloud(self.cloud.x[self.directed])
 
     @cached_property
     def conformity(self) -> np.ndarray:
         """Mean cosine of each row that has a direction to all others."""
-        return _angular.conformity(self.unit_rows)
+        return _angular.conformity(self.directed_cloud.unit_rows)
 
     @cached_property
     def eigenvalues(self) -> np.ndarray:

@@ -245,7 +245,7 @@ def partition_isotropy(
     (0.98, 0.24)
     """
     log_z = _log_partition(X, directions, signs, normalize, random_state)
-    return to_float(_angular.partition_spread(log_z)[0])
+    return to_float(_angular.partition_isotropy(log_z))
 
 
 def partition_dispersion(
@@ -303,7 +303,7 @@ def partition_dispersion(
     (0.003, 0.1)
     """
     log_z = _log_partition(X, directions, signs, normalize, random_state)
-    return to_float(_angular.partition_spread(log_z)[1])
+    return to_float(_angular.partition_dispersion(log_z))
 
 
 def partition_isotropy_first_order(X: Any) -> float:

@@ -432,9 +432,7 @@ def spectrum_slope(X: Any, *, first: int = 1, last: int | None = None) -> float:
     """
     first = check_count(first, "first")
     last = None if last is None else check_count(last, "last", first + 1)
-    m = check_moments(X)
-    values = _spectrum.above(_spectrum.covariance_eigenvalues(m), _spectrum.rank_tolerance(m))
-    return to_float(_spectrum.spectrum_slope(values, first, values.shape[0] if last is None else last))
+    return to_float(_spectrum.spectrum_slope(check_moments(X), first, last))
 
 
 def variance_explained(X: Any) -> Array:

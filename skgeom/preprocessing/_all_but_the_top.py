@@ -6,7 +6,6 @@ from typing import Any
 
 from sklearn.base import OneToOneFeatureMixin
 
-from skgeom._array import namespace
 from skgeom._core import _maps
 from skgeom._core._moments import AnyMoments
 from skgeom._core._spectrum import axes
@@ -102,11 +101,9 @@ class AllButTheTop(OneToOneFeatureMixin, MomentsTransformer):
             The rows without them, in the dtype of X (float32 for halves).
         """
         x = self._receive(X, reset=False)
-        xp = namespace(x)
         mean, directions = self._here("mean_", x), self._here("components_", x)
         seen_from = mean if self.projection == "centered" else 0.0 * mean
-        shares = _maps.centred_product(x, seen_from, directions.T)
-        return self._leave(_maps.centred(x, mean) - shares @ xp.astype(directions, x.dtype))
+        return self._leave(_maps.without(x, mean, directions, seen_from=seen_from))
 
     def _check_parameters(self) -> None:
         check_choice(self.projection, ("centered", "raw"), "projection")
