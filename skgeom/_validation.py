@@ -32,10 +32,13 @@ from skgeom._array import (
     to_numpy,
     widen,
 )
-from skgeom._core._angular import UnitRows, bounded, norms, row_scaled, shortest_exact
+from skgeom._core._angular import UnitRows, norms, row_scaled, shortest_exact
 from skgeom._core._clusters import Labels, labels_of
 from skgeom._core._moments import AnyMoments, merge, moments
 from skgeom._typing import Array
+
+_SQUARES_SAFE = 480
+"""Power of two up to which, or down to which, sums of squares stay within float64."""
 
 
 def check_cloud(X: Any, *, name: str = "X", min_samples: int = 2, scale_free: bool = False) -> Array:
@@ -60,8 +63,8 @@ def check_cloud(X: Any, *, name: str = "X", min_samples: int = 2, scale_free: bo
 def check_moments(X: Any, *, scale_free: bool = True) -> AnyMoments:
     """Return the moments of X, an array (n, d) or an iterator of blocks of rows.
 
-    Data of extreme magnitude are scaled as in `check_cloud` or, if the scale matters, brought to the edge of the range
-    whose squares are safe: there the measures have long reached their limits.
+    Data of extreme magnitude are treated as in `check_cloud`; of blocks, the first that is not zero decides the factor,
+    and where the scale matters they are brought to the edge of the safe range, where the measures are at their limits.
 
     Raises
     ------
@@ -69,8 +72,7 @@ def check_moments(X: Any, *, scale_free: bool = True) -> AnyMoments:
         If X, or a block of it, is not a finite matrix, if blocks differ in width or kind, or if there is only one row.
     """
     if not isinstance(X, Iterator):
-        x = check_cloud(X, scale_free=scale_free)
-        return moments(x if scale_free else bounded(x))
+        return moments(check_cloud(X, scale_free=scale_free))
     blocks = map(moments, _check_blocks(X, scale_free))
     m = next(blocks, None)
     m = reduce(merge, blocks, m) if m else None
@@ -125,7 +127,7 @@ def check_labels(labels: Any, n: int, *, name: str = "labels") -> tuple[Labels, 
     values = column_or_1d(to_numpy(labels) if is_foreign(labels) else labels)
     if values.shape[0] != n:
         raise ValueError(f"Found {values.shape[0]} {name} for {n} rows: pass one label for each row of X.")
-    if values.dtype.kind in "fO" and any(value is None or value != value for value in values.tolist()):
+    if values.dtype.kind in "fO" and any(map(_is_missing, values.tolist())):
         raise ValueError(f"Input {name} contains NaN or None: drop the rows without a label.")
     classes, codes = np.unique(values, return_inverse=True)
     if not 2 <= classes.size <= n - 1:
@@ -296,7 +298,7 @@ def check_device(device: Any) -> None:
     """Refuse a device that is not None, "cpu", "cuda", "cuda:<index>" or "auto"."""
     if device is None or device in ("cpu", "cuda", "auto"):
         return
-    if isinstance(device, str) and device.startswith("cuda:") and device[5:].isdigit():
+    if isinstance(device, str) and device.startswith("cuda:") and device[5:].isascii() and device[5:].isdigit():
         return
     raise ValueError(f'device must be None, "cpu", "cuda", "cuda:<index>" or "auto". Got {device!r} instead.')
 
@@ -373,16 +375,30 @@ def _check_foreign(X: Array, name: str, min_samples: int) -> Array:
 
 
 def _check_blocks(blocks: Iterator[Any], scale_free: bool) -> Iterator[Array]:
-    """Check the blocks one by one; the first that is not zero decides by which power of two all are scaled."""
     like, exponent = None, None
     for block in blocks:
         x, largest = _checked(block, "a block of X", 1)
         if like is not None:
             check_same_kind(x, like, ("a block of X", "the block before"))
         like = x[:1, :]
+        if excess_exponent(x, largest):
+            x = float64(x)
         if exponent is None and largest:
-            exponent = _exponent(largest) if scale_free and excess_exponent(x, largest) else 0
+            exponent = _excess(_exponent(largest), scale_free)
         yield times_power_of_two(x, -exponent) if exponent else x
+
+
+def _excess(exponent: int, scale_free: bool) -> int:
+    """Return by which power of two blocks are divided: none, or all of it, or what is beyond the safe range."""
+    beyond = max(0, exponent - _SQUARES_SAFE) + min(0, exponent + _SQUARES_SAFE)
+    return exponent if beyond and scale_free else beyond
+
+
+def _is_missing(value: Any) -> bool:
+    try:
+        return value is None or bool(value != value)
+    except TypeError:  # pandas.NA answers no comparison
+        return True
 
 
 def _checked(X: Any, name: str, min_samples: int) -> tuple[Array, float]:

@@ -51,17 +51,17 @@ def labels_of(codes: np.ndarray) -> Labels:
 
 
 def class_moments(x: Array, labels: Labels, prepare: Callable[[Array], Array] = float64) -> ClassMoments:
-    """Return the moments of each class of prepared rows, in two passes."""
+    """Return the moments of each class of prepared rows, in two passes: the second corrects the mean of the first."""
     xp = namespace(x)
     origin = prepare(float64(x[:1, :]))[0, :]
     n = asarray_like(labels.sizes, origin)
     sums = _segment_sums((b, b.x - origin) for b in _class_blocks(x, labels, prepare))
     mean = origin + sums / n[:, None]
-    squares = (
-        (b, xp.sum((b.x - xp.take(mean, b.codes, axis=0)) ** 2, axis=1, keepdims=True))
-        for b in _class_blocks(x, labels, prepare)
-    )
-    within = _segment_sums(squares)[:, 0]
+    centred = ((b, b.x - xp.take(mean, b.codes, axis=0)) for b in _class_blocks(x, labels, prepare))
+    with_squares = ((b, xp.concat([c, xp.vecdot(c, c)[:, None]], axis=1)) for b, c in centred)
+    second = _segment_sums(with_squares)
+    slack = second[:, :-1] / n[:, None]
+    mean, within = mean + slack, second[:, -1] - n * xp.vecdot(slack, slack)
     return ClassMoments(n, mean, where(within > _DUPLICATE * n * xp.vecdot(mean, mean), within, 0.0))
 
 

@@ -29,11 +29,23 @@ def rank_tolerance(m: AnyMoments) -> float:
     return 16 * m.epsilon
 
 
-def traces(m: AnyMoments) -> tuple[Array, Array]:
-    """Return tr C and ‖C‖²_F = tr C² of the sample covariance."""
+def total_variance(m: AnyMoments) -> Array:
+    """Return tr C of the sample covariance."""
     xp = namespace(m.mean)
-    gram = m.scatter if isinstance(m, Moments) else m.root @ m.root.T
-    return xp.linalg.trace(gram) / (m.n - 1), xp.sum(gram * gram) / (m.n - 1) ** 2
+    return (xp.linalg.trace(m.scatter) if isinstance(m, Moments) else xp.sum(m.root * m.root)) / (m.n - 1)
+
+
+def traces(m: AnyMoments, unit: Array | float = 1.0) -> tuple[Array, Array]:
+    """Return tr C and ‖C‖²_F = tr C² of the sample covariance, with C in the given unit."""
+    xp = namespace(m.mean)
+    gram = (m.scatter if isinstance(m, Moments) else m.root @ m.root.T) / (m.n - 1) / unit
+    return xp.linalg.trace(gram), xp.sum(gram * gram)
+
+
+def relative_traces(m: AnyMoments) -> tuple[Array, Array]:
+    """Return the traces of C / tr C, which neither overflow nor vanish at any scale; zeros without spread."""
+    t = total_variance(m)
+    return traces(m, where(t > 0, t, 1.0))
 
 
 def unbiased_traces(m: AnyMoments) -> tuple[Array, Array]:
@@ -59,13 +71,13 @@ def ratio(numerator: Array, denominator: Array) -> Array:
 
 def participation_ratio(m: AnyMoments) -> Array:
     """Return (tr C)² / tr C²."""
-    t, f = traces(m)
+    t, f = relative_traces(m)
     return ratio(t * t, f)
 
 
 def isoscore(m: AnyMoments) -> Array:
     """Return (PR - 1) / (d - 1)."""
-    t, f = traces(m)
+    t, f = relative_traces(m)
     return isoscore_of_traces(t * t, f, m.mean.shape[0])
 
 
@@ -79,7 +91,7 @@ def isoscore_of_traces(t2: Array, f: Array, d: int) -> Array:
 def isotropy_defect(m: AnyMoments) -> Array:
     """Return ‖√d λ/‖λ‖ - 1‖ / √(2(d - √d)), the distance of the spectrum from the flat one; 1 without spread."""
     xp = namespace(m.mean)
-    t, f = traces(m)
+    t, f = relative_traces(m)
     d = m.mean.shape[0]
     if d == 1:
         return 1.0 - ratio(f, f)
@@ -91,12 +103,16 @@ def isoscore_star(m: AnyMoments, c0: Array | None, zeta: float) -> Array:
     """Return the IsoScore of (1 - ζ)C + ζC₀, where C₀ is by default the isotropic covariance of the same trace."""
     xp = namespace(m.mean)
     d = m.mean.shape[0]
-    t, f = traces(m)
     if c0 is None:
+        t, f = relative_traces(m)
         t0, f0, inner = t, t * t / d, t * t / d
     else:
-        scatter_c0 = m.scatter * c0 if isinstance(m, Moments) else (m.root @ c0) * m.root
-        t0, f0, inner = xp.linalg.trace(c0), xp.sum(c0 * c0), xp.sum(scatter_c0) / (m.n - 1)
+        unit = total_variance(m) + xp.linalg.trace(c0)
+        unit = where(unit > 0, unit, 1.0)
+        t, f = traces(m, unit)
+        c0 = c0 / unit
+        products = m.scatter / unit * c0 if isinstance(m, Moments) else (m.root / unit @ c0) * m.root
+        t0, f0, inner = xp.linalg.trace(c0), xp.sum(c0 * c0), xp.sum(products) / (m.n - 1)
     t = (1 - zeta) * t + zeta * t0
     f = (1 - zeta) ** 2 * f + 2 * zeta * (1 - zeta) * inner + zeta**2 * f0
     return isoscore_of_traces(t * t, f, d)
@@ -145,8 +161,9 @@ def rankme(m: AnyMoments, epsilon: float) -> Array:
 
 
 def _above_rounding(s: Array, m: AnyMoments) -> Array:
-    """Return singular values with 0 for those that are rounding."""
-    return where(s * s > rank_tolerance(m) * s[0] * s[0], s, 0.0)
+    """Return singular values, of centred rows or not, with 0 for those within the rounding of the centred."""
+    spread = total_variance(m) * (m.n - 1)
+    return where(s * s > rank_tolerance(m) * spread / m.mean.shape[0] ** 0.5, s, 0.0)
 
 
 def stable_rank(m: AnyMoments) -> Array:

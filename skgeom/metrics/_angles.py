@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ from sklearn.utils import check_random_state
 
 from skgeom._array import asarray_like, namespace, to_float
 from skgeom._core import _angular
-from skgeom._core._moments import moments
+from skgeom._core._moments import AnyMoments, moments
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
@@ -21,7 +22,15 @@ from skgeom._validation import (
 
 
 class ConformityEstimate(NamedTuple):
-    """What `conformity_estimate` returns: conformity is about slope * cosine + intercept."""
+    """What `conformity_estimate` returns: conformity is about slope * cosine + intercept.
+
+    Attributes
+    ----------
+    cosine : array of shape (n_samples,)
+        Cosine of each row to the mean of the rows.
+    slope, intercept : float
+        The line, derived and not fitted.
+    """
 
     cosine: Array
     slope: float
@@ -168,7 +177,8 @@ def conformity_estimate(X: Any) -> ConformityEstimate:
     True
     """
     rows = check_unit_rows(X)
-    m = check_unit_rows(moments(rows.x).mean[None, :], name="the mean of X", min_samples=1)
+    mean = moments(check_cloud(X, scale_free=True)).mean
+    m = check_unit_rows(mean[None, :], name="the mean of X", min_samples=1)
     n, total = _angular.resultant(rows)
     direction = m.x[0, :] / m.norms[0]
     r = to_float(namespace(total).vecdot(total, direction)) / n
@@ -260,7 +270,7 @@ def partition_dispersion(
 
     .. math:: I_2 = \frac{1}{\bar Z} \sqrt{\frac{1}{|V|} \sum_{v \in V} (Z(v) - \bar Z)^2}.
 
-    The square belongs to the difference: printed outside of it, as in equation 2 of [1]_, the radicand is negative.
+    The square belongs to the difference: on the mean alone, as equation 2 of [1]_ has it, the radicand is negative.
 
     Parameters
     ----------
@@ -341,7 +351,7 @@ def partition_isotropy_first_order(X: Any) -> float:
     >>> round(partition_isotropy_first_order(np.array([[1.0, 0.0], [0.0, 1.0]])), 4)
     0.1716
     """
-    return to_float(_angular.first_order(check_moments(X, scale_free=False)))
+    return to_float(_angular.first_order(_bounded_moments(X)))
 
 
 def partition_isotropy_second_order(X: Any) -> float:
@@ -382,7 +392,13 @@ def partition_isotropy_second_order(X: Any) -> float:
     >>> round(partition_isotropy_second_order(np.array([[1.0, 0.0], [0.0, 1.0]])), 4)
     0.2774
     """
-    return to_float(_angular.second_order(check_moments(X, scale_free=False)))
+    return to_float(_angular.second_order(_bounded_moments(X)))
+
+
+def _bounded_moments(X: Any) -> AnyMoments:
+    if isinstance(X, Iterator):
+        return check_moments(X, scale_free=False)
+    return moments(_angular.bounded(check_cloud(X)))
 
 
 def _log_partition(X: Any, directions: Any, signs: str, normalize: bool, random_state: Any) -> Array:

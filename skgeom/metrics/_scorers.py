@@ -12,14 +12,14 @@ from collections.abc import Callable
 from copy import copy
 from typing import Any
 
-from sklearn.base import is_classifier, is_clusterer, is_outlier_detector, is_regressor
+from sklearn.base import is_classifier, is_clusterer, is_outlier_detector
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from skgeom._array import is_foreign, namespace, place, to_float
+from skgeom._array import namespace, place, to_float
 from skgeom._core._registry import MEASURES
-from skgeom._validation import check_choice, check_cloud, check_device, check_steps
+from skgeom._validation import check_choice, check_cloud, check_device, check_host, check_steps
 from skgeom.metrics import _angles, _clusters, _isotropy
 
 
@@ -49,7 +49,8 @@ class EmbeddingScorer:
         """Return the signed value of the metric for the representation of X."""
         check_device(self.device)
         z = _representation(estimator, X, self.step)
-        if self.device is not None and not is_foreign(z):
+        if self.device is not None:
+            check_host(z, self.device)
             z = place(check_cloud(z), self.device)
         if _takes_labels(self.metric):
             value = self.metric(z, _labels(estimator, X, y, labels), **self.options)
@@ -203,20 +204,17 @@ def _representation(estimator: Any, X: Any, step: str | Callable[[Any, Any], Any
         check_choice(step, [name for name, _ in estimator.steps], "step")
         last = [name for name, _ in estimator.steps].index(step)
         return estimator[: last + 1].transform(X)
-    if not isinstance(estimator, Pipeline):
-        return X if _predicts(estimator) else estimator.transform(X)
-    if not _predicts(estimator[-1]):
-        return estimator.transform(X)
-    return estimator[:-1].transform(X) if len(estimator) > 1 else X
+    if isinstance(estimator, Pipeline):
+        before = estimator[:-1].transform(X) if len(estimator) > 1 else X
+        return _representation(estimator[-1], before, step)
+    return X if _predicts(estimator) else estimator.transform(X)
 
 
 def _predicts(step: Any) -> bool:
     """Tell whether a step is there to predict: by what it is, since many predictors have a `transform` too."""
-    if step is None or isinstance(step, str):
-        return False
-    if is_classifier(step) or is_clusterer(step) or is_outlier_detector(step):
+    if not hasattr(step, "transform"):
         return True
-    return is_regressor(step) and not hasattr(step, "transform")
+    return is_classifier(step) or is_clusterer(step) or is_outlier_detector(step)
 
 
 def _takes_labels(metric: Callable[..., Any]) -> bool:

@@ -1,0 +1,79 @@
+"""However small the blocks and tiles, every kernel says the same."""
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given
+from numpy.random import default_rng
+from numpy.testing import assert_allclose
+
+import skgeom._array
+from skgeom._core._angular import UnitRows, conformity, conformity_to, log_partition, norms, resultant, unit
+from skgeom._core._clusters import class_moments, labels_of, squared_silhouette_samples
+from skgeom._core._pairs import silhouette_samples, squared_distances
+from skgeom._core._registry import MEASURES, Cloud
+
+DIRECTIONS = np.eye(4)[:3]
+PER_ROW = {
+    "squared silhouette": squared_silhouette_samples,
+    "cosine silhouette": lambda x, y: squared_silhouette_samples(x, y, unit),
+    "silhouette": silhouette_samples,
+    "conformity": lambda x, y: conformity(UnitRows(x, norms(x))),
+    "conformity to": lambda x, y: conformity_to(UnitRows(x, norms(x)), resultant(UnitRows(x[:9], norms(x[:9])))),
+    "partition": lambda x, y: log_partition(x, DIRECTIONS, both_signs=True),
+}
+
+
+def cloud(n=150, d=4, k=5, seed=0):
+    rng = default_rng(seed)
+    codes = rng.permutation(np.r_[np.arange(k), rng.integers(0, k, n - k)])
+    return rng.normal(size=(n, d)) + 2 * rng.normal(size=(k, d))[codes] + 1, labels_of(codes)
+
+
+@pytest.fixture(params=[(1, 1), (300, 7), (2000, 64)])
+def small_blocks(request, monkeypatch):
+    """Return a function that makes blocks and tiles small from then on."""
+
+    def shrink():
+        monkeypatch.setattr("skgeom._array.HOST_BLOCK_BYTES", request.param[0])
+        monkeypatch.setattr("skgeom._core._pairs._TILE_COLUMNS", request.param[1])
+
+    return shrink
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_measures_do_not_depend_on_the_blocks(name, small_blocks):
+    x, labels = cloud()
+    whole = MEASURES[name](Cloud(x, labels))
+    small_blocks()
+    assert_allclose(MEASURES[name](Cloud(x, labels)), whole, rtol=1e-10)
+
+
+@pytest.mark.parametrize("kernel", PER_ROW)
+@pytest.mark.parametrize("k", [2, 30, 100])
+def test_values_per_row_do_not_depend_on_the_blocks(kernel, k, small_blocks):
+    x, labels = cloud(k=k)
+    whole = PER_ROW[kernel](x, labels)
+    small_blocks()
+    assert_allclose(PER_ROW[kernel](x, labels), whole, atol=1e-11)
+
+
+@given(codes=st.lists(st.integers(0, 6), min_size=3, max_size=40), rows=st.integers(1, 12))
+def test_class_moments_are_those_of_each_class(codes, rows):
+    codes = np.unique(codes, return_inverse=True)[1]
+    x = default_rng(len(codes)).normal(size=(len(codes), 3)) + 50
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(skgeom._array, "HOST_BLOCK_BYTES", 8 * 2 * max(3, codes.max() + 1) * rows)
+        m = class_moments(x, labels_of(codes))
+    members = [x[codes == c] for c in range(codes.max() + 1)]
+    assert m.n.tolist() == [len(c) for c in members]
+    assert_allclose(m.mean, [c.mean(axis=0) for c in members], rtol=1e-13)
+    assert_allclose(m.within, [((c - c.mean(axis=0)) ** 2).sum() for c in members], atol=1e-12)
+
+
+def test_squared_distances_are_never_negative_and_zero_between_copies():
+    x = default_rng(0).normal(size=(50, 7))
+    squares = squared_distances(x, x)
+    assert squares.min() == 0
+    assert np.all(np.diag(squares) == 0)
+    assert_allclose(squares, ((x[:, None] - x[None]) ** 2).sum(axis=2), atol=1e-13)

@@ -1,0 +1,173 @@
+import numpy as np
+import pytest
+
+from skgeom import metrics
+from skgeom._report._card import card, dead_coordinates, recall_at_1
+from skgeom._report._space import Space
+
+
+def planted(n=120, d=12):
+    """Rows with an offset, a dead coordinate (5), two copies of row 0 and a zero row (7)."""
+    X = np.random.default_rng(0).normal(size=(n, d)) * np.arange(1, d + 1) + 2
+    X[:, 5] = 0.0
+    X[[3, 9]] = X[0]
+    X[7] = 0.0
+    return X
+
+
+def entries(space, **options):
+    return {entry.name: entry for section in card(space, **options) for entry in section.entries}
+
+
+@pytest.fixture
+def labels():
+    return np.arange(120) % 3
+
+
+@pytest.fixture
+def shown(labels):
+    return entries(Space("planted", planted(), labels, planted()[::-1] + 1))
+
+
+def test_rows_are_counted(shown):
+    assert shown["shape"].value == "120 × 12"
+    assert shown["zero rows"].value == 1
+    assert shown["repeated rows"].value == 2
+
+
+def test_norms_are_those_of_the_rows_as_stored(shown):
+    norms = np.linalg.norm(planted(), axis=1)
+    assert shown["norm"].value == pytest.approx(np.median(norms))
+    assert (shown["norm"].low, shown["norm"].high) == pytest.approx((0, norms.max()))
+
+
+def test_dead_coordinates_are_named(shown):
+    assert shown["dead coordinates"].value == 1
+    assert shown["dead coordinates"].hint.endswith(": 5")
+    assert shown["numerical rank"].value == 11
+
+
+@pytest.mark.parametrize(
+    ("name", "measure"),
+    [
+        ("IsoScore", metrics.isoscore),
+        ("IsoScore, debiased", lambda X: metrics.isoscore(X, debias=True)),
+        ("participation ratio", metrics.participation_ratio),
+        ("effective rank", metrics.effective_rank),
+        ("stable rank", metrics.stable_rank),
+        ("spectrum slope", metrics.spectrum_slope),
+    ],
+)
+def test_spread_agrees_with_the_metrics(shown, name, measure):
+    assert shown[name].value == pytest.approx(measure(planted()))
+
+
+@pytest.mark.parametrize(
+    ("name", "measure"),
+    [
+        ("average cosine", metrics.average_cosine),
+        ("I1, unit rows", lambda X: metrics.partition_isotropy(X, normalize=True)),
+        ("I2, unit rows", lambda X: metrics.partition_dispersion(X, normalize=True)),
+        ("conformity", lambda X: np.median(metrics.conformity(X))),
+    ],
+)
+def test_cosines_leave_zero_rows_out(shown, name, measure):
+    assert shown[name].value == pytest.approx(measure(np.delete(planted(), 7, axis=0)))
+
+
+def test_variance_shares_agree_with_the_metric(shown):
+    shares = metrics.variance_explained(planted())
+    assert shown["variance, top 1"].value == f"{100 * shares[0]:.1f} %"
+    assert shown["variance, top 10"].value == f"{100 * shares[9]:.1f} %"
+
+
+def test_classes_agree_with_the_metrics(labels, shown):
+    X = planted()
+    assert shown["classes"].value == 3
+    assert shown["silhouette"].value == pytest.approx(metrics.silhouette_score(X, labels))
+    assert shown["Caliński-Harabasz"].value == pytest.approx(metrics.calinski_harabasz_score(X, labels))
+    assert shown["collapse bound"].value == pytest.approx(metrics.collapse_bound(3, 12))
+    assert "silhouette, cosine" not in shown  # a zero row has no direction
+
+
+def test_cosine_silhouette_is_there_without_zero_rows(labels):
+    X = planted() + 0.5
+    found = entries(Space("planted", X, labels))["silhouette, cosine"].value
+    assert found == pytest.approx(metrics.silhouette_score(X, labels, metric="cosine"))
+
+
+def test_probe_stands_beside_the_share_of_the_largest_class(labels):
+    probe = entries(Space("planted", planted(), np.where(labels == 2, 1, labels)), probe=(0.7, 0.02))["linear probe"]
+    assert probe.value == 0.7
+    assert probe.hint == "± 0.020 over folds; largest class 0.667"
+
+
+def test_classes_with_fewer_rows_than_folds_are_left_out(labels):
+    rare = np.where(np.arange(120) >= 117, 9, labels)
+    shown = entries(Space("planted", planted(), rare))
+    assert shown["classes"].value == 4
+    assert shown["classes left out"].value == 1
+    assert shown["classes left out"].hint == "of fewer than 5 different rows, 3 in all"
+    assert shown["silhouette"].value == pytest.approx(metrics.silhouette_score(planted()[:117], labels[:117]))
+
+
+def test_copies_do_not_make_a_class_large_enough(labels):
+    X = planted()
+    X[110:] = X[110]
+    space = Space("planted", X, np.where(np.arange(120) >= 110, 9, labels))
+    assert space.in_large_classes.max() == 109
+
+
+def test_pairs_agree_with_the_definitions(shown):
+    keep = np.arange(120) != 7
+    u, v = (rows[keep] / np.linalg.norm(rows[keep], axis=1)[:, None] for rows in (planted(), planted()[::-1] + 1))
+    assert shown["paired cosine"].value == pytest.approx(np.mean(np.sum(u * v, axis=1)))
+    assert shown["centroid gap"].value == pytest.approx(np.linalg.norm(u.mean(axis=0) - v.mean(axis=0)))
+    assert shown["conformity, x to pair"].value == pytest.approx(np.median(u @ v.mean(axis=0)))
+    nearest = (u @ v.T).argmax(axis=1)
+    assert shown["recall@1, x to pair"].value == pytest.approx(np.mean(nearest == np.arange(119)))
+
+
+def test_recall_counts_ties_as_found():
+    u = np.eye(3)[[0, 0, 1]]
+    assert recall_at_1(u, u) == (1.0, 1.0)
+    assert recall_at_1(np.eye(3), np.eye(3)[[1, 0, 2]]) == (1 / 3, 1 / 3)
+
+
+def test_values_lie_within_their_bounds(shown):
+    corrected = "IsoScore, debiased"
+    for entry in shown.values():
+        if entry.low is not None and entry.name != corrected:
+            assert entry.low <= entry.value <= entry.high, entry
+
+
+def test_words_of_the_extremes_are_shown():
+    X = planted()
+    words = np.array([f"w{i}" for i in range(120)], dtype=object)
+    least = entries(Space("planted", X, words=words))["least conforming"].hint.split(", ")
+    rest = np.delete(X, 7, axis=0)
+    assert least[0] == np.delete(words, 7)[metrics.conformity(rest).argmin()]
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_scale_changes_norms_only(scale):
+    plain, scaled = (entries(Space("planted", X)) for X in (planted(), planted() * scale))
+    assert scaled["norm"].value == pytest.approx(plain["norm"].value * scale)
+    for name in ("IsoScore", "effective rank", "average cosine", "I1, unit rows", "zero rows", "dead coordinates"):
+        assert scaled[name].value == pytest.approx(plain[name].value), name
+
+
+def test_constant_rows_give_numbers():
+    shown = entries(Space("constant", np.ones((30, 4))))
+    assert (shown["numerical rank"].value, shown["IsoScore"].value, shown["dead coordinates"].value) == (0, 0, 4)
+    assert not any(np.isnan(e.value) for e in shown.values() if not isinstance(e.value, str))
+
+
+def test_dead_coordinates_of_few_wide_rows():
+    X = planted()[10:16]
+    assert dead_coordinates(Space("thin", X).cloud.moments).tolist() == [5]
+
+
+def test_equal_rows_point_to_the_first():
+    space = Space("planted", np.array([[1.0, 0.0], [2.0, 1.0], [1.0, -0.0], [2.0, 1.0]]))
+    assert space.equal_rows.tolist() == [0, 1, 0, 1]

@@ -1,0 +1,195 @@
+"""The floor that knows array libraries: arrays go out, come back, and are cut into blocks without loss."""
+
+import array_api_compat
+import numpy as np
+import pytest
+from numpy.random import default_rng
+from numpy.testing import assert_array_equal
+
+from skgeom import _array
+
+
+def rows(n=7, d=3):
+    return default_rng(0).normal(size=(n, d))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "bool"])
+def test_arrays_come_back_to_the_host_as_they_left(backend, dtype):
+    x = (rows() * 3).astype(dtype)
+    back = _array.to_numpy(backend.asarray(x))
+    assert type(back) is np.ndarray
+    assert back.dtype == x.dtype
+    assert_array_equal(back, x)
+
+
+def test_host_values_become_arrays_of_the_same_kind(backend):
+    like = backend.asarray(rows(), "float32")
+    made = _array.asarray_like([[1.0, 2.0]], like)
+    assert _array.same_kind(made, like)
+    assert made.dtype == like.dtype
+    assert _array.asarray_like([1], like, dtype=backend.xp.int64).dtype == backend.xp.int64
+
+
+def test_only_arrays_of_other_libraries_are_foreign(backend):
+    assert _array.is_foreign(backend.asarray(rows())) == (not backend.name.startswith("numpy"))
+    assert not any(map(_array.is_foreign, ([[1.0]], "x", None, 3, (i for i in range(2)))))
+
+
+def test_lazy_arrays_and_frames_are_not_foreign():
+    assert not _array.is_foreign(pytest.importorskip("dask.array").ones((2, 2)))
+    assert not _array.is_foreign(pytest.importorskip("pandas").DataFrame(rows()))
+
+
+def test_kinds_differ_by_library_and_by_device(backend):
+    x = backend.asarray(rows())
+    assert _array.same_kind(x, backend.asarray(rows()))
+    other = np.ones(2) if not backend.name.startswith("numpy") else pytest.importorskip("torch").ones(2)
+    assert not _array.same_kind(x, other)
+    assert backend.name.partition("-")[0] in _array.kind_of(x)
+
+
+def test_two_devices_of_one_library_are_two_kinds():
+    import array_api_strict as strict
+
+    one, two = (strict.ones(2, device=strict.Device(name)) for name in ("CPU_DEVICE", "device1"))
+    assert not _array.same_kind(one, two)
+    assert (_array.is_on_host(one), _array.is_on_host(two)) == (True, False)
+
+
+def test_the_second_device_refuses_to_become_host_data():
+    """What makes it a stand-in for a GPU: a kernel that leaks to the host fails on it."""
+    import array_api_strict as strict
+
+    with pytest.raises((RuntimeError, TypeError)):
+        np.asarray(strict.ones(2, device=strict.Device("device1")))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "wide"),
+    [("float32", "float32"), ("float64", "float64"), ("int8", "float64"), ("uint8", "float64"), ("bool", "float64")],
+)
+def test_widening_keeps_floats_and_makes_the_rest_double(backend, dtype, wide):
+    assert _array.widen(backend.asarray(rows(), dtype)).dtype == getattr(backend.xp, wide)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_halves_widen_to_float32(dtype):
+    torch = pytest.importorskip("torch")
+    x = torch.ones(2, dtype=getattr(torch, dtype))
+    assert _array.widen(x).dtype == torch.float32
+    assert _array.to_numpy(x).dtype == np.float32
+
+
+def test_a_tensor_with_a_gradient_comes_to_the_host_without_it():
+    torch = pytest.importorskip("torch")
+    x = torch.ones(3, requires_grad=True)
+    assert _array.to_numpy(x * 2).tolist() == [2, 2, 2]
+    assert _array.to_float((x * 2).sum()) == 6.0
+
+
+def test_rows_are_taken_in_any_order(backend):
+    x, index = rows(), np.array([4, 0, 0, 6])
+    assert_array_equal(_array.to_numpy(_array.take_rows(backend.asarray(x), index)), x[index])
+
+
+@pytest.mark.parametrize("n", [1, 2, 100])
+@pytest.mark.parametrize("block_bytes", [1, 100, 10_000])
+@pytest.mark.parametrize("columns", [0, 50])
+def test_blocks_cover_every_row_once_in_order(backend, n, block_bytes, columns, monkeypatch):
+    monkeypatch.setattr("skgeom._array.HOST_BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr("skgeom._array.ACCELERATOR_BLOCK_BYTES", block_bytes)
+    x = backend.asarray(rows(n), "float32")
+    blocks = list(_array.row_blocks(x, columns=columns))
+    assert [i for block in blocks for i in range(n)[block]] == list(range(n))
+    most = max(block.stop - block.start for block in blocks)
+    assert most == 1 or most * 4 * max(3, columns) <= block_bytes
+
+
+def test_a_device_other_than_the_cpu_gets_larger_blocks(backend):
+    x = backend.asarray(np.ones((200_000, 16)), "float32")
+    on_host = backend.name in ("numpy", "numpy-readonly", "torch", "strict")
+    assert _array.is_on_host(x) == on_host
+    assert (len(list(_array.row_blocks(x))) > 1) == on_host
+
+
+@pytest.mark.parametrize("value", [-3.0, np.inf, -np.inf, np.nan])
+def test_the_peak_is_the_largest_magnitude_and_shows_what_is_not_finite(backend, value):
+    x = rows()
+    x[5, 1] = value
+    assert_array_equal(_array.peak(backend.asarray(x)), np.abs(x).max())
+
+
+def test_the_logarithm_of_a_sum_of_exponentials_never_overflows(backend):
+    x = backend.asarray([[1000.0, 1000.0], [-1000.0, -1000.0]])
+    found = _array.to_numpy(_array.logsumexp(x, 1))
+    np.testing.assert_allclose(found, np.array([1000, -1000]) + np.log(2), rtol=1e-15)
+
+
+def test_one_hot_rows_sum_to_one_at_their_code(backend):
+    codes = backend.asarray([2, 0, 2], "int64")
+    found = _array.one_hot(codes, 4, backend.asarray(rows(), "float32"))
+    assert found.dtype == backend.xp.float32
+    assert_array_equal(_array.to_numpy(found), np.eye(4)[[2, 0, 2]])
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_where_takes_a_number_on_either_side(backend, swap):
+    x = backend.asarray([1.0, 2.0], "float32")
+    chosen = _array.where(x > 1.5, *((0.0, x) if swap else (x, 0.0)))
+    assert chosen.dtype == backend.xp.float32
+    assert _array.to_numpy(chosen).tolist() == ([1.0, 0.0] if swap else [0.0, 2.0])
+
+
+def test_epsilon_is_the_spacing_of_the_dtype(backend):
+    for dtype in ("float32", "float64"):
+        assert _array.epsilon(backend.asarray(rows(), dtype)) == np.finfo(dtype).eps
+
+
+# Devices by name
+
+
+@pytest.mark.parametrize("device", [None, "cpu"])
+def test_the_host_is_where_data_already_are(device, monkeypatch):
+    monkeypatch.setattr("skgeom._array.find_accelerator", lambda name: pytest.fail("asked for an accelerator"))
+    x = rows()
+    assert _array.place(x, device) is x
+
+
+def test_only_auto_falls_back_to_the_host(monkeypatch):
+    monkeypatch.setattr("skgeom._array.find_accelerator", lambda name: None)
+    x = rows()
+    assert _array.place(x, "auto") is x
+    with pytest.raises(RuntimeError, match=r"device='cuda:1'.*no GPU is visible.*Install a CUDA build"):
+        _array.place(x, "cuda:1")
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:1", "auto"])
+def test_data_move_to_the_accelerator_that_is_found(device, fake_accelerator):
+    x = rows()
+    moved = _array.place(x, device)
+    assert moved.device == fake_accelerator
+    assert_array_equal(_array.to_numpy(moved), x)
+
+
+def test_auto_asks_for_the_first_gpu(monkeypatch):
+    asked = []
+    monkeypatch.setattr("skgeom._array.find_accelerator", asked.append)
+    _array.place(rows(), "auto")
+    assert asked == ["cuda"]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("device", ["cuda", "cuda:0", "auto"])
+def test_a_real_gpu_is_found(device):
+    if _array.find_accelerator("cuda") is None:
+        pytest.skip("no installed library sees a CUDA device")
+    moved = _array.place(rows(), device)
+    assert not _array.is_on_host(moved)
+    assert not array_api_compat.is_numpy_array(moved)
+    assert_array_equal(_array.to_numpy(moved), rows())
+
+
+def test_without_a_gpu_no_library_finds_one():
+    if any("cuda" in str(_array.find_accelerator(name)) for name in ("cuda", "cuda:1")):
+        pytest.skip("there is a GPU")
+    assert _array.find_accelerator("cuda") is None

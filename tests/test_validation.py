@@ -1,0 +1,238 @@
+"""The floor that says no: what passes, what it becomes, and the words for what does not."""
+
+import numpy as np
+import pytest
+from numpy.random import default_rng
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.preprocessing import StandardScaler
+
+from skgeom import _validation
+from skgeom._array import to_numpy
+
+
+def rows(n=9, d=3):
+    return default_rng(0).normal(size=(n, d))
+
+
+# Clouds
+
+
+def test_ordinary_rows_are_not_copied(backend):
+    x = backend.asarray(rows())
+    assert _validation.check_cloud(x) is x
+
+
+@pytest.mark.parametrize(("dtype", "kept"), [("float32", "float32"), ("float64", "float64"), ("int32", "float64")])
+def test_floats_keep_their_width(backend, dtype, kept):
+    assert _validation.check_cloud(backend.asarray(rows(), dtype)).dtype == getattr(backend.xp, kept)
+
+
+@pytest.mark.parametrize("scale", [2.0**-1000, 2.0**-300, 2.0**300, 2.0**1000])
+def test_extreme_rows_are_scaled_by_a_power_of_two_where_scale_is_free(backend, scale):
+    x = rows() * scale
+    found = to_numpy(_validation.check_cloud(backend.asarray(x), scale_free=True))
+    factor = found[0, 0] / rows()[0, 0]
+    assert np.log2(factor) % 1 == 0
+    assert 0.5 <= np.abs(found).max() <= 1
+    assert_array_equal(found, rows() * factor)
+
+
+@pytest.mark.parametrize("scale", [2.0**-100, 2.0**100])
+def test_extreme_float32_rows_become_float64_where_scale_counts(backend, scale):
+    x = (rows() * scale).astype(np.float32)
+    found = _validation.check_cloud(backend.asarray(x))
+    assert found.dtype == backend.xp.float64
+    assert_array_equal(to_numpy(found), x)
+
+
+def test_zeros_are_ordinary(backend):
+    x = backend.asarray(np.zeros((3, 2)), "float32")
+    assert _validation.check_cloud(x, scale_free=True) is x
+
+
+def test_a_message_names_the_argument():
+    with pytest.raises(ValueError, match="Input reference contains NaN"):
+        _validation.check_cloud(rows() * np.nan, name="reference")
+
+
+def test_one_zero_row_is_named_and_many_are_counted():
+    x = rows()
+    x[[2, 5]] = 0
+    with pytest.raises(ValueError, match=r"X has 2 zero rows \(the first is row 2\).*Drop such rows"):
+        _validation.check_unit_rows(x)
+    with pytest.raises(ValueError, match=r"Y has 1 zero row \(the first is row 0\)"):
+        _validation.check_unit_rows(x[2:4], name="Y")
+
+
+# Labels and groups
+
+
+def test_labels_are_sorted_by_class_and_keep_their_order_within():
+    labels, classes = _validation.check_labels(["b", "a", "b", "c", "a"], 5)
+    assert classes.tolist() == ["a", "b", "c"]
+    assert labels.codes.tolist() == [0, 0, 1, 1, 2]
+    assert labels.order.tolist() == [1, 4, 0, 2, 3]
+    assert labels.sizes.tolist() == [2, 2, 1]
+
+
+def test_labels_come_from_any_library(backend):
+    labels, classes = _validation.check_labels(backend.asarray([3, 1, 3]), 3)
+    assert classes.tolist() == [1, 3]
+    assert labels.sizes.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ([1, 1, 1], "Number of labels is 1.*here 2"),
+        ([1, 2, 3], "Number of labels is 3.*here 2"),
+        ([1, 2], "Found 2 topics for 3 rows"),
+        ([1, np.nan, 2], "topics contains NaN"),
+        ([[1, 2], [1, 2], [3, 4]], "1d array"),
+    ],
+)
+def test_labels_that_are_no_classes_are_refused_by_name(labels, words):
+    with pytest.raises(ValueError, match=words):
+        _validation.check_labels(labels, 3, name="topics")
+
+
+def test_groups_are_found_and_counted():
+    found, codes = _validation.check_groups(["t", "i", "t"], 3)
+    assert found == ["i", "t"]
+    assert codes.tolist() == [1, 0, 1]
+    assert _validation.check_groups(None, 2)[1].tolist() == [0, 0]
+    with pytest.raises(ValueError, match="Group 'i' has fewer than 2 rows"):
+        _validation.check_groups(["t", "i", "t"], 3, min_members=2)
+    with pytest.raises(ValueError, match="Found 2 groups for 3 rows"):
+        _validation.check_groups(["t", "i"], 3)
+
+
+def test_groups_of_the_fit_are_found_again():
+    assert _validation.check_known_groups(["t", "i"], 2, ["i", "t"]).tolist() == [1, 0]
+    assert _validation.check_known_groups(None, 2, ["only"]).tolist() == [0, 0]
+    with pytest.raises(ValueError, match=r"Group 'x' was not there at fit, which had 'i', 't'"):
+        _validation.check_known_groups(["x", "i"], 2, ["i", "t"])
+    with pytest.raises(ValueError, match="groups is needed: there were 2 at fit"):
+        _validation.check_known_groups(None, 2, ["i", "t"])
+
+
+# Weights
+
+
+def test_rows_without_weight_are_dropped(backend):
+    x = rows()
+    kept, w = _validation.check_weights([1, 0, 2, 1, 1, 0, 1, 1, 1], backend.asarray(x))
+    assert_array_equal(to_numpy(kept), x[[0, 2, 3, 4, 6, 7, 8]])
+    assert_allclose(to_numpy(w), [1, 2, 1, 1, 1, 1, 1])
+    assert w.dtype == backend.xp.float64
+
+
+def test_no_weights_and_one_for_all_are_weights():
+    x = rows()
+    assert _validation.check_weights(None, x)[0] is x
+    assert _validation.check_weights(None, x)[1] is None
+    assert_allclose(_validation.check_weights(2, x)[1], np.full(9, 2.0))
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        (np.ones(8), r"sample_weight.shape == \(8,\), expected \(9,\)"),
+        (np.ones((9, 1)), r"sample_weight.shape == \(9, 1\), expected \(9,\)"),
+        (-np.ones(9), "finite and not negative"),
+        (np.full(9, np.nan), "finite and not negative"),
+        (np.zeros(9), "All weights are zero"),
+        (np.full(9, 1 / 9), "weights are counts.*Multiply relative weights"),
+    ],
+)
+def test_weights_that_count_nothing_are_refused_in_words(weights, words):
+    with pytest.raises(ValueError, match=words):
+        _validation.check_weights(weights, rows())
+
+
+# Covariances
+
+
+def test_a_covariance_is_symmetric_up_to_rounding(backend):
+    c = np.cov(rows(50), rowvar=False)
+    noisy = c + 1e-8 * default_rng(0).normal(size=c.shape)
+    found = _validation.check_covariance(backend.asarray(noisy, "float32"))
+    assert found.dtype == backend.xp.float64
+    assert_allclose(to_numpy(found), c, atol=1e-6)
+
+
+def test_a_singular_covariance_and_the_zero_matrix_are_covariances():
+    assert _validation.check_covariance(np.ones((3, 3))).shape == (3, 3)
+    assert_array_equal(_validation.check_covariance(np.zeros((3, 3))), np.zeros((3, 3)))
+
+
+# Parameters
+
+
+@pytest.mark.parametrize("value", [0.5, 1, np.float32(0.25), np.int64(0), np.float64(1)])
+def test_numbers_of_any_library_are_numbers(value):
+    found = _validation.check_real(value, "zeta", 0, 1)
+    assert type(found) is float
+    assert found == value
+
+
+@pytest.mark.parametrize("value", [1, np.int64(3), np.uint8(3)])
+def test_whole_numbers_of_any_library_are_counts(value):
+    assert type(_validation.check_count(value, "k", 1, 3)) is int
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: _validation.check_real("1", "p"), TypeError, "p must be a number, got '1'"),
+        (lambda: _validation.check_real(True, "p"), TypeError, "p must be a number, got True"),
+        (lambda: _validation.check_real(1j, "p"), TypeError, "p must be a number"),
+        (lambda: _validation.check_real(np.nan, "p"), ValueError, "p must be a finite number"),
+        (lambda: _validation.check_real(2, "p", 0, 1), ValueError, "from 0 to 1, got 2"),
+        (lambda: _validation.check_count(1.0, "k"), TypeError, "k must be a whole number, got 1.0"),
+        (lambda: _validation.check_count(True, "k"), TypeError, "k must be a whole number, got True"),
+        (lambda: _validation.check_count(0, "k"), ValueError, "k must be at least 1, got 0"),
+        (lambda: _validation.check_count(9, "k", 1, 5), ValueError, "at least 1 and at most 5, got 9"),
+        (lambda: _validation.check_choice("c", ["a", "b"], "m"), ValueError, "m must be one of 'a', 'b'. Got 'c'"),
+        (lambda: _validation.check_choice(np.ones(2), ["a"], "m"), ValueError, "m must be one of 'a'"),
+        (lambda: _validation.check_choice(1, [True, None], "m"), ValueError, "m must be one of True, None. Got 1"),
+    ],
+)
+def test_parameters_out_of_place_are_refused_in_words(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
+
+
+@pytest.mark.parametrize("device", [None, "cpu", "cuda", "cuda:0", "cuda:12", "auto"])
+def test_devices_have_names(device):
+    assert _validation.check_device(device) is None
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:-1", "cuda:a", "cuda:²", "cuda:1 ", "CUDA", 0, "", ["cpu"]])
+def test_other_names_are_no_devices(device):
+    with pytest.raises(ValueError, match="device must be None"):
+        _validation.check_device(device)
+
+
+# Kinds of arrays
+
+
+def test_a_device_by_name_is_for_host_data(backend):
+    if backend.name.startswith("numpy"):
+        assert _validation.check_host(backend.asarray(rows()), "cuda") is None
+        return
+    with pytest.raises(ValueError, match=r"device='cuda' is for data on the host.*Pass device=None"):
+        _validation.check_host(backend.asarray(rows()), "cuda")
+
+
+def test_arrays_of_two_kinds_or_widths_are_refused_by_name(backend):
+    x = backend.asarray(rows())
+    _validation.check_same_kind(x, x)
+    _validation.check_same_kind(x, x[:, :2], same_width=False)
+    with pytest.raises(ValueError, match="A has 3 features and B has 2: both must live in one space"):
+        _validation.check_same_kind(x, x[:, :2], ("A", "B"))
+    if not backend.name.startswith("numpy"):
+        with pytest.raises(ValueError, match=r"A and B must use the same namespace and device.*numpy on cpu"):
+            _validation.check_same_kind(x, rows(), ("A", "B"))
+        with pytest.raises(ValueError, match=r"StandardScaler.*same namespace and the same device.*fit"):
+            _validation.check_fitted_kind(StandardScaler(), x, rows())
