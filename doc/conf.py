@@ -1,0 +1,64 @@
+"""Sphinx configuration: ``python -m sphinx -W -b html doc doc/_build/html``, and ``-b doctest`` for the examples."""
+
+import sys
+from pathlib import Path
+
+import sphinx.application
+
+import skgeom
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+project = "skgeom"
+author = "The skgeom developers"
+copyright = author
+release = version = skgeom.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.doctest",
+    "sphinx.ext.extlinks",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.viewcode",
+    "numpydoc",
+    "registry_tables",
+    "worked_examples",
+]
+templates_path = ["_templates"]
+exclude_patterns = ["_build", "_templates"]
+
+# A word in single backticks is a link where it names an object, and code where it names a parameter.
+default_role = "py:obj"
+nitpicky = True
+nitpick_ignore_regex = [("py:obj", ".*")]
+
+autosummary_generate = True
+autodoc_typehints = "none"
+add_function_parentheses = False
+numpydoc_show_class_members = False
+extlinks = {
+    "skl": ("https://scikit-learn.org/stable/modules/generated/sklearn.%s.html", "%s"),
+    "arxiv": ("https://arxiv.org/abs/%s", "arXiv:%s"),
+    "doi": ("https://doi.org/%s", "doi:%s"),
+}
+
+# The `:skipif:` of a doctest sees these names.
+doctest_global_setup = "from importlib.util import find_spec"
+
+html_theme = "furo"
+html_title = f"skgeom {release}"
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
+html_copy_source = False
+html_show_sphinx = False
+
+
+def _skip_what_others_document(app, what, name, obj, skip, options) -> bool | None:
+    """Leave out the members that come from scikit-learn or from Python itself."""
+    home = getattr(obj, "__module__", None) or getattr(getattr(obj, "__objclass__", None), "__module__", "")
+    return True if home.partition(".")[0] in ("sklearn", "builtins") else None
+
+
+def setup(app: sphinx.application.Sphinx) -> None:
+    app.connect("autodoc-skip-member", _skip_what_others_document)
