@@ -7,11 +7,23 @@ and machines are all one operation. With fewer rows than columns the centred row
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
 from typing import NamedTuple, TypeAlias
 
-from skgeom._array import asarray_like, epsilon, float64, namespace, row_blocks
+import numpy as np
+
+from skgeom._array import (
+    asarray_like,
+    device_of,
+    epsilon,
+    float64,
+    gram,
+    namespace,
+    row_blocks,
+    scratch,
+    subtract,
+)
 from skgeom._typing import Array
 
 _SAMPLE_STRIDE = 16
@@ -127,7 +139,7 @@ def mean_of(x: Array) -> Array:
 
 
 def _dense(x: Array, weights: Array | None) -> Moments:
-    blocks = list(row_blocks(x))
+    blocks = list(row_blocks(x, n_blocks=2))
     panels = (blocks[start : start + _BLOCKS_PER_PANEL] for start in range(0, len(blocks), _BLOCKS_PER_PANEL))
     return dense(merge_all(_panel(x, weights, panel) for panel in panels))
 
@@ -146,29 +158,31 @@ def _thin(x: Array, weights: Array | None) -> ThinMoments:
     return ThinMoments(n, first + mean, xp.sqrt(w)[:, None] * (shifted - mean), epsilon(x))
 
 
-def _panel(x: Array, weights: Array | None, blocks: Iterable[slice]) -> Moments:
+def _panel(x: Array, weights: Array | None, blocks: Sequence[slice]) -> Moments:
     """Sum the blocks of a panel; the scatter between blocks and the slack of the pivots are one product each."""
     xp = namespace(x)
-    sizes, pivots, residuals, scatter = [], [], [], 0.0
+    d = x.shape[1]
+    scatter = xp.zeros((d, d), dtype=xp.float64, device=device_of(x))
+    room = scratch(x, (blocks[0].stop - blocks[0].start, d)), scratch(x, (d, d))
+    sizes, pivots, residuals = [], [], []
     for rows in blocks:
-        block = _block(x[rows, :], None if weights is None else weights[rows])
+        block = _block(x[rows, :], None if weights is None else weights[rows], *room)
         sizes.append(block.n)
         pivots.append(float64(block.pivot))
         residuals.append(float64(block.residual))
-        scatter = scatter + float64(block.gram)
+        scatter += block.gram
     n = sum(sizes)
     size = asarray_like(sizes, pivots[0])[:, None]
     residual = xp.stack(residuals)
     shifts = xp.stack(pivots) - pivots[0] + residual / size
     shift = xp.sum(shifts * size, axis=0) / n
-    between = (shifts - shift) * xp.sqrt(size)
-    slack = residual / xp.sqrt(size)
-    scatter = scatter + between.T @ between - slack.T @ slack
+    between, slack = (shifts - shift) * xp.sqrt(size), residual / xp.sqrt(size)
+    scatter += xp.concat([between, slack]).T @ xp.concat([between, -slack])
     return Moments(n, pivots[0] + shift, scatter, epsilon(x))
 
 
-def _block(block: Array, weights: Array | None) -> _Block:
-    """Reduce one block in its own dtype.
+def _block(block: Array, weights: Array | None, rows: np.ndarray | None, square: np.ndarray | None) -> _Block:
+    """Reduce one block in its own dtype, with the help of scratch arrays for its rows and their products.
 
     The pivot is the mean of a sample of rows, formed around the first row: close enough to the mean that the products
     lose nothing to an offset, and exact for constant data, whose scatter is then exactly zero.
@@ -176,12 +190,12 @@ def _block(block: Array, weights: Array | None) -> _Block:
     xp = namespace(block)
     first = block[0, :]
     pivot = first + xp.mean(block[::_SAMPLE_STRIDE, :] - first, axis=0)
-    centred = block - pivot
+    centred = subtract(block, pivot, rows)
     if weights is None:
-        return _Block(float(block.shape[0]), pivot, xp.sum(centred, axis=0), centred.T @ centred)
+        return _Block(float(block.shape[0]), pivot, xp.sum(centred, axis=0), gram(centred, square))
     w = xp.astype(weights, block.dtype)
     root = centred * xp.sqrt(w)[:, None]
-    return _Block(float(xp.sum(float64(weights))), pivot, w @ centred, root.T @ root)
+    return _Block(float(xp.sum(float64(weights))), pivot, w @ centred, gram(root, square))
 
 
 def _fourth_moments(x: Array, mean: Array, weights: Array | None = None) -> FourthMoments:

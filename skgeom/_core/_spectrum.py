@@ -38,8 +38,9 @@ def total_variance(m: AnyMoments) -> Array:
 def traces(m: AnyMoments, unit: Array | float = 1.0) -> tuple[Array, Array]:
     """Return tr C and ‖C‖²_F = tr C² of the sample covariance, with C in the given unit."""
     xp = namespace(m.mean)
-    gram = (m.scatter if isinstance(m, Moments) else m.root @ m.root.T) / (m.n - 1) / unit
-    return xp.linalg.trace(gram), xp.sum(gram * gram)
+    gram = (m.scatter if isinstance(m, Moments) else m.root @ m.root.T) / ((m.n - 1) * unit)
+    flat = xp.reshape(gram, (-1,))
+    return xp.linalg.trace(gram), xp.vecdot(flat, flat)
 
 
 def relative_traces(m: AnyMoments) -> tuple[Array, Array]:
