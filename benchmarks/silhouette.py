@@ -1,0 +1,63 @@
+"""Silhouette under three distances beside scikit-learn's, and its accuracy far from the origin.
+
+Both sides get the same float32 rows and labels and return the same score. The squared Euclidean and the cosine one come
+from class sums in O(n k d), where scikit-learn forms all pairs; the Euclidean one needs the pairs on both sides.
+
+Accuracy is the largest error of a silhouette among 2,000 rows to which an offset is added in float32. The truth uses
+these float32 rows in double precision, around their mean, where nothing cancels; for the cosine it takes half the
+squared distance between the unit rows, normalised and centred in extended precision.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+from sklearn import metrics as peer
+
+from benchmarks._harness import Case, Data
+from skgeom.metrics import silhouette_samples, silhouette_score
+
+SPEED_TARGETS = {"sqeuclidean": "≥ 300", "cosine": "≥ 35", "euclidean": ""}
+OFFSETS = (0.0, 1e2, 1e4)
+
+
+def cases(data: Data) -> list[Case]:
+    sample = np.random.default_rng(0).permutation(data.x.shape[0])[:2000]
+    return [_full(data, metric) for metric in SPEED_TARGETS] + [
+        _offset(data.x[sample], data.y[sample], metric, offset)
+        for metric in ("sqeuclidean", "cosine")
+        for offset in OFFSETS
+    ]
+
+
+def _full(data: Data, metric: str) -> Case:
+    return Case(
+        f"{metric}, {data.name} float32",
+        "scikit-learn",
+        (data.x, data.y),
+        partial(silhouette_score, metric=metric),
+        partial(peer.silhouette_score, metric=metric),
+        speed_target=SPEED_TARGETS[metric],
+    )
+
+
+def _offset(x: np.ndarray, y: np.ndarray, metric: str, offset: float) -> Case:
+    return Case(
+        f"{metric}, 2,000 rows float32, offset {offset:,.0f}",
+        "scikit-learn",
+        (x + np.float32(offset), y),
+        partial(silhouette_samples, metric=metric),
+        partial(peer.silhouette_samples, metric=metric),
+        error=partial(_error, metric),
+        error_target="≤ 1e-6",
+        timed=False,
+    )
+
+
+def _error(metric: str, values: np.ndarray, x: np.ndarray, y: np.ndarray) -> float:
+    rows = x.astype(np.longdouble)
+    if metric == "cosine":
+        rows /= np.sqrt((rows * rows).sum(axis=1, keepdims=True))
+    rows = (rows - rows.mean(axis=0)).astype(np.float64)
+    return float(np.abs(values - peer.silhouette_samples(rows, y, metric="sqeuclidean")).max())
