@@ -4,8 +4,8 @@ Time: both sides run in one process on the same arrays and threads, taking turns
 machine's load meets both. A sample lasts 50 ms at least. Reported are the median of each side and the median of the
 ratios of neighbouring samples. The clock is the CPU time of the process where there is one thread (equal to the wall
 clock on an idle machine, and blind to other processes on a busy one), else the wall clock. glibc is told to keep and
-reuse freed arrays of up to 32 MiB, which it learns to do by itself sooner or later: otherwise the time of whoever copies
-the data jumps by a quarter with the order of earlier allocations.
+reuse freed arrays of up to 32 MiB, which it learns to do by itself sooner or later: otherwise the time of whoever
+copies the data jumps by a quarter with the order of earlier allocations.
 
 Memory: each side runs once in a fresh process, which has loaded the data, made a call on a sixteenth of the rows (so
 that imports and the buffers of the libraries exist) and given free memory back. Reported is the growth of the resident
