@@ -5,7 +5,7 @@ machine's load meets both. A sample lasts 50 ms at least. Reported are the media
 ratios of neighbouring samples. The clock is the CPU time of the process where there is one thread (equal to the wall
 clock on an idle machine, and blind to other processes on a busy one), else the wall clock. glibc is told to keep and
 reuse freed arrays of up to 32 MiB, which it learns to do by itself sooner or later: otherwise the time of whoever
-copies the data jumps by a quarter with the order of earlier allocations.
+copies the data depends by a quarter on the order of earlier allocations.
 
 Memory: each side runs once in a fresh process, which has loaded the data, made a call on a sixteenth of the rows (so
 that imports and the buffers of the libraries exist) and given free memory back. Reported is the growth of the resident

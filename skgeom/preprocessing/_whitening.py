@@ -102,8 +102,8 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
 
     See Also
     --------
-    sklearn.decomposition.PCA : Projection without whitening. Its ``whiten=True`` has no rank cut, and loses float32 data
-        far from the origin.
+    sklearn.decomposition.PCA : Projection without whitening. Its ``whiten=True`` has no rank cut, and loses float32
+        data far from the origin.
     GroupWhitening : One whitening for each modality or language.
 
     Notes
