@@ -208,6 +208,28 @@ def gram(x: Array, out: np.ndarray | None) -> Array:
     return x.T @ x if out is None else np.matmul(x.T, x, out=out)
 
 
+def matmul(x: Array, y: Array, out: np.ndarray | None) -> Array:
+    """Return x y, written into the first rows and columns of a scratch array where there is one."""
+    return x @ y if out is None else np.matmul(x, y, out=out[: x.shape[0], : y.shape[1]])
+
+
+def root(x: Array) -> Array:
+    """Return √x for x >= 0, with gradient 0 at 0; x itself is overwritten in libraries that allow it."""
+    if array_api_compat.is_numpy_array(x):
+        return np.sqrt(x, out=x)
+    positive = x > 0
+    return where(positive, namespace(x).sqrt(where(positive, x, 1.0)), 0.0)
+
+
+def add_columns(total: Array, columns: slice, values: Array) -> Array:
+    """Return total with values added to a range of its columns; total itself changes in libraries that allow it."""
+    if array_api_compat.is_numpy_array(total):
+        total[:, columns] += values
+        return total
+    first, last = columns.start, columns.stop
+    return namespace(total).concat([total[:, :first], total[:, first:last] + values, total[:, last:]], axis=1)
+
+
 def logsumexp(x: Array, axis: int) -> Array:
     """Return log Σ exp(x) along an axis, never overflowing."""
     xp = namespace(x)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sklearn import get_config
+
 from skgeom._array import namespace, to_float
 from skgeom._core import _angular, _clusters, _pairs
 from skgeom._typing import Array
@@ -47,8 +49,9 @@ def silhouette_samples(X: Any, labels: Any, *, metric: str = "euclidean") -> Arr
     Notes
     -----
     Invariant to rotation, uniform scaling, translation (not "cosine"), and to the length of each row ("cosine").
-    O(n k d) time for k classes with "sqeuclidean" and "cosine", in blocks; O(n² d) time with "euclidean", in tiles: no
-    n x n array is made. Work is in float64.
+    "sqeuclidean" and "cosine" take O(n k d) time for k classes, in blocks of float64. "euclidean" takes O(n² d) time, in
+    tiles shared between threads, in the precision of X; tiles with pairs too close for it are computed in float64. It
+    needs a copy of X and the (n, k) sums, or, where these exceed scikit-learn's ``working_memory``, twice the time.
 
     References
     ----------
@@ -67,8 +70,10 @@ def silhouette_samples(X: Any, labels: Any, *, metric: str = "euclidean") -> Arr
         x = check_unit_rows(X).x
         return _clusters.squared_silhouette_samples(x, check_labels(labels, x.shape[0])[0], _angular.unit)
     x = check_cloud(X, scale_free=True)
-    kernel = _pairs.silhouette_samples if metric == "euclidean" else _clusters.squared_silhouette_samples
-    return kernel(x, check_labels(labels, x.shape[0])[0])
+    labelled = check_labels(labels, x.shape[0])[0]
+    if metric == "sqeuclidean":
+        return _clusters.squared_silhouette_samples(x, labelled)
+    return _pairs.silhouette_samples(x, labelled, memory=get_config()["working_memory"] * 2.0**20)
 
 
 def silhouette_score(X: Any, labels: Any, *, metric: str = "euclidean") -> float:

@@ -36,7 +36,7 @@ def small_blocks(request, monkeypatch):
 
     def shrink():
         monkeypatch.setattr("skgeom._array.HOST_BLOCK_BYTES", request.param[0])
-        monkeypatch.setattr("skgeom._core._pairs._TILE_COLUMNS", request.param[1])
+        monkeypatch.setattr("skgeom._core._pairs._TILE_ROWS", dict.fromkeys((True, False), request.param[1]))
 
     return shrink
 
