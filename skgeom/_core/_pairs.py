@@ -177,9 +177,8 @@ def in_threads(x: Array, work: Callable[[int], _R], n_tasks: int) -> list[_R]:
         futures = [pool.submit(work, task) for task in range(n_tasks)]
         try:
             return [future.result() for future in futures]
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _blas_threads() -> int:

@@ -49,9 +49,9 @@ def silhouette_samples(X: Any, labels: Any, *, metric: str = "euclidean") -> Arr
     Notes
     -----
     Invariant to rotation, uniform scaling, translation (not "cosine"), and to the length of each row ("cosine").
-    "sqeuclidean" and "cosine" take O(n k d) time for k classes, in blocks of float64. "euclidean" takes O(n² d) time, in
-    tiles shared between threads, in the precision of X; tiles with pairs too close for it are computed in float64. It
-    needs a copy of X and the (n, k) sums, or, where these exceed scikit-learn's ``working_memory``, twice the time.
+    "sqeuclidean" and "cosine" take O(n k d) time for k classes, in blocks of float64. "euclidean" takes O(n² d) time,
+    in tiles shared between threads, in the precision of X; tiles with pairs too close for it are computed in float64.
+    It needs a copy of X and the (n, k) sums, or, where these exceed scikit-learn's ``working_memory``, twice the time.
 
     References
     ----------
