@@ -18,13 +18,21 @@ from sklearn import metrics as peer
 from benchmarks._harness import Case, Data
 from skgeom.metrics import silhouette_samples, silhouette_score
 
-SPEED_TARGETS = {"sqeuclidean": "≥ 300", "cosine": "≥ 35", "euclidean": ""}
+SPEED_TARGETS = {"sqeuclidean": "≥ 300", "cosine": "≥ 35"}
+EUCLIDEAN_TARGETS = {
+    ("float32", 2): "≥ 4",
+    ("float32", 100): "≥ 3.3",
+    ("float32", 1000): "≥ 3",
+    ("float64", 2): "≥ 2.2",
+}
 OFFSETS = (0.0, 1e2, 1e4)
 
 
 def cases(data: Data) -> list[Case]:
     sample = np.random.default_rng(0).permutation(data.x.shape[0])[:2000]
-    return [_full(data, metric) for metric in SPEED_TARGETS] + [
+    full = [_full(data, metric) for metric in SPEED_TARGETS]
+    euclidean = [_euclidean(data, dtype, k) for dtype, k in EUCLIDEAN_TARGETS]
+    return [*full, *euclidean] + [
         _offset(data.x[sample], data.y[sample], metric, offset)
         for metric in ("sqeuclidean", "cosine")
         for offset in OFFSETS
@@ -40,6 +48,25 @@ def _full(data: Data, metric: str) -> Case:
         partial(peer.silhouette_score, metric=metric),
         speed_target=SPEED_TARGETS[metric],
     )
+
+
+def _euclidean(data: Data, dtype: str, k: int) -> Case:
+    y = data.y if k == 2 else np.random.default_rng(0).permutation(np.arange(data.y.size) % k)
+    return Case(
+        f"euclidean, {data.name} {dtype}, {k:,} labels",
+        "scikit-learn",
+        (data.x.astype(dtype), y),
+        silhouette_samples,
+        peer.silhouette_samples,
+        error=_euclidean_error if dtype == "float32" and k == 2 else None,
+        speed_target=EUCLIDEAN_TARGETS[dtype, k],
+        memory_target="≤ 64 MiB",
+        error_target="≤ 1e-6" if dtype == "float32" and k == 2 else "",
+    )
+
+
+def _euclidean_error(values: np.ndarray, x: np.ndarray, y: np.ndarray) -> float:
+    return float(np.abs(values - peer.silhouette_samples(x.astype(np.float64), y)).max())
 
 
 def _offset(x: np.ndarray, y: np.ndarray, metric: str, offset: float) -> Case:
