@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
 from threading import Lock
 from typing import TypeVar
 
@@ -49,7 +48,11 @@ _R = TypeVar("_R")
 
 
 class Tiles:
-    """Rows of x in order of class, cut into panels, with what their tiles share."""
+    """Rows of x in order of class, cut into panels, with what their tiles share.
+
+    `right` (n, d + 2) is one factor of every tile, `largest` the largest squared norm of each panel, and `close` the share
+    of the squared norms below which a squared distance is computed again.
+    """
 
     def __init__(self, x: Array, labels: Labels) -> None:
         self.x = x
@@ -59,20 +62,15 @@ class Tiles:
         step = _TILE_ROWS[is_on_host(x)]
         self.panels = [slice(i, min(i + step, x.shape[0])) for i in range(0, x.shape[0], step)]
         self.close = max(_CLOSE, 1e4 * epsilon(x))
+        self.right = self._extended()
+        self.largest = [to_float(namespace(x).max(self.right[p, -1])) for p in self.panels]
 
-    @cached_property
-    def right(self) -> Array:
-        """The rows around their mean, each followed by 1 and its squared norm (n, d + 2)."""
+    def _extended(self) -> Array:
+        """Return the rows around their mean, each followed by 1 and its squared norm (n, d + 2)."""
         xp = namespace(self.x)
         rows = take_rows(self.x, self.labels.order) - xp.astype(self.mean, self.x.dtype)
         ones = xp.ones((rows.shape[0], 1), dtype=rows.dtype, device=device_of(rows))
         return xp.concat([rows, ones, xp.vecdot(rows, rows)[:, None]], axis=1)
-
-    @cached_property
-    def largest(self) -> list[float]:
-        """The largest squared norm of each panel."""
-        xp = namespace(self.right)
-        return [to_float(xp.max(self.right[p, -1])) for p in self.panels]
 
     def left(self, panel: slice) -> Array:
         """Return the factor that makes products with `right` squared distances: (-2x, ‖x‖², 1)."""
