@@ -50,8 +50,8 @@ _R = TypeVar("_R")
 class Tiles:
     """Rows of x in order of class, cut into panels, with what their tiles share.
 
-    `right` (n, d + 2) is one factor of every tile, `largest` the largest squared norm of each panel, and `close` the share
-    of the squared norms below which a squared distance is computed again.
+    `right` (n, d + 2) is one factor of every tile, `largest` the largest squared norm of each panel, and `close` the
+    share of the squared norms below which a squared distance is computed again.
     """
 
     def __init__(self, x: Array, labels: Labels) -> None:
