@@ -162,11 +162,11 @@ def place(x: np.ndarray, device: str | None) -> Array:
     )
 
 
-def row_blocks(x: Array, columns: int = 0, n_blocks: int = 1) -> Iterator[slice]:
-    """Cut the rows of x into slices whose rows, or as many rows of `columns` entries, fill one block, or several."""
+def row_blocks(x: Array, columns: int = 0, n_blocks: int = 1, least: int = 1) -> Iterator[slice]:
+    """Cut the rows of x into slices, of at least some rows, that fill blocks, or do so with `columns` entries each."""
     n, d = x.shape
     row_bytes = max(d, columns, 1) * (namespace(x).finfo(x.dtype).bits // 8 if is_real_floating(x) else 8)
-    step = max(1, n_blocks * (HOST_BLOCK_BYTES if is_on_host(x) else ACCELERATOR_BLOCK_BYTES) // row_bytes)
+    step = max(least, n_blocks * (HOST_BLOCK_BYTES if is_on_host(x) else ACCELERATOR_BLOCK_BYTES) // row_bytes)
     return (slice(start, min(start + step, n)) for start in range(0, n, step))
 
 

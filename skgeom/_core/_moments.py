@@ -28,6 +28,8 @@ from skgeom._typing import Array
 
 _SAMPLE_STRIDE = 16
 _BLOCKS_PER_PANEL = 256
+_ROWS_PER_COLUMN = 4
+"""A Gram product costs O(d²) beyond its flops: blocks of 4 d rows keep that small, in O(d²) memory."""
 
 
 class FourthMoments(NamedTuple):
@@ -139,7 +141,7 @@ def mean_of(x: Array) -> Array:
 
 
 def _dense(x: Array, weights: Array | None) -> Moments:
-    blocks = list(row_blocks(x, n_blocks=2))
+    blocks = list(row_blocks(x, n_blocks=2, least=_ROWS_PER_COLUMN * x.shape[1]))
     panels = (blocks[start : start + _BLOCKS_PER_PANEL] for start in range(0, len(blocks), _BLOCKS_PER_PANEL))
     return dense(merge_all(_panel(x, weights, panel) for panel in panels))
 
@@ -161,6 +163,23 @@ def _thin(x: Array, weights: Array | None) -> ThinMoments:
 def _panel(x: Array, weights: Array | None, blocks: Sequence[slice]) -> Moments:
     """Sum the blocks of a panel; the scatter between blocks and the slack of the pivots are one product each."""
     xp = namespace(x)
+    sizes, pivots, residuals, scatter = _summed_blocks(x, weights, blocks)
+    n = sum(sizes)
+    size = asarray_like(sizes, pivots[0])[:, None]
+    residual = xp.stack(residuals)
+    shifts = xp.stack(pivots) - pivots[0] + residual / size
+    shift = xp.sum(shifts * size, axis=0) / n
+    between, slack = (shifts - shift) * xp.sqrt(size), residual / xp.sqrt(size)
+    scatter += between.T @ between  # two products, since one of unequal factors can differ from its transpose
+    scatter -= slack.T @ slack
+    return Moments(n, pivots[0] + shift, scatter, epsilon(x))
+
+
+def _summed_blocks(
+    x: Array, weights: Array | None, blocks: Sequence[slice]
+) -> tuple[list[float], list[Array], list[Array], Array]:
+    """Return weight, pivot and residual of each block, and the sum of their Gram matrices in float64."""
+    xp = namespace(x)
     d = x.shape[1]
     scatter = xp.zeros((d, d), dtype=xp.float64, device=device_of(x))
     room = scratch(x, (blocks[0].stop - blocks[0].start, d)), scratch(x, (d, d))
@@ -171,14 +190,7 @@ def _panel(x: Array, weights: Array | None, blocks: Sequence[slice]) -> Moments:
         pivots.append(float64(block.pivot))
         residuals.append(float64(block.residual))
         scatter += block.gram
-    n = sum(sizes)
-    size = asarray_like(sizes, pivots[0])[:, None]
-    residual = xp.stack(residuals)
-    shifts = xp.stack(pivots) - pivots[0] + residual / size
-    shift = xp.sum(shifts * size, axis=0) / n
-    between, slack = (shifts - shift) * xp.sqrt(size), residual / xp.sqrt(size)
-    scatter += xp.concat([between, slack]).T @ xp.concat([between, -slack])
-    return Moments(n, pivots[0] + shift, scatter, epsilon(x))
+    return sizes, pivots, residuals, scatter
 
 
 def _block(block: Array, weights: Array | None, rows: np.ndarray | None, square: np.ndarray | None) -> _Block:
