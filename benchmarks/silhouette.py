@@ -1,6 +1,6 @@
 """Silhouette under three distances beside scikit-learn's, and its accuracy far from the origin.
 
-Both sides get the same float32 rows and labels and return the same score. The squared Euclidean and the cosine one come
+Both sides get the same rows and labels and return the same score. The squared Euclidean and the cosine one come
 from class sums in O(n k d), where scikit-learn forms all pairs; the Euclidean one needs the pairs on both sides.
 
 Accuracy is the largest error of a silhouette among 2,000 rows to which an offset is added in float32. The truth uses

@@ -22,6 +22,7 @@ from skgeom._array import (
     device_of,
     epsilon,
     float64,
+    is_foreign,
     is_on_host,
     matmul,
     namespace,
@@ -168,7 +169,7 @@ def in_threads(x: Array, work: Callable[[int], _R], n_tasks: int) -> list[_R]:
     Each thread gets one thread of BLAS: two pools that take turns for every tile are slower than one alone. An
     interrupt waits for the tasks under way and drops the others.
     """
-    workers = min(n_tasks, _blas_threads()) if scratch(x, (0, 0)) is not None else 1
+    workers = 1 if is_foreign(x) else min(n_tasks, _blas_threads())
     if workers == 1:
         return [work(task) for task in range(n_tasks)]
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
@@ -189,11 +190,13 @@ def _symmetric_sums(tiles: Tiles) -> list[Array]:
     lock = Lock()
 
     def work(i: int) -> None:
-        for j, to_columns, to_rows in _tile_sums(tiles, i, range(i, len(tiles.panels))):
+        classes, of_rows = tiles.classes(tiles.panels[i])
+        for j, d, to_columns in _tile_sums(tiles, i, range(i, len(tiles.panels))):
+            to_rows = d.T @ of_rows if i != j else None
             with lock:
                 sums[i] = add_columns(sums[i], *to_columns)
-                if i != j:
-                    sums[j] = add_columns(sums[j], *to_rows)
+                if to_rows is not None:
+                    sums[j] = add_columns(sums[j], classes, to_rows)
 
     in_threads(tiles.x, work, len(tiles.panels))
     return sums
@@ -202,7 +205,7 @@ def _symmetric_sums(tiles: Tiles) -> list[Array]:
 def _panel_sums(tiles: Tiles, i: int) -> Array:
     """Return the sums of the distances of the rows of one panel to each class, from all its tiles."""
     sums = _no_sums(tiles, tiles.panels[i])
-    for _, to_columns, _ in _tile_sums(tiles, i, range(len(tiles.panels))):
+    for _, _, to_columns in _tile_sums(tiles, i, range(len(tiles.panels))):
         sums = add_columns(sums, *to_columns)
     return sums
 
@@ -213,18 +216,14 @@ def _no_sums(tiles: Tiles, panel: slice) -> Array:
     return xp.zeros(shape, dtype=tiles.right.dtype, device=device_of(tiles.right))
 
 
-_Sums = tuple[slice, Array]
-
-
-def _tile_sums(tiles: Tiles, i: int, others: range) -> Iterator[tuple[int, _Sums, _Sums]]:
-    """Yield j and the class sums of the tile (i, j): over columns for the rows of i, over rows for those of j."""
+def _tile_sums(tiles: Tiles, i: int, others: range) -> Iterator[tuple[int, Array, tuple[slice, Array]]]:
+    """Yield j, the tile (i, j), valid until the next, and its sums over each class of its columns, with their range."""
     left = tiles.left(tiles.panels[i])
     out = scratch(left, (left.shape[0], tiles.panels[0].stop))
-    row_classes, of_rows = tiles.classes(tiles.panels[i])
     for j in others:
         d = tiles.distances(i, j, left, out)
-        column_classes, of_columns = tiles.classes(tiles.panels[j])
-        yield j, (column_classes, d @ of_columns), (row_classes, d.T @ of_rows)
+        classes, of_columns = tiles.classes(tiles.panels[j])
+        yield j, d, (classes, d @ of_columns)
 
 
 def _scores(tiles: Tiles, i: int, sums: Array) -> Array:

@@ -148,23 +148,26 @@ def spectral_entropy(p: Array) -> Array:
 def effective_rank(m: AnyMoments) -> Array:
     """Return the exponential of the entropy of the normalised singular values above the precision of the rows."""
     xp = namespace(m.mean)
-    s = _above_rounding(singular_values(m), m)
+    s = singular_values(m)
+    s = _above_rounding(s, s[0], m)
     total = xp.sum(s)
     return where(total > 0, xp.exp(spectral_entropy(ratio(s, total))), 0.0)
 
 
 def rankme(m: AnyMoments, epsilon: float) -> Array:
-    """Return the RankMe of the uncentred rows: exp of the entropy of σ/Σσ + ε."""
+    """Return the RankMe of the uncentred rows: exp of the entropy of σ/Σσ + ε.
+
+    The mean joins the scatter in float64, so that rounding is relative to the largest variance about the mean.
+    """
     xp = namespace(m.mean)
     s = singular_values(about_origin(m))[: min(int(m.n), m.mean.shape[0])]
-    s = _above_rounding(s, m)
+    s = _above_rounding(s, singular_values(m)[0], m)
     return xp.exp(spectral_entropy(ratio(s, xp.sum(s)) + epsilon))
 
 
-def _above_rounding(s: Array, m: AnyMoments) -> Array:
-    """Return singular values, of centred rows or not, with 0 for those within the rounding of the centred."""
-    spread = total_variance(m) * (m.n - 1)
-    return where(s * s > rank_tolerance(m) * spread / m.mean.shape[0] ** 0.5, s, 0.0)
+def _above_rounding(s: Array, largest: Array, m: AnyMoments) -> Array:
+    """Return singular values with 0 for those within the rounding of the largest of the centred rows."""
+    return where(s * s > rank_tolerance(m) * largest * largest, s, 0.0)
 
 
 def stable_rank(m: AnyMoments) -> Array:

@@ -87,6 +87,13 @@ def test_fewer_rows_than_features_change_no_formula(measure):
     assert_allclose(measure(x), ORACLES[measure](eigenvalues(x)), rtol=1e-11)
 
 
+def test_effective_rank_counts_small_directions_that_float32_can_tell():
+    """They have 1e-5 of the largest variance, five times the tolerance."""
+    x = (default_rng(0).normal(size=(4000, 400)) * np.repeat([1, 1e-5**0.5], 200)).astype(np.float32)
+    s = np.linalg.svd(x.astype(float) - x.mean(axis=0, dtype=float), compute_uv=False)
+    assert_allclose(effective_rank(x), entropy_rank(s / s.sum()), rtol=1e-3)
+
+
 def test_effective_rank_counts_no_null_direction():
     x = gaussian(n=20, d=50)
     s = np.linalg.svd(x - x.mean(axis=0), compute_uv=False)[:19]
