@@ -116,8 +116,8 @@ def check_same_kind(X: Array, Y: Array, names: tuple[str, str] = ("X", "Y"), *, 
         )
 
 
-def check_labels(labels: Any, n: int, *, name: str = "labels") -> tuple[Labels, np.ndarray]:
-    """Return labels of n rows, at least two of them and fewer than rows, sorted by class, and the classes.
+def check_labels(labels: Any, n: int, *, name: str = "labels") -> Labels:
+    """Return labels of n rows, at least two different ones and fewer than rows, sorted by class.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def check_labels(labels: Any, n: int, *, name: str = "labels") -> tuple[Labels, 
             f"Number of labels is {classes.size}. Valid values are 2 to n_samples - 1 (inclusive), here {n - 1}: "
             "cluster structure needs two classes, and two rows in one of them."
         )
-    return labels_of(codes), classes
+    return labels_of(codes)
 
 
 def check_groups(groups: Any, n: int, *, min_members: int = 1) -> tuple[list[Any], np.ndarray]:

@@ -68,9 +68,9 @@ def silhouette_samples(X: Any, labels: Any, *, metric: str = "euclidean") -> Arr
     check_choice(metric, ("euclidean", "sqeuclidean", "cosine"), "metric")
     if metric == "cosine":
         x = check_unit_rows(X).x
-        return _clusters.squared_silhouette_samples(x, check_labels(labels, x.shape[0])[0], _angular.unit)
+        return _clusters.squared_silhouette_samples(x, check_labels(labels, x.shape[0]), _angular.unit)
     x = check_cloud(X, scale_free=True)
-    labelled = check_labels(labels, x.shape[0])[0]
+    labelled = check_labels(labels, x.shape[0])
     if metric == "sqeuclidean":
         return _clusters.squared_silhouette_samples(x, labelled)
     return _pairs.silhouette_samples(x, labelled, memory=get_config()["working_memory"] * 2.0**20)
@@ -157,7 +157,7 @@ def calinski_harabasz_score(X: Any, labels: Any) -> float:
     50.0
     """
     x = check_cloud(X, scale_free=True)
-    labelled = check_labels(labels, x.shape[0])[0]
+    labelled = check_labels(labels, x.shape[0])
     return to_float(_clusters.calinski_harabasz(_clusters.class_moments(x, labelled)))
 
 
@@ -201,4 +201,4 @@ def dunn_index(X: Any, labels: Any) -> float:
     4.0
     """
     x = check_cloud(X, scale_free=True)
-    return to_float(_pairs.dunn_index(x, check_labels(labels, x.shape[0])[0]))
+    return to_float(_pairs.dunn_index(x, check_labels(labels, x.shape[0])))
