@@ -1,45 +1,21 @@
-"""What needs every pair of points: one blocked reduction over tiles of distances, never an n x n array.
+"""What needs every pair of points: one blocked reduction over tiles of a matrix product, never an n x n array.
 
-Rows are taken in order of class, so that a tile meets few classes and its class sums are small matrix products. A tile
-of squared distances is one product, ⟨(-2x, ‖x‖², 1), (y, 1, ‖y‖²)⟩, reduced while it is in cache; tiles below the
-diagonal are the mirror of those above. Where a tile holds pairs so close that the product loses their digits, it is
-computed once more in float64 from the original rows. Threads share the panels of tiles, each with one BLAS thread.
+Rows are cut into panels, and two panels make a tile, small enough to be reduced while it is in cache. Threads share the
+panels, each with one BLAS thread. What a product loses of the distance of a close pair is summed directly.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from threading import Lock
 from typing import TypeVar
 
-import numpy as np
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from skgeom._array import (
-    add_columns,
-    asarray_like,
-    device_of,
-    epsilon,
-    float64,
-    is_foreign,
-    is_on_host,
-    matmul,
-    namespace,
-    one_hot,
-    put,
-    root,
-    row_blocks,
-    scratch,
-    take_rows,
-    to_float,
-    where,
-)
-from skgeom._core._clusters import Labels, silhouettes, unsorted
-from skgeom._core._moments import mean_of
+from skgeom._array import device_of, is_foreign, is_on_host, namespace, put, row_blocks
 from skgeom._typing import Array
 
-_CLOSE = 1e-6
+CLOSE = 1e-6
 """Squared distances below this share of the squared norms lose digits in a float64 product, and are summed directly."""
 
 _TILE_ROWS = {True: 384, False: 4096}
@@ -48,119 +24,10 @@ _TILE_ROWS = {True: 384, False: 4096}
 _R = TypeVar("_R")
 
 
-class Tiles:
-    """Rows of x in order of class, cut into panels, with what their tiles share.
-
-    `right` (n, d + 2) is one factor of every tile, `largest` the largest squared norm of each panel, and `close` the
-    share of the squared norms below which a squared distance is computed again.
-    """
-
-    def __init__(self, x: Array, labels: Labels) -> None:
-        self.x = x
-        self.labels = labels
-        self.mean = mean_of(x)
-        self.n_classes = labels.sizes.shape[0]
-        step = _TILE_ROWS[is_on_host(x)]
-        self.panels = [slice(i, min(i + step, x.shape[0])) for i in range(0, x.shape[0], step)]
-        self.close = max(_CLOSE, 1e4 * epsilon(x))
-        self.right = self._extended()
-        self.largest = [to_float(namespace(x).max(self.right[p, -1])) for p in self.panels]
-
-    def _extended(self) -> Array:
-        """Return the rows around their mean, each followed by 1 and its squared norm (n, d + 2)."""
-        xp = namespace(self.x)
-        rows = take_rows(self.x, self.labels.order) - xp.astype(self.mean, self.x.dtype)
-        ones = xp.ones((rows.shape[0], 1), dtype=rows.dtype, device=device_of(rows))
-        return xp.concat([rows, ones, xp.vecdot(rows, rows)[:, None]], axis=1)
-
-    def left(self, panel: slice) -> Array:
-        """Return the factor that makes products with `right` squared distances: (-2x, ‖x‖², 1)."""
-        xp, block = namespace(self.right), self.right[panel, :]
-        return xp.concat([-2 * block[:, :-2], block[:, -1:], block[:, -2:-1]], axis=1)
-
-    def classes(self, panel: slice) -> tuple[slice, Array]:
-        """Return the range of classes in a panel, and the indicator matrix of its rows over that range."""
-        codes = self.labels.codes[panel]
-        first, last = int(codes[0]), int(codes[-1]) + 1
-        inside = asarray_like(codes - first, self.x, dtype=namespace(self.x).int64)
-        return slice(first, last), one_hot(inside, last - first, self.right)
-
-    def original(self, panel: slice) -> Array:
-        """Return the rows of a panel around the mean in float64, as exact as they came."""
-        return float64(take_rows(self.x, self.labels.order[panel])) - self.mean
-
-    def distances(self, i: int, j: int, left: Array, out: np.ndarray | None = None) -> Array:
-        """Return the tile of distances between the rows of two panels, given the left factor of the first."""
-        xp = namespace(self.right)
-        squares = matmul(left, self.right[self.panels[j], :].T, out)
-        if i == j:
-            squares = where(_diagonal(squares), xp.inf, squares)
-        if to_float(xp.min(squares)) < self.close * (self.largest[i] + self.largest[j]):
-            squares = self._looked_at_again(i, j, squares)
-        if i == j:
-            squares = where(_diagonal(squares), 0.0, squares)
-        return root(squares)
-
-    def _looked_at_again(self, i: int, j: int, squares: Array) -> Array:
-        """Return the tile, computed in float64 from the original rows if it holds a close pair."""
-        xp = namespace(squares)
-        lengths = self.right[self.panels[i], -1][:, None] + self.right[self.panels[j], -1][None, :]
-        if not bool(xp.any(squares <= self.close * lengths)):
-            return squares
-        exact = squared_distances(self.original(self.panels[i]), self.original(self.panels[j]))
-        return xp.astype(exact, squares.dtype)
-
-
-def squared_distances(x: Array, y: Array) -> Array:
-    """Return ‖x - y‖² for all pairs of rows of two centred blocks: by one matrix product, the close ones directly."""
-    xp = namespace(x)
-    norms = xp.vecdot(x, x)[:, None] + xp.vecdot(y, y)[None, :]
-    squares = norms - 2 * (x @ y.T)
-    close = squares <= _CLOSE * norms
-    if not bool(xp.any(close)):
-        return squares
-    i, j = xp.nonzero(close)
-    direct = [
-        xp.sum((xp.take(x, i[pairs], axis=0) - xp.take(y, j[pairs], axis=0)) ** 2, axis=1)
-        for pairs in row_blocks(i[:, None], columns=x.shape[1])
-    ]
-    return put(squares, close, xp.concat(direct))
-
-
-def silhouette_samples(x: Array, labels: Labels, memory: float = 2.0**30) -> Array:
-    """Return the silhouettes under the Euclidean distance from the sums of distances of each row to each class.
-
-    The sums (n, k) are kept to profit from the symmetry of the tiles, unless they exceed the memory in bytes.
-    """
-    xp = namespace(x)
-    tiles = Tiles(x, labels)
-    itemsize = xp.finfo(x.dtype).bits // 8
-    if x.shape[0] * tiles.n_classes * itemsize <= memory:
-        parts = [_scores(tiles, i, sums) for i, sums in enumerate(_symmetric_sums(tiles))]
-    else:
-        parts = in_threads(x, lambda i: _scores(tiles, i, _panel_sums(tiles, i)), len(tiles.panels))
-    return unsorted(xp.concat(parts), labels)
-
-
-def dunn_index(x: Array, labels: Labels) -> Array:
-    """Return the least distance between classes over the largest within one; inf if no class has any extent."""
-    xp = namespace(x)
-    tiles = Tiles(x, labels)
-    codes = asarray_like(labels.codes, x, dtype=xp.int64)
-
-    def extremes(i: int) -> tuple[Array, Array]:
-        left = tiles.left(tiles.panels[i])
-        gaps, extents = [], []
-        for j in range(i, len(tiles.panels)):
-            d = float64(tiles.distances(i, j, left))
-            same = codes[tiles.panels[i]][:, None] == codes[tiles.panels[j]][None, :]
-            gaps.append(xp.min(where(same, xp.inf, d)))
-            extents.append(xp.max(where(same, d, 0.0)))
-        return xp.min(xp.stack(gaps)), xp.max(xp.stack(extents))
-
-    gaps, extents = zip(*in_threads(x, extremes, len(tiles.panels)), strict=True)
-    gap, extent = xp.min(xp.stack(gaps)), xp.max(xp.stack(extents))
-    return where(extent > 0, gap / where(extent > 0, extent, 1.0), xp.inf)
+def panels(x: Array) -> list[slice]:
+    """Return the slices of rows that make the tiles of x."""
+    n, step = x.shape[0], _TILE_ROWS[is_on_host(x)]
+    return [slice(i, min(i + step, n)) for i in range(0, n, step)]
 
 
 def in_threads(x: Array, work: Callable[[int], _R], n_tasks: int) -> list[_R]:
@@ -184,60 +51,23 @@ def _blas_threads() -> int:
     return max((pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"), default=1)
 
 
-def _symmetric_sums(tiles: Tiles) -> list[Array]:
-    """Return for each panel the sums of distances of its rows to each class, from tiles on and above the diagonal."""
-    sums = [_no_sums(tiles, panel) for panel in tiles.panels]
-    lock = Lock()
-
-    def work(i: int) -> None:
-        classes, of_rows = tiles.classes(tiles.panels[i])
-        for j, d, to_columns in _tile_sums(tiles, i, range(i, len(tiles.panels))):
-            to_rows = d.T @ of_rows if i != j else None
-            with lock:
-                sums[i] = add_columns(sums[i], *to_columns)
-                if to_rows is not None:
-                    sums[j] = add_columns(sums[j], classes, to_rows)
-
-    in_threads(tiles.x, work, len(tiles.panels))
-    return sums
+def squared_distances(x: Array, y: Array) -> Array:
+    """Return ‖x - y‖² for all pairs of rows of two centred blocks: by one matrix product, the close ones directly."""
+    xp = namespace(x)
+    norms = xp.vecdot(x, x)[:, None] + xp.vecdot(y, y)[None, :]
+    squares = norms - 2 * (x @ y.T)
+    close = squares <= CLOSE * norms
+    if not bool(xp.any(close)):
+        return squares
+    i, j = xp.nonzero(close)
+    direct = [
+        xp.sum((xp.take(x, i[pairs], axis=0) - xp.take(y, j[pairs], axis=0)) ** 2, axis=1)
+        for pairs in row_blocks(i[:, None], columns=x.shape[1])
+    ]
+    return put(squares, close, xp.concat(direct))
 
 
-def _panel_sums(tiles: Tiles, i: int) -> Array:
-    """Return the sums of the distances of the rows of one panel to each class, from all its tiles."""
-    sums = _no_sums(tiles, tiles.panels[i])
-    for _, _, to_columns in _tile_sums(tiles, i, range(len(tiles.panels))):
-        sums = add_columns(sums, *to_columns)
-    return sums
-
-
-def _no_sums(tiles: Tiles, panel: slice) -> Array:
-    xp = namespace(tiles.right)
-    shape = (panel.stop - panel.start, tiles.n_classes)
-    return xp.zeros(shape, dtype=tiles.right.dtype, device=device_of(tiles.right))
-
-
-def _tile_sums(tiles: Tiles, i: int, others: range) -> Iterator[tuple[int, Array, tuple[slice, Array]]]:
-    """Yield j, the tile (i, j), valid until the next, and its sums over each class of its columns, with their range."""
-    left = tiles.left(tiles.panels[i])
-    out = scratch(left, (left.shape[0], tiles.panels[0].stop))
-    for j in others:
-        d = tiles.distances(i, j, left, out)
-        classes, of_columns = tiles.classes(tiles.panels[j])
-        yield j, d, (classes, d @ of_columns)
-
-
-def _scores(tiles: Tiles, i: int, sums: Array) -> Array:
-    """Return the silhouettes of the rows of a panel from the sums of their distances to each class."""
-    xp = namespace(sums)
-    sums = float64(sums)
-    codes = asarray_like(tiles.labels.codes[tiles.panels[i]], sums, dtype=xp.int64)
-    sizes = asarray_like(tiles.labels.sizes, sums)
-    size = xp.take(sizes, codes)
-    is_own = one_hot(codes, tiles.n_classes, sums) > 0
-    own = xp.sum(where(is_own, sums, 0.0), axis=1) / xp.clip(size - 1, min=1.0)
-    return silhouettes(own, xp.min(where(is_own, xp.inf, sums / sizes), axis=1), size, 0.0)
-
-
-def _diagonal(tile: Array) -> Array:
+def diagonal(tile: Array) -> Array:
+    """Return where a square tile of one panel pairs a row with itself."""
     xp = namespace(tile)
     return xp.eye(*tile.shape, dtype=tile.dtype, device=device_of(tile)) > 0

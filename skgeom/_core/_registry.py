@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from skgeom._array import namespace
-from skgeom._core import _angular, _clusters, _pairs, _spectrum
+from skgeom._core import _angular, _clusters, _silhouettes, _spectrum
 from skgeom._core._angular import UnitRows
 from skgeom._core._clusters import ClassMoments, Labels
 from skgeom._core._moments import AnyMoments, moments
@@ -147,11 +147,11 @@ _ROWS = (
             +1, _between(-1, 1), _ROTATION, _LINE, _MU),
     Measure("partition_isotropy_second_order", "moments", _angular.second_order,
             +1, _between(-1, 1), _ROTATION, _GRAM, _MU),
-    Measure("silhouette_score", "labelled", lambda cloud: _mean(_pairs.silhouette_samples(*cloud)),
+    Measure("silhouette_score", "labelled", lambda cloud: _mean(_silhouettes.silhouette_samples(*cloud)),
             +1, _between(-1, 1), _RIGID, _PAIRS, "Rousseeuw 1987, doi:10.1016/0377-0427(87)90125-7"),
     Measure("calinski_harabasz_score", "class_moments", _clusters.calinski_harabasz,
             +1, _between(0, inf), _RIGID, _LINE, "Caliński & Harabasz 1974, doi:10.1080/03610927408827101"),
-    Measure("dunn_index", "labelled", lambda cloud: _pairs.dunn_index(*cloud),
+    Measure("dunn_index", "labelled", lambda cloud: _silhouettes.dunn_index(*cloud),
             +1, _between(0, inf), _RIGID, _PAIRS, "Dunn 1974, doi:10.1080/01969727408546059"),
 )
 # fmt: on

@@ -7,7 +7,7 @@ from typing import Any
 from sklearn import get_config
 
 from skgeom._array import namespace, to_float
-from skgeom._core import _angular, _clusters, _pairs
+from skgeom._core import _angular, _clusters, _silhouettes
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_cloud, check_labels, check_unit_rows
 
@@ -73,7 +73,7 @@ def silhouette_samples(X: Any, labels: Any, *, metric: str = "euclidean") -> Arr
     labelled = check_labels(labels, x.shape[0])
     if metric == "sqeuclidean":
         return _clusters.squared_silhouette_samples(x, labelled)
-    return _pairs.silhouette_samples(x, labelled, memory=get_config()["working_memory"] * 2.0**20)
+    return _silhouettes.silhouette_samples(x, labelled, memory=get_config()["working_memory"] * 2.0**20)
 
 
 def silhouette_score(X: Any, labels: Any, *, metric: str = "euclidean") -> float:
@@ -201,4 +201,4 @@ def dunn_index(X: Any, labels: Any) -> float:
     4.0
     """
     x = check_cloud(X, scale_free=True)
-    return to_float(_pairs.dunn_index(x, check_labels(labels, x.shape[0])))
+    return to_float(_silhouettes.dunn_index(x, check_labels(labels, x.shape[0])))

@@ -10,8 +10,9 @@ from numpy.testing import assert_allclose
 import skgeom._array
 from skgeom._core._angular import UnitRows, conformity, conformity_to, log_partition, norms, resultant, unit
 from skgeom._core._clusters import class_moments, labels_of, squared_silhouette_samples
-from skgeom._core._pairs import silhouette_samples, squared_distances
+from skgeom._core._pairs import squared_distances
 from skgeom._core._registry import MEASURES, Cloud
+from skgeom._core._silhouettes import silhouette_samples
 
 DIRECTIONS = np.eye(4)[:3]
 PER_ROW = {

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from sklearn.metrics import silhouette_samples as peer
 from threadpoolctl import threadpool_limits
 
-from skgeom._core import _pairs
+from skgeom._core import _pairs, _silhouettes
 from skgeom._core._clusters import labels_of
 
 
@@ -23,23 +23,24 @@ def blobs(n=900, d=12, k=9, dtype="float64", seed=0):
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-6), ("float64", 1e-12)])
 def test_silhouettes_are_those_of_scikit_learn(k, dtype, tolerance):
     x, codes = blobs(k=k, dtype=dtype)
-    got = _pairs.silhouette_samples(x, labels_of(codes))
+    got = _silhouettes.silhouette_samples(x, labels_of(codes))
     assert_allclose(got, peer(x.astype(float), codes), atol=tolerance)
 
 
 def test_mirrored_tiles_give_what_all_tiles_give():
     x, codes = blobs()
     labels = labels_of(codes)
-    assert_allclose(_pairs.silhouette_samples(x, labels, memory=0), _pairs.silhouette_samples(x, labels), atol=1e-13)
+    silhouettes = _silhouettes.silhouette_samples
+    assert_allclose(silhouettes(x, labels, memory=0), silhouettes(x, labels), atol=1e-13)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_the_number_of_threads_changes_nothing_but_rounding(threads, monkeypatch):
     x, codes = blobs()
-    expected = _pairs.silhouette_samples(x, labels_of(codes))
+    expected = _silhouettes.silhouette_samples(x, labels_of(codes))
     monkeypatch.setattr(_pairs, "_TILE_ROWS", {True: 100})
     monkeypatch.setattr(_pairs, "_blas_threads", lambda: threads)
-    assert_allclose(_pairs.silhouette_samples(x, labels_of(codes)), expected, atol=1e-13)
+    assert_allclose(_silhouettes.silhouette_samples(x, labels_of(codes)), expected, atol=1e-13)
 
 
 def test_a_limit_on_blas_threads_is_a_limit_on_ours():
@@ -56,7 +57,7 @@ def test_near_duplicates_far_from_the_origin_are_told_apart_in_float32(classes):
         "by place": np.repeat(np.arange(20), 60),
         "random": rng.permutation(np.arange(1200) % 50),
     }[classes]
-    assert_allclose(_pairs.silhouette_samples(x, labels_of(codes)), peer(x.astype(float), codes), atol=1e-5)
+    assert_allclose(_silhouettes.silhouette_samples(x, labels_of(codes)), peer(x.astype(float), codes), atol=1e-5)
 
 
 def test_an_interrupt_stops_the_reduction_and_leaves_no_threads(monkeypatch):
@@ -68,13 +69,13 @@ def test_an_interrupt_stops_the_reduction_and_leaves_no_threads(monkeypatch):
     def interrupted(self, i, j, left, out=None):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_pairs.Tiles, "distances", interrupted)
+    monkeypatch.setattr(_silhouettes.Tiles, "distances", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        _pairs.silhouette_samples(x, labels_of(codes))
+        _silhouettes.silhouette_samples(x, labels_of(codes))
     assert threading.active_count() == before
 
 
 def test_the_real_silhouette_of_sentences_is_exact_in_float32(data_folder):
     data = np.load(data_folder / "rt_polarity_minilm.npz")
     x, codes = data["X_raw"][::4], data["y"][::4].astype(int)
-    assert_allclose(_pairs.silhouette_samples(x, labels_of(codes)), peer(x.astype(float), codes), atol=1e-6)
+    assert_allclose(_silhouettes.silhouette_samples(x, labels_of(codes)), peer(x.astype(float), codes), atol=1e-6)
