@@ -8,7 +8,8 @@ or has asked for a device.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 from math import ceil, log2
 from typing import Any
 
@@ -118,6 +119,53 @@ def to_float(x: Array) -> float:
     return float(x.detach()) if hasattr(x, "detach") else float(x)
 
 
+def wants_gradient(*arrays: Array) -> bool:
+    """Tell whether a derivative with respect to one of the arrays may be asked for later."""
+    if not any(getattr(x, "requires_grad", False) for x in arrays):
+        return False
+    import torch
+
+    return torch.is_grad_enabled()
+
+
+def as_data(x: Array) -> Array:
+    """Return x cut from any gradient; a Torch tensor in host memory as a NumPy view, whose tiles threads can share."""
+    if not array_api_compat.is_torch_array(x):
+        return x
+    return x.detach().numpy() if x.device.type == "cpu" else x.detach()
+
+
+def with_gradients(value: Array, sources: Sequence[Array], gradients: Sequence[Array]) -> Array:
+    """Return a 0-d value of data as one of the arrays behind the data, to which it passes on its gradients, if any.
+
+    A reduction over all pairs thus needs no graph of its n x n steps. Second derivatives are refused.
+    """
+    value = asarray_like(value, sources[0], dtype=namespace(sources[0]).float64)
+    if not gradients:
+        return value
+    return _known_gradients().apply(value, len(sources), *sources, *map(asarray_like, gradients, sources))
+
+
+@cache
+def _known_gradients() -> Any:
+    import torch
+
+    class KnownGradients(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, value: Array, n_sources: int, *arrays: Array) -> Array:
+            ctx.save_for_backward(*arrays[n_sources:])
+            return value.view_as(value)
+
+        @staticmethod
+        def backward(ctx: Any, outer: Array) -> tuple[Array | None, ...]:
+            if torch.is_grad_enabled():
+                raise RuntimeError("A reduction over all pairs has first derivatives only: leave out create_graph=True.")
+            gradients = ctx.saved_tensors
+            return (None, None, *(outer.to(g.dtype) * g for g in gradients), *(None for _ in gradients))
+
+    return KnownGradients
+
+
 def find_accelerator(device: str) -> tuple[Namespace, Device] | None:
     """Find the library that drives ``"cuda"`` or ``"cuda:1"``: CuPy if it sees a GPU, else Torch, else None.
 
@@ -213,6 +261,27 @@ def matmul(x: Array, y: Array, out: np.ndarray | None) -> Array:
     return x @ y if out is None else np.matmul(x, y, out=out[: x.shape[0], : y.shape[1]])
 
 
+def side_by_side(parts: list[Array], room: np.ndarray | None) -> Array:
+    """Return blocks of columns as one array: the scratch array they were written into, or a new one."""
+    return namespace(parts[0]).concat(parts, axis=1) if room is None else room[:, : sum(p.shape[1] for p in parts)]
+
+
+def overwrite(x: Array, mask: Array, value: float) -> Array:
+    """Return x with a value where the mask holds; x itself changes in libraries that allow it."""
+    if array_api_compat.is_numpy_array(x):
+        x[mask] = value
+        return x
+    return where(mask, value, x)
+
+
+def kth_largest(x: Array, k: int) -> Array:
+    """Return the k-th largest entry of each row."""
+    xp, place = namespace(x), x.shape[1] - k
+    if hasattr(xp, "topk"):
+        return xp.topk(x, k, dim=1).values[:, -1]
+    return (xp.partition(x, place, axis=1) if hasattr(xp, "partition") else xp.sort(x, axis=1))[:, place]
+
+
 def root(x: Array) -> Array:
     """Return √x for x >= 0, with gradient 0 at 0; x itself is overwritten in libraries that allow it."""
     if array_api_compat.is_numpy_array(x):
@@ -221,13 +290,12 @@ def root(x: Array) -> Array:
     return where(positive, namespace(x).sqrt(where(positive, x, 1.0)), 0.0)
 
 
-def add_columns(total: Array, columns: slice, values: Array) -> Array:
-    """Return total with values added to a range of its columns; total itself changes in libraries that allow it."""
+def add_rows(total: Array, rows: slice, values: Array) -> Array:
+    """Return total with values added to a range of its rows; total itself changes in libraries that allow it."""
     if array_api_compat.is_numpy_array(total):
-        total[:, columns] += values
+        total[rows] += values
         return total
-    first, last = columns.start, columns.stop
-    return namespace(total).concat([total[:, :first], total[:, first:last] + values, total[:, last:]], axis=1)
+    return namespace(total).concat([total[: rows.start, :], total[rows, :] + values, total[rows.stop :, :]])
 
 
 def logsumexp(x: Array, axis: int) -> Array:

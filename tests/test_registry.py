@@ -14,10 +14,11 @@ from skgeom._core._clusters import labels_of
 from skgeom._core._registry import MEASURES, Cloud
 
 NAMES = sorted(MEASURES)
-INFINITE = {"spectrum_slope", "dunn_index"}  # documented: fewer than two directions; classes that are single points
-NOT_OF_A_CLOUD = {"collapse_bound", "isoscore_from_covariance"}
-NOT_SCALAR = {"silhouette_samples", "variance_explained"}
+INFINITE = {"spectrum_slope", "dunn_index", "riesz_energy", "koleo"}  # documented: one direction, no extent, twins
+NOT_OF_A_CLOUD = {"alignment", "clip_loss", "collapse_bound", "isoscore_from_covariance", "retrieval_score"}
+NOT_SCALAR = {"angle_quantiles", "k_nearest", "silhouette_samples", "variance_explained"}
 NOT_MEASURES = {"get_scorer", "get_scorer_names", "make_embedding_scorer"}
+OF_HIGH_DIMENSIONS = {"hubness"}  # few dimensions have no hubs, however anisotropic: see test_neighbours
 INVARIANCES = {"translation", "scaling", "rotation", "row scaling"}
 
 BOUND_SLACK = {2: 1e-5, 4: 1e-5, 8: 1e-9}
@@ -208,7 +209,7 @@ def test_rows_say_where_they_come_from_and_what_they_cost(name):
     assert row.direction in (-1, 0, 1)
     assert row.invariances <= INVARIANCES
     assert row.cost.startswith("O(n")
-    assert any(mark in row.source for mark in ("arXiv:", "doi:", "EUSIPCO", "ICLR"))
+    assert any(mark in row.source for mark in ("arXiv:", "doi:", "EUSIPCO", "ICLR", "JMLR"))
 
 
 def test_every_row_is_public_and_every_public_measure_of_a_cloud_has_a_row():
@@ -225,7 +226,7 @@ def test_options_of_a_row_are_arguments_of_the_function(name):
     assert ("labels" in parameters) == MEASURES[name].needs_labels
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if MEASURES[n].direction])
+@pytest.mark.parametrize("name", [n for n in NAMES if MEASURES[n].direction and n not in OF_HIGH_DIMENSIONS])
 def test_the_direction_points_from_worse_to_better(name):
     rng = np.random.default_rng(0)
     labels = np.repeat([0, 1, 2], 60)

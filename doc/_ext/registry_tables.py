@@ -10,7 +10,7 @@ import inspect
 import re
 from collections.abc import Callable
 from importlib import import_module
-from math import inf, isclose
+from math import inf, isclose, log, pi
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -26,8 +26,15 @@ _FORMULAS: dict[str, Callable[[int, int], float]] = {
     "0": lambda n, d: 0,
     "1": lambda n, d: 1,
     "-1": lambda n, d: -1,
+    r"\tfrac{1}{2}": lambda n, d: 0.5,
+    r"-8": lambda n, d: -8,
+    r"\pi": lambda n, d: pi,
+    r"-\pi": lambda n, d: -pi,
+    r"-\log 2": lambda n, d: -log(2),
     r"\infty": lambda n, d: inf,
     r"-\tfrac{1}{n-1}": lambda n, d: -1 / (n - 1),
+    r"\tfrac{n-2}{\sqrt{n-1}}": lambda n, d: (n - 2) / (n - 1) ** 0.5,
+    r"-\tfrac{n-2}{\sqrt{n-1}}": lambda n, d: -(n - 2) / (n - 1) ** 0.5,
     r"\min(n-1, d)": lambda n, d: min(n - 1, d),
     r"\min(n, d)": lambda n, d: min(n, d),
     r"\tfrac{\min(n-1,\,d)-1}{d-1}": lambda n, d: (min(n - 1, d) - 1) / (d - 1),

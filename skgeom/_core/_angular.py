@@ -21,6 +21,7 @@ from skgeom._array import (
     where,
 )
 from skgeom._core._moments import AnyMoments, about_origin
+from skgeom._core._pairs import in_threads
 from skgeom._core._spectrum import axes, ratio, singular_values
 from skgeom._typing import Array
 
@@ -104,12 +105,14 @@ def log_partition(x: Array, v: Array, *, both_signs: bool) -> Array:
     """Return log Z(v) = log Σ exp⟨v, x⟩ for each direction v (m, d), with both signs for v and then for -v."""
     xp = namespace(x)
     directions = xp.astype(v, x.dtype)
-    parts = []
-    for rows in row_blocks(x, columns=directions.shape[0]):
-        logits = x[rows, :] @ directions.T
+    blocks = list(row_blocks(x, columns=directions.shape[0]))
+
+    def of_block(i: int) -> Array:
+        logits = x[blocks[i], :] @ directions.T
         part = logsumexp(logits, 0)
-        parts.append(float64(xp.concat([part, logsumexp(-logits, 0)]) if both_signs else part))
-    return logsumexp(xp.stack(parts), 0)
+        return float64(xp.concat([part, logsumexp(-logits, 0)]) if both_signs else part)
+
+    return logsumexp(xp.stack(in_threads(x, of_block, len(blocks))), 0)
 
 
 def partition_isotropy(log_z: Array) -> Array:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import TypeVar
 
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from skgeom._array import device_of, is_foreign, is_on_host, namespace, put, row_blocks
 from skgeom._typing import Array
@@ -39,7 +40,7 @@ def in_threads(x: Array, work: Callable[[int], _R], n_tasks: int) -> list[_R]:
     workers = 1 if is_foreign(x) else min(n_tasks, _blas_threads())
     if workers == 1:
         return [work(task) for task in range(n_tasks)]
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
+    with _blas().limit(limits=1), ThreadPoolExecutor(workers) as pool:
         futures = [pool.submit(work, task) for task in range(n_tasks)]
         try:
             return [future.result() for future in futures]
@@ -47,8 +48,14 @@ def in_threads(x: Array, work: Callable[[int], _R], n_tasks: int) -> list[_R]:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
+@cache
+def _blas() -> ThreadpoolController:
+    """Return the thread pools of BLAS: the search for them takes as long as some tiles."""
+    return ThreadpoolController().select(user_api="blas")
+
+
 def _blas_threads() -> int:
-    return max((pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"), default=1)
+    return max((pool["num_threads"] for pool in _blas().info()), default=1)
 
 
 def squared_distances(x: Array, y: Array) -> Array:

@@ -7,16 +7,19 @@ all read it. A row names the summary its kernel needs, so that many measures of 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
-from math import inf
+from functools import cached_property, partial
+from math import inf, log, pi
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from skgeom._array import namespace
-from skgeom._core import _angular, _clusters, _silhouettes, _spectrum
+import numpy as np
+
+from skgeom._array import as_data, asarray_like, namespace
+from skgeom._core import _angular, _clusters, _energies, _neighbours, _quantiles, _silhouettes, _spectrum
 from skgeom._core._angular import UnitRows
 from skgeom._core._clusters import ClassMoments, Labels
 from skgeom._core._moments import AnyMoments, moments
+from skgeom._core._sphere import Chords
 from skgeom._typing import Array
 
 Bounds = Callable[[int, int], tuple[float, float]]
@@ -38,6 +41,11 @@ class Cloud:
     def unit_rows(self) -> UnitRows:
         """Rows and their norms."""
         return UnitRows(self.x, _angular.norms(self.x))
+
+    @cached_property
+    def nearest_chords(self) -> Chords:
+        """The chords of each row and the row nearest to it in angle."""
+        return _energies.nearest_chords(self.unit_rows)
 
     @cached_property
     def log_partition(self) -> Array:
@@ -64,7 +72,7 @@ class Measure(NamedTuple):
     separated or richer, -1 where less is, 0 where neither is; `bounds` maps (n, d) to the least and the largest value;
     `invariances` are among ``translation``, ``scaling``, ``rotation`` and ``row scaling``; `options` are the arguments
     of the public function that the kernel stands for; `per_row` marks measures with one value for each row, of which
-    the kernel returns the mean.
+    the kernel returns the mean; `differentiable` says whether gradients survive the kernel.
     """
 
     name: str
@@ -77,6 +85,7 @@ class Measure(NamedTuple):
     source: str
     options: Mapping[str, Any] = MappingProxyType({})
     per_row: bool = False
+    differentiable: bool = True
 
     @property
     def needs_labels(self) -> bool:
@@ -110,11 +119,21 @@ def _isoscore_range(n: int, d: int) -> tuple[float, float]:
     return 0.0, (min(n - 1, d) - 1) / (d - 1) if d > 1 else 1.0
 
 
+def _skewness_range(n: int, d: int) -> tuple[float, float]:
+    return -(n - 2) / (n - 1) ** 0.5, (n - 2) / (n - 1) ** 0.5
+
+
+def _unit_median(rows: UnitRows) -> Array:
+    quantiles = _quantiles.angle_quantiles(rows, np.array([0.5]))
+    return asarray_like(quantiles, rows.x, dtype=namespace(rows.x).float64)[0]
+
+
 _GRAM = "O(n d min(n, d))"
 _LINE = "O(n d)"
 _PAIRS = "O(n² d)"
 
 _RUDMAN = "Rudman et al. 2022, arXiv:2108.07344"
+_TOKARCHUK = "Tokarchuk et al. 2025, arXiv:2502.08231"
 _MU = "Mu & Viswanath 2018, arXiv:1702.01417"
 
 # fmt: off
@@ -147,6 +166,28 @@ _ROWS = (
             +1, _between(-1, 1), _ROTATION, _LINE, _MU),
     Measure("partition_isotropy_second_order", "moments", _angular.second_order,
             +1, _between(-1, 1), _ROTATION, _GRAM, _MU),
+    Measure("min_angle", "nearest_chords", _energies.min_angle,
+            +1, _between(0, pi), _ANGLES, _PAIRS, "Rankin 1955, doi:10.1017/S2040618500033219"),
+    Measure("median_angle", "unit_rows", _unit_median,
+            0, _between(0, pi), _ANGLES, _PAIRS, _TOKARCHUK, differentiable=False),
+    Measure("spherical_variance", "unit_rows", _energies.spherical_variance,
+            +1, _between(0, 1), _ANGLES, _LINE, "Mardia & Jupp 1999, doi:10.1002/9780470316979"),
+    Measure("uniformity", "unit_rows", partial(_energies.uniformity, t=2.0),
+            -1, _between(-8, 0), _ANGLES, _PAIRS, "Wang & Isola 2020, arXiv:2005.10242"),
+    Measure("kernel_energy", "unit_rows", partial(_energies.mean_energy, kernel=partial(_energies.gaussian, 1.0, 0.0)),
+            -1, _between(0, 1), _ANGLES, _PAIRS, _TOKARCHUK),
+    Measure("riesz_energy", "unit_rows", partial(_energies.mean_energy, kernel=partial(_energies.riesz, 1.0)),
+            -1, _between(0.5, inf), _ANGLES, _PAIRS, "Liu et al. 2018, arXiv:1805.09298"),
+    Measure("mmd_uniform", "unit_rows", partial(_energies.mmd_uniform, gamma=1.0),
+            -1, _between(0, 1), _ANGLES, _PAIRS, _TOKARCHUK),
+    Measure("koleo", "nearest_chords", _energies.koleo,
+            -1, _between(-log(2), inf), _ANGLES, _PAIRS, "Sablayrolles et al. 2019, arXiv:1806.03198"),
+    Measure("mma", "nearest_chords", _energies.mma,
+            -1, _between(-pi, 0), _ANGLES, _PAIRS, "Wang et al. 2020, arXiv:2006.06527"),
+    Measure("mmcs", "nearest_chords", _energies.mmcs,
+            -1, _between(-1, 1), _ANGLES, _PAIRS, _TOKARCHUK),
+    Measure("hubness", "unit_rows", lambda rows: _neighbours.hubness(_neighbours.unit_rows(as_data(rows.x)), 10),
+            -1, _skewness_range, _ANGLES, _PAIRS, "Radovanović et al. 2010, JMLR 11", differentiable=False),
     Measure("silhouette_score", "labelled", lambda cloud: _mean(_silhouettes.silhouette_samples(*cloud)),
             +1, _between(-1, 1), _RIGID, _PAIRS, "Rousseeuw 1987, doi:10.1016/0377-0427(87)90125-7"),
     Measure("calinski_harabasz_score", "class_moments", _clusters.calinski_harabasz,

@@ -9,12 +9,13 @@ the original rows.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import ceil
 from threading import Lock
 
 import numpy as np
 
 from skgeom._array import (
-    add_columns,
+    add_rows,
     asarray_like,
     device_of,
     epsilon,
@@ -22,6 +23,7 @@ from skgeom._array import (
     matmul,
     namespace,
     one_hot,
+    overwrite,
     root,
     scratch,
     take_rows,
@@ -29,86 +31,154 @@ from skgeom._array import (
     where,
 )
 from skgeom._core._clusters import Labels, silhouettes, unsorted
-from skgeom._core._moments import mean_of
 from skgeom._core._pairs import CLOSE, diagonal, in_threads, panels, squared_distances
 from skgeom._typing import Array
+
+_PRODUCTS = 8
+"""Products at most for the class sums of a tile: one class in each is best, unless there are many small ones."""
 
 
 class Tiles:
     """Rows of x in order of class, cut into panels, with what their tiles share.
 
-    `right` (n, d + 2) is one factor of every tile, `largest` the largest squared norm of each panel, and `close` the
-    share of the squared norms below which a squared distance is computed again.
+    `right` is the right factor (b, d + 2) of the tiles of each panel, `largest` its largest squared norm, `classes` the
+    range of classes among its rows, and `members` their indicator matrices (c, r) with the slices of r rows they are
+    for. `close` is the share of the squared norms below which a squared distance is computed again.
     """
 
     def __init__(self, x: Array, labels: Labels) -> None:
         self.x = x
         self.labels = labels
-        self.mean = mean_of(x)
-        self.n_classes = labels.sizes.shape[0]
         self.panels = panels(x)
+        self.mean = self._mean()
         self.close = max(CLOSE, 1e4 * epsilon(x))
-        self.right = self._extended()
-        self.largest = [to_float(namespace(x).max(self.right[p, -1])) for p in self.panels]
+        self.right = in_threads(x, self._right, len(self.panels))
+        self.largest = [to_float(namespace(x).max(right[:, -1])) for right in self.right]
+        self.classes = [(int(labels.codes[p.start]), int(labels.codes[p.stop - 1]) + 1) for p in self.panels]
+        self.members = [list(self._members(i)) for i in range(len(self.panels))]
 
-    def _extended(self) -> Array:
-        """Return the rows around their mean, each followed by 1 and its squared norm (n, d + 2)."""
+    def rows(self, i: int) -> Array:
+        """Return the rows of a panel as they came."""
+        return take_rows(self.x, self.labels.order[self.panels[i]])
+
+    def codes(self, i: int) -> np.ndarray:
+        """Return the classes of the rows of a panel."""
+        return self.labels.codes[self.panels[i]]
+
+    def _mean(self) -> Array:
+        """Return the mean in float64, from copies of the rows so that it does not depend on their layout in memory."""
         xp = namespace(self.x)
-        rows = take_rows(self.x, self.labels.order) - xp.astype(self.mean, self.x.dtype)
+        sums = [xp.sum(self.rows(i), axis=0, dtype=xp.float64) for i in range(len(self.panels))]
+        return sum(sums) / self.x.shape[0]
+
+    def _right(self, i: int) -> Array:
+        """Return the rows of a panel around the mean, each followed by 1 and its squared norm."""
+        xp = namespace(self.x)
+        rows = self.rows(i) - xp.astype(self.mean, self.x.dtype)
         ones = xp.ones((rows.shape[0], 1), dtype=rows.dtype, device=device_of(rows))
         return xp.concat([rows, ones, xp.vecdot(rows, rows)[:, None]], axis=1)
 
-    def left(self, panel: slice) -> Array:
+    def left(self, i: int) -> Array:
         """Return the factor that makes products with `right` squared distances: (-2x, ‖x‖², 1)."""
-        xp, block = namespace(self.right), self.right[panel, :]
-        return xp.concat([-2 * block[:, :-2], block[:, -1:], block[:, -2:-1]], axis=1)
+        xp, right = namespace(self.x), self.right[i]
+        return xp.concat([-2 * right[:, :-2], right[:, -1:], right[:, -2:-1]], axis=1)
 
-    def classes(self, panel: slice) -> tuple[slice, Array]:
-        """Return the range of classes in a panel, and the indicator matrix of its rows over that range."""
-        codes = self.labels.codes[panel]
-        first, last = int(codes[0]), int(codes[-1]) + 1
-        inside = asarray_like(codes - first, self.x, dtype=namespace(self.x).int64)
-        return slice(first, last), one_hot(inside, last - first, self.right)
+    def _members(self, i: int) -> Iterator[tuple[slice, Array]]:
+        codes, (first, last) = self.codes(i), self.classes[i]
+        step = ceil((last - first) / _PRODUCTS)
+        for start in range(first, last, step):
+            stop = min(start + step, last)
+            rows = slice(*np.searchsorted(codes, (start, stop)).tolist())
+            inside = asarray_like(codes[rows] - start, self.x, dtype=namespace(self.x).int64)
+            yield rows, one_hot(inside, stop - start, self.x).T
 
-    def original(self, panel: slice) -> Array:
+    def class_sums(self, i: int, d: Array) -> Array:
+        """Return the sums (c, m) over each class in a panel of an array (b, m) with a row for each of its rows."""
+        return namespace(d).concat([indicator @ d[rows, :] for rows, indicator in self.members[i]])
+
+    def original(self, i: int) -> Array:
         """Return the rows of a panel around the mean in float64, as exact as they came."""
-        return float64(take_rows(self.x, self.labels.order[panel])) - self.mean
+        return float64(self.rows(i)) - self.mean
 
     def distances(self, i: int, j: int, left: Array, out: np.ndarray | None = None) -> Array:
         """Return the tile of distances between the rows of two panels, given the left factor of the first."""
-        xp = namespace(self.right)
-        squares = matmul(left, self.right[self.panels[j], :].T, out)
+        xp = namespace(self.x)
+        squares = matmul(left, self.right[j].T, out)
         if i == j:
-            squares = where(diagonal(squares), xp.inf, squares)
+            squares = overwrite(squares, diagonal(squares), xp.inf)
         if to_float(xp.min(squares)) < self.close * (self.largest[i] + self.largest[j]):
             squares = self._looked_at_again(i, j, squares)
         if i == j:
-            squares = where(diagonal(squares), 0.0, squares)
+            squares = overwrite(squares, diagonal(squares), 0.0)
         return root(squares)
+
+    def row(self, i: int, others: range) -> Iterator[tuple[int, Array]]:
+        """Yield j and the tile (i, j), valid until the next."""
+        left = self.left(i)
+        out = scratch(left, (left.shape[0], self.panels[0].stop))
+        for j in others:
+            yield j, self.distances(i, j, left, out)
 
     def _looked_at_again(self, i: int, j: int, squares: Array) -> Array:
         """Return the tile, computed in float64 from the original rows if it holds a close pair."""
         xp = namespace(squares)
-        lengths = self.right[self.panels[i], -1][:, None] + self.right[self.panels[j], -1][None, :]
+        lengths = self.right[i][:, -1][:, None] + self.right[j][:, -1][None, :]
         if not bool(xp.any(squares <= self.close * lengths)):
             return squares
-        exact = squared_distances(self.original(self.panels[i]), self.original(self.panels[j]))
-        return xp.astype(exact, squares.dtype)
+        return xp.astype(squared_distances(self.original(i), self.original(j)), squares.dtype)
+
+
+class _Sums:
+    """Sums of the distances of the rows of one panel to the classes of each panel, until those of all are in.
+
+    Panels with the same range of classes share an entry (c, b), so that few classes take little memory.
+    """
+
+    def __init__(self, tiles: Tiles, i: int) -> None:
+        self.tiles = tiles
+        self.i = i
+        self.missing = len(tiles.panels)
+        self.entries: dict[tuple[int, int], Array] = {}
+
+    def add(self, j: int, values: Array) -> None:
+        """Add the sums over each class of another panel, or of this one."""
+        classes = self.tiles.classes[j]
+        self.entries[classes] = self.entries[classes] + values if classes in self.entries else values
+        self.missing -= 1
+
+    def total(self) -> Array:
+        """Return the sums over each class (k, b), and let go of their parts."""
+        xp, like = namespace(self.tiles.x), self.tiles.right[self.i]
+        shape = (self.tiles.labels.sizes.shape[0], like.shape[0])
+        total = xp.zeros(shape, dtype=like.dtype, device=device_of(like))
+        while self.entries:
+            (first, last), values = self.entries.popitem()
+            total = add_rows(total, slice(first, last), values)
+        return total
+
+    def silhouettes(self) -> Array:
+        """Return the silhouettes of the rows of the panel."""
+        total = self.total()
+        xp, codes, (first, last) = namespace(total), self.tiles.codes(self.i), self.tiles.classes[self.i]
+        is_own = one_hot(asarray_like(codes - first, total, dtype=xp.int64), last - first, total).T > 0
+        own = xp.sum(where(is_own, total[first:last, :], 0.0), axis=0)
+        means = total / asarray_like(self.tiles.labels.sizes, total)[:, None]
+        others = add_rows(means, slice(first, last), where(is_own, xp.inf, xp.zeros_like(is_own, dtype=total.dtype)))
+        size = asarray_like(self.tiles.labels.sizes[codes], own, dtype=xp.float64)
+        return silhouettes(float64(own) / xp.clip(size - 1, min=1.0), float64(xp.min(others, axis=0)), size, 0.0)
 
 
 def silhouette_samples(x: Array, labels: Labels, memory: float = 2.0**30) -> Array:
     """Return the silhouettes under the Euclidean distance from the sums of distances of each row to each class.
 
-    The sums (n, k) are kept to profit from the symmetry of the tiles, unless they exceed the memory in bytes.
+    The symmetry of the tiles halves the work, but some sums wait for others, a quarter of all (n, k) in classes of
+    about equal size: where all would exceed the memory in bytes, the work is done twice.
     """
     xp = namespace(x)
     tiles = Tiles(x, labels)
     itemsize = xp.finfo(x.dtype).bits // 8
-    if x.shape[0] * tiles.n_classes * itemsize <= memory:
-        parts = [_scores(tiles, i, sums) for i, sums in enumerate(_symmetric_sums(tiles))]
-    else:
-        parts = in_threads(x, lambda i: _scores(tiles, i, _panel_sums(tiles, i)), len(tiles.panels))
-    return unsorted(xp.concat(parts), labels)
+    fits = x.shape[0] * labels.sizes.shape[0] * itemsize <= memory
+    return unsorted(xp.concat(_from_half(tiles) if fits else _from_all(tiles)), labels)
 
 
 def dunn_index(x: Array, labels: Labels) -> Array:
@@ -118,10 +188,9 @@ def dunn_index(x: Array, labels: Labels) -> Array:
     codes = asarray_like(labels.codes, x, dtype=xp.int64)
 
     def extremes(i: int) -> tuple[Array, Array]:
-        left = tiles.left(tiles.panels[i])
         gaps, extents = [], []
-        for j in range(i, len(tiles.panels)):
-            d = float64(tiles.distances(i, j, left))
+        for j, d in tiles.row(i, range(i, len(tiles.panels))):
+            d = float64(d)
             same = codes[tiles.panels[i]][:, None] == codes[tiles.panels[j]][None, :]
             gaps.append(xp.min(where(same, xp.inf, d)))
             extents.append(xp.max(where(same, d, 0.0)))
@@ -132,55 +201,36 @@ def dunn_index(x: Array, labels: Labels) -> Array:
     return where(extent > 0, gap / where(extent > 0, extent, 1.0), xp.inf)
 
 
-def _symmetric_sums(tiles: Tiles) -> list[Array]:
-    """Return for each panel the sums of distances of its rows to each class, from tiles on and above the diagonal."""
-    sums = [_no_sums(tiles, panel) for panel in tiles.panels]
+def _from_half(tiles: Tiles) -> list[Array]:
+    """Return the silhouettes of each panel from the tiles on and above the diagonal."""
+    sums = [_Sums(tiles, i) for i in range(len(tiles.panels))]
+    parts: list[Array] = [None] * len(sums)
     lock = Lock()
 
+    def bring(i: int, j: int, values: Array) -> None:
+        with lock:
+            sums[i].add(j, values)
+            complete = sums[i].missing == 0
+        if complete:  # and no tile of this panel is to come
+            parts[i], tiles.right[i] = sums[i].silhouettes(), None
+
     def work(i: int) -> None:
-        classes, of_rows = tiles.classes(tiles.panels[i])
-        for j, d, to_columns in _tile_sums(tiles, i, range(i, len(tiles.panels))):
-            to_rows = d.T @ of_rows if i != j else None
-            with lock:
-                sums[i] = add_columns(sums[i], *to_columns)
-                if to_rows is not None:
-                    sums[j] = add_columns(sums[j], classes, to_rows)
+        for j, d in tiles.row(i, range(i, len(sums))):
+            bring(i, j, tiles.class_sums(j, d.T))
+            if i != j:
+                bring(j, i, tiles.class_sums(i, d))
 
-    in_threads(tiles.x, work, len(tiles.panels))
-    return sums
+    in_threads(tiles.x, work, len(sums))
+    return parts
 
 
-def _panel_sums(tiles: Tiles, i: int) -> Array:
-    """Return the sums of the distances of the rows of one panel to each class, from all its tiles."""
-    sums = _no_sums(tiles, tiles.panels[i])
-    for _, _, to_columns in _tile_sums(tiles, i, range(len(tiles.panels))):
-        sums = add_columns(sums, *to_columns)
-    return sums
+def _from_all(tiles: Tiles) -> list[Array]:
+    """Return the silhouettes of each panel from all its tiles."""
 
+    def work(i: int) -> Array:
+        sums = _Sums(tiles, i)
+        for j, d in tiles.row(i, range(len(tiles.panels))):
+            sums.add(j, tiles.class_sums(j, d.T))
+        return sums.silhouettes()
 
-def _no_sums(tiles: Tiles, panel: slice) -> Array:
-    xp = namespace(tiles.right)
-    shape = (panel.stop - panel.start, tiles.n_classes)
-    return xp.zeros(shape, dtype=tiles.right.dtype, device=device_of(tiles.right))
-
-
-def _tile_sums(tiles: Tiles, i: int, others: range) -> Iterator[tuple[int, Array, tuple[slice, Array]]]:
-    """Yield j, the tile (i, j), valid until the next, and its sums over each class of its columns, with their range."""
-    left = tiles.left(tiles.panels[i])
-    out = scratch(left, (left.shape[0], tiles.panels[0].stop))
-    for j in others:
-        d = tiles.distances(i, j, left, out)
-        classes, of_columns = tiles.classes(tiles.panels[j])
-        yield j, d, (classes, d @ of_columns)
-
-
-def _scores(tiles: Tiles, i: int, sums: Array) -> Array:
-    """Return the silhouettes of the rows of a panel from the sums of their distances to each class."""
-    xp = namespace(sums)
-    sums = float64(sums)
-    codes = asarray_like(tiles.labels.codes[tiles.panels[i]], sums, dtype=xp.int64)
-    sizes = asarray_like(tiles.labels.sizes, sums)
-    size = xp.take(sizes, codes)
-    is_own = one_hot(codes, tiles.n_classes, sums) > 0
-    own = xp.sum(where(is_own, sums, 0.0), axis=1) / xp.clip(size - 1, min=1.0)
-    return silhouettes(own, xp.min(where(is_own, xp.inf, sums / sizes), axis=1), size, 0.0)
+    return in_threads(tiles.x, work, len(tiles.panels))

@@ -510,9 +510,7 @@ def collapse_bound(n_classes: int, n_features: int) -> float:
     >>> collapse_bound(2, 384), round(collapse_bound(25, 50), 5), collapse_bound(11, 10)
     (0.0, 0.46939, 1.0)
     """
-    k, d = check_count(n_classes, "n_classes"), check_count(n_features, "n_features")
-    used = min(k - 1, d)
-    return max(0.0, (used - 1) / (d - 1)) if d > 1 else float(used)
+    return _spectrum.collapse_bound(check_count(n_classes, "n_classes"), check_count(n_features, "n_features"))
 
 
 def _of_moments(name: str, X: Any) -> float:

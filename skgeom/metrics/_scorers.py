@@ -20,7 +20,7 @@ from sklearn.utils.metadata_routing import MetadataRequest
 from skgeom._array import namespace, place, to_float
 from skgeom._core._registry import MEASURES
 from skgeom._validation import check_choice, check_cloud, check_device, check_host, check_steps
-from skgeom.metrics import _angles, _clusters, _isotropy
+from skgeom.metrics import _angles, _clusters, _dispersion, _isotropy, _neighbours
 
 
 class EmbeddingScorer:
@@ -239,7 +239,9 @@ def _labels(estimator: Any, X: Any, y: Any, labels: Any) -> Any:
 
 
 _METRICS: dict[str, Callable[..., Any]] = {
-    name: next(getattr(file, name) for file in (_isotropy, _angles, _clusters) if hasattr(file, name))
+    name: next(
+        getattr(file, name) for file in (_isotropy, _angles, _dispersion, _neighbours, _clusters) if hasattr(file, name)
+    )
     for name in MEASURES
 }
 

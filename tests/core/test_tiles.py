@@ -1,6 +1,7 @@
 """The blocked reduction over all pairs: exact however it is cut, shared and bounded."""
 
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -58,6 +59,23 @@ def test_near_duplicates_far_from_the_origin_are_told_apart_in_float32(classes):
         "random": rng.permutation(np.arange(1200) % 50),
     }[classes]
     assert_allclose(_silhouettes.silhouette_samples(x, labels_of(codes)), peer(x.astype(float), codes), atol=1e-5)
+
+
+def test_each_thread_has_one_blas_thread(monkeypatch):
+    monkeypatch.setattr(_pairs, "_blas_threads", lambda: 3)
+    inside = _pairs.in_threads(np.ones(1), lambda _: [pool["num_threads"] for pool in _pairs._blas().info()], 5)
+    assert {threads for pools in inside for threads in pools} == {1}
+
+
+def test_the_sums_of_finished_panels_are_let_go(monkeypatch):
+    x, codes = blobs(n=3000, d=2, k=1000)
+    labels = labels_of(codes)
+    monkeypatch.setattr(_pairs, "_TILE_ROWS", {True: 100})
+    tracemalloc.start()
+    _silhouettes.silhouette_samples(x, labels)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.4 * x.shape[0] * labels.sizes.size * x.itemsize
 
 
 def test_an_interrupt_stops_the_reduction_and_leaves_no_threads(monkeypatch):

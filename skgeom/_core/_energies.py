@@ -1,0 +1,327 @@
+"""Energies and losses over all pairs of directions, in bounded memory, with their gradients.
+
+A mean over pairs takes the tiles of the upper triangle once. Where a gradient is wanted, each tile adds its share while
+it is in cache, and the result is attached to the value: there is no graph of the n x n steps. Losses of nearest
+neighbours search without a gradient and differentiate the n pairs found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from math import exp
+from threading import Lock
+from typing import TypeAlias
+
+import numpy as np
+
+from skgeom._array import (
+    as_data,
+    asarray_like,
+    float64,
+    logsumexp,
+    matmul,
+    namespace,
+    root,
+    scratch,
+    to_float,
+    wants_gradient,
+    where,
+    with_gradients,
+)
+from skgeom._core._angular import UnitRows, unit
+from skgeom._core._pairs import diagonal, in_threads, panels
+from skgeom._core._sphere import Chords, Sphere, angle, chords_of, mean_gaussian
+from skgeom._typing import Array
+
+Kernel: TypeAlias = Callable[[Chords], tuple[Array, Array]]
+"""From the chords of pairs, the energy k of each and its derivative dk/dcos, 0 where it has no direction."""
+
+_SAFE_EXPONENT = 60.0
+"""Exponentials of numbers above minus this keep their precision in float32."""
+
+
+def gaussian(gamma: float, nearest: float, chords: Chords) -> tuple[Array, Array]:
+    """Return exp(-γ (‖u - v‖² - nearest))."""
+    k = namespace(chords.minus).exp(-gamma * (chords.minus - nearest))
+    return k, 2 * gamma * k
+
+
+def geodesic_gaussian(gamma: float, chords: Chords) -> tuple[Array, Array]:
+    """Return exp(-γ θ²)."""
+    theta, sine = _angle_and_sine(chords)
+    k = namespace(theta).exp(-gamma * theta**2)
+    at_contact = chords.minus == 0
+    return k, 2 * gamma * k * where(at_contact, 1.0, _over(theta, sine))
+
+
+def laplace(gamma: float, chords: Chords) -> tuple[Array, Array]:
+    """Return exp(-γ ‖u - v‖)."""
+    xp = namespace(chords.minus)
+    distance = xp.sqrt(chords.minus)
+    k = xp.exp(-gamma * distance)
+    return k, gamma * _over(k, distance)
+
+
+def geodesic_laplace(gamma: float, chords: Chords) -> tuple[Array, Array]:
+    """Return exp(-γ θ)."""
+    theta, sine = _angle_and_sine(chords)
+    k = namespace(theta).exp(-gamma * theta)
+    return k, gamma * _over(k, sine)
+
+
+def riesz(s: float, chords: Chords) -> tuple[Array, Array]:
+    """Return ‖u - v‖^(-s); -log ‖u - v‖ for s = 0, and -‖u - v‖^|s| for s < 0."""
+    k, slope = _power(s / 2, chords.minus)
+    return (k / 2, slope) if s == 0 else (k, 2 * slope)
+
+
+def geodesic_riesz(s: float, chords: Chords) -> tuple[Array, Array]:
+    """Return θ^(-s); -log θ for s = 0, and -θ^|s| for s < 0."""
+    theta, sine = _angle_and_sine(chords)
+    k, slope = _power(s, theta)
+    return k, _over(slope, sine)
+
+
+KERNELS: dict[tuple[str, str], Callable[[float], Kernel]] = {
+    ("gaussian", "chordal"): lambda gamma: partial(gaussian, gamma, 0.0),
+    ("gaussian", "geodesic"): lambda gamma: partial(geodesic_gaussian, gamma),
+    ("laplace", "chordal"): lambda gamma: partial(laplace, gamma),
+    ("laplace", "geodesic"): lambda gamma: partial(geodesic_laplace, gamma),
+    ("riesz", "chordal"): lambda s: partial(riesz, s),
+    ("riesz", "geodesic"): lambda s: partial(geodesic_riesz, s),
+}
+"""From the name of a kernel and of its distance, the kernel of a given sharpness or exponent."""
+
+
+def mean_energy(rows: UnitRows, kernel: Kernel) -> Array:
+    """Return the mean of a kernel over the pairs of different rows."""
+    sphere = Sphere(rows)
+    n = sphere.u.shape[0]
+    scale = 2 / (n * (n - 1))
+    value, gradients = _sum_over_pairs(sphere, kernel, with_gradient=wants_gradient(rows.x))
+    return with_gradients(value * scale, [unit_rows(rows)], [g * scale for g in gradients])
+
+
+def uniformity(rows: UnitRows, t: float) -> Array:
+    """Return log mean exp(-t ‖u - v‖²) over the pairs of different rows, in logarithms where t is large."""
+    nearest = to_float(namespace(rows.x).min(nearest_chords(rows).minus)) if 4 * t > _SAFE_EXPONENT else 0.0
+    mean = mean_energy(rows, partial(gaussian, t, nearest))
+    return namespace(mean).log(mean) - t * nearest
+
+
+def mmd_uniform(rows: UnitRows, gamma: float) -> Array:
+    """Return the squared MMD to the uniform law under exp(-γ ‖u - v‖²): its mean over all pairs less the expected."""
+    n, d = rows.x.shape
+    mean = mean_energy(rows, partial(gaussian, gamma, 0.0))
+    return mean * ((n - 1) / n) + (1 / n - mean_gaussian(gamma, d))
+
+
+def min_angle(nearest: Chords) -> Array:
+    """Return the least angle between two rows."""
+    return namespace(nearest.minus).min(angle(nearest))
+
+
+def mma(nearest: Chords) -> Array:
+    """Return minus the mean angle of each row to its nearest."""
+    return -_mean(angle(nearest))
+
+
+def mmcs(nearest: Chords) -> Array:
+    """Return the mean cosine of each row to its nearest."""
+    return 1 - _mean(nearest.minus) / 2
+
+
+def koleo(nearest: Chords) -> Array:
+    """Return minus the mean log distance of each row to its nearest."""
+    xp = namespace(nearest.minus)
+    apart = nearest.minus > 0
+    return -_mean(where(apart, xp.log(where(apart, nearest.minus, 1.0)), -xp.inf)) / 2
+
+
+def alignment(x: UnitRows, y: UnitRows, alpha: float) -> Array:
+    """Return the mean of ‖u - v‖^α over rows that belong together."""
+    squares = chords_of(unit(float64(x.x)), unit(float64(y.x))).minus
+    apart = squares > 0
+    return _mean(where(apart, where(apart, squares, 1.0) ** (alpha / 2), 0.0))
+
+
+def spherical_variance(rows: UnitRows) -> Array:
+    """Return 1 - ‖mean of the unit rows‖."""
+    xp = namespace(rows.x)
+    mean = xp.mean(float64(unit_rows(rows)), axis=0)
+    return 1 - root(xp.sum(mean**2, keepdims=True))[0]
+
+
+def nearest_chords(rows: UnitRows) -> Chords:
+    """Return the chords of each row and the row nearest to it, summed directly in float64."""
+    xp = namespace(rows.x)
+    u = unit(float64(rows.x))
+    return chords_of(u, xp.take(u, nearest(rows), axis=0))
+
+
+def nearest(rows: UnitRows) -> Array:
+    """Return the position of the row with the least angle to each row, other than itself (n,)."""
+    sphere = Sphere(rows)
+    xp = namespace(sphere.u)
+
+    def search(i: int) -> Array:
+        best, position = [], []
+        for j, panel in enumerate(sphere.panels):
+            minus = sphere.chords(i, j).minus
+            if i == j:
+                minus = where(diagonal(minus), xp.inf, minus)
+            best.append(xp.min(minus, axis=1))
+            position.append(xp.argmin(minus, axis=1) + panel.start)
+        winner = xp.argmin(xp.stack(best, axis=1), axis=1)
+        return xp.take_along_axis(xp.stack(position, axis=1), winner[:, None], axis=1)[:, 0]
+
+    return asarray_like(
+        xp.concat(in_threads(sphere.u, search, len(sphere.panels))), rows.x, dtype=namespace(rows.x).int64
+    )
+
+
+def nt_xent(a: Array, b: Array) -> Array:
+    """Return the symmetric cross-entropy of the logits a bᵀ, whose diagonal holds the pairs that belong together."""
+    logits = _Logits(as_data(a), as_data(b))
+    of_rows, of_columns = logits.log_sums()
+    value = _mean((of_rows + of_columns) / 2 - float64(logits.positive))
+    return with_gradients(value, [a, b], logits.gradients(of_rows, of_columns) if wants_gradient(a, b) else [])
+
+
+def unit_rows(rows: UnitRows) -> Array:
+    """Return the rows divided by their norms, through which gradients flow."""
+    return rows.x / rows.norms[:, None]
+
+
+def _mean(values: Array) -> Array:
+    return namespace(values).mean(float64(values))
+
+
+def _over(numerator: Array, denominator: Array) -> Array:
+    """Return the quotient, 0 where the denominator is."""
+    if to_float(namespace(denominator).min(denominator)) > 0:
+        return numerator / denominator
+    defined = denominator > 0
+    return where(defined, numerator / where(defined, denominator, 1.0), 0.0)
+
+
+def _angle_and_sine(chords: Chords) -> tuple[Array, Array]:
+    xp = namespace(chords.minus)
+    minus, plus = xp.sqrt(chords.minus), xp.sqrt(chords.plus)
+    return 2 * xp.atan2(minus, plus), minus * plus / 2
+
+
+def _power(s: float, x: Array) -> tuple[Array, Array]:
+    """Return x^(-s), or -log x for s = 0, or -x^|s| for s < 0, and minus its derivative, 0 at 0."""
+    xp = namespace(x)
+    apart = x > 0
+    positive = where(apart, x, 1.0)
+    power = positive ** (-s) if s else -xp.log(positive)
+    k = where(apart, power if s >= 0 else -power, xp.inf if s >= 0 else 0.0)
+    return k, where(apart, (abs(s) * power if s else 1.0) / positive, 0.0)
+
+
+def _sum_over_pairs(sphere: Sphere, kernel: Kernel, *, with_gradient: bool) -> tuple[Array, list[Array]]:
+    """Return the sum of a kernel over the pairs i < j, and, if wanted, its gradient with respect to the unit rows."""
+    xp = namespace(sphere.u)
+    blocks = [sphere.u[panel, :] for panel in sphere.panels]
+    gradients = [0.0 * block for block in blocks] if with_gradient else []
+    lock = Lock()
+
+    def work(i: int) -> Array:
+        out = scratch(blocks[i], (blocks[i].shape[0], blocks[0].shape[0]))
+        total, own = [], 0.0
+        for j in range(i, len(blocks)):
+            k, slope = kernel(sphere.chords(i, j, out))
+            if i == j:
+                k, slope = (where(diagonal(part), 0.0, part) for part in (k, slope))
+            total.append(xp.sum(float64(xp.sum(k, axis=1))) / (2 if i == j else 1))
+            if with_gradient:
+                own = own + slope @ blocks[j]
+                if i != j:
+                    mirrored = slope.T @ blocks[i]
+                    with lock:
+                        gradients[j] = gradients[j] + mirrored
+        if with_gradient:
+            with lock:
+                gradients[i] = gradients[i] + own
+        return xp.sum(xp.stack(total))
+
+    total = xp.sum(xp.stack(in_threads(sphere.u, work, len(blocks))))
+    return total, [xp.concat(gradients)] if with_gradient else []
+
+
+class _Logits:
+    """Tiles of the logits a bᵀ, (n, n), and what their softmax along rows and columns needs."""
+
+    def __init__(self, a: Array, b: Array) -> None:
+        self.a, self.b = a, b
+        self.positive = namespace(a).vecdot(a, b)
+        self.panels = panels(a)
+
+    def tile(self, i: int, j: int, out: np.ndarray | None) -> Array:
+        return matmul(self.a[self.panels[i], :], self.b[self.panels[j], :].T, out)
+
+    def log_sums(self) -> tuple[Array, Array]:
+        """Return log Σ exp of the logits over each row and over each column (n,), in float64."""
+        xp = namespace(self.a)
+
+        def work(i: int) -> tuple[Array, list[Array]]:
+            out = scratch(self.a, (self.panels[0].stop, self.panels[0].stop))
+            parts = [_log_sums(self.tile(i, j, out)) for j in range(len(self.panels))]
+            return _log_total([rows for rows, _ in parts]), [columns for _, columns in parts]
+
+        parts = in_threads(self.a, work, len(self.panels))
+        columns = zip(*(columns for _, columns in parts), strict=True)
+        return xp.concat([rows for rows, _ in parts]), xp.concat([_log_total(part) for part in columns])
+
+    def gradients(self, of_rows: Array, of_columns: Array) -> list[Array]:
+        """Return the gradients of the symmetric cross-entropy with respect to a and b."""
+        xp = namespace(self.a)
+        n = self.a.shape[0]
+        blocks = [self.b[panel, :] for panel in self.panels]
+        to_b = [0.0 * block for block in blocks]
+        lock = Lock()
+
+        def work(i: int) -> Array:
+            out = scratch(self.a, (self.panels[0].stop, self.panels[0].stop))
+            rows, total = self.panels[i], 0.0
+            for j, columns in enumerate(self.panels):
+                p = _softmax(self.tile(i, j, out), of_rows[rows], of_columns[columns])
+                total = total + p @ blocks[j]
+                mirrored = p.T @ self.a[rows, :]
+                with lock:
+                    to_b[j] = to_b[j] + mirrored
+            return total
+
+        to_a = xp.concat(in_threads(self.a, work, len(self.panels)))
+        return [(to_a / 2 - self.b) / n, (xp.concat(to_b) / 2 - self.a) / n]
+
+
+def _log_sums(tile: Array) -> tuple[Array, Array]:
+    """Return log Σ exp over the rows and over the columns of a tile, in float64: with one exponential if it is safe."""
+    xp = namespace(tile)
+    top = xp.max(tile)
+    e = xp.exp(tile - top)
+    sums = [float64(xp.sum(e, axis=axis)) for axis in (1, 0)]
+    least = min(to_float(xp.min(total)) for total in sums)
+    if least > exp(-_SAFE_EXPONENT):
+        return float64(top) + xp.log(sums[0]), float64(top) + xp.log(sums[1])
+    return float64(logsumexp(tile, 1)), float64(logsumexp(tile, 0))
+
+
+def _log_total(parts: Sequence[Array]) -> Array:
+    """Return the logarithm of the sum of sums given by their logarithms."""
+    return logsumexp(namespace(parts[0]).stack(parts), 0)
+
+
+def _softmax(tile: Array, of_rows: Array, of_columns: Array) -> Array:
+    """Return the softmax of the logits along the rows plus that along the columns, given the logarithms of the sums."""
+    xp = namespace(tile)
+    top = float64(xp.max(tile))
+    if to_float(top) - min(to_float(xp.min(of_rows)), to_float(xp.min(of_columns))) < _SAFE_EXPONENT:
+        shares = [xp.astype(xp.exp(top - log_sum), tile.dtype) for log_sum in (of_rows, of_columns)]
+        return xp.exp(tile - xp.astype(top, tile.dtype)) * (shares[0][:, None] + shares[1][None, :])
+    of_rows, of_columns = (xp.astype(log_sum, tile.dtype) for log_sum in (of_rows, of_columns))
+    return xp.exp(tile - of_rows[:, None]) + xp.exp(tile - of_columns[None, :])

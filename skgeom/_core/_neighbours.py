@@ -1,0 +1,484 @@
+"""Neighbours, ranks and hubs: what the order of the similarities between two sets of rows says.
+
+A panel of rows meets the others in strips of a float64 product, which tell the few candidates that may be among the
+nearest up to the rounding of the product. Only their distances are then summed directly, so that close pairs keep all
+their digits and equal rows are equally far. Ranks need no neighbours: they are counts of what is more similar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from threading import Lock
+from typing import NamedTuple
+
+import numpy as np
+
+from skgeom._array import (
+    asarray_like,
+    device_of,
+    epsilon,
+    float64,
+    is_foreign,
+    kth_largest,
+    matmul,
+    namespace,
+    overwrite,
+    row_blocks,
+    scratch,
+    side_by_side,
+    subtract,
+    take_rows,
+    to_numpy,
+    where,
+)
+from skgeom._core._angular import norms
+from skgeom._core._moments import mean_of
+from skgeom._core._pairs import in_threads, panels
+from skgeom._typing import Array
+
+CSLS_NEIGHBOURS = 10
+"""Number of neighbours over which CSLS takes the mean similarity of a row."""
+
+_EQUAL = 1e-12
+"""Cosines closer than this are equal: d rounding errors of float64 are smaller."""
+
+_ROUNDINGS = 4
+"""Distances that differ by this many roundings of a row to the precision of the data are equal too."""
+
+_NO_SPREAD = 1e-9
+"""Occurrences that spread by less than this share of their mean are those of sums in another order."""
+
+_COLUMNS = 4096
+"""Columns of a strip: enough for few passes over the candidates, few enough for the cache."""
+
+_GROUP = 16
+"""The k-th largest of the maxima of groups of this size bounds the k-th largest of all, in one cheap pass."""
+
+_MOST_CANDIDATES = 1 << 18
+"""Candidates of a panel that are kept at once, unless k is large."""
+
+_PER_NEIGHBOUR = 8
+"""Candidates for each neighbour that are kept before the list is cut."""
+
+
+class Rows(NamedTuple):
+    """Rows x (n, d) as they came, with their norms (n,) or an origin (d,) near their mean, in float64."""
+
+    x: Array
+    norms: Array | None = None
+    origin: Array | None = None
+
+
+class Ranks(NamedTuple):
+    """Counts of candidates for each query (q,): better than its best relevant one, as good, and relevant of these."""
+
+    better: np.ndarray
+    tied: np.ndarray
+    relevant: np.ndarray
+
+
+class _Search(NamedTuple):
+    """What the panels of a search for the k nearest share; own is where rows of x are among those of y, or -1 (n,)."""
+
+    x: Rows
+    y: Rows
+    k: int
+    offset: Array | None
+    adjust: Array | None
+    own: np.ndarray | None
+
+
+class _Candidates(NamedTuple):
+    """Rows of a panel, candidates for them, and their products: three flat arrays."""
+
+    row: Array
+    column: Array
+    product: Array
+
+
+class _Bands(NamedTuple):
+    """Some rows (q,), ascending, and for each a band of similarities within which others are tied; on the host."""
+
+    row: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    def parts(self, x: Array) -> list[_Bands]:
+        """Return the bands cut into as many rows as the panels of x have."""
+        step = panels(x)[0].stop
+        return [_Bands(*(side[i : i + step] for side in self)) for i in range(0, self.row.size, step)]
+
+
+def centred_rows(x: Array) -> Rows:
+    """Return rows that stand for places."""
+    return Rows(x, origin=mean_of(x))
+
+
+def unit_rows(x: Array) -> Rows:
+    """Return rows that stand for their directions, with norms as exact as float64 allows."""
+    return Rows(x, norms=namespace(x).concat([norms(float64(x[rows, :])) for rows in row_blocks(x)]))
+
+
+def nearest(x: Rows, y: Rows | None, k: int, adjust: Array | None = None) -> tuple[Array, Array]:
+    """Return the k least ‖x - y‖² + adjust(y), ascending, and which rows of y they belong to, both (n, k).
+
+    Without y they are the rows of x other than the row itself. Equal values come in the order of the rows.
+    """
+    xp, others, tiles = namespace(x.x), x if y is None else y, panels(x.x)
+    own, kept = np.arange(x.x.shape[0]) if y is None else None, _not_repeated(others.x, k)
+    if kept is not None:
+        others, adjust = _rows(others, kept), None if adjust is None else take_rows(adjust, kept)
+        own = None if own is None else np.where(np.isin(own, kept), np.searchsorted(kept, own), -1)
+    search = _Search(x, others, k, _offset(others, adjust), adjust, own)
+    values, columns = zip(*in_threads(x.x, lambda i: _panel_nearest(search, tiles[i]), len(tiles)), strict=True)
+    found = xp.concat(columns)
+    return xp.concat(values), found if kept is None else xp.take(asarray_like(kept, found), found)
+
+
+def crowding(x: Rows, y: Rows | None, k: int = CSLS_NEIGHBOURS) -> Array:
+    """Return the mean cosine of each unit row of x to its k nearest, or to all if there are fewer (n,)."""
+    candidates = x.x.shape[0] - 1 if y is None else y.x.shape[0]
+    squares, _ = nearest(x, y, min(k, candidates))
+    return 1 - namespace(squares).mean(squares, axis=1) / 2
+
+
+def ranks(x: Rows, y: Rows, pairs: np.ndarray, adjust: Array | None = None) -> Ranks:
+    """Return where the best relevant candidate of each query stands among the unit rows y.
+
+    The similarity is cos - adjust(y) / 2. The pairs (p, 2) of query and relevant candidate are sorted and different.
+    """
+    sides = (asarray_like(side, x.x, dtype=namespace(x.x).int64) for side in pairs.T)
+    squares = to_numpy(_squared_distances(x, y, *sides))
+    similarity = 1 - squares / 2 - (0.0 if adjust is None else to_numpy(adjust)[pairs[:, 1]] / 2)
+    order = np.lexsort((-similarity, pairs[:, 0]))
+    queries, first, sizes = np.unique(pairs[:, 0], return_index=True, return_counts=True)
+    best = order[first]
+    width = _tie_width(squares[best], x, y)
+    bands = _Bands(queries, similarity[best] - width, similarity[best] + width)
+    relevant = np.add.reduceat((similarity >= np.repeat(bands.low, sizes)).astype(np.int64), first)
+    better, tied = _counts(x, y, bands, _offset(y, adjust))
+    return Ranks(better, np.maximum(tied, relevant), relevant)
+
+
+def expected_recall(r: Ranks, k: int) -> np.ndarray:
+    """Return for each query the probability that a relevant candidate is among the first k, ties in random order.
+
+    Among the first m of t tied candidates there is none of r relevant ones with probability C(t - r, m) / C(t, m).
+    """
+    return 1 - _none_among(r, np.clip(k - r.better, 0, r.tied))
+
+
+def expected_reciprocal_rank(r: Ranks) -> np.ndarray:
+    """Return for each query the mean of 1 / rank of the first relevant candidate, ties in random order.
+
+    One relevant among t: (H(b + t) - H(b)) / t with the harmonic numbers H. Several: Σ 1 / (b + j) over the
+    probabilities that the first of them has position j.
+    """
+    harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1.0, np.max(r.better + r.tied) + 1))])
+    mean = (harmonic[r.better + r.tied] - harmonic[r.better]) / r.tied
+    mean[r.tied == 1] = 1 / (r.better[r.tied == 1] + 1)
+    for several in np.unique(np.stack(r, axis=1)[r.relevant > 1], axis=0):
+        better, tied, relevant = several
+        position = np.arange(tied + 1)
+        none_so_far = _none_among(Ranks(*(np.full(tied + 1, count) for count in several)), position)
+        expected = np.sum(-np.diff(none_so_far) / (better + position[1:]))
+        mean[(r.better == better) & (r.tied == tied) & (r.relevant == relevant)] = expected
+    return mean
+
+
+def expected_rank(r: Ranks) -> np.ndarray:
+    """Return for each query the mean rank, from 1, of the first relevant candidate, ties in random order."""
+    return r.better + (r.tied + 1) / (r.relevant + 1)
+
+
+def occurrences(x: Rows, k: int) -> np.ndarray:
+    """Return how often each row is among the k nearest of the others (n,), on the host.
+
+    Candidates tied at the k-th place share what is left of the k places.
+    """
+    n = x.x.shape[0]
+    squares, index = (to_numpy(found) for found in nearest(x, None, min(k + 1, n - 1)))
+    kth = squares[:, k - 1]
+    width = _tie_width(kth, x, x)
+    is_tied = squares[:, -1] - kth <= 2 * width if k < n - 1 else np.zeros(n, dtype=bool)
+    count = np.bincount(index[~is_tied, :k].ravel(), minlength=n).astype(float)
+    if not is_tied.any():
+        return count
+    product = (1.0 if x.norms is not None else _lengths(x) / 2) - kth / 2
+    bands = _Bands(np.arange(n), product - width, product + width)
+    return count + _shared(x, _Bands(*(side[is_tied] for side in bands)), k, _offset(x, None))
+
+
+def hubness(x: Rows, k: int) -> Array:
+    """Return the skewness of the k-occurrence, with k at most n - 1; 0 if it is the same for all rows."""
+    k = min(k, x.x.shape[0] - 1)
+    deviation = occurrences(x, k) - k
+    variance = np.mean(deviation**2)
+    skewness = np.mean(deviation**3) / variance**1.5 if variance > (_NO_SPREAD * k) ** 2 else 0.0
+    return asarray_like(skewness, x.x, dtype=namespace(x.x).float64)
+
+
+def _none_among(r: Ranks, m: np.ndarray) -> np.ndarray:
+    """Return C(t - r, m) / C(t, m) = Π (t - m - i) / (t - i) over i < r: no relevant one among m of the t tied."""
+    product = np.ones(m.shape)
+    for i in range(int(np.max(r.relevant))):
+        factor = np.maximum(r.tied - m - i, 0) / np.maximum(r.tied - i, 1)
+        product = np.where(i < r.relevant, product * factor, product)
+    return product
+
+
+def _block(rows: Rows, panel: slice) -> Array:
+    """Return rows of a panel in float64, of unit length or around the origin."""
+    block = float64(rows.x[panel, :])
+    return block - rows.origin if rows.norms is None else block / rows.norms[panel][:, None]
+
+
+def _at(rows: Rows, index: Array) -> Array:
+    """Return rows at some positions in float64, of unit length or as they came."""
+    xp = namespace(rows.x)
+    chosen = float64(xp.take(rows.x, index, axis=0))
+    return chosen if rows.norms is None else chosen / xp.take(rows.norms, index)[:, None]
+
+
+def _rows(rows: Rows, index: np.ndarray) -> Rows:
+    """Return some of the rows."""
+    return Rows(take_rows(rows.x, index), None if rows.norms is None else take_rows(rows.norms, index), rows.origin)
+
+
+def _not_repeated(x: Array, k: int) -> np.ndarray | None:
+    """Return the rows of a host array without those that more than k equal ones precede; None if that is all rows.
+
+    Of equal rows the first k + 1 are neighbours enough, which spares a collapsed space the sums over all its ties.
+    """
+    if is_foreign(x):
+        return None
+    code = np.concatenate([_codes(x[rows, :]) for rows in row_blocks(x)])
+    order = np.argsort(code, kind="stable")
+    _, first, sizes = np.unique(code[order], return_index=True, return_counts=True)
+    leader = np.repeat(first, sizes)
+    surplus = np.arange(code.size) - leader > k
+    repeated, leaders = order[surplus], order[leader[surplus]]
+    pairs = row_blocks(repeated[:, None], columns=x.shape[1])
+    if not repeated.size or not all(np.array_equal(x[repeated[p]], x[leaders[p]]) for p in pairs):
+        return None
+    return np.sort(order[~surplus])
+
+
+def _codes(block: np.ndarray) -> np.ndarray:
+    """Return a number for each row that depends on its bits alone, with signs of zeros set aside."""
+    bits = np.ascontiguousarray(block + 0.0).view(np.uint32).astype(np.uint64)
+    odd = np.arange(1, 2 * bits.shape[1], 2, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    return (bits * (odd ^ (odd >> np.uint64(29)))).sum(axis=1)
+
+
+def _offset(y: Rows, adjust: Array | None) -> Array | None:
+    """Return what ⟨x, y⟩ lacks (n,) to put the rows y in the order of -‖x - y‖² - adjust(y)."""
+    xp = namespace(y.x)
+    half = None if adjust is None else adjust / 2
+    if y.norms is not None:
+        return half
+    squares = xp.concat([xp.vecdot(block, block) for block in (_block(y, panel) for panel in panels(y.x))])
+    return squares / 2 if half is None else squares / 2 + half
+
+
+def _squared_distances(x: Rows, y: Rows, i: Array, j: Array) -> Array:
+    """Return ‖x - y‖² of pairs of rows (p,), summed directly."""
+    parts = []
+    for pairs in row_blocks(i[:, None], columns=x.x.shape[1]):
+        difference = _at(x, i[pairs]) - _at(y, j[pairs])
+        parts.append(namespace(difference).vecdot(difference, difference))
+    return namespace(x.x).concat(parts)
+
+
+def _strips(left: Array, y: Rows, offset: Array | None, excluded: np.ndarray | None) -> Iterator[tuple[slice, Array]]:
+    """Yield ranges of rows of y and the products ⟨x, y⟩ - offset with them (b, w), valid until the next.
+
+    Pairs with the excluded row of y, one for each row of the panel or -1, are -inf.
+    """
+    tiles = panels(y.x)
+    step = max(1, _COLUMNS // tiles[0].stop)
+    room = scratch(left, (left.shape[0], min(y.x.shape[0], step * tiles[0].stop)))
+    for first in range(0, len(tiles), step):
+        group = tiles[first : first + step]
+        start, stop = group[0].start, group[-1].stop
+        outs = [None if room is None else room[:, tile.start - start : tile.stop - start] for tile in group]
+        parts = [_tile(left, y, tile, offset, excluded, out) for tile, out in zip(group, outs, strict=True)]
+        yield slice(start, stop), side_by_side(parts, room)
+
+
+def _tile(
+    left: Array, y: Rows, tile: slice, offset: Array | None, excluded: np.ndarray | None, out: np.ndarray | None
+) -> Array:
+    xp = namespace(left)
+    products = matmul(left, _block(y, tile).T, out)
+    if offset is not None:
+        products = subtract(products, offset[tile], out)
+    if excluded is None or not np.any((tile.start <= excluded) & (excluded < tile.stop)):
+        return products
+    columns = xp.arange(tile.start, tile.stop, dtype=xp.int64, device=device_of(left))
+    return overwrite(products, asarray_like(excluded, left, xp.int64)[:, None] == columns[None, :], -xp.inf)
+
+
+def _panel_nearest(search: _Search, panel: slice) -> tuple[Array, Array]:
+    """Return what `nearest` does for the rows of a panel; one with too many candidates is halved."""
+    xp, k = namespace(search.x.x), search.k
+    found = _candidates(search, panel)
+    if found is not None:
+        values, found = _settled(search, panel, found)
+        return xp.reshape(values, (-1, k)), xp.reshape(found.column, (-1, k))
+    middle = (panel.start + panel.stop) // 2
+    halves = [_panel_nearest(search, half) for half in (slice(panel.start, middle), slice(middle, panel.stop))]
+    values, columns = zip(*halves, strict=True)
+    return xp.concat(values), xp.concat(columns)
+
+
+def _candidates(search: _Search, panel: slice) -> _Candidates | None:
+    """Return for a panel of rows all that may be among the k nearest; None if they are too many for so many rows."""
+    left, k, n_rows = _block(search.x, panel), search.k, panel.stop - panel.start
+    xp, d, found = namespace(left), left.shape[1], None
+    length = xp.vecdot(left, left)
+    kth = xp.full_like(length, -xp.inf)
+    excluded = None if search.own is None else search.own[panel]
+    for columns, strip in _strips(left, search.y, search.offset, excluded):
+        kth = xp.maximum(kth, _bound(strip, k))
+        new = _above(strip, _floor(kth, length, d), columns.start)
+        if new.row.shape[0] > max(_MOST_CANDIDATES, _PER_NEIGHBOUR * k * n_rows) and n_rows > 1:
+            return None
+        found = new if found is None else _Candidates(*(xp.concat(both) for both in zip(found, new, strict=True)))
+        if found.row.shape[0] > _PER_NEIGHBOUR * k * n_rows:
+            found, kth = _cut(found, k, length, d)
+        if found.row.shape[0] > max(_MOST_CANDIDATES, _PER_NEIGHBOUR * k * n_rows):
+            _, found = _settled(search, panel, found)
+    assert found is not None
+    return _cut(found, k, length, d)[0]
+
+
+def _bound(strip: Array, k: int) -> Array:
+    """Return for each row of a strip a lower bound of its k-th largest value (b,); -inf if there are fewer."""
+    xp, (rows, width) = namespace(strip), strip.shape
+    groups = width // _GROUP
+    if groups >= 4 * k:
+        strip = xp.max(xp.reshape(strip[:, : groups * _GROUP], (rows, _GROUP, groups)), axis=1)
+    return kth_largest(strip, k) if k <= width else xp.full_like(strip[:, 0], -xp.inf)
+
+
+def _floor(kth: Array, length: Array, d: int) -> Array:
+    """Return the product (b,) below which no pair can be among the k nearest, whatever the rounding.
+
+    The error of ⟨x, y⟩ - ‖y‖² / 2 is at most (d + 2) u (‖x‖² / 2 + ‖y‖²), and a candidate that may be among the nearest
+    has ‖y‖² <= 2 ‖x‖² + 2 ‖x - y‖², where ‖x - y‖² is about ‖x‖² - 2 kth.
+    """
+    xp = namespace(kth)
+    lowest, unit = float(xp.finfo(kth.dtype).min), epsilon(kth) / 2
+    kth = xp.clip(kth, min=lowest / 4)
+    return kth - 16 * (d + 2) * unit * (length + xp.abs(kth))
+
+
+def _above(strip: Array, floor: Array, first: int) -> _Candidates:
+    """Return the entries of a strip that reach the floor of their row, row after row."""
+    xp, width = namespace(strip), strip.shape[1]
+    flat = xp.nonzero(xp.reshape(strip >= floor[:, None], (-1,)))[0]
+    row = flat // width
+    return _Candidates(row, flat - row * width + first, xp.take(xp.reshape(strip, (-1,)), flat))
+
+
+def _cut(found: _Candidates, k: int, length: Array, d: int) -> tuple[_Candidates, Array]:
+    """Return what may be among the k nearest so far, by row, and the k-th largest product of each row."""
+    xp = namespace(length)
+    found = _taken(found, xp.argsort(-found.product, stable=True))
+    found = _taken(found, xp.argsort(found.row, stable=True))
+    first, last = _ranges(found.row, length.shape[0])
+    position = xp.clip(first + k - 1, max=found.row.shape[0] - 1)
+    kth = xp.where(first + k <= last, xp.take(found.product, position), xp.full_like(length, -xp.inf))
+    kept = found.product >= xp.take(_floor(kth, length, d), found.row)
+    return _taken(found, xp.nonzero(kept)[0]), kth
+
+
+def _settled(search: _Search, panel: slice, found: _Candidates) -> tuple[Array, _Candidates]:
+    """Return the k least ‖x - y‖² + adjust(y) of each row, equal ones in the order of y, and their candidates."""
+    xp = namespace(found.product)
+    found = _taken(found, xp.argsort(found.column, stable=True))
+    values = _squared_distances(search.x, search.y, found.row + panel.start, found.column)
+    values = values if search.adjust is None else values + xp.take(search.adjust, found.column)
+    order = xp.argsort(values, stable=True)
+    order = xp.take(order, xp.argsort(xp.take(found.row, order), stable=True))
+    first, _ = _ranges(xp.take(found.row, order), panel.stop - panel.start)
+    places = first[:, None] + xp.arange(search.k, dtype=first.dtype, device=device_of(first))[None, :]
+    order = xp.take(order, xp.reshape(places, (-1,)))
+    return xp.take(values, order), _taken(found, order)
+
+
+def _taken(found: _Candidates, order: Array) -> _Candidates:
+    return _Candidates(*(namespace(order).take(part, order) for part in found))
+
+
+def _ranges(row: Array, n_rows: int) -> tuple[Array, Array]:
+    """Return where the entries of each row begin and end, for sorted rows."""
+    xp = namespace(row)
+    rows = xp.arange(n_rows, dtype=row.dtype, device=device_of(row))
+    return xp.searchsorted(row, rows), xp.searchsorted(row, rows, side="right")
+
+
+def _lengths(rows: Rows) -> np.ndarray:
+    """Return ‖x‖² (n,) of the rows as they enter products, on the host."""
+    blocks = (_block(rows, panel) for panel in panels(rows.x))
+    return np.concatenate([to_numpy(namespace(block).vecdot(block, block)) for block in blocks])
+
+
+def _tie_width(squares: np.ndarray, x: Rows, y: Rows) -> np.ndarray:
+    """Return by how much products may differ from that of rows at some squared distance (n,) for distances to be equal.
+
+    A change of a row by ε of its length L changes its distance D to another by ε L, and their product by ε L D.
+    """
+    spacing = _ROUNDINGS * max(epsilon(x.x), epsilon(y.x))
+    if x.norms is not None:
+        return _EQUAL + spacing * np.sqrt(squares)
+    length = to_numpy(unit_rows(x.x).norms)
+    return _EQUAL * (_lengths(x) + squares) + spacing * length * np.sqrt(squares)
+
+
+def _met(
+    x: Rows, y: Rows, bands: _Bands, offset: Array | None, *, exclude: bool = False
+) -> Iterator[tuple[slice, Array, Array]]:
+    """Yield ranges of rows of y, and which of them (b, w) are above the bands of rows of x, and which above or in."""
+    xp = namespace(x.x)
+    left = _at(x, asarray_like(bands.row, x.x, dtype=xp.int64))
+    left = left if x.origin is None else left - x.origin
+    low, high = (asarray_like(side, left)[:, None] for side in (bands.low, bands.high))
+    for columns, strip in _strips(left, y, offset, bands.row if exclude else None):
+        yield columns, strip > high, strip >= low
+
+
+def _counts(
+    x: Rows, y: Rows, bands: _Bands, offset: Array | None, *, exclude: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return for some rows of x how many rows of y are above their bands, and how many in them."""
+    xp, parts = namespace(x.x), bands.parts(x.x)
+
+    def work(i: int) -> np.ndarray:
+        above, reached = 0, 0
+        for _, is_above, has_reached in _met(x, y, parts[i], offset, exclude=exclude):
+            above = above + xp.count_nonzero(is_above, axis=1)
+            reached = reached + xp.count_nonzero(has_reached, axis=1)
+        return np.stack([to_numpy(above), to_numpy(reached)])
+
+    above, reached = np.concatenate(in_threads(x.x, work, len(parts)), axis=1)
+    return above, reached - above
+
+
+def _shared(x: Rows, bands: _Bands, k: int, offset: Array | None) -> np.ndarray:
+    """Return the occurrences (n,) among the k nearest of some rows, those in the band of the k-th sharing places."""
+    xp, parts = namespace(x.x), bands.parts(x.x)
+    above, within = _counts(x, x, bands, offset, exclude=True)
+    shares = np.split((k - above) / np.maximum(within, 1), np.cumsum([part.row.size for part in parts])[:-1])
+    total, lock = np.zeros(x.x.shape[0]), Lock()
+
+    def work(i: int) -> None:
+        share = asarray_like(shares[i], x.x, dtype=xp.float64)[:, None]
+        for columns, is_above, has_reached in _met(x, x, parts[i], offset, exclude=True):
+            sums = xp.sum(where(is_above, 1.0, where(has_reached, share, 0.0)), axis=0)
+            with lock:
+                total[columns] += to_numpy(sums)
+
+    in_threads(x.x, work, len(parts))
+    return total

@@ -1,0 +1,101 @@
+"""Losses of contrastive learning, as measures of two clouds whose rows belong together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from skgeom._array import to_float
+from skgeom._core import _energies
+from skgeom._validation import check_positive, check_real, check_unit_pairs
+
+
+def alignment(X: Any, Y: Any, *, alpha: float = 2.0) -> float:
+    r"""Alignment: mean distance between the directions of rows that belong together.
+
+    .. math:: \frac1n \sum_i \lVert u_i - v_i \rVert^\alpha, \qquad u = x / \lVert x \rVert, \; v = y / \lVert y \rVert.
+
+    Parameters
+    ----------
+    X, Y : arrays of shape (n_samples, n_features)
+        Two clouds; row i of one belongs to row i of the other.
+    alpha : float, default=2.0
+        The exponent, at least 0.
+
+    Returns
+    -------
+    float
+        In [0, 2^α], best = 0.
+
+    Raises
+    ------
+    ValueError
+        If X and Y are not finite matrices of one shape with two rows at least, a row is zero, or alpha is negative.
+
+    See Also
+    --------
+    uniformity : Its counterpart, without which a collapsed space is best.
+
+    Notes
+    -----
+    Invariant to a rotation of both and to the length of each row. O(n d) time.
+
+    References
+    ----------
+    Wang & Isola 2020, arXiv:2005.10242.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeom.metrics import alignment
+    >>> alignment(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[2.0, 0.0], [1.0, 0.0]]))
+    1.0
+    """
+    return to_float(_energies.alignment(*check_unit_pairs(X, Y), check_real(alpha, "alpha", low=0)))
+
+
+def clip_loss(X: Any, Y: Any, *, temperature: float = 0.01) -> float:
+    r"""Symmetric contrastive loss of CLIP (NT-Xent, InfoNCE in both directions).
+
+    .. math:: -\frac{1}{2n} \sum_i \log \frac{e^{c_{ii}/\tau}}{\sum_j e^{c_{ij}/\tau}}
+              -\frac{1}{2n} \sum_i \log \frac{e^{c_{ii}/\tau}}{\sum_j e^{c_{ji}/\tau}},
+
+    with c the cosines between the rows of X and of Y, and τ the temperature.
+
+    Parameters
+    ----------
+    X, Y : arrays of shape (n_samples, n_features)
+        Two clouds; row i of one belongs to row i of the other.
+    temperature : float, default=0.01
+        τ, positive; .01 is where CLIP's own ends.
+
+    Returns
+    -------
+    float
+        At least 0, best = 0; log n if all cosines are equal.
+
+    Raises
+    ------
+    ValueError
+        If X and Y are not finite matrices of one shape with two rows at least, a row is zero, or the temperature is not
+        positive and finite.
+
+    Notes
+    -----
+    Invariant to a rotation of both and to the length of each row. O(n² d) time in tiles and logarithms, memory of
+    a few copies of X. The value depends on n: compare batches of one size.
+
+    References
+    ----------
+    Radford et al. 2021, arXiv:2103.00020.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeom.metrics import clip_loss
+    >>> X = np.random.default_rng(0).normal(size=(100, 16))
+    >>> round(clip_loss(X, X + 1, temperature=0.1), 3), round(clip_loss(X, X[::-1], temperature=0.1), 3)
+    (0.82, 10.443)
+    """
+    x, y = check_unit_pairs(X, Y)
+    tau = check_positive(temperature, "temperature")
+    return to_float(_energies.nt_xent(_energies.unit_rows(x) / tau, _energies.unit_rows(y)))

@@ -1,0 +1,341 @@
+"""Neighbours and what they tell: nearest rows, retrieval from one set into another, hubs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from skgeom._array import (
+    as_data,
+    asarray_like,
+    excess_exponent,
+    float64,
+    namespace,
+    peak,
+    times_power_of_two,
+    to_float,
+)
+from skgeom._core import _neighbours
+from skgeom._core._neighbours import Rows
+from skgeom._typing import Array
+from skgeom._validation import (
+    check_choice,
+    check_cloud,
+    check_count,
+    check_cutoffs,
+    check_neighbours,
+    check_relevant,
+    check_same_kind,
+    check_unit_rows,
+)
+
+
+class Neighbours(NamedTuple):
+    """What `k_nearest` returns.
+
+    Attributes
+    ----------
+    distances : array of shape (n_samples, k), float64
+        Distances of each row to its k nearest, ascending.
+    indices : array of shape (n_samples, k), int64
+        Which rows these are.
+    """
+
+    distances: Array
+    indices: Array
+
+
+class RetrievalScore(NamedTuple):
+    """What `retrieval_score` returns.
+
+    Attributes
+    ----------
+    recall : float, or array of shape (n_k,)
+        Share of the queries with a relevant candidate among the k nearest; an array for a sequence of k.
+    mrr : float
+        Mean reciprocal rank of the first relevant candidate.
+    mean_rank : float
+        Mean rank of the first relevant candidate, 1 for the nearest.
+    """
+
+    recall: float | np.ndarray
+    mrr: float
+    mean_rank: float
+
+
+def k_nearest(X: Any, Y: Any = None, *, k: int = 10, metric: str = "cosine") -> Neighbours:
+    r"""Nearest rows of Y for each row of X, exactly, without the matrix of distances.
+
+    The distance is :math:`1 - \cos(x, y)` ("cosine"), :math:`\lVert x - y \rVert` ("euclidean"), or
+
+    .. math:: d(x, y) = r_Y(x) + r_X(y) - 2 \cos(x, y)
+
+    ("csls", the negative cross-domain similarity local scaling), with :math:`r_Y(x)` the mean cosine of x to its 10
+    nearest rows in Y, or to all if there are fewer: what is near to everything is near to nothing in particular.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features)
+        The embeddings, one a row.
+    Y : array of shape (n_candidates, n_features), default=None
+        Where neighbours are looked for; None for X itself, where a row is no neighbour of itself (but of its
+        duplicates).
+    k : int, default=10
+        Number of neighbours, at most the number of candidates.
+    metric : {"cosine", "euclidean", "csls"}, default="cosine"
+        The distance.
+
+    Returns
+    -------
+    Neighbours
+        `distances` and `indices`, both of shape (n_samples, k), in the library and on the device of X. Cosine distances
+        are in [0, 2], CSLS distances in [-4, 4].
+
+    Raises
+    ------
+    ValueError
+        If X or Y is not a finite matrix, a row is zero (not "euclidean"), k is not positive or exceeds the number of
+        candidates, the metric is unknown, or X and Y differ in width, library or device.
+
+    See Also
+    --------
+    retrieval_score : How often the neighbour is the right one.
+    hubness : Whether a few rows are the neighbours of most.
+
+    Notes
+    -----
+    Every distance is summed in float64 from the differences of its two rows, of unit length for angles, so that
+    near-duplicates far from the origin keep their digits. It depends on these two rows alone (under "csls" also on the
+    nearest of each): equal rows are equally far to the last bit. Neighbours are chosen and sorted by this distance, and
+    where it is equal by index. Distances that are equal in exact arithmetic, but not between equal rows, may differ in
+    their last bits and come in either order (under "euclidean" not those between small whole numbers).
+
+    O(n m d) time for m candidates. Memory beyond the result is a strip of some thousand candidates for each thread: 20
+    MiB, up to 60 where most candidates are tied; tiles and strips are larger on a GPU. Candidates that a product in
+    float64 cannot tell from the k-th nearest cost d operations each outside of a product: a space that has collapsed to
+    one direction, but for lengths or rounding, takes some forty times as long. The result carries no gradient.
+
+    References
+    ----------
+    Conneau et al. 2018, Word translation without parallel data, arXiv:1710.04087 (CSLS).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeom.metrics import k_nearest
+    >>> X = np.array([[0.0, 1.0], [0.0, 3.0], [1.0, 1.0], [4.0, 0.0]])
+    >>> k_nearest(X, k=2).indices
+    array([[1, 2],
+           [0, 2],
+           [0, 1],
+           [2, 0]])
+    >>> k_nearest(X, [[0.0, 2.5]], k=1, metric="euclidean").distances.round(3)
+    array([[1.5  ],
+           [0.5  ],
+           [1.803],
+           [4.717]])
+    """
+    check_choice(metric, ("cosine", "euclidean", "csls"), "metric")
+    x, y = (_places if metric == "euclidean" else _directions)(X, Y)
+    k = check_neighbours(k, x.shape[0] - 1 if y is None else y.shape[0])
+    search = {"cosine": _by_cosine, "euclidean": _by_distance, "csls": _by_csls}[metric]
+    distances, indices = search(as_data(x), None if y is None else as_data(y), k)
+    xp = namespace(x)
+    return Neighbours(asarray_like(distances, x, dtype=xp.float64), asarray_like(indices, x, dtype=xp.int64))
+
+
+def retrieval_score(
+    X: Any, Y: Any, *, k: int | Sequence[int] = 1, metric: str = "cosine", relevant: Any = None
+) -> RetrievalScore:
+    r"""Recall at k, mean reciprocal rank and mean rank of the retrieval of rows of Y by rows of X, with exact ties.
+
+    Candidates are ranked by their cosine to the query ("cosine") or by
+
+    .. math:: 2 \cos(x, y) - r_X(y)
+
+    ("csls"), with :math:`r_X(y)` the mean cosine of y to its 10 nearest rows in X, or to all if there are fewer; the
+    term :math:`r_Y(x)` of the query changes no ranking. Recall at k is the share of queries with a relevant candidate
+    among the first k: for one relevant candidate a query also known as P@k.
+
+    Parameters
+    ----------
+    X : array of shape (n_queries, n_features)
+        The queries, one a row.
+    Y : array of shape (n_candidates, n_features)
+        The candidates, one a row.
+    k : int or sequence of int, default=1
+        How many candidates are looked at; more than there are means all of them.
+    metric : {"cosine", "csls"}, default="cosine"
+        The similarity.
+    relevant : array of int of shape (n_queries,) or (n_pairs, 2), default=None
+        The row of Y that belongs to each row of X, or pairs of a row of X and a row of Y, as in a dictionary: a query
+        in several pairs is found when any of its candidates is, a query in no pair is not scored. None: row i of Y
+        belongs to row i of X.
+
+    Returns
+    -------
+    RetrievalScore
+        `recall` in [0, 1], best = 1, a float, or an array in the order of k for a sequence; `mrr` in (0, 1], best = 1;
+        `mean_rank` from 1, the best, to n_candidates.
+
+    Raises
+    ------
+    ValueError
+        If X or Y is not a finite matrix or has a zero row, they differ in width, library or device, k is not positive,
+        the metric is unknown, or `relevant` does not fit them.
+    TypeError
+        If k or `relevant` holds no whole numbers.
+
+    See Also
+    --------
+    k_nearest : The neighbours themselves.
+
+    Notes
+    -----
+    Candidates as similar as the best relevant one count as in random order, and all three values are exact
+    expectations over these orders: of t tied candidates behind b better ones, r of them relevant, none is among the
+    first k with probability :math:`\binom{t-r}{m} / \binom{t}{m}`, m = k - b. A collapsed space, or one of many
+    duplicates, thus scores its chance level, in any order of the rows. Two cosines are equal when they differ by less
+    than :math:`10^{-12} + 4 \varepsilon s`, with s the distance of the two unit rows and ε the spacing of the dtype of
+    the data, 1.2e-7 or 2.2e-16: what the rounding of the rows can do.
+
+    Invariant to rotation and to the length of each row. O(n m d) time for n queries and m candidates (twice that for
+    "csls") and 20 MiB for each thread: similarities are counted in float64, not sorted or kept.
+
+    References
+    ----------
+    Conneau et al. 2018, Word translation without parallel data, arXiv:1710.04087 (CSLS).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeom.metrics import retrieval_score
+    >>> X = np.random.default_rng(0).normal(size=(500, 8))
+    >>> Y = X + np.random.default_rng(1).normal(size=(500, 8))
+    >>> retrieval_score(X, Y, k=[1, 10]).recall
+    array([0.172, 0.572])
+    >>> retrieval_score(np.ones((4, 2)), np.ones((4, 2)), k=3)
+    RetrievalScore(recall=0.75, mrr=0.5208333333333333, mean_rank=2.5)
+    """
+    check_choice(metric, ("cosine", "csls"), "metric")
+    cutoffs = check_cutoffs(k)
+    x, y = (check_unit_rows(side, name=name, min_samples=1).x for side, name in ((X, "X"), (Y, "Y")))
+    check_same_kind(x, y)
+    pairs = check_relevant(relevant, x.shape[0], y.shape[0])
+    queries, candidates = (_neighbours.unit_rows(as_data(side)) for side in (x, y))
+    adjust = _neighbours.crowding(candidates, queries) if metric == "csls" else None
+    ranks = _neighbours.ranks(queries, candidates, pairs, adjust)
+    recall = np.array([np.mean(_neighbours.expected_recall(ranks, one)) for one in cutoffs])
+    return RetrievalScore(
+        recall if np.iterable(k) else float(recall[0]),
+        float(np.mean(_neighbours.expected_reciprocal_rank(ranks))),
+        float(np.mean(_neighbours.expected_rank(ranks))),
+    )
+
+
+def hubness(X: Any, *, k: int = 10, metric: str = "cosine") -> float:
+    r"""Skewness of the k-occurrence: whether a few rows are among the neighbours of very many.
+
+    With :math:`N_k(i)` the number of other rows that have row i among their k nearest, whose mean is k,
+
+    .. math:: \frac{\frac1n \sum_i (N_k(i) - k)^3}{\big(\frac1n \sum_i (N_k(i) - k)^2\big)^{3/2}}.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features)
+        The embeddings, one a row.
+    k : int, default=10
+        Number of neighbours; more than n_samples - 1 means n_samples - 1, where every row is a neighbour of every other
+        and hubness is 0.
+    metric : {"cosine", "euclidean"}, default="cosine"
+        The distance.
+
+    Returns
+    -------
+    float
+        From -(n - 2)/√(n - 1) to (n - 2)/√(n - 1), the value for one hub that all rows share; near 0 without hubs, and
+        exactly 0 if all rows occur equally often.
+
+    Raises
+    ------
+    ValueError
+        If X is not a finite matrix of two rows at least, a row is zero ("cosine"), k is not positive, or the metric is
+        unknown.
+
+    See Also
+    --------
+    retrieval_score : With ``metric="csls"``, the retrieval that makes up for hubs.
+
+    Notes
+    -----
+    Rows as near as the k-th nearest share the last of the k places, so that duplicates are no hubs because of their
+    position, and the order of the rows does not matter: near means up to the rounding of the rows to their dtype, as in
+    `retrieval_score`. "cosine" is invariant to rotation and to the length of each row, "euclidean" to rotation,
+    translation and uniform scaling. O(n² d) time, up to three times that where many rows are tied.
+
+    References
+    ----------
+    Radovanović, Nanopoulos & Ivanović 2010, Hubs in space, JMLR 11, 2487-2531.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeom.metrics import hubness
+    >>> X = np.random.default_rng(0).normal(size=(1000, 100))
+    >>> round(hubness(X[:, :3]), 1), round(hubness(X, metric="euclidean"), 1)
+    (0.0, 7.9)
+    """
+    check_choice(metric, ("cosine", "euclidean"), "metric")
+    k = check_count(k, "k")
+    if metric == "cosine":
+        rows = _neighbours.unit_rows(as_data(check_unit_rows(X).x))
+    else:
+        rows = _neighbours.centred_rows(as_data(check_cloud(X, scale_free=True)))
+    return to_float(_neighbours.hubness(rows, k))
+
+
+def _directions(X: Any, Y: Any) -> tuple[Array, Array | None]:
+    """Return the rows of X and Y, none of them zero, up to factors for each row."""
+    x = check_unit_rows(X, min_samples=2 if Y is None else 1).x
+    if Y is None:
+        return x, None
+    y = check_unit_rows(Y, name="Y", min_samples=1).x
+    check_same_kind(x, y)
+    return x, y
+
+
+def _places(X: Any, Y: Any) -> tuple[Array, Array | None]:
+    """Return the rows of X and Y as they are."""
+    x = check_cloud(X, min_samples=2 if Y is None else 1)
+    if Y is None:
+        return x, None
+    y = check_cloud(Y, name="Y", min_samples=1)
+    check_same_kind(x, y)
+    return x, y
+
+
+def _by_cosine(x: Array, y: Array | None, k: int) -> tuple[Array, Array]:
+    others = None if y is None else _neighbours.unit_rows(y)
+    squares, indices = _neighbours.nearest(_neighbours.unit_rows(x), others, k)
+    return namespace(squares).clip(squares / 2, max=2.0), indices
+
+
+def _by_distance(x: Array, y: Array | None, k: int) -> tuple[Array, Array]:
+    """Squares of extreme data are kept in range by a common power of two."""
+    exponent = excess_exponent(float64(x[:1, :]), max(peak(side) for side in (x, y) if side is not None))
+    if exponent:
+        x, y = (None if side is None else times_power_of_two(float64(side), -exponent) for side in (x, y))
+    others = None if y is None else _neighbours.centred_rows(y)
+    rows = _neighbours.centred_rows(x) if others is None else Rows(x, origin=others.origin)
+    squares, indices = _neighbours.nearest(rows, others, k)
+    return times_power_of_two(namespace(squares).sqrt(squares), exponent), indices
+
+
+def _by_csls(x: Array, y: Array | None, k: int) -> tuple[Array, Array]:
+    rows, others = _neighbours.unit_rows(x), None if y is None else _neighbours.unit_rows(y)
+    of_x = _neighbours.crowding(rows, others)
+    of_y = of_x if others is None else _neighbours.crowding(others, rows)
+    values, indices = _neighbours.nearest(rows, others, k, adjust=of_y)
+    return values - 2 + of_x[:, None], indices

@@ -1,0 +1,145 @@
+"""Neighbours and ranks from strips of products: exact however they are cut, shared and bounded."""
+
+import threading
+import tracemalloc
+
+import numpy as np
+import pytest
+from numpy.random import default_rng
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import hypergeom
+
+from skgeom._core import _neighbours, _pairs
+from skgeom._core._neighbours import Ranks, centred_rows, expected_rank, expected_recall, expected_reciprocal_rank
+
+
+def repeated(n=700, d=6, seed=0):
+    """Return rows of which many are equal, and some nearly so."""
+    rng = default_rng(seed)
+    rows = rng.normal(size=(n // 3, d))[rng.integers(0, n // 3, n)]
+    return rows + 1e-9 * rng.integers(0, 2, (n, 1))
+
+
+@pytest.fixture(params=[(7, 7, 1), (30, 90, 40), (100, 1000, 10), (384, 4096, 1)])
+def small_strips(request, monkeypatch):
+    """Return a function that makes panels, strips and lists of candidates small from then on."""
+
+    def shrink():
+        rows, columns, most = request.param
+        monkeypatch.setattr(_pairs, "_TILE_ROWS", dict.fromkeys((True, False), rows))
+        monkeypatch.setattr(_neighbours, "_COLUMNS", columns)
+        monkeypatch.setattr(_neighbours, "_MOST_CANDIDATES", most)
+
+    return shrink
+
+
+@pytest.mark.parametrize("make", [_neighbours.unit_rows, centred_rows])
+@pytest.mark.parametrize("k", [1, 20, 75])
+@pytest.mark.parametrize("n", [78, 240])
+def test_neighbours_do_not_depend_on_the_strips(make, k, n, small_strips):
+    x, y = make(repeated(n)), make(repeated(n + 10, seed=1))
+    whole = [_neighbours.nearest(x, None, k), _neighbours.nearest(x, y._replace(origin=x.origin), k)]
+    small_strips()
+    small = [_neighbours.nearest(x, None, k), _neighbours.nearest(x, y._replace(origin=x.origin), k)]
+    for (values, columns), (still, places) in zip(small, whole, strict=True):
+        assert_array_equal(values, still)
+        assert_array_equal(columns, places)
+
+
+def test_ranks_and_occurrences_do_not_depend_on_the_strips(small_strips):
+    x, y = (_neighbours.unit_rows(repeated(240, seed=seed)) for seed in (0, 1))
+    pairs = np.stack([np.arange(0, 240, 3), np.arange(80)], axis=1)
+    whole = _neighbours.ranks(x, y, pairs), _neighbours.occurrences(x, 4)
+    small_strips()
+    assert_array_equal(_neighbours.ranks(x, y, pairs), whole[0])
+    assert_allclose(_neighbours.occurrences(x, 4), whole[1], rtol=1e-12)
+
+
+@pytest.mark.parametrize("codes", [_neighbours._codes, lambda block: np.zeros(len(block), dtype=np.uint64)])
+@pytest.mark.parametrize("k", [1, 3, 30])
+def test_leaving_out_rows_that_repeat_others_changes_no_neighbour(codes, k, monkeypatch):
+    rng = default_rng(0)
+    x = rng.normal(size=(60, 5))[np.minimum(rng.integers(0, 90, 500), 59)]
+    x[rng.integers(0, 500, 9), 0] = rng.choice([0.0, -0.0], 9)
+    adjust = np.sum(x, axis=1)
+    monkeypatch.setattr(_neighbours, "_codes", codes)
+    found = _neighbours.nearest(centred_rows(x), None, k), _neighbours.nearest(centred_rows(x), None, k, adjust)
+    monkeypatch.setattr(_neighbours, "_not_repeated", lambda x, k: None)
+    assert_array_equal(_neighbours.nearest(centred_rows(x), None, k), found[0])
+    assert_array_equal(_neighbours.nearest(centred_rows(x), None, k, adjust), found[1])
+
+
+def test_the_first_of_equal_rows_are_kept_whatever_the_signs_of_zeros():
+    x = np.array([[0.0, 1], [-0.0, 1], [2, 3], [0.0, 1], [2, 3], [-0.0, 1]], dtype="float32")
+    assert_array_equal(_neighbours._not_repeated(x, 1), [0, 1, 2, 4])
+    assert _neighbours._not_repeated(x, 3) is None
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_the_number_of_threads_changes_nothing(threads, monkeypatch):
+    x = _neighbours.unit_rows(repeated())
+    pairs = np.stack([np.arange(700)] * 2, axis=1)
+    expected = _neighbours.nearest(x, None, 7), _neighbours.ranks(x, x, pairs), _neighbours.occurrences(x, 7)
+    monkeypatch.setattr(_pairs, "_TILE_ROWS", {True: 100})
+    monkeypatch.setattr(_pairs, "_blas_threads", lambda: threads)
+    assert_array_equal(_neighbours.nearest(x, None, 7), expected[0])
+    assert_array_equal(_neighbours.ranks(x, x, pairs), expected[1])
+    assert_allclose(_neighbours.occurrences(x, 7), expected[2], rtol=1e-12)
+
+
+def test_an_interrupt_stops_the_search_and_leaves_no_threads(monkeypatch):
+    before, started = threading.active_count(), []
+    monkeypatch.setattr(_pairs, "_TILE_ROWS", {True: 20})
+    monkeypatch.setattr(_pairs, "_blas_threads", lambda: 3)
+
+    def interrupted(*args):
+        started.append(args)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_neighbours, "_tile", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        _neighbours.nearest(centred_rows(repeated()), None, 3)
+    assert threading.active_count() == before
+    assert len(started) < 35
+
+
+def test_memory_is_bounded_by_strips():
+    x = default_rng(0).normal(size=(12_000, 4)).astype("float32")
+    tracemalloc.start()
+    rows = _neighbours.unit_rows(x)
+    _neighbours.nearest(rows, None, 5)
+    _neighbours.ranks(rows, rows, np.stack([np.arange(12_000)] * 2, axis=1))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < _pairs._blas_threads() * 40 * 2**20 < 12_000**2 * 8 / 10
+
+
+def test_bounds_of_groups_never_exceed_the_kth_largest_value():
+    strip = default_rng(0).normal(size=(50, 1003))
+    for k in (1, 3, 15, 16, 200, 1003):
+        kth = np.sort(strip, axis=1)[:, -k]
+        bound = _neighbours._bound(strip, k)
+        assert np.all(bound <= kth)
+        assert np.mean(bound) > np.mean(kth) - 0.5
+    assert np.all(_neighbours._bound(strip, 1004) == -np.inf)
+
+
+@pytest.mark.parametrize(("better", "tied", "relevant"), [(0, 1, 1), (3, 5, 1), (3, 5, 2), (0, 40, 7), (9, 4, 4)])
+def test_expectations_are_those_of_draws_without_replacement(better, tied, relevant):
+    r = Ranks(*(np.array([count]) for count in (better, tied, relevant)))
+    position = np.arange(tied + 1)
+    none_so_far = hypergeom(tied, relevant, position).pmf(0)
+    for k in range(better + tied + 3):
+        assert_allclose(expected_recall(r, k), 1 - none_so_far[np.clip(k - better, 0, tied)], atol=1e-13)
+    first = -np.diff(none_so_far)
+    assert_allclose(expected_reciprocal_rank(r), np.sum(first / (better + position[1:])), rtol=1e-12)
+    assert_allclose(expected_rank(r), np.sum(first * (better + position[1:])), rtol=1e-12)
+
+
+def test_memory_is_bounded_when_all_rows_are_tied():
+    rows = _neighbours.unit_rows(np.ones((2000, 2)) * np.arange(1, 2001)[:, None])
+    tracemalloc.start()
+    _neighbours.nearest(rows, None, 2)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < _pairs._blas_threads() * 40 * 2**20
