@@ -1,7 +1,8 @@
 """Silhouette under three distances beside scikit-learn's, and its accuracy far from the origin.
 
 Both sides get the same rows and labels and return the same score. The squared Euclidean and the cosine one come
-from class sums in O(n k d), where scikit-learn forms all pairs; the Euclidean one needs the pairs on both sides.
+from class sums in O(n k d), where scikit-learn forms all pairs; the Euclidean one needs the pairs on both sides. Its
+floor is half the product of all pairs, which is no silhouette, but what any exact one by matrix products must compute.
 
 Accuracy is the largest error of a silhouette among 2,000 rows to which an offset is added in float32. The truth uses
 these float32 rows in double precision, around their mean, where nothing cancels; for the cosine it takes half the
@@ -15,7 +16,7 @@ from functools import partial
 import numpy as np
 from sklearn import metrics as peer
 
-from benchmarks._harness import Case, Data
+from benchmarks._harness import Case, Data, rotated_cloud
 from skgeom.metrics import silhouette_samples, silhouette_score
 
 SPEED_TARGETS = {"sqeuclidean": "≥ 300", "cosine": "≥ 35"}
@@ -25,6 +26,7 @@ EUCLIDEAN_TARGETS = {
     ("float32", 1000): "≥ 3",
     ("float64", 2): "≥ 2.2",
 }
+FLOOR_ROWS = 512
 OFFSETS = (0.0, 1e2, 1e4)
 
 
@@ -32,7 +34,8 @@ def cases(data: Data) -> list[Case]:
     sample = np.random.default_rng(0).permutation(data.x.shape[0])[:2000]
     full = [_full(data, metric) for metric in SPEED_TARGETS]
     euclidean = [_euclidean(data, dtype, k) for dtype, k in EUCLIDEAN_TARGETS]
-    return [*full, *euclidean] + [
+    floors = [_floor(data, dtype) for dtype in ("float32", "float64")]
+    return [*full, *euclidean, *floors, _large()] + [
         _offset(data.x[sample], data.y[sample], metric, offset)
         for metric in ("sqeuclidean", "cosine")
         for offset in OFFSETS
@@ -63,6 +66,37 @@ def _euclidean(data: Data, dtype: str, k: int) -> Case:
         memory_target="≤ 64 MiB",
         error_target="≤ 1e-6" if dtype == "float32" and k == 2 else "",
     )
+
+
+def _floor(data: Data, dtype: str) -> Case:
+    return Case(
+        f"euclidean, {data.name} {dtype}, 2 labels",
+        "half the product",
+        (data.x.astype(dtype), data.y),
+        silhouette_samples,
+        _half_product,
+    )
+
+
+def _large() -> Case:
+    y = np.random.default_rng(0).permutation(np.arange(40_000) % 100)
+    return Case(
+        "euclidean, synthetic 40,000 x 512 float32, 100 labels",
+        "scikit-learn",
+        (rotated_cloud(40_000, np.arange(1, 513) ** -0.4).astype(np.float32), y),
+        silhouette_samples,
+        peer.silhouette_samples,
+        speed_target=EUCLIDEAN_TARGETS["float32", 100],
+        memory_target="≤ 64 MiB",
+    )
+
+
+def _half_product(x: np.ndarray, _: np.ndarray) -> np.ndarray:
+    out = np.empty((FLOOR_ROWS, x.shape[0]), dtype=x.dtype)
+    for start in range(0, x.shape[0] // 2, FLOOR_ROWS):
+        rows = x[start : min(start + FLOOR_ROWS, x.shape[0] // 2)]
+        np.matmul(rows, x.T, out=out[: rows.shape[0]])
+    return out
 
 
 def _euclidean_error(values: np.ndarray, x: np.ndarray, y: np.ndarray) -> float:

@@ -159,7 +159,7 @@ def _known_gradients() -> Any:
         @staticmethod
         def backward(ctx: Any, outer: Array) -> tuple[Array | None, ...]:
             if torch.is_grad_enabled():
-                raise RuntimeError("A reduction over all pairs has first derivatives only: leave out create_graph=True.")
+                raise RuntimeError("A reduction over all pairs has first derivatives only: no create_graph=True.")
             gradients = ctx.saved_tensors
             return (None, None, *(outer.to(g.dtype) * g for g in gradients), *(None for _ in gradients))
 

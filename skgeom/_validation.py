@@ -787,7 +787,7 @@ def check_target_rows(y: Any) -> tuple[Array, bool]:
         If y is None, holds strings, or is not finite.
     """
     if y is None:
-        raise ValueError("This estimator requires y to be passed, but the target y is None: pass the target embeddings.")
+        raise ValueError("This estimator requires y to be passed, but the target y is None: pass target embeddings.")
     values = y if is_foreign(y) or len(getattr(y, "shape", ())) > 1 else np.asarray(y)
     if getattr(getattr(values, "dtype", None), "kind", "") in ("S", "U", "T", "O") and _has_strings(values):
         raise ValueError("y holds strings, but an aligner maps X to target embeddings: pass an array of numbers.")

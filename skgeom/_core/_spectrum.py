@@ -89,6 +89,12 @@ def isoscore_of_traces(t2: Array, f: Array, d: int) -> Array:
     return xp.clip(score, min=0.0, max=1.0)
 
 
+def collapse_bound(k: int, d: int) -> float:
+    """Return the largest IsoScore of k points, of any weights, in d dimensions."""
+    used = min(k - 1, d)
+    return max(0.0, (used - 1) / (d - 1)) if d > 1 else float(used)
+
+
 def isotropy_defect(m: AnyMoments) -> Array:
     """Return ‖√d λ/‖λ‖ - 1‖ / √(2(d - √d)), the distance of the spectrum from the flat one; 1 without spread."""
     xp = namespace(m.mean)

@@ -178,7 +178,6 @@ def test_the_dispatch_switch_of_scikit_learn_changes_nothing():
 # Gradients
 
 
-
 def central_differences(f, x, step=1e-6):
     gradient = np.zeros_like(x)
     for index in np.ndindex(*x.shape):
