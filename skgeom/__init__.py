@@ -13,20 +13,29 @@ from typing import Any
 
 __version__ = version("scikit-embedding-geometry")
 
-_PACKAGES = ("datasets", "metrics", "preprocessing")
+_PACKAGES = ("alignment", "datasets", "metrics", "multimodal", "preprocessing")
 
 _HOMES = {
     "AllButTheTop": "preprocessing",
+    "CCAAligner": "alignment",
+    "DoubleEllipsoid": "multimodal",
+    "GapShift": "multimodal",
     "GroupCentering": "preprocessing",
     "GroupWhitening": "preprocessing",
+    "LstsqAligner": "alignment",
+    "ProcrustesAligner": "alignment",
     "Whitening": "preprocessing",
+    "ZeroShotClassifier": "multimodal",
     "average_cosine_scorer": "metrics",
     "conformity_scorer": "metrics",
+    "csls_scorer": "metrics",
     "effective_rank_scorer": "metrics",
     "isoscore_scorer": "metrics",
     "neg_average_cosine_scorer": "metrics",
     "neg_conformity_scorer": "metrics",
+    "paired_cosine_scorer": "metrics",
     "partition_isotropy_scorer": "metrics",
+    "recall_scorer": "metrics",
     "silhouette_scorer": "metrics",
 }
 

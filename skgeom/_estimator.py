@@ -58,15 +58,15 @@ class GeometryTransformer(TransformerMixin, BaseEstimator):
     def _placed(self, x: Array) -> Array:
         return x if self.device is None else place(x, self.device)
 
-    def _here(self, name: str, x: Array) -> Array:
+    def _here(self, name: str, x: Array, method: str = "transform") -> Array:
         """Return a fitted attribute where the rows x are."""
-        return self._bring(getattr(self, name), x)
+        return self._bring(getattr(self, name), x, method)
 
-    def _bring(self, fitted: Array, x: Array) -> Array:
+    def _bring(self, fitted: Array, x: Array, method: str = "transform") -> Array:
         """Move a fitted array to where the rows x are, if a device was asked for; else refuse rows of another kind."""
         if self.device is not None:
             return asarray_like(fitted, x, dtype=namespace(x).float64)
-        check_fitted_kind(self, x, fitted)
+        check_fitted_kind(self, x, fitted, method)
         return fitted
 
     def _leave(self, values: Array) -> Array:

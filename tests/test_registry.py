@@ -15,9 +15,16 @@ from skgeom._core._registry import MEASURES, Cloud
 
 NAMES = sorted(MEASURES)
 INFINITE = {"spectrum_slope", "dunn_index", "riesz_energy", "koleo"}  # documented: one direction, no extent, twins
-NOT_OF_A_CLOUD = {"alignment", "clip_loss", "collapse_bound", "isoscore_from_covariance", "retrieval_score"}
+NOT_OF_A_CLOUD = {
+    "alignment",
+    "clip_loss",
+    "collapse_bound",
+    "isoscore_from_covariance",
+    "paired_cosine",
+    "retrieval_score",
+}
 NOT_SCALAR = {"angle_quantiles", "k_nearest", "silhouette_samples", "variance_explained"}
-NOT_MEASURES = {"get_scorer", "get_scorer_names", "make_embedding_scorer"}
+NOT_MEASURES = {"csls_scorer", "get_scorer", "get_scorer_names", "make_embedding_scorer", "recall_scorer"}
 OF_HIGH_DIMENSIONS = {"hubness"}  # few dimensions have no hubs, however anisotropic: see test_neighbours
 INVARIANCES = {"translation", "scaling", "rotation", "row scaling"}
 

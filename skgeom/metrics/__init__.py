@@ -16,7 +16,7 @@ from skgeom.metrics._clusters import (
     silhouette_samples,
     silhouette_score,
 )
-from skgeom.metrics._contrast import alignment, clip_loss
+from skgeom.metrics._contrast import alignment, clip_loss, paired_cosine
 from skgeom.metrics._dispersion import (
     angle_quantiles,
     kernel_energy,
@@ -54,6 +54,7 @@ from skgeom.metrics._scorers import (
     EmbeddingScorer,
     average_cosine_scorer,
     conformity_scorer,
+    csls_scorer,
     effective_rank_scorer,
     get_scorer,
     get_scorer_names,
@@ -61,7 +62,9 @@ from skgeom.metrics._scorers import (
     make_embedding_scorer,
     neg_average_cosine_scorer,
     neg_conformity_scorer,
+    paired_cosine_scorer,
     partition_isotropy_scorer,
+    recall_scorer,
     silhouette_scorer,
 )
 
@@ -80,6 +83,7 @@ __all__ = [
     "conformity",
     "conformity_estimate",
     "conformity_scorer",
+    "csls_scorer",
     "dunn_index",
     "effective_rank",
     "effective_rank_scorer",
@@ -102,6 +106,8 @@ __all__ = [
     "mmd_uniform",
     "neg_average_cosine_scorer",
     "neg_conformity_scorer",
+    "paired_cosine",
+    "paired_cosine_scorer",
     "participation_ratio",
     "partition_dispersion",
     "partition_isotropy",
@@ -109,6 +115,7 @@ __all__ = [
     "partition_isotropy_scorer",
     "partition_isotropy_second_order",
     "rankme",
+    "recall_scorer",
     "retrieval_score",
     "riesz_energy",
     "silhouette_samples",

@@ -19,8 +19,10 @@ from sklearn.utils.metadata_routing import MetadataRequest
 
 from skgeom._array import namespace, place, to_float
 from skgeom._core._registry import MEASURES
-from skgeom._validation import check_choice, check_cloud, check_device, check_host, check_steps
+from skgeom._validation import check_choice, check_cloud, check_count, check_device, check_host, check_steps
 from skgeom.metrics import _angles, _clusters, _dispersion, _isotropy, _neighbours
+from skgeom.metrics._contrast import paired_cosine
+from skgeom.metrics._neighbours import retrieval_score
 
 
 class EmbeddingScorer:
@@ -48,14 +50,12 @@ class EmbeddingScorer:
     def __call__(self, estimator: Any, X: Any, y: Any = None, *, labels: Any = None) -> float:
         """Return the signed value of the metric for the representation of X."""
         check_device(self.device)
-        z = _representation(estimator, X, self.step)
+        given = [_representation(estimator, X, self.step)]
+        if _takes_two(self.metric):
+            given.append(_labels(estimator, X, y, labels))
         if self.device is not None:
-            check_host(z, self.device)
-            z = place(check_cloud(z), self.device)
-        if _takes_labels(self.metric):
-            value = self.metric(z, _labels(estimator, X, y, labels), **self.options)
-        else:
-            value = self.metric(z, **self.options)
+            given = [_placed(values, self.device) for values in given]
+        value = self.metric(*given, **self.options)
         if hasattr(value, "ndim") and value.ndim:
             value = to_float(namespace(value).mean(value))
         return value if self.greater_is_better else -value
@@ -148,6 +148,82 @@ def make_embedding_scorer(
     return EmbeddingScorer(metric, step=step, greater_is_better=greater_is_better, device=device, **options)
 
 
+def recall_scorer(k: int = 1) -> EmbeddingScorer:
+    """Make a scorer of aligned pairs: the share of rows whose partner is among the k nearest after the map.
+
+    Parameters
+    ----------
+    k : int, default=1
+        How many of the rows of y, nearest by cosine, are looked at.
+
+    Returns
+    -------
+    EmbeddingScorer
+        Called ``scorer(aligner, X, y)`` with y the targets (n, d): the recall of `retrieval_score`, in [0, 1].
+
+    Raises
+    ------
+    ValueError, TypeError
+        If k is not a positive whole number.
+
+    See Also
+    --------
+    csls_scorer : The same with a correction for hubs.
+    retrieval_score : The measure, and its rule for ties.
+
+    Notes
+    -----
+    The squared error of an aligner picks other parameters than its retrieval. Recall falls with the number of
+    candidates: folds of one size compare, folds and the whole do not.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from skgeom.alignment import LstsqAligner
+    >>> from skgeom.metrics import recall_scorer
+    >>> rng = np.random.default_rng(0)
+    >>> Y = rng.normal(size=(60, 40))
+    >>> X = Y + 0.8 * rng.normal(size=(60, 40))
+    >>> search = GridSearchCV(LstsqAligner(prior="identity"), {"alpha": [0.0, 1.0, 100.0]}, scoring=recall_scorer(1))
+    >>> search.fit(X, Y).best_params_
+    {'alpha': 100.0}
+    """
+    return EmbeddingScorer(_recall, k=check_count(k, "k"), name=f"recall_scorer({k})")
+
+
+def csls_scorer(k: int = 1) -> EmbeddingScorer:
+    """Make a scorer of aligned pairs as `recall_scorer`, under CSLS, which corrects the cosines for hubs.
+
+    Parameters
+    ----------
+    k : int, default=1
+        How many of the rows of y, nearest by CSLS, are looked at.
+
+    Returns
+    -------
+    EmbeddingScorer
+        Called ``scorer(aligner, X, y)`` with y the targets (n, d): the recall of `retrieval_score`, in [0, 1].
+
+    Raises
+    ------
+    ValueError, TypeError
+        If k is not a positive whole number.
+
+    References
+    ----------
+    Conneau et al. 2018, Word translation without parallel data, arXiv:1710.04087.
+
+    Examples
+    --------
+    >>> from skgeom.metrics import csls_scorer
+    >>> csls_scorer(5)
+    csls_scorer(5)
+    """
+    return EmbeddingScorer(_recall, k=check_count(k, "k"), metric="csls", name=f"csls_scorer({k})")
+
+
 def get_scorer(name: str) -> EmbeddingScorer:
     """Return a ready-made scorer by its name.
 
@@ -192,6 +268,10 @@ def get_scorer_names() -> list[str]:
     return sorted(_SCORERS)
 
 
+def _recall(Z: Any, Y: Any, **options: Any) -> float:
+    return retrieval_score(Z, Y, **options).recall
+
+
 def _representation(estimator: Any, X: Any, step: str | Callable[[Any, Any], Any]) -> Any:
     """Return the rows that the scorer looks at."""
     if callable(step):
@@ -217,7 +297,15 @@ def _predicts(step: Any) -> bool:
     return is_classifier(step) or is_clusterer(step) or is_outlier_detector(step)
 
 
-def _takes_labels(metric: Callable[..., Any]) -> bool:
+def _placed(values: Any, device: str) -> Any:
+    """Return rows on a device; labels stay where they are."""
+    if len(getattr(values, "shape", ())) < 2:
+        return values
+    check_host(values, device)
+    return place(check_cloud(values), device)
+
+
+def _takes_two(metric: Callable[..., Any]) -> bool:
     parameters = inspect.signature(metric).parameters.values()
     required = [
         p for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
@@ -233,8 +321,9 @@ def _labels(estimator: Any, X: Any, y: Any, labels: Any) -> Any:
     if is_clusterer(estimator) and hasattr(estimator, "predict"):
         return estimator.predict(X)
     raise ValueError(
-        "This scorer needs labels: pass y, route them as labels= with scorer.set_score_request(labels=True) and "
-        "sklearn.set_config(enable_metadata_routing=True), or score a clusterer that can predict."
+        "This scorer needs labels: pass y (for pairs, the rows that belong to those of X), route them as labels= with "
+        "scorer.set_score_request(labels=True) and sklearn.set_config(enable_metadata_routing=True), or score a "
+        "clusterer that can predict."
     )
 
 
@@ -254,6 +343,7 @@ for _row in MEASURES.values():
             _METRICS[_row.name], greater_is_better=False, name=f"neg_{_name}_scorer", **_row.options
         )
 
+paired_cosine_scorer = EmbeddingScorer(paired_cosine, name="paired_cosine_scorer")
 isoscore_scorer = _SCORERS["isoscore"]
 silhouette_scorer = _SCORERS["silhouette"]
 conformity_scorer = _SCORERS["conformity"]

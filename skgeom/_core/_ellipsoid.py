@@ -1,0 +1,66 @@
+"""What makes a cloud an off-centre ellipsoid shell: its radius, its variances and tilt, and its offset."""
+
+from __future__ import annotations
+
+from math import pi
+
+from skgeom._array import float64, namespace, row_blocks, where
+from skgeom._core._angular import norms
+from skgeom._core._moments import AnyMoments, Moments, dense
+from skgeom._core._spectrum import rank_tolerance, ratio, total_variance
+from skgeom._typing import Array
+
+
+def variances(m: AnyMoments) -> Array:
+    """Return the sample variance of each feature (d,)."""
+    xp = namespace(m.mean)
+    squares = xp.linalg.diagonal(m.scatter) if isinstance(m, Moments) else xp.sum(m.root * m.root, axis=0)
+    return squares / (m.n - 1)
+
+
+def separation(a: AnyMoments, b: AnyMoments) -> Array:
+    """Return |μ - ν| / √(σ² + τ²) of each feature (d,): infinite where constants differ, 0 where they are equal."""
+    xp = namespace(a.mean)
+    distance, spread = xp.abs(a.mean - b.mean), xp.sqrt(variances(a) + variances(b))
+    return where((spread == 0) & (distance > 0), xp.inf, ratio(distance, spread))
+
+
+def radii(x: Array, mean: Array) -> Array:
+    """Return the distance of each row to the mean (n,), in float64."""
+    return namespace(x).concat([norms(float64(x[rows, :]) - mean) for rows in row_blocks(x)])
+
+
+def off_diagonal_dominance(m: AnyMoments) -> Array:
+    """Return the mean over features of Σ_{j≠i} |C_ij| / C_ii, over the features that vary."""
+    c = dense(m).scatter
+    xp = namespace(c)
+    own = xp.linalg.diagonal(c)
+    alive = _alive(own, m)
+    return _mean_over(alive, ratio(xp.sum(xp.abs(c), axis=1) - own, where(alive, own, 0.0)))
+
+
+def chance_dominance(m: AnyMoments) -> Array:
+    """Return the off-diagonal dominance expected of independent Gaussian features with the same variances.
+
+    Of n rows, their sample covariances are about N(0, C_ii C_jj / (n - 1)).
+    """
+    v = variances(m)
+    xp = namespace(v)
+    alive = _alive(v, m)
+    deviations = xp.sqrt(where(alive, v, 0.0))
+    relative = ratio(xp.sum(deviations), deviations) - 1
+    return _mean_over(alive, relative) * (2 / (pi * (m.n - 1))) ** 0.5
+
+
+def offset_ratio(m: AnyMoments) -> Array:
+    """Return ‖μ‖ / √tr C."""
+    return ratio(norms(m.mean[None, :])[0], namespace(m.mean).sqrt(total_variance(m)))
+
+
+def _alive(own: Array, m: AnyMoments) -> Array:
+    return own > rank_tolerance(m) * namespace(own).max(own)
+
+
+def _mean_over(alive: Array, values: Array) -> Array:
+    xp = namespace(values)
+    return ratio(xp.sum(where(alive, values, 0.0)), xp.sum(xp.astype(alive, values.dtype)))

@@ -1,0 +1,177 @@
+"""What two clouds in one space say about each other: gaps, paired distances, divergences, paths and class scores.
+
+Gaps are differences of mean unit rows, one vector each, and need no pairs. Mean distances run over tiles of the pairs.
+"""
+
+from __future__ import annotations
+
+from math import pi
+
+from skgeom._array import device_of, float64, namespace, root, row_blocks, to_float, where
+from skgeom._core import _energies
+from skgeom._core._angular import UnitRows, average_cosine, bounded, norms, resultant, row_scaled, shortest_exact
+from skgeom._core._pairs import in_threads, panels, squared_distances
+from skgeom._core._spectrum import ratio
+from skgeom._core._sphere import Chords, angle
+from skgeom._typing import Array
+
+
+def directions(x: Array) -> UnitRows:
+    """Return the rows, up to factors for each row, with their norms, of which some may be zero."""
+    x = bounded(x)
+    lengths = norms(x)
+    if to_float(namespace(x).min(lengths)) < shortest_exact(x):
+        x = row_scaled(x)
+        lengths = norms(x)
+    return UnitRows(x, lengths)
+
+
+def unit_or_zero(rows: UnitRows) -> Array:
+    """Return the rows divided by their norms, zero rows as they are."""
+    return rows.x / where(rows.norms > 0, rows.norms, 1.0)[:, None]
+
+
+def unit_mean(rows: UnitRows) -> Array:
+    """Return the mean of the unit rows (d,), in float64."""
+    n, total = resultant(rows)
+    return total / n
+
+
+def modality_gap(x: UnitRows, y: UnitRows) -> Array:
+    """Return the distance of the mean unit rows of two clouds."""
+    return norms((unit_mean(x) - unit_mean(y))[None, :])[0]
+
+
+def relative_modality_gap(x: UnitRows, y: UnitRows) -> Array:
+    """Return the mean cosine distance of pairs over itself plus the mean cosine distance within the clouds."""
+    paired = _energies.alignment(x, y, 2.0) / 2
+    within = 1 - (average_cosine(x) + average_cosine(y)) / 2
+    return ratio(paired, paired + within)
+
+
+def mean_paired_distance(x: Array, y: Array) -> Array:
+    """Return the mean of ‖x - y‖ over rows that belong together."""
+    xp = namespace(x)
+    return sum(xp.sum(norms(float64(x[b, :]) - float64(y[b, :]))) for b in row_blocks(x)) / x.shape[0]
+
+
+def mean_unpaired_distance(x: Array, y: Array) -> Array:
+    """Return the mean of ‖x - y‖ over rows of two clouds that do not belong together."""
+    n = x.shape[0]
+    return (_sum_across(x, y) / n - mean_paired_distance(x, y)) / (n - 1)
+
+
+def mean_pooled_distance(x: Array, y: Array) -> Array:
+    """Return the mean distance over the pairs of different rows of the union of two clouds of n rows."""
+    n = 2 * x.shape[0]
+    return (2 * _sum_across(x, y) + _sum_within(x) + _sum_within(y)) / (n * (n - 1))
+
+
+def _sum_across(x: Array, y: Array) -> Array:
+    """Return the sum of the distances between the rows of two clouds in float64 around one centre."""
+    xp = namespace(x)
+    slices = panels(x)
+
+    def work(i: int) -> Array:
+        return sum(xp.sum(root(squared_distances(x[slices[i], :], y[columns, :]))) for columns in panels(y))
+
+    return xp.sum(xp.stack(in_threads(x, work, len(slices))))
+
+
+def _sum_within(x: Array) -> Array:
+    """Return the sum of the distances over ordered pairs of rows; tiles above the diagonal count for those below."""
+    xp = namespace(x)
+    slices = panels(x)
+
+    def work(i: int) -> Array:
+        tiles = (root(squared_distances(x[slices[i], :], x[columns, :])) for columns in slices[i:])
+        return sum((2 if j else 1) * xp.sum(tile) for j, tile in enumerate(tiles))
+
+    return xp.sum(xp.stack(in_threads(x, work, len(slices))))
+
+
+def gaussian_divergence(p: Array, q: Array) -> Array:
+    """Return KL(P ‖ Q) of the normal laws with the means and (population) variances of two samples.
+
+    Without spread it is 0 for equal samples, else infinite.
+    """
+    xp = namespace(p)
+    p, q = float64(p), float64(q)
+    p_variance, q_variance, shift = xp.var(p), xp.var(q), xp.mean(p) - xp.mean(q)
+    spread = (p_variance > 0) & (q_variance > 0)
+    equal = (p_variance == 0) & (q_variance == 0) & (shift == 0)
+    p_variance, q_variance = where(spread, p_variance, 1.0), where(spread, q_variance, 1.0)
+    divergence = (xp.log(q_variance / p_variance) + (p_variance + shift**2) / q_variance - 1) / 2
+    return where(spread, divergence, where(equal, 0.0 * shift, xp.inf))
+
+
+def histogram_divergence(p: Array, q: Array, bins: int) -> Array:
+    """Return KL(P ‖ Q) of the histograms of two samples over their common range, half a count added to each bin."""
+    xp = namespace(p)
+    p, q = float64(p), float64(q)
+    low = xp.minimum(xp.min(p), xp.min(q))
+    width = xp.maximum(xp.max(p), xp.max(q)) - low
+    edges = low + width * (xp.arange(1, bins, dtype=p.dtype, device=device_of(p)) / bins)
+    p_shares, q_shares = _histogram(p, edges), _histogram(q, edges)
+    return xp.sum(p_shares * xp.log(p_shares / q_shares))
+
+
+def _histogram(values: Array, edges: Array) -> Array:
+    """Return the smoothed share of the values in each bin, between the inner edges and beyond."""
+    xp = namespace(values)
+    n, bins = values.shape[0], edges.shape[0] + 1
+    below = xp.astype(xp.searchsorted(xp.sort(values), edges), values.dtype)
+    zero = xp.zeros((1,), dtype=values.dtype, device=device_of(values))
+    counts = xp.concat([below, zero + n]) - xp.concat([zero, below])
+    return (counts + 0.5) / (n + 0.5 * bins)
+
+
+def slerp(x: Array, y: Array, chords: Chords, t: Array) -> Array:
+    """Return (sin((1 - t)Ω) x + sin(tΩ) y) / sin Ω for each number in t (..., 1, 1) and each pair of rows (n, d).
+
+    The chords of the unit rows tell the angle Ω; at Ω = 0 the limit is the straight line.
+    """
+    omega = angle(chords)[:, None]
+    return _arc(1 - t, omega) * x + _arc(t, omega) * y
+
+
+def _arc(t: Array, omega: Array) -> Array:
+    """Return sin(tΩ) / sin Ω, and its limit t where Ω is 0."""
+    xp = namespace(t)
+    apart = (omega > 0) & (omega < pi)
+    return where(apart, xp.sin(t * omega) / where(apart, xp.sin(omega), 1.0), t)
+
+
+def contrastive_loss(x: UnitRows, y: UnitRows, temperature: float, batch_size: int) -> Array:
+    """Return the mean over whole batches, at least one, of the symmetric NT-Xent of paired rows."""
+    a = x.x / (x.norms[:, None] * temperature)
+    b = y.x / y.norms[:, None]
+    n = a.shape[0]
+    size = min(batch_size, n)
+    batches = [slice(start, start + size) for start in range(0, n - size + 1, size)]
+    return sum(_energies.nt_xent(a[batch, :], b[batch, :]) for batch in batches) / len(batches)
+
+
+def cosine_scores(rows: UnitRows, embeddings: Array) -> Array:
+    """Return the cosine of each row to each unit class embedding (n, k); 0 for a zero row."""
+    return dot_scores(unit_or_zero(rows), embeddings)
+
+
+def dot_scores(x: Array, embeddings: Array) -> Array:
+    """Return the product of each row with each class embedding (n, k)."""
+    return x @ namespace(x).astype(embeddings, x.dtype).T
+
+
+def distance_scores(x: Array, embeddings: Array) -> Array:
+    """Return 1 - ½‖x - c‖² for each row and each class embedding c (n, k)."""
+    xp = namespace(x)
+    centre = xp.mean(embeddings, axis=0)
+    squares = squared_distances(float64(x) - centre, embeddings - centre)
+    return xp.astype(1 - squares / 2, x.dtype)
+
+
+def softmax(logits: Array, temperature: float) -> Array:
+    """Return the exponentials of the logits over the temperature, divided by their sum in each row."""
+    xp = namespace(logits)
+    e = xp.exp((logits - xp.max(logits, axis=1, keepdims=True)) / temperature)
+    return e / xp.sum(e, axis=1, keepdims=True)

@@ -1,0 +1,220 @@
+"""What all aligners share: pairs come in, their moments determine the map, rows are mapped."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, RegressorMixin
+from sklearn.utils import Tags
+
+from skgeom._array import float64, namespace, to_float
+from skgeom._core import _cross
+from skgeom._core._align import variance_explained
+from skgeom._core._cross import CrossMoments, cross_moments
+from skgeom._core._maps import centred_product
+from skgeom._estimator import GeometryTransformer
+from skgeom._typing import Array
+from skgeom._validation import check_squares, check_target_width, check_targets, check_weights
+
+
+class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, GeometryTransformer):
+    """Base of the aligners: an affine map of the rows of one space, found from the moments of pairs."""
+
+    x_mean_: Array
+    y_mean_: Array
+    coef_: Array
+    intercept_: Array
+    n_samples_seen_: float
+    _cross: CrossMoments
+    _is_flat: bool
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Learn the map from pairs.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Embeddings, one a row.
+        y : array of shape (n_samples, n_targets) or (n_samples,)
+            The target embeddings: row k is the partner of row k of X.
+        sample_weight : array of shape (n_samples,), default=None
+            How often each pair counts.
+
+        Returns
+        -------
+        self
+            The fitted aligner.
+        """
+        self._check_parameters()
+        return self._learn(self._solve_rows(*self._receive_pairs(X, y, sample_weight, reset=True)))
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Add pairs to those seen, and learn from the moments of all of them.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            More embeddings, one a row; a first batch of two at least.
+        y : array of shape (n_samples, n_targets) or (n_samples,)
+            The target embeddings: row k is the partner of row k of X.
+        sample_weight : array of shape (n_samples,), default=None
+            How often each pair counts.
+
+        Returns
+        -------
+        self
+            The fitted aligner.
+        """
+        self._check_parameters()
+        first = not hasattr(self, "_cross")
+        x, t, w = self._receive_pairs(X, y, sample_weight, reset=first)
+        m = self._summary(x, t, w)
+        if not first:
+            m = _cross.merge(_cross.map_arrays(lambda a: self._bring(a, x, "partial_fit"), self._cross), m)
+        self._solve(m)
+        return self._learn(m)
+
+    def transform(self, X: Any) -> Array:
+        """Map rows of the first space.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Embeddings of the first space.
+
+        Returns
+        -------
+        array of shape (n_samples, n_features_out)
+            The mapped rows, in the dtype of X (float32 for halves).
+        """
+        return self._predicted(X, "transform")
+
+    def predict(self, X: Any) -> Array:
+        """Map rows of the first space into the target space.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Embeddings of the first space.
+
+        Returns
+        -------
+        array of shape (n_samples, n_targets) or (n_samples,)
+            The predicted targets, in the dtype of X; of one dimension if `y` was.
+        """
+        z = self._predicted(X, "predict")
+        return z[:, 0] if self._is_flat else z
+
+    def inverse_transform(self, X: Any) -> Array:
+        """Map rows of the target space back: the pseudo-inverse of the map.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_targets)
+            Rows of the target space.
+
+        Returns
+        -------
+        array of shape (n_samples, n_features)
+            Rows of the first space: exact for what `transform` gave if it lost nothing, else the shortest (about the
+            mean) of those that come closest.
+        """
+        z = self._receive_output(X)
+        centred = float64(z) - self._here("y_mean_", z, "inverse_transform")
+        x = centred @ self._backward(z) + self._here("x_mean_", z, "inverse_transform")
+        return self._leave(namespace(z).astype(x, z.dtype))
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        r"""Share of the variance of the targets that the map explains.
+
+        .. math:: R^2 = 1 - \frac{\sum_k w_k \lVert y_k - \hat y_k\rVert^2}{\sum_k w_k \lVert y_k - \bar y\rVert^2},
+
+        the variance-weighted R² of scikit-learn. Unlike the mean over columns it does not depend on the basis of the
+        target space.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Embeddings of the first space.
+        y : array of shape (n_samples, n_targets) or (n_samples,)
+            Their targets.
+        sample_weight : array of shape (n_samples,), default=None
+            How often each pair counts.
+
+        Returns
+        -------
+        float
+            At most 1, best = 1; 0 for the mean of the targets. For targets that are all equal, 1 if they are met
+            exactly and else 0.
+        """
+        x = self._checked(X, reset=False, min_samples=2)
+        t, _ = check_targets(y, x)
+        check_target_width(t, self.coef_.shape[0])
+        x, w = check_weights(sample_weight, self._placed(x))
+        t, _ = check_weights(sample_weight, self._placed(t))
+        return to_float(variance_explained(t, self._mapped(x, "score"), w))
+
+    def _receive_pairs(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> tuple[Array, Array, Array | None]:
+        """Check pairs, bring them to where they are computed, and leave out those of no weight."""
+        x = self._checked(X, reset=reset, min_samples=2 if reset else 1)
+        t, flat = check_targets(y, x)
+        check_squares(x, "X")
+        check_squares(t, "y")
+        if not reset:
+            check_target_width(t, self.coef_.shape[0])
+        self._check_widths(x.shape[1], t.shape[1])
+        minimum = 1.0 if reset else 0.0
+        x, w = check_weights(sample_weight, self._placed(x), minimum=minimum)
+        t, _ = check_weights(sample_weight, self._placed(t), minimum=minimum)
+        self._is_flat = flat
+        return x, t, w
+
+    def _learn(self, m: CrossMoments) -> Self:
+        self._cross = _cross.map_arrays(self._leave, m)
+        self.n_samples_seen_ = m.n
+        return self
+
+    def _set_map(self, coefficients: Array, x_mean: Array, y_mean: Array) -> None:
+        """Keep the map y = (x - x_mean) @ coefficients + y_mean."""
+        self.x_mean_, self.y_mean_ = self._leave(x_mean), self._leave(y_mean)
+        self.coef_ = self._leave(coefficients.T)
+        self.intercept_ = self._leave(y_mean - x_mean @ coefficients)
+        self._n_features_out = coefficients.shape[1]
+
+    def _predicted(self, X: Any, method: str) -> Array:
+        return self._leave(self._mapped(self._receive(X, reset=False), method))
+
+    def _mapped(self, x: Array, method: str) -> Array:
+        """Return the rows x in the target space, where and in the dtype they are."""
+        z = centred_product(x, self._here("x_mean_", x, method), self._here("coef_", x, method).T)
+        return z + namespace(x).astype(self._here("y_mean_", x, method), x.dtype)
+
+    def _backward(self, z: Array) -> Array:
+        """Return the map (n_targets, n_features) from the target space back, where the rows z are."""
+        raise NotImplementedError
+
+    def _summary(self, x: Array, t: Array, w: Array | None) -> CrossMoments:
+        """Return what the solution needs to know of pairs."""
+        return cross_moments(x, t, w)
+
+    def _solve_rows(self, x: Array, t: Array, w: Array | None) -> CrossMoments:
+        """Set the fitted attributes from all pairs at once, and return their moments."""
+        m = self._summary(x, t, w)
+        self._solve(m)
+        return m
+
+    def _solve(self, m: CrossMoments) -> None:
+        """Set the fitted attributes from the moments of all pairs seen."""
+        raise NotImplementedError
+
+    def _check_parameters(self) -> None:
+        """Refuse parameters out of range."""
+        raise NotImplementedError
+
+    def _check_widths(self, d: int, k: int) -> None:
+        """Refuse widths of the two spaces that the map cannot have."""

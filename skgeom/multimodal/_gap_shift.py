@@ -1,0 +1,154 @@
+"""A transformer that moves two modalities towards each other."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import OneToOneFeatureMixin
+
+from skgeom._array import asarray_like, namespace, take_rows, where
+from skgeom._core._angular import norms
+from skgeom._core._moments import mean_of
+from skgeom._core._two_clouds import directions, unit_or_zero
+from skgeom._estimator import GeometryTransformer
+from skgeom._typing import Array
+from skgeom._validation import check_groups, check_known_groups, check_real, check_two_groups
+
+
+class GapShift(OneToOneFeatureMixin, GeometryTransformer):
+    r"""Move two modalities on the sphere along the gap between their centres.
+
+    With :math:`\Delta = \bar u - \bar v` the difference of the means of the unit rows of the first and of the second
+    group,
+
+    .. math:: \tilde u = \frac{u - \lambda \Delta}{\lVert u - \lambda \Delta \rVert}, \qquad
+       \tilde v = \frac{v + \lambda \Delta}{\lVert v + \lambda \Delta \rVert}.
+
+    The shape of each cloud stays, but for the last normalisation. To remove the means altogether, centre each modality:
+    that is `skgeom.preprocessing.GroupCentering`, which with a final `sklearn.preprocessing.Normalizer` is GR-CLIP.
+
+    Parameters
+    ----------
+    lam : float, default=0.5
+        How far each modality moves, in units of the gap: 0 leaves the unit rows where they are, 0.5 makes the centres
+        meet (up to the last normalisation), 1 exchanges their places, and negative numbers widen the gap.
+    device : {None, "cpu", "cuda", "cuda:<index>", "auto"}, default=None
+        Where host data are computed; results and attributes come back as NumPy. None stays where X is.
+
+    Attributes
+    ----------
+    groups_ : list
+        The groups, sorted: two, or one.
+    gap_ : array of shape (n_features,)
+        Δ, from the centre of the second group to that of the first, in float64; its length is the modality gap.
+    n_features_in_, feature_names_in_
+        As in scikit-learn.
+
+    Raises
+    ------
+    TypeError
+        If `lam` is no number.
+    ValueError
+        If X is not a finite matrix, `groups` does not have one entry a row, there are more than two of them, a group at
+        transform was not there at fit, or no groups are given at transform after two at fit.
+
+    See Also
+    --------
+    modality_gap : The length of `gap_`.
+    skgeom.preprocessing.GroupCentering : Subtracts from each modality its mean.
+
+    Notes
+    -----
+    Groups are routed as in `GroupCentering`. Without groups, or with one, there is no gap, and rows are only
+    normalised. Zero rows stay zero, as in `sklearn.preprocessing.Normalizer`, and count as zero in the centres. The
+    code of [1]_ divides Δ by its length before it shifts; the formula here is that of its text.
+
+    References
+    ----------
+    .. [1] Liang et al. 2022, Mind the gap, arXiv:2203.02053.
+    .. [2] Li et al. 2025, Closing the modality gap for mixed modality search, arXiv:2507.19054 (GR-CLIP).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeom.multimodal import GapShift, modality_gap
+    >>> rng = np.random.default_rng(0)
+    >>> X = np.vstack([rng.normal([3, 0, 0], size=(200, 3)), rng.normal([0, 3, 0], size=(200, 3))])
+    >>> groups = np.repeat(["image", "text"], 200)
+    >>> Z = GapShift().fit_transform(X, groups=groups)
+    >>> round(modality_gap(X[:200], X[200:]), 1), round(modality_gap(Z[:200], Z[200:]), 1)
+    (1.3, 0.2)
+    """
+
+    def __init__(self, lam: float = 0.5, *, device: str | None = None) -> None:
+        self.lam = lam
+        self.device = device
+
+    def fit(self, X: Any, y: Any = None, *, groups: Any = None) -> Self:
+        """Learn the gap.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Embeddings of both modalities, one a row.
+        y : ignored
+            For the API.
+        groups : array of shape (n_samples,), default=None
+            Modality of each row; None makes them one, which has no gap.
+
+        Returns
+        -------
+        self
+            The fitted transformer.
+        """
+        check_real(self.lam, "lam")
+        u = unit_or_zero(directions(self._receive(X, reset=True)))
+        self.groups_, codes = check_groups(groups, u.shape[0])
+        check_two_groups(self.groups_)
+        centres = [mean_of(take_rows(u, np.flatnonzero(codes == g))) for g in range(len(self.groups_))]
+        self.gap_ = self._leave(centres[0] - centres[-1])
+        return self
+
+    def fit_transform(self, X: Any, y: Any = None, *, groups: Any = None) -> Array:
+        """Learn the gap of the rows and move them.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Embeddings of both modalities, one a row.
+        y : ignored
+            For the API.
+        groups : array of shape (n_samples,), default=None
+            Modality of each row.
+
+        Returns
+        -------
+        array of shape (n_samples, n_features)
+            Unit rows and zero rows, in the dtype of X (float32 for halves).
+        """
+        return self.fit(X, y, groups=groups).transform(X, groups=groups)
+
+    def transform(self, X: Any, *, groups: Any = None) -> Array:
+        """Move each row along the gap of its modality.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Embeddings of the same space.
+        groups : array of shape (n_samples,), default=None
+            Modality of each row; may be left out if there was one at fit.
+
+        Returns
+        -------
+        array of shape (n_samples, n_features)
+            Unit rows and zero rows, in the dtype of X (float32 for halves).
+        """
+        x = self._receive(X, reset=False)
+        gap = self._here("gap_", x)
+        codes = check_known_groups(groups, x.shape[0], self.groups_)
+        xp = namespace(x)
+        u = unit_or_zero(directions(x))
+        steps = asarray_like(np.where(codes == 0, -self.lam, self.lam)[:, None], u)
+        steps = where(norms(u)[:, None] > 0, steps, 0.0)
+        return self._leave(unit_or_zero(directions(u + steps * xp.astype(gap, u.dtype))))

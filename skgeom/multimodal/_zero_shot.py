@@ -1,0 +1,259 @@
+"""Classification by embeddings of the class names, without a labelled example."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skgeom._array import is_foreign, namespace, to_numpy
+from skgeom._core import _two_clouds
+from skgeom._core._angular import UnitRows, norms
+from skgeom._core._clusters import class_moments, labels_of
+from skgeom._typing import Array
+from skgeom._validation import (
+    check_choice,
+    check_class_directions,
+    check_classes,
+    check_cloud,
+    check_known_classes,
+    check_positive,
+    check_same_kind,
+)
+
+
+class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
+    r"""Classify embeddings by the nearest class embedding, as CLIP does with class names.
+
+    `fit` takes the embeddings of the classes, not labelled examples: one row for each prompt ("a photo of a cat", "a
+    drawing of a cat"), with the class that it names. A query goes to the class of the largest logit
+
+    ============  ============================================  ================================================
+    logits        of the query x and the class embedding c      class embedding of the prompts p
+    ============  ============================================  ================================================
+    "cosine"      :math:`\cos(x, c)`                            mean of the p/‖p‖, divided by its length
+    "dot"         :math:`\langle x, c \rangle`                  mean of the p
+    "distance"    :math:`1 - \tfrac12 \lVert x - c \rVert^2`    mean of the p
+    ============  ============================================  ================================================
+
+    On unit rows, with one unit prompt for each class, the three are the same numbers. Elsewhere "dot" favours long
+    class embeddings, and "distance" is the rule of the nearest mean.
+
+    Parameters
+    ----------
+    logits : {"cosine", "dot", "distance"}, default="cosine"
+        The rule, as above. Only "cosine" ignores the lengths of the rows.
+    temperature : float, default=0.01
+        Probabilities are softmax(logits / temperature); classes do not depend on it. CLIP learnt 0.01 for cosines.
+    aligner : transformer, default=None
+        A fitted transformer that maps queries into the space of the class embeddings before they are classified, for
+        instance an aligner of images to text. Wrap it in `sklearn.frozen.FrozenEstimator`, or `clone`, as in
+        `cross_validate`, forgets what it was fitted to.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The classes, sorted.
+    class_embeddings_ : array of shape (n_classes, n_features)
+        One embedding for each class, in float64, in the library of X.
+    n_features_in_ : int
+        Number of features of the queries.
+    feature_names_in_ : ndarray of str
+        Only without aligner, and if the class embeddings came with names.
+
+    Raises
+    ------
+    TypeError
+        If the temperature is no number.
+    ValueError
+        If X is not a finite matrix, y is not one class for each row, the unit prompts of a class cancel or are all zero
+        (with "cosine"), the temperature is not above 0, the name of the logits is unknown, or queries differ from the
+        class embeddings in width, library or device.
+    sklearn.exceptions.NotFittedError
+        If the aligner is not fitted.
+
+    Warns
+    -----
+    UserWarning
+        If a query is zero, with "cosine".
+
+    See Also
+    --------
+    sklearn.neighbors.NearestCentroid : The rule of the nearest mean, with other metrics.
+    sklearn.frozen.FrozenEstimator : Keeps a fitted aligner through `clone`.
+
+    Notes
+    -----
+    Of equal class embeddings, and of equal logits, the first class wins. Labels are NumPy arrays whatever the library;
+    logits and probabilities stay in the library and on the device of the queries, in their dtype. Invariant to rotation
+    of the space. O(n d k) time.
+
+    References
+    ----------
+    .. [1] Radford et al. 2021, Learning transferable visual models from natural language supervision, arXiv:2103.00020.
+    .. [2] Tyshchuk et al. 2023, On isotropy of multimodal embeddings, doi:10.3390/info14070392 (the three logits).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeom.multimodal import ZeroShotClassifier
+    >>> prompts = np.array([[1.0, 0.1], [1.0, -0.1], [0.0, 2.0]])
+    >>> classifier = ZeroShotClassifier().fit(prompts, ["cat", "cat", "dog"])
+    >>> classifier.predict(np.array([[3.0, 1.0], [1.0, 9.0]]))
+    array(['cat', 'dog'], dtype='<U3')
+    >>> classifier.predict_proba(np.array([[1.0, 1.0]]))
+    array([[0.5, 0.5]])
+    """
+
+    def __init__(self, *, logits: str = "cosine", temperature: float = 0.01, aligner: Any = None) -> None:
+        self.logits = logits
+        self.temperature = temperature
+        self.aligner = aligner
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Learn one embedding for each class.
+
+        Parameters
+        ----------
+        X : array of shape (n_prompts, n_features)
+            Embeddings of the prompts, one a row, at least one for each class.
+        y : array of shape (n_prompts,)
+            The class that each names.
+
+        Returns
+        -------
+        self
+            The fitted classifier.
+        """
+        check_choice(self.logits, ("cosine", "dot", "distance"), "logits")
+        check_positive(self.temperature, "temperature")
+        x = check_cloud(X, min_samples=1)
+        validate_data(self, X, y, skip_check_array=True)
+        self.classes_, codes = check_classes(y, x.shape[0])
+        if self.aligner is not None:
+            check_is_fitted(self.aligner)
+            self.n_features_in_ = self.aligner.n_features_in_
+        if self.logits == "cosine":
+            self.class_embeddings_ = _mean_directions(x, codes, self.classes_)
+        else:
+            self.class_embeddings_ = class_moments(x, labels_of(codes)).mean
+        self._first_of_equals = _first_of_equals(to_numpy(self.class_embeddings_))
+        return self
+
+    def decision_function(self, X: Any) -> Array:
+        """Return the logits, before the temperature.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            The queries.
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes), or (n_samples,) for two classes
+            The logits; for two classes the logit of the second less that of the first.
+        """
+        logits = self._logits(X)
+        return logits[:, 1] - logits[:, 0] if self.classes_.size == 2 else logits
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return the softmax of the logits over the temperature.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            The queries.
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes)
+            Probabilities of the classes, in the order of `classes_`; each row sums to 1.
+        """
+        return _two_clouds.softmax(self._logits(X), float(self.temperature))
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the class of the largest logit.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            The queries.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            The classes; the first of those with equal logits.
+        """
+        logits = self._logits(X)
+        best = to_numpy(namespace(logits).argmax(logits, axis=1))
+        return self.classes_[self._first_of_equals[best]]
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the share of queries that go to their class.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            The queries.
+        y : array of shape (n_samples,)
+            Their classes, each of which must have been there at fit.
+        sample_weight : array of shape (n_samples,), default=None
+            Weights of the queries.
+
+        Returns
+        -------
+        float
+            The accuracy, in [0, 1], best = 1.
+        """
+        check_is_fitted(self)
+        check_known_classes(y, self.classes_)
+        return super().score(X, to_numpy(y) if is_foreign(y) else y, sample_weight=sample_weight)
+
+    def _logits(self, X: Any) -> Array:
+        x = self._queries(X)
+        check_same_kind(x, self.class_embeddings_, ("X", "the class embeddings"))
+        if self.logits == "cosine":
+            rows = _two_clouds.directions(x)
+            _warn_of_zero_rows(rows)
+            return _two_clouds.cosine_scores(rows, self.class_embeddings_)
+        rule = _two_clouds.dot_scores if self.logits == "dot" else _two_clouds.distance_scores
+        return rule(x, self.class_embeddings_)
+
+    def _queries(self, X: Any) -> Array:
+        """Return the queries in the space of the class embeddings."""
+        check_is_fitted(self)
+        if self.aligner is not None:
+            return check_cloud(self.aligner.transform(X), name="The aligned X", min_samples=1)
+        x = check_cloud(X, min_samples=1)
+        validate_data(self, X, reset=False, skip_check_array=True)
+        return x
+
+
+def _warn_of_zero_rows(rows: UnitRows) -> None:
+    zeros = int(np.sum(to_numpy(rows.norms) == 0))
+    if zeros:
+        warnings.warn(
+            f"X has {zeros} zero row{'s'[: zeros > 1]}, without direction: all cosines are 0 and the first class wins.",
+            stacklevel=4,
+        )
+
+
+def _unit(x: Array) -> Array:
+    return _two_clouds.unit_or_zero(_two_clouds.directions(x))
+
+
+def _first_of_equals(rows: np.ndarray) -> np.ndarray:
+    """Return the position of the first row equal to each, between which a matrix product may round otherwise."""
+    _, first, which = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    return first[which.ravel()]
+
+
+def _mean_directions(x: Array, codes: np.ndarray, classes: np.ndarray) -> Array:
+    """Return the mean of the unit rows of each class, divided by its length, in float64."""
+    means = class_moments(x, labels_of(codes), prepare=_unit).mean
+    lengths = norms(means)
+    check_class_directions(to_numpy(lengths), classes)
+    return means / lengths[:, None]

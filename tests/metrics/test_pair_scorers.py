@@ -1,0 +1,96 @@
+"""Scorers of aligned pairs: what they score, what they pick, what they refuse."""
+
+import pickle
+
+import numpy as np
+import pytest
+from numpy.random import default_rng
+from numpy.testing import assert_allclose
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skgeom.alignment import LstsqAligner, ProcrustesAligner
+from skgeom.metrics import csls_scorer, paired_cosine, paired_cosine_scorer, recall_scorer, retrieval_score
+
+SCORERS = [recall_scorer(1), recall_scorer(5), csls_scorer(1), paired_cosine_scorer]
+
+
+def pairs(n=80, d=12, noise=0.7):
+    rng = default_rng(0)
+    y = rng.normal(size=(n, d))
+    rotation = np.linalg.qr(rng.normal(size=(d, d)))[0]
+    return y @ rotation + noise * rng.normal(size=(n, d)), y
+
+
+def test_the_scores_are_those_of_the_mapped_rows():
+    x, y = pairs()
+    aligner = ProcrustesAligner().fit(x[:40], y[:40])
+    mapped = aligner.transform(x[40:])
+    assert recall_scorer(3)(aligner, x[40:], y[40:]) == retrieval_score(mapped, y[40:], k=3).recall
+    assert csls_scorer(3)(aligner, x[40:], y[40:]) == retrieval_score(mapped, y[40:], k=3, metric="csls").recall
+    assert paired_cosine_scorer(aligner, x[40:], y[40:]) == paired_cosine(mapped, y[40:])
+
+
+def test_the_paired_cosine_is_a_mean_of_cosines():
+    x, y = pairs()
+    cosines = np.sum(x * y, axis=1) / np.linalg.norm(x, axis=1) / np.linalg.norm(y, axis=1)
+    assert_allclose(paired_cosine(x, y), cosines.mean(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("scorer", SCORERS, ids=repr)
+def test_they_work_in_cross_validation_of_a_pipeline(scorer):
+    x, y = pairs()
+    scores = cross_validate(make_pipeline(StandardScaler(), ProcrustesAligner()), x, y, scoring=scorer, cv=4)
+    assert 0 < scores["test_score"].mean() <= 1
+
+
+@pytest.mark.parametrize("scorer", SCORERS, ids=repr)
+def test_a_search_takes_several_and_refits_by_one(scorer):
+    x, y = pairs()
+    scoring = {"this": scorer, "r2": "r2"}
+    search = GridSearchCV(LstsqAligner(), {"alpha": [0.1, 10.0]}, scoring=scoring, refit="this", cv=3).fit(x, y)
+    assert search.score(x, y) == scorer(search, x, y)
+
+
+@pytest.mark.parametrize("scorer", SCORERS, ids=repr)
+def test_they_pickle_and_have_a_name(scorer):
+    x, y = pairs()
+    aligner = ProcrustesAligner().fit(x, y)
+    again = pickle.loads(pickle.dumps(scorer))
+    assert repr(again) == repr(scorer)
+    assert again(aligner, x, y) == scorer(aligner, x, y)
+
+
+def test_names_say_what_is_scored():
+    names = ["recall_scorer(1)", "recall_scorer(5)", "csls_scorer(1)", "paired_cosine_scorer"]
+    assert [repr(s) for s in SCORERS] == names
+
+
+@pytest.mark.parametrize("scorer", SCORERS, ids=repr)
+def test_pairs_may_live_in_any_library(scorer, backend):
+    x, y = pairs()
+    expected = scorer(ProcrustesAligner().fit(x, y), x, y)
+    given = backend.asarray(x), backend.asarray(y)
+    assert_allclose(scorer(ProcrustesAligner().fit(*given), *given), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("scorer", SCORERS, ids=repr)
+def test_missing_targets_are_an_error_in_words(scorer):
+    x, y = pairs()
+    with pytest.raises(ValueError, match=r"pass y \(for pairs, the rows that belong to those of X\)"):
+        scorer(ProcrustesAligner().fit(x, y), x)
+
+
+@pytest.mark.parametrize(("k", "error"), [(0, ValueError), (1.5, TypeError), ("1", TypeError)])
+@pytest.mark.parametrize("make", [recall_scorer, csls_scorer])
+def test_bad_cutoffs_are_refused(make, k, error):
+    with pytest.raises(error, match="k must be"):
+        make(k)
+
+
+def test_a_plain_regressor_is_no_map_whose_rows_can_be_scored():
+    x, y = pairs()
+    with pytest.raises(ValueError, match="features"):
+        recall_scorer(1)(Ridge().fit(x[:, :5], y), x[:, :5], y)
