@@ -11,6 +11,10 @@ from skgeom._core._spectrum import rank_tolerance, ratio, total_variance
 from skgeom._typing import Array
 
 
+_DEAD = 1e-12
+"""Share of the largest variance below which a feature is constant up to rounding."""
+
+
 def variances(m: AnyMoments) -> Array:
     """Return the sample variance of each feature (d,)."""
     xp = namespace(m.mean)
@@ -58,7 +62,8 @@ def offset_ratio(m: AnyMoments) -> Array:
 
 
 def _alive(own: Array, m: AnyMoments) -> Array:
-    return own > rank_tolerance(m) * namespace(own).max(own)
+    """Return which features vary: the rounding of a dead one in float32 survives its conversion to float64."""
+    return own > max(rank_tolerance(m), _DEAD) * namespace(own).max(own)
 
 
 def _mean_over(alive: Array, values: Array) -> Array:

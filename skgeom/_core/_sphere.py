@@ -75,9 +75,13 @@ def angle(chords: Chords) -> Array:
 def chords_of(u: Array, v: Array) -> Chords:
     """Return the chords between rows of two arrays of unit rows, row by row."""
     xp = namespace(u)
-    minus = _cut(xp.sum((u - v) ** 2, axis=1))
+    minus = _squares(u - v)
     is_opposite = to_float(xp.max(minus)) > 3.99
-    return Chords(minus, _cut(xp.sum((u + v) ** 2, axis=1)) if is_opposite else 4 - minus)
+    return Chords(minus, _squares(u + v) if is_opposite else 4 - minus)
+
+
+def _squares(chords: Array) -> Array:
+    return _cut(namespace(chords).vecdot(chords, chords))
 
 
 def _cut(squares: Array) -> Array:

@@ -269,7 +269,7 @@ def get_scorer_names() -> list[str]:
 
 
 def _recall(Z: Any, Y: Any, **options: Any) -> float:
-    return retrieval_score(Z, Y, **options).recall
+    return float(retrieval_score(Z, Y, **options).recall)
 
 
 def _representation(estimator: Any, X: Any, step: str | Callable[[Any, Any], Any]) -> Any:

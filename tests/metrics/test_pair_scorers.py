@@ -8,9 +8,10 @@ from numpy.random import default_rng
 from numpy.testing import assert_allclose
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, cross_validate
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skgeom._core._angular import unit
 from skgeom.alignment import LstsqAligner, ProcrustesAligner
 from skgeom.metrics import csls_scorer, paired_cosine, paired_cosine_scorer, recall_scorer, retrieval_score
 
@@ -94,3 +95,38 @@ def test_a_plain_regressor_is_no_map_whose_rows_can_be_scored():
     x, y = pairs()
     with pytest.raises(ValueError, match="features"):
         recall_scorer(1)(Ridge().fit(x[:, :5], y), x[:, :5], y)
+
+
+# Real pairs
+
+
+def halves(x, y):
+    n = len(x) // 2
+    return (x[:n], y[:n]), (x[n:], y[n:])
+
+
+def test_recall_chooses_the_strength_of_a_ridge_on_real_pairs(data_folder):
+    image, text = np.load(data_folder / "modality_gap_pairs.npz")["clip"].astype(np.float64)
+    for x, y, unmapped, least in ((text, image, 0.608, 0.58), (image, text, 0.660, 0.62)):
+        train, test = halves(x, y)
+        assert_allclose(retrieval_score(*test).recall, unmapped, atol=5e-4)
+        alphas = {"alpha": np.logspace(-2, 4, 13)}
+        search = GridSearchCV(LstsqAligner(prior="identity"), alphas, scoring=recall_scorer(1)).fit(*train)
+        assert search.score(*test) >= least
+        assert recall_scorer(1)(ProcrustesAligner().fit(*train), *test) < 0.3
+        assert recall_scorer(1)(LstsqAligner().fit(*train), *test) < 0.3
+
+
+@pytest.mark.parametrize(("language", "least"), [("es", 0.54), ("de", 0.50), ("fr", 0.63), ("it", 0.50)])
+def test_recall_chooses_the_better_of_two_aligners(data_folder, language, least):
+    data = np.load(data_folder / "stsb_parallel_minilm.npz")
+    order = default_rng(0).permutation(len(data["X_en"]))
+    x, y = (unit(data[f"X_{name}"].astype(np.float64)[order]) for name in (language, "en"))
+    n = len(x) - 2693
+    candidates = [ProcrustesAligner(), LstsqAligner(), ProcrustesAligner(center=True)]
+    pipeline = Pipeline([("align", ProcrustesAligner())])
+    search = GridSearchCV(pipeline, {"align": candidates}, scoring=recall_scorer(1), cv=2).fit(x[:n], y[:n])
+    plain = [recall_scorer(1)(a.fit(x[:n], y[:n]), x[n:], y[n:]) for a in candidates[:2]]
+    assert plain[1] >= least
+    assert search.best_params_["align"].center
+    assert search.score(x[n:], y[n:]) >= max(plain)

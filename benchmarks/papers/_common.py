@@ -1,0 +1,171 @@
+"""What both scripts share: paired data that can be had, files of the user, and Markdown tables."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from textwrap import fill
+from typing import NamedTuple
+
+import numpy as np
+
+from skgeom.datasets import load_reverse_dictionary
+
+CLIP_FILE = "modality_gap_pairs.npz"
+MOMENTS_FILE = "clip_vitl14_whitening.npz"
+TRANSLATIONS_FILE = "stsb_parallel_minilm.npz"
+
+
+class Pairs(NamedTuple):
+    """Two clouds whose rows belong together, and the names of the two modalities."""
+
+    name: str
+    x: np.ndarray
+    y: np.ndarray
+    modalities: tuple[str, str] = ("image", "text")
+
+
+class Moments(NamedTuple):
+    """Mean, variances along the principal axes and the axes (in columns) of one cloud."""
+
+    mean: np.ndarray
+    variances: np.ndarray
+    axes: np.ndarray
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """The covariance matrix."""
+        return self.axes * self.variances @ self.axes.T
+
+
+class Report:
+    """Text that is printed at once and kept for a file."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+
+    def add_heading(self, text: str) -> None:
+        """Print a heading and keep it."""
+        self._add(f"## {text}")
+
+    def add(self, *paragraphs: str) -> None:
+        """Print paragraphs, their lines filled anew, and keep them; those that begin with a star are a list."""
+        filled = [
+            fill(" ".join(p.split()), 100, subsequent_indent="  " if p.startswith("*") else "") for p in paragraphs
+        ]
+        self._add(("\n" if paragraphs[0].startswith("*") else "\n\n").join(filled))
+
+    def add_table(self, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """Print a table and keep it."""
+        self._add(table(header, rows))
+
+    def write(self, path: str | None) -> None:
+        """Write all parts to a file, if there is one to write to."""
+        if path:
+            Path(path).write_text("\n\n".join(self.parts) + "\n", encoding="utf-8")
+
+    def _add(self, text: str) -> None:
+        self.parts.append(text)
+        print(f"{text}\n", flush=True)
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table with columns of even width; the first column to the left, the others to the right."""
+    lines = [tuple(header), *map(tuple, rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    rule = ["-" * widths[0], *(f"{'-' * (w - 1)}:" for w in widths[1:])]
+
+    def line(cells: Sequence[str]) -> str:
+        first, *others = zip(cells, widths, strict=True)
+        return f"| {' | '.join([first[0].ljust(first[1]), *(c.rjust(w) for c, w in others)])} |"
+
+    return "\n".join([line(lines[0]), line(rule), *map(line, lines[1:])])
+
+
+def arguments(script: str, description: str) -> argparse.ArgumentParser:
+    """Return the command line that both scripts have in common."""
+    p = argparse.ArgumentParser(prog=f"python -m benchmarks.papers.{script}", description=description)
+    p.add_argument("--data", default=os.environ.get("SKGEOM_DATA"), help=f"folder of {CLIP_FILE} and {MOMENTS_FILE}")
+    p.add_argument("--images", metavar="FILE", help="your image features, .npy (n, d), as for COCO")
+    p.add_argument("--texts", metavar="FILE", help="your text features, .npy (n, d): row k belongs to row k of images")
+    p.add_argument("--out", metavar="FILE", help="write the tables to this file, too")
+    return p
+
+
+def clip_pairs(folder: str | None, key: str, name: str, modalities: tuple[str, str] = ("image", "text")) -> list[Pairs]:
+    """Return one of the published sets of pairs, or nothing where the file is not there."""
+    path = found(folder, CLIP_FILE)
+    if path is None:
+        return []
+    with np.load(path) as stored:
+        x, y = stored[key]
+    return [Pairs(name, x, y, modalities)]
+
+
+def vit_l14_moments(folder: str | None) -> dict[str, Moments]:
+    """Return the moments of raw ViT-L/14 embeddings of images and texts, or nothing where the file is not there.
+
+    The file has W = V diag(λ^-1/2), so λ_k = 1/‖w_k‖²: W itself must not be inverted, the text side has no full rank.
+    """
+    path = found(folder, MOMENTS_FILE)
+    if path is None:
+        return {}
+    moments = {}
+    with np.load(path) as stored:
+        for modality in ("image", "text"):
+            w = stored[f"W_{modality}"].astype(np.float64)
+            lengths = np.linalg.norm(w, axis=0)
+            moments[modality] = Moments(stored[f"mean_{modality}"].astype(np.float64), lengths**-2.0, w / lengths)
+    return moments
+
+
+def gaussian_rows(moments: Moments, n: int) -> np.ndarray:
+    """Draw rows of a Gaussian cloud with given moments."""
+    z = np.random.default_rng(0).standard_normal((n, moments.variances.size))
+    return moments.mean + z * np.sqrt(moments.variances) @ moments.axes.T
+
+
+def dictionary_pairs(n: int | None = None) -> Pairs:
+    """Return definitions and nouns of the reverse dictionary, n of them drawn at random; raw, not of unit length."""
+    nouns = load_reverse_dictionary()
+    rows = np.random.default_rng(0).permutation(len(nouns.data))[:n]
+    return Pairs("dictionary", nouns.data[rows], nouns.lemma[rows], ("definition", "noun"))
+
+
+def user_pairs(images: str | None, texts: str | None) -> list[Pairs]:
+    """Return the pairs in the files of the user, or nothing without them."""
+    if images is None and texts is None:
+        return []
+    if images is None or texts is None:
+        raise SystemExit("--images and --texts come together: expected two files, got one.")
+    x, y = np.load(images), np.load(texts)
+    if x.shape != y.shape or x.ndim != 2:
+        raise SystemExit(f"Expected paired features of one shape (n, d), got {x.shape} and {y.shape}.")
+    return [Pairs("your pairs", x, y)]
+
+
+def labels(path: str, rows: int, classes: int) -> np.ndarray:
+    """Return the classes in a file, checked against the rows that they belong to and the number of classes."""
+    c = np.load(path)
+    if c.shape != (rows,) or c.dtype.kind not in "iu" or not 0 <= c.min() <= c.max() < classes:
+        raise SystemExit(f"{path}: expected {rows} whole numbers from 0 to {classes - 1}, one for each image.")
+    return c
+
+
+def found(folder: str | None, name: str) -> Path | None:
+    """Return the path of a file in a folder, or None if there is none."""
+    path = Path(folder or "") / name
+    return path if folder and path.exists() else None
+
+
+def unit(x: np.ndarray) -> np.ndarray:
+    """Return rows of length one, in float64."""
+    x = x.astype(np.float64)
+    return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
+def missing(folder: str | None, name: str) -> str:
+    """Return the sentence that says that a file is not there."""
+    return f"Skipped: no {name} in {folder or 'a folder named by --data or SKGEOM_DATA'}."
