@@ -11,7 +11,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 
 from skgeom.datasets import load_reverse_dictionary
-from skgeom.metrics import average_cosine, conformity
+from skgeom.metrics import average_cosine, conformity, retrieval_score
+from skgeom.multimodal import modality_gap
 from skgeom.preprocessing import GroupCentering, GroupWhitening, Whitening
 
 N_SPLITS = 5
@@ -25,17 +26,13 @@ def stacked(rows):
 
 
 def gap(Z):
-    """Return the modality gap: the distance between the means of the unit rows of both halves."""
-    gloss, lemma = np.split(normalize(Z), 2)
-    return np.linalg.norm(gloss.mean(axis=0) - lemma.mean(axis=0))
+    """Return the modality gap of both halves."""
+    return modality_gap(*np.split(Z, 2))
 
 
 def recalls(Z):
     """Return the share of definitions whose noun is the nearest, and is among the ten nearest, by cosine."""
-    gloss, lemma = np.split(normalize(Z), 2)
-    cosines = gloss @ lemma.T
-    rank = (cosines > np.diag(cosines)[:, None]).sum(axis=1)
-    return np.array([(rank < 1).mean(), (rank < 10).mean()])
+    return retrieval_score(*np.split(Z, 2), k=[1, 10]).recall
 
 
 X, side = stacked(splits[0][0])

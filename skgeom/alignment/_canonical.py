@@ -140,7 +140,7 @@ class CCAAligner(Aligner):
 
         Returns
         -------
-        array of shape (n_samples, n_components_)
+        array of shape (n_samples, `n_components_`)
             Shared coordinates, in the dtype of X (float32 for halves).
         """
         x = self._receive(X, reset=False)
@@ -156,7 +156,7 @@ class CCAAligner(Aligner):
 
         Returns
         -------
-        array of shape (n_samples, n_components_)
+        array of shape (n_samples, `n_components_`)
             Shared coordinates, in the dtype of y (float32 for halves).
         """
         t = self._receive_targets(y)
@@ -168,7 +168,7 @@ class CCAAligner(Aligner):
 
         Parameters
         ----------
-        X : array of shape (n_samples, n_components_)
+        X : array of shape (n_samples, `n_components_`)
             Shared coordinates.
 
         Returns
@@ -183,7 +183,7 @@ class CCAAligner(Aligner):
 
         Parameters
         ----------
-        X : array of shape (n_samples, n_components_)
+        X : array of shape (n_samples, `n_components_`)
             Shared coordinates.
 
         Returns
