@@ -10,7 +10,6 @@ from skgeom._core._moments import AnyMoments, Moments, dense
 from skgeom._core._spectrum import rank_tolerance, ratio, total_variance
 from skgeom._typing import Array
 
-
 _DEAD = 1e-12
 """Share of the largest variance below which a feature is constant up to rounding."""
 
