@@ -13,17 +13,19 @@ from typing import Any
 
 __version__ = version("scikit-embedding-geometry")
 
-_PACKAGES = ("alignment", "datasets", "metrics", "multimodal", "preprocessing")
+_PACKAGES = ("alignment", "datasets", "metrics", "multimodal", "optim", "preprocessing")
 
 _HOMES = {
     "AllButTheTop": "preprocessing",
     "CCAAligner": "alignment",
     "DoubleEllipsoid": "multimodal",
+    "EmbeddingOptimizer": "optim",
     "GapShift": "multimodal",
     "GroupCentering": "preprocessing",
     "GroupWhitening": "preprocessing",
     "LstsqAligner": "alignment",
     "ProcrustesAligner": "alignment",
+    "SphereDispersion": "optim",
     "Whitening": "preprocessing",
     "ZeroShotClassifier": "multimodal",
     "average_cosine_scorer": "metrics",

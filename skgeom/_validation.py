@@ -415,6 +415,33 @@ def check_terms(objective: Any, names: Iterable[str]) -> list[tuple[Any, float |
     return [(term, check_real(objective[term], f"The weight of {term!r}")) for term in terms]
 
 
+def check_sphere_rows(parameter: Any) -> Array:
+    """Return the norms (n,) of the rows of a parameter that is to move on spheres, found in float64.
+
+    Raises
+    ------
+    TypeError
+        If it is not of float32 or float64.
+    ValueError
+        If it is no finite matrix, or a row is zero.
+    """
+    xp = namespace(parameter)
+    if parameter.dtype not in (xp.float32, xp.float64):
+        raise TypeError(f"Rows on spheres must be float32 or float64, got {parameter.dtype}: convert the parameter.")
+    if parameter.ndim != 2:
+        raise ValueError(
+            f"Each parameter must be a matrix with a point in each row, got shape {tuple(parameter.shape)}: reshape it, "
+            "or leave it to another optimizer."
+        )
+    lengths = norms(float64(parameter))
+    if not bool(xp.all(xp.isfinite(lengths))):
+        raise ValueError("A parameter contains NaN or infinity: rows on spheres must be finite.")
+    if not bool(xp.all(lengths > 0)):
+        row = int(xp.argmin(lengths))
+        raise ValueError(f"Row {row} of a parameter is zero, and a sphere of radius 0 has no directions: drop the row.")
+    return xp.astype(lengths, parameter.dtype)
+
+
 def check_gradient(value: Any, name: str) -> None:
     """Refuse the value of an objective that is no 0-d tensor, or has no gradient."""
     if not hasattr(value, "requires_grad") or value.ndim:
@@ -732,6 +759,14 @@ def check_fitted_kind(estimator: Any, x: Array, fitted: Array, method: str = "tr
         raise ValueError(
             f"Inputs passed to {type(estimator).__name__}.{method}() must use the same namespace and the same device "
             f"as those passed to fit(). Got {kind_of(x)}, and fit() had {kind_of(fitted)}. Convert X, or fit again."
+        )
+
+
+def check_columns(x: Array, least: int) -> None:
+    """Refuse rows of too few features for a sphere of directions."""
+    if x.shape[1] < least:
+        raise ValueError(
+            f"X has n_features = {x.shape[1]}, and {least} is the least that leaves a sphere to move on: add columns."
         )
 
 

@@ -126,6 +126,7 @@ def test_public_names_exist_are_sorted_and_documented(package):
 @pytest.mark.parametrize("package", PACKAGES)
 def test_packages_hide_everything_but_their_public_names(package):
     module = import_module(package)
+    assert all(hasattr(module, name) for name in module.__all__)
     visible = {name for name in vars(module) if not name.startswith("_")}
     assert visible == set(module.__all__)
 

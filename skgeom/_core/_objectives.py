@@ -1,0 +1,250 @@
+"""Objectives that shape labelled and isotropic spaces: sums over classes, spectra, triplets, with their gradients.
+
+Values come from the data alone; where a gradient is wanted it is computed beside them and attached. None needs an
+eigenvector, whose gradient is infinite where eigenvalues are equal, which is where isotropy leads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+from typing import TypeAlias
+
+from skgeom._array import (
+    add_rows,
+    as_data,
+    asarray_like,
+    device_of,
+    float64,
+    namespace,
+    root,
+    row_blocks,
+    take_rows,
+    wants_gradient,
+    where,
+    with_gradients,
+)
+from skgeom._core import _spectrum
+from skgeom._core._angular import UnitRows, average_cosine
+from skgeom._core._clusters import ClassMoments, Labels, class_moments, unsorted
+from skgeom._core._moments import AnyMoments, ThinMoments, dense, mean_of, moments
+from skgeom._core._pairs import in_threads, squared_distances
+from skgeom._core._spectrum import ratio
+from skgeom._typing import Array
+
+Weigh: TypeAlias = Callable[[Array, slice], Array]
+"""From the distances (b, n) of anchors of one class to all rows, and the range of this class, their weights."""
+
+
+def silhouette_objective(x: Array, labels: Labels) -> Array:
+    """Return Σ ± ‖x_i - x_j‖² over the ordered pairs, minus within a class and plus between classes.
+
+    This is 2n Σ ‖x_i - μ‖² - 4 Σ n_ω WSS_ω, with WSS_ω the scatter of a class about its own mean.
+    """
+    data = as_data(x)
+    xp, n = namespace(data), data.shape[0]
+    m = class_moments(data, labels)
+    centre = _mean_of_classes(m)
+    offsets = m.mean - centre
+    share = n - 2 * m.n
+    value = 2 * xp.sum(share * m.within + n * m.n * xp.vecdot(offsets, offsets))
+    if not wants_gradient(x):
+        return with_gradients(value, [x], [])
+    codes, pull = _codes(data, labels), 8 * m.n[:, None] * offsets
+    parts = []
+    for rows in row_blocks(data):
+        centred = float64(data[rows, :]) - centre
+        slope = 4 * xp.take(share, codes[rows])[:, None] * centred + xp.take(pull, codes[rows], axis=0)
+        parts.append(xp.astype(slope, data.dtype))
+    return with_gradients(value, [x], [xp.concat(parts)])
+
+
+def classifier_objective(x: Array, labels: Labels, c: Array | None) -> Array:
+    """Return Σ_i Σ_ω ± ⟨x_i, c_ω⟩, plus for the own class and minus for the others; c (k, d) are by default the means.
+
+    With s_ω the sum of a class this is Σ_ω ⟨s_ω, 2 c_ω - Σ c⟩.
+    """
+    data = as_data(x)
+    xp = namespace(data)
+    m = class_moments(data, labels)
+    directions = m.mean if c is None else float64(as_data(c))
+    sums = m.n[:, None] * m.mean
+    to_rows = 2 * directions - xp.sum(directions, axis=0)
+    to_directions = 2 * sums - xp.sum(sums, axis=0)
+    value, sources = xp.sum(sums * to_rows), [x] if c is None else [x, c]
+    if not wants_gradient(*sources):
+        return with_gradients(value, sources, [])
+    if c is None:
+        to_rows = to_rows + to_directions / m.n[:, None]
+    gradient = xp.take(xp.astype(to_rows, data.dtype), _codes(data, labels), axis=0)
+    return with_gradients(value, sources, [gradient, to_directions][: len(sources)])
+
+
+def isotropy_objective(x: Array) -> Array:
+    """Return the cosine between the variances of the principal directions and the vector of ones: √(PR / d)."""
+    m = moments(as_data(x))
+    pr = _spectrum.participation_ratio(m)
+    value = (pr / m.mean.shape[0]) ** 0.5
+    return _with_slope(x, m, value, ratio(value, 2 * pr))
+
+
+def isoscore(x: Array) -> Array:
+    """Return the IsoScore, with a gradient that is finite, and 0, at isotropy and without spread."""
+    m = moments(as_data(x))
+    return _with_slope(x, m, _spectrum.isoscore(m), _slope_of_isoscore(m))
+
+
+def isoscore_star(x: Array, c0: Array | None, zeta: float) -> Array:
+    """Return the IsoScore of (1 - ζ)C + ζC₀, where C₀ is a constant, or by default (tr C / d) I.
+
+    With the default, 1/PR* = (1 - ζ)²/PR + (1 - (1 - ζ)²)/d.
+    """
+    m = moments(as_data(x))
+    slope = _slope_of_isoscore(m)
+    if c0 is not None:
+        c0 = as_data(c0)
+        return _with_slope(x, m, _spectrum.isoscore_star(m, c0, zeta), slope, c0, zeta)
+    value = _spectrum.isoscore_star(m, None, zeta)
+    shrunk = 1 + (m.mean.shape[0] - 1) * value
+    return _with_slope(x, m, value, slope * ((1 - zeta) * ratio(shrunk, _spectrum.participation_ratio(m))) ** 2)
+
+
+def triplet_objective(x: Array, labels: Labels) -> Array:
+    """Return -Σ max(‖a - p‖ - ‖a - n‖, 0) over all triplets of an anchor a, a row p of its class and n of another.
+
+    With the distances of an anchor sorted, the triplets of each positive that count are the negatives before it.
+    """
+    return _over_anchors(x, labels, _triplet_weights)
+
+
+def triplet_bound(x: Array, labels: Labels) -> Array:
+    """Return Σ (‖a - n‖ - ‖a - p‖) over the same triplets, which is at least their objective."""
+    return _over_anchors(x, labels, _triplet_counts)
+
+
+def cosine_regularizer(rows: UnitRows) -> Array:
+    """Return Σ_{i ≠ j} cos / n²."""
+    return average_cosine(rows) * (1 - 1 / rows.x.shape[0])
+
+
+def retention(x: Array, start: Array) -> Array:
+    """Return the mean of ‖x - x₀‖² over the rows."""
+    xp = namespace(x)
+    return xp.mean(xp.sum((float64(x) - float64(start)) ** 2, axis=1))
+
+
+def _mean_of_classes(m: ClassMoments) -> Array:
+    """Return the mean of all rows, formed around the mean of the first class."""
+    xp = namespace(m.mean)
+    origin = m.mean[0, :]
+    return origin + xp.sum(m.n[:, None] * (m.mean - origin), axis=0) / xp.sum(m.n)
+
+
+def _codes(x: Array, labels: Labels) -> Array:
+    """Return the class code of each row."""
+    return unsorted(asarray_like(labels.codes, x, dtype=namespace(x).int64), labels)
+
+
+def _slope_of_isoscore(m: AnyMoments) -> float:
+    """Return the derivative of IsoScore by the participation ratio; the score of one dimension is constant."""
+    d = m.mean.shape[0]
+    return 1 / (d - 1) if d > 1 else 0.0
+
+
+def _with_slope(
+    x: Array, m: AnyMoments, value: Array, slope: Array | float, c0: Array | None = None, zeta: float = 0.0
+) -> Array:
+    """Return a function of the participation ratio of (1 - ζ)C + ζC₀, given its value and its derivative by the ratio.
+
+    Where PR = t²/f, with t and f the trace and the squared norm of this covariance, and X is centred,
+    ∇PR = 4 (1 - ζ) t / ((n - 1) f) · (X - (t/f) X C). In units of t nothing overflows; without spread it is 0.
+    """
+    if not wants_gradient(x):
+        return with_gradients(value, [x], [])
+    xp, data = namespace(m.mean), as_data(x)
+    rows = m.root if isinstance(m, ThinMoments) and c0 is None else None
+    products = dense(m).scatter if rows is None else rows @ rows.T
+    c = products * ((1 - zeta) / (m.n - 1)) + (0.0 if c0 is None else zeta * c0)
+    t = xp.linalg.trace(c)
+    c = ratio(c, t)
+    f = xp.sum(c * c)
+    identity = xp.eye(c.shape[0], dtype=c.dtype, device=device_of(c))
+    g = ratio(4 * (1 - zeta) * slope / (m.n - 1) * (identity - ratio(c, f)), f * t)
+    gradient = _centred(data, m.mean) @ xp.astype(g, data.dtype) if rows is None else g @ rows
+    return with_gradients(value, [x], [gradient])
+
+
+def _centred(x: Array, mean: Array) -> Array:
+    """Return x less its mean in the precision of x: what rounding took from the mean is subtracted on its own."""
+    xp = namespace(x)
+    pivot = xp.astype(mean, x.dtype)
+    return (x - pivot) - xp.astype(mean - float64(pivot), x.dtype)
+
+
+def _anchors(x: Array, labels: Labels) -> list[tuple[slice, slice]]:
+    """Cut rows in order of class where there are triplets: all rows of a class, and a block of them, for each block."""
+    blocks: list[tuple[slice, slice]] = []
+    stop = 0
+    for size in map(int, labels.sizes):
+        start, stop = stop, stop + size
+        if 1 < size < x.shape[0]:
+            parts = row_blocks(x[start:stop, :], columns=x.shape[0], n_blocks=8)
+            blocks += [(slice(start, stop), slice(start + part.start, start + part.stop)) for part in parts]
+    return blocks
+
+
+def _triplet_weights(distances: Array, own: slice) -> Array:
+    """Return minus the negatives nearer than each positive, and the positives farther than each negative."""
+    xp = namespace(distances)
+    order = xp.argsort(distances, axis=1, stable=False)
+    is_negative = (order < own.start) | (order >= own.stop)
+    negatives = xp.cumulative_sum(xp.astype(is_negative, distances.dtype), axis=1)
+    place = xp.arange(1, order.shape[1] + 1, dtype=distances.dtype, device=device_of(distances))
+    weights = xp.where(is_negative, negatives - place + (own.stop - own.start), -negatives)
+    return xp.take_along_axis(weights, xp.argsort(order, axis=1, stable=False), axis=1)
+
+
+def _triplet_counts(distances: Array, own: slice) -> Array:
+    """Return minus the triplets of each positive, and those of each negative."""
+    xp = namespace(distances)
+    n, n_own = distances.shape[1], own.stop - own.start
+    row = xp.arange(n, device=device_of(distances))
+    is_own = (row >= own.start) & (row < own.stop)
+    return where(is_own, n_own - n, xp.full_like(distances[0, :], float(n_own - 1)))
+
+
+def _over_anchors(x: Array, labels: Labels, weigh: Weigh) -> Array:
+    """Return the sum of the weighted distances of all anchors to all rows, where small steps change no weight.
+
+    With p the weights over the distances, the gradient of a row is Σ p (x - y) over the rows y it meets as anchor and
+    as one of the others. A column of ones beside the rows sums the p. What p is at contact does not matter.
+    """
+    data, with_gradient = as_data(x), wants_gradient(x)
+    xp = namespace(data)
+    rows = float64(take_rows(data, labels.order)) - mean_of(data)
+    with_ones = xp.concat([rows, xp.ones_like(rows[:, :1])], axis=1)
+    anchors, pulls, lock = _anchors(rows, labels), [0.0 * with_ones], Lock()
+
+    def work(i: int) -> Array:
+        own, block = anchors[i]
+        d = _distances(rows, block)
+        weights = weigh(d, own)
+        if with_gradient:
+            p = weights / where(d > 0, d, 1.0)
+            of_others, of_anchors = p.T @ with_ones[block, :], p @ with_ones
+            with lock:
+                pulls[0] = add_rows(pulls[0] + of_others, block, of_anchors)
+        return xp.sum(weights * d)
+
+    parts = in_threads(rows, work, len(anchors)) if anchors else []
+    total = sum(parts, 0.0 * rows[0, 0])
+    gradients = [unsorted(pulls[0][:, -1:] * rows - pulls[0][:, :-1], labels)] if with_gradient else []
+    return with_gradients(total, [x], gradients)
+
+
+def _distances(x: Array, block: slice) -> Array:
+    """Return the distances of a block of rows to all rows; pairs of a row with itself are close, and stand apart."""
+    xp = namespace(x)
+    sides = (slice(0, block.start), block, slice(block.stop, x.shape[0]))
+    squares = xp.concat([squared_distances(x[block, :], x[side, :]) for side in sides], axis=1)
+    return root(xp.clip(squares, min=0.0))

@@ -1,0 +1,68 @@
+"""How far rows are from the uniform law on the sphere, seen through random circles and random points.
+
+Seen from one plane, directions are angles on a circle, and the best evenly spaced angles for them are known: in order,
+around their mean. Sorted once, they give both the sliced dispersion and the Wasserstein distance to the uniform law.
+"""
+
+from __future__ import annotations
+
+from math import pi
+
+from skgeom._array import as_data, asarray_like, float64, namespace, row_blocks, wants_gradient, with_gradients
+from skgeom._core._angular import UnitRows, unit
+from skgeom._core._spectrum import ratio
+from skgeom._core._sphere import angle, chords_of
+from skgeom._typing import Array
+
+
+def on_planes(x: Array, planes: Array) -> tuple[Array, Array]:
+    """Return the coordinates (m, n) of rows x (n, d) in planes (2, m, d), each spanned by two orthonormal vectors."""
+    return planes[0, :, :] @ x.T, planes[1, :, :] @ x.T
+
+
+def on_axes(x: Array, first: Array, second: Array) -> tuple[Array, Array]:
+    """Return the coordinates (m, n) of rows in the planes of two axes, given by their positions (m,)."""
+    xp = namespace(x)
+    return xp.take(x, first, axis=1).T, xp.take(x, second, axis=1).T
+
+
+def sliced_dispersion(a: Array, b: Array) -> Array:
+    """Return ½ Σ (θ - θ*)², averaged over planes, with θ the angles of the points (a, b) (m, n) in each plane.
+
+    The θ* are the nearest evenly spaced angles: mean θ + 2π/n · (rank - (n - 1)/2). The residues θ - θ* are the
+    gradient by θ, and do not depend on where the circle is cut. A point at the origin has no angle and no gradient.
+    """
+    u, v = (float64(as_data(side)) + 0.0 for side in (a, b))  # which makes -0.0, whose angle can be π, 0.0
+    xp = namespace(u)
+    m, n = u.shape
+    theta = xp.atan2(v, u)
+    rank = xp.argsort(xp.argsort(theta, axis=1), axis=1)
+    residue = theta - 2 * pi / n * float64(rank)
+    residue = residue - xp.mean(residue, axis=1, keepdims=True)
+    value = xp.sum(residue * residue) / (2 * m)
+    if not wants_gradient(a, b):
+        return with_gradients(value, [a], [])
+    turn = ratio(residue / m, u * u + v * v)
+    return with_gradients(value, [a, b], [-turn * v, turn * u])
+
+
+def spherical_sliced_wasserstein(a: Array, b: Array) -> Array:
+    """Return W₂² to the uniform law of a circle of length 1, averaged: 2 · sliced / (n (2π)²) + 1/(12 n²)."""
+    n = a.shape[1]
+    return sliced_dispersion(a, b) * (2 / (n * (2 * pi) ** 2)) + 1 / (12 * n * n)
+
+
+def lloyd(rows: UnitRows, points: Array) -> Array:
+    """Return the mean over points (m, d) in float64 of the squared angle to the nearest row."""
+    xp = namespace(rows.x)
+    owners = xp.take(rows.x, _owners(rows, points), axis=0)
+    return xp.mean(angle(chords_of(unit(float64(owners)), unit(points))) ** 2)
+
+
+def _owners(rows: UnitRows, points: Array) -> Array:
+    """Return the position of the row nearest to each point."""
+    x, length = map(as_data, rows)
+    xp = namespace(x)
+    u, points = x / length[:, None], xp.astype(as_data(points), x.dtype)
+    parts = [xp.argmax(points[block, :] @ u.T, axis=1) for block in row_blocks(points, columns=x.shape[0])]
+    return asarray_like(xp.concat(parts), rows.x, dtype=namespace(rows.x).int64)

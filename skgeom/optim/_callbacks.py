@@ -1,0 +1,61 @@
+"""scikit-learn's callbacks, from 1.9 on: progress bars, scores and early stopping that watch each update."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # scikit-learn before 1.9 has none, and an estimator without `set_callbacks` says so
+    CallbackSupportMixin = object
+
+    def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the method as it is."""
+        return method
+
+
+__all__ = ["Updates", "WithUpdates", "with_callbacks"]
+
+
+class WithUpdates(CallbackSupportMixin):
+    """Base of estimators whose `fit` is a number of updates, each a task that callbacks see."""
+
+    def _updates(self, max_iter: int, X: Any, y: Any) -> Updates:
+        """Open the task of the fit, once, at its start."""
+        opens = hasattr(self, "_init_callback_context")
+        return Updates(self, self._init_callback_context(max_subtasks=max_iter) if opens else None, X, y)
+
+
+class Updates:
+    """The tasks of one fit; without callbacks nothing happens."""
+
+    def __init__(self, estimator: Any, context: Any, X: Any, y: Any) -> None:
+        self.estimator = estimator
+        self.context = context
+        self.data = {"X": X, "y": y}
+        self._current: Any = None
+        if context is not None:
+            context.call_on_fit_task_begin(estimator=estimator, **self.data)
+
+    def begin(self) -> None:
+        """Open the task of an update."""
+        if self.context is not None:
+            self._current = self.context.subcontext(task_name="update")
+            self._current.call_on_fit_task_begin(estimator=self.estimator, **self.data)
+
+    def end(self, attributes: Callable[[], dict[str, Any]]) -> bool:
+        """Close the task of an update, and return whether a callback wants to stop.
+
+        The function makes the fitted attributes of this moment, where a callback asks for them.
+        """
+        if self.context is None:
+            return False
+        return self._current.call_on_fit_task_end(
+            estimator=self.estimator, reconstruction_attributes=attributes, **self.data
+        )
+
+    def close(self) -> None:
+        """Close the task of the fit."""
+        if self.context is not None:
+            self.context.call_on_fit_task_end(estimator=self.estimator, reconstruction_attributes={}, **self.data)

@@ -1,0 +1,338 @@
+"""EmbeddingOptimizer: rows, or a map of rows, moved by gradients of stated objectives under watch."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Self
+
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import Tags
+from sklearn.utils.metaestimators import available_if
+
+from skgeom._array import asarray_like
+from skgeom._estimator import GeometryTransformer
+from skgeom._typing import Array
+from skgeom._validation import (
+    check_choice,
+    check_count,
+    check_flag,
+    check_pair_rows,
+    check_positive,
+    check_real,
+)
+from skgeom.optim._callbacks import WithUpdates, with_callbacks
+from skgeom.optim._constraint import CONSTRAINTS, on_spheres, radii
+from skgeom.optim._history import History
+from skgeom.optim._requirement import load
+
+_FITTED = ("embedding_", "map_", "coef_", "intercept_", "classes_")
+_SUPERVISED = {"cross_entropy", "binary_cross_entropy"}
+
+
+class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTransformer):
+    r"""Optimise an embedding under objectives, and record its geometry on the way.
+
+    Minimises :math:`\sum_k w_k f_k` over the rows themselves, or over a linear map of them, with Adam or plain
+    gradient steps. With the defaults it is the experiment of [1]_: embeddings are trained under the cross-entropy of a
+    linear classifier, and IsoScore and silhouette are measured, exactly, after each update.
+
+    Parameters
+    ----------
+    objective : str, callable or dict, default="cross_entropy"
+        What is minimised. A name: "cross_entropy" (`y` holds class labels) or "binary_cross_entropy" (`y` is a
+        multi-label indicator), both of a linear head that is trained along, or a loss of this package: "isoscore",
+        "silhouette_objective", "uniformity", "retention" (stay near the start) and so on; those of labelled rows take
+        the clusters of `y`, "alignment" and "nt_xent" take target embeddings as `y`. A callable: a loss of this package
+        with other parameters, ``functools.partial(loss, ...)``, or your own ``f(embedding)``, or ``f(embedding, y)`` if
+        it has a parameter of that name, from a Torch tensor (n_samples, n_features) to a 0-d tensor. A dict from names
+        or callables to weights :math:`w_k`: negative weights maximise. Without a dict, what is named is made better:
+        it is minimised if less is better, as of callables of your own, else maximised.
+    parametrization : {"points", "linear"}, default="points"
+        "points" moves the rows: like `sklearn.manifold.TSNE` there is `fit_transform` but no `transform` of new rows.
+        "linear" learns a square matrix W, from the identity on, and maps x to x W: `transform` takes new rows, so the
+        optimiser can be a step of a Pipeline.
+    constraint : {None, "sphere", "fixed_norm"}, default=None
+        "sphere": rows have norm 1, from the start on. "fixed_norm": each keeps the norm it has in X. Points then move
+        along great circles (see `RiemannianAdam`); a linear map is followed by the change of norms.
+    fit_intercept : bool, default=True
+        Whether the linear head has an intercept. (The model of polarity in [1]_ has none.)
+    optimizer : {"adam", "sgd"}, default="adam"
+        Adam with the usual moments (.9, .999), or plain gradient descent.
+    learning_rate : float, default=1e-3
+        Size of the updates.
+    max_iter : int, default=1000
+        Number of updates.
+    batch_size : int, default=None
+        Number of rows (of pairs, if there are) in each update, drawn without replacement in epochs that drop what is
+        left. None takes all.
+    monitor : str, callable, list of these or None, default=("isoscore", "silhouette")
+        What is measured: names as in the table of measures, or callables ``f(embedding)`` or ``f(embedding, y)`` that
+        get the rows (as NumPy array, or as tensor on a GPU) and `y` as passed. "silhouette" stands for
+        "silhouette_score". Measures of labelled rows take the clusters from `y`: its classes, or the distinct rows of
+        an indicator; without such `y` they are left out.
+    monitor_every : int, default=1
+        Measure and record the start, every so many updates, and the end.
+    tol : float, default=None
+        Stop early if the loss has not fallen more than `tol` below its lowest for 10 updates; with batches, the mean
+        loss over an epoch for 10 epochs. None never stops.
+    warm_start : bool, default=False
+        Go on from the rows or the map, and the head, of the fit before; the moments of Adam and the history start
+        anew.
+    device : {None, "cpu", "cuda", "cuda:<index>", "auto"}, default=None
+        Where host data are computed; None stays where X is.
+    random_state : int, RandomState instance or None, default=None
+        Draws the start of the head, the batches and random objectives. The global generator of Torch is not touched.
+    verbose : int, default=0
+        1 prints about ten lines a fit, 2 one for each record.
+
+    Attributes
+    ----------
+    embedding_ : array of shape (n_samples, n_features)
+        With "points", the rows where they came to rest, in the library of X.
+    map_ : ndarray of shape (n_features, n_features)
+        With "linear", the matrix W.
+    coef_ : ndarray of shape (n_outputs, n_features) or (n_outputs, 2 * n_features)
+        Weights of the linear head, where there is one; the second with `pairs`.
+    intercept_ : ndarray of shape (n_outputs,)
+        Its intercepts; zeros without.
+    classes_ : ndarray of shape (n_classes,)
+        The class labels, where `y` holds such.
+    history_ : History
+        What was recorded: ``history_["isoscore"]``, ``history_.loss``, ``history_.to_frame()``.
+    n_iter_ : int
+        Number of updates done.
+    loss_ : float
+        Loss of the state that is kept.
+    was_interrupted_ : bool
+        Whether the fit ended by an interrupt (Ctrl-C).
+    n_features_in_, feature_names_in_
+        As in scikit-learn.
+
+    Raises
+    ------
+    TypeError
+        If an objective or a monitor is neither a name nor a callable, or a parameter is of the wrong kind.
+    ValueError
+        If X is not a finite matrix of two rows at least, a name is unknown, a weight is not finite, `y` is missing, has
+        one class only or is not what the objective needs, `pairs` are out of range, a parameter is out of range, or
+        rows are zero under a constraint or a measure of angles.
+    ImportError
+        At fit, if Torch is not installed.
+    RuntimeError
+        If a GPU is asked for and none is visible.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the fit was interrupted (Ctrl-C), the loss became infinite or NaN, or it rose above its start: the state of
+        the lowest loss and the history are kept, and the message says which. Also if `tol` is given and `max_iter`
+        updates were not enough.
+
+    See Also
+    --------
+    isotropy_cluster_frontier : The trade-off between isotropy and clusters.
+    skgeom.preprocessing.Whitening : The most isotropic map in closed form.
+
+    Notes
+    -----
+    With `pairs`, as in natural-language inference, `y` belongs to pairs of rows: the head, objectives of labelled rows
+    and monitors of labelled rows see the two rows side by side; all else sees the rows (the conventions of [1]_).
+
+    Iteration t of the history is the state after t updates, and its loss the one that update t + 1 descends, of a batch
+    if there are batches. The lowest loss is looked for at each update, and its state copied at most about a hundred
+    times a fit.
+
+    With batches, Adam also moves the rows outside a batch, by their momentum, as it does in a layer of Torch; under a
+    constraint rows outside rest. A callable with y gets class codes, an indicator or targets, as a tensor, and the
+    rows it gets belong to y unless there are pairs.
+
+    Memory is that of Adam, four times the rows (or W), plus the state kept; the monitors measure all rows each time,
+    and are usually the larger share of the time: a silhouette takes O(n² d). Rows are float32 or float64 throughout,
+    as X is. On one machine, the same seed gives the same result; on a GPU, pairs may differ by rounding.
+
+    The head starts uniform in ±1/√d, as `torch.nn.Linear` does. `map_`, `coef_` and `intercept_` are NumPy arrays: a
+    pickled linear optimiser transforms without Torch. Callbacks of scikit-learn 1.9 (``set_callbacks``) see each update
+    as a task, and can stop the fit.
+
+    References
+    ----------
+    .. [1] Mickus, Grönroos & Attieh 2024, Isotropy, clusters, and classifiers, arXiv:2402.03191.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skgeom.optim import EmbeddingOptimizer
+    >>> X, y = load_digits(return_X_y=True)
+    >>> optimizer = EmbeddingOptimizer(learning_rate=0.1, max_iter=20, monitor_every=10, random_state=0)
+    >>> Z = optimizer.fit_transform(X[:300] / 16, y[:300] % 2)
+    >>> history = optimizer.history_
+    >>> history.iteration
+    array([ 0, 10, 20])
+    >>> bool(history["silhouette"][-1] > 0.5), bool(history["isoscore"][-1] < history["isoscore"][0])
+    (True, True)
+    """
+
+    def __init__(
+        self,
+        objective: Any = "cross_entropy",
+        *,
+        parametrization: str = "points",
+        constraint: str | None = None,
+        fit_intercept: bool = True,
+        optimizer: str = "adam",
+        learning_rate: float = 1e-3,
+        max_iter: int = 1000,
+        batch_size: int | None = None,
+        monitor: Any = ("isoscore", "silhouette"),
+        monitor_every: int = 1,
+        tol: float | None = None,
+        warm_start: bool = False,
+        device: str | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.objective = objective
+        self.parametrization = parametrization
+        self.constraint = constraint
+        self.fit_intercept = fit_intercept
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.max_iter = max_iter
+        self.batch_size = batch_size
+        self.monitor = monitor
+        self.monitor_every = monitor_every
+        self.tol = tol
+        self.warm_start = warm_start
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.array_api_support = False
+        names = self.objective if isinstance(self.objective, dict) else [self.objective]
+        tags.target_tags.required = any(isinstance(name, str) and name in _SUPERVISED for name in names)
+        return tags
+
+    @with_callbacks
+    def fit(self, X: Any, y: Any = None, *, pairs: Any = None) -> Self:
+        """Optimise.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            The embeddings to start from, one a row.
+        y : array of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Class labels, a multi-label indicator or target embeddings, as the objective needs; one for each pair where
+            there are pairs. Where the objective needs none, it serves the monitors.
+        pairs : array of shape (n_pairs, 2), default=None
+            Two positions of rows for each entry of `y`: the pairs that are classified.
+
+        Returns
+        -------
+        self
+            The fitted optimiser.
+        """
+        self._check_parameters()
+        training = load("_training")
+        x = self._checked(X, reset=True, min_samples=2)
+        run = training.Training(self, x, y, None if pairs is None else check_pair_rows(pairs, x.shape[0]))
+        updates = self._updates(self.max_iter, X, y)
+        outcome = run.run(updates)
+        for name in _FITTED:
+            self.__dict__.pop(name, None)
+        for name, value in run.attributes().items():
+            setattr(self, name, value)
+        self.history_ = History([term.name for term in run.terms], run.monitors.names, run.history)
+        self.n_iter_ = outcome.n_iter
+        self.loss_ = outcome.loss
+        self.was_interrupted_ = outcome.was_interrupted
+        self._warn(outcome)
+        updates.close()
+        return self
+
+    def fit_transform(self, X: Any, y: Any = None, *, pairs: Any = None) -> Array:
+        """Optimise, and return the embedding.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            The embeddings to start from, one a row.
+        y : array of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Class labels, a multi-label indicator or target embeddings, as the objective needs.
+        pairs : array of shape (n_pairs, 2), default=None
+            Two positions of rows for each entry of `y`.
+
+        Returns
+        -------
+        array of shape (n_samples, n_features)
+            `embedding_`, or with "linear" the mapped rows.
+        """
+        self.fit(X, y, pairs=pairs)
+        return self.embedding_ if hasattr(self, "embedding_") else self._mapped(X)
+
+    def transform(self, X: Any) -> Array:
+        """Map rows; with ``parametrization="linear"`` only.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Embeddings of the same space.
+
+        Returns
+        -------
+        array of shape (n_samples, n_features)
+            The mapped rows, in the dtype and library of X.
+        """
+        return self._mapped(X)
+
+    def _mapped(self, X: Any) -> Array:
+        x = self._receive(X, reset=False)
+        z = x @ asarray_like(self.map_, x)
+        radius = radii(x, self.constraint)
+        return self._leave(z if radius is None else on_spheres(z, radius))
+
+    def _check_parameters(self) -> None:
+        check_choice(self.parametrization, ("points", "linear"), "parametrization")
+        check_choice(self.constraint, CONSTRAINTS, "constraint")
+        check_choice(self.optimizer, ("adam", "sgd"), "optimizer")
+        check_flag(self.fit_intercept, "fit_intercept")
+        check_flag(self.warm_start, "warm_start")
+        check_positive(self.learning_rate, "learning_rate")
+        check_count(self.max_iter, "max_iter")
+        check_count(self.monitor_every, "monitor_every")
+        if self.batch_size is not None:
+            check_count(self.batch_size, "batch_size", low=2)
+        if self.tol is not None:
+            check_real(self.tol, "tol", 0)
+        check_count(int(self.verbose) if isinstance(self.verbose, bool) else self.verbose, "verbose", low=0)
+
+    def _warn(self, outcome: Any) -> None:
+        if outcome.trouble:
+            message = (
+                f"Optimisation stopped after {outcome.n_iter} updates because {outcome.trouble}. The state after "
+                f"{outcome.kept} updates, with the lowest loss found ({outcome.loss:.5g}), and the history are kept. "
+                f"If nobody interrupted it, try a learning_rate below {self.learning_rate:g}."
+            )
+        elif self.tol is not None and outcome.n_iter == self.max_iter and not outcome.converged:
+            message = (
+                f"The loss still falls by more than tol={self.tol:g} after max_iter={self.max_iter} updates. "
+                "Increase max_iter, or tol."
+            )
+        else:
+            return
+        warnings.warn(message, ConvergenceWarning, stacklevel=4)
+
+
+def _takes_new_rows(optimizer: EmbeddingOptimizer) -> bool:
+    if optimizer.parametrization == "linear":
+        return True
+    raise AttributeError(
+        'parametrization="points" moves the rows of X themselves and has no transform of new rows: '
+        'use fit_transform, or parametrization="linear".'
+    )
+
+
+# After the class, since scikit-learn wraps `transform` for set_output while the class is made, and would lose this.
+EmbeddingOptimizer.transform = available_if(_takes_new_rows)(EmbeddingOptimizer.transform)  # type: ignore[method-assign]

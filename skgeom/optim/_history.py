@@ -1,0 +1,97 @@
+"""What an optimisation recorded on its way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+
+class History(Mapping[str, np.ndarray]):
+    """Columns of numbers, one row for each recorded iteration: the `history_` of the optimisers.
+
+    A mapping from the name of a column to its values, with the columns as attributes ``iteration`` and ``loss`` for
+    the two that are always there.
+
+    Parameters
+    ----------
+    terms, monitors : sequence of str
+        Names of the columns of the terms of the loss, and of the monitors.
+    rows : sequence of sequences of float
+        Iteration, loss, terms and monitors of each recorded iteration.
+
+    Attributes
+    ----------
+    iteration : array of shape (n_records,), int64
+        Number of updates done before the row was recorded: 0 is the start.
+    loss : array of shape (n_records,)
+        The minimised total.
+    terms : tuple of str
+        Names of the columns that hold the terms of the loss, not weighted.
+    monitors : tuple of str
+        Names of the columns that hold the monitors.
+
+    Examples
+    --------
+    >>> from skgeom.optim import History
+    >>> history = History(["uniformity"], ["isoscore"], [(0, -1.0, -1.0, 0.2), (1, -1.5, -1.5, 0.3)])
+    >>> history["isoscore"], list(history)
+    (array([0.2, 0.3]), ['iteration', 'loss', 'uniformity', 'isoscore'])
+    """
+
+    def __init__(self, terms: Sequence[str], monitors: Sequence[str], rows: Sequence[Sequence[float]]) -> None:
+        self.terms = tuple(terms)
+        self.monitors = tuple(monitors)
+        names = ("iteration", "loss", *self.terms, *self.monitors)
+        values = np.array(rows, dtype=np.float64).reshape(len(rows), len(names))
+        self._columns = {name: np.ascontiguousarray(values[:, i]) for i, name in enumerate(names)}
+        self._columns["iteration"] = self._columns["iteration"].astype(np.int64)
+
+    @property
+    def iteration(self) -> np.ndarray:
+        """Number of updates done before each row was recorded."""
+        return self._columns["iteration"]
+
+    @property
+    def loss(self) -> np.ndarray:
+        """The minimised total."""
+        return self._columns["loss"]
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """Return a column."""
+        return self._columns[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        """Return the number of columns."""
+        return len(self._columns)
+
+    def __repr__(self) -> str:
+        return f"History({', '.join(self)}; {self.iteration.size} records)"
+
+    def to_frame(self) -> Any:
+        """Return the columns as a pandas frame.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row for each recorded iteration.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        return frame_of(self._columns)
+
+
+def frame_of(columns: Mapping[str, Any]) -> Any:
+    """Return columns of equal length as a pandas frame."""
+    try:
+        from pandas import DataFrame
+    except ImportError as error:
+        raise ImportError("to_frame needs pandas, which is not installed: pip install pandas") from error
+    return DataFrame(dict(columns))

@@ -1,0 +1,98 @@
+"""Exact measures of a space while it changes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+from skgeom._array import as_data, namespace, take_rows, to_float
+from skgeom._core._clusters import Labels
+from skgeom._core._registry import MEASURES, Cloud, Measure
+from skgeom._typing import Array
+from skgeom._validation import check_named, check_unit_rows
+
+SHORT_NAMES = {"silhouette": "silhouette_score", "calinski_harabasz": "calinski_harabasz_score", "dunn": "dunn_index"}
+
+_OF_DIRECTIONS = ("unit_rows", "nearest_chords", "log_partition")
+
+
+def chosen(monitor: Any) -> list[Any]:
+    """Return the names and functions that are asked for.
+
+    Raises
+    ------
+    TypeError
+        If one is neither a name nor a callable.
+    ValueError
+        If a name is unknown, or one stands there twice.
+    """
+    return check_named(() if monitor is None else monitor, [*MEASURES, *SHORT_NAMES], "monitor")
+
+
+class Monitors:
+    """Measures by name, and functions of the rows, computed together so that they share what they need.
+
+    Measures of labelled rows see the concatenated rows of the pairs, where there are pairs, and all others the rows.
+    """
+
+    def __init__(self, monitor: Any, labels: Callable[[], Labels] | None, pairs: Any, y: Any) -> None:
+        kept = [one for one in chosen(monitor) if labels is not None or not _needs_labels(one)]
+        self.names = unique_names(kept)
+        self._measures = [_measure(one) if isinstance(one, str) else one for one in kept]
+        self._labels = labels() if labels is not None and any(map(_needs_labels, kept)) else None
+        self._pairs = pairs
+        self._y = y
+
+    def check_rows(self, x: Array) -> None:
+        """Refuse rows without a direction where one is measured."""
+        if any(isinstance(one, Measure) and one.summary in _OF_DIRECTIONS for one in self._measures):
+            check_unit_rows(x)
+
+    def __call__(self, z: Array) -> list[float]:
+        """Return the value of each monitor for the rows z."""
+        z = as_data(z)
+        cloud = Cloud(z, self._labels if self._pairs is None else None)
+        apart = self._pairs is not None and self._labels is not None
+        labelled = Cloud(_joined(z, self._pairs), self._labels) if apart else cloud
+        return [self._value(one, cloud, labelled) for one in self._measures]
+
+    def _value(self, monitor: Any, cloud: Cloud, labelled: Cloud) -> float:
+        if isinstance(monitor, Measure):
+            return to_float(monitor(labelled if monitor.needs_labels else cloud))
+        return float(monitor(cloud.x, y=self._y) if takes_y(monitor) else monitor(cloud.x))
+
+
+def unique_names(given: Iterable[Any], taken: Iterable[str] = ("iteration", "loss")) -> list[str]:
+    """Return the names of measures and functions, numbered where one comes again."""
+    names: list[str] = []
+    for one in given:
+        name = one if isinstance(one, str) else _name_of(one)
+        used = {*taken, *names}
+        free = (f"{name}_{i}" for i in range(2, len(used) + 3))
+        names.append(name if name not in used else next(other for other in free if other not in used))
+    return names
+
+
+def takes_y(function: Callable[..., Any]) -> bool:
+    """Tell whether a function has a parameter y."""
+    return "y" in inspect.signature(function).parameters
+
+
+def _name_of(function: Any) -> str:
+    if isinstance(function, partial):
+        return _name_of(function.func)
+    return getattr(function, "__name__", type(function).__name__)
+
+
+def _needs_labels(monitor: Any) -> bool:
+    return isinstance(monitor, str) and _measure(monitor).needs_labels
+
+
+def _measure(name: str) -> Measure:
+    return MEASURES[SHORT_NAMES.get(name, name)]
+
+
+def _joined(z: Array, pairs: Any) -> Array:
+    return namespace(z).concat([take_rows(z, pairs[:, 0]), take_rows(z, pairs[:, 1])], axis=1)

@@ -1,0 +1,71 @@
+"""What an optimisation moves: the rows themselves, or a linear map of them."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from skgeom._array import is_foreign, to_numpy
+from skgeom.optim._constraint import on_spheres
+
+
+class Space(Protocol):
+    """The rows of an embedding as a function of tensors that change."""
+
+    parameter: Tensor
+    n_rows: int
+
+    def rows(self, index: Tensor | None) -> Tensor:
+        """Return the rows at some positions, or all."""
+
+
+class Points:
+    """Rows that move by themselves."""
+
+    def __init__(self, start: Tensor) -> None:
+        self.parameter = start.clone().requires_grad_()
+        self.n_rows = start.shape[0]
+
+    def rows(self, index: Tensor | None) -> Tensor:
+        """Return the rows at some positions, or all."""
+        return self.parameter if index is None else self.parameter.index_select(0, index)
+
+
+class LinearMap:
+    """Rows x W, then brought to the norms asked for, if any."""
+
+    def __init__(self, x: Tensor, w: Tensor, radius: Tensor | None) -> None:
+        self.x = x
+        self.radius = radius
+        self.parameter = w.clone().requires_grad_()
+        self.n_rows = x.shape[0]
+
+    def rows(self, index: Tensor | None) -> Tensor:
+        """Return the mapped rows at some positions, or all."""
+        x, radius = self.x, self.radius
+        if index is not None:
+            x, radius = x.index_select(0, index), None if radius is None else radius.index_select(0, index)
+        z = x @ self.parameter
+        return z if radius is None else on_spheres(z, radius)
+
+
+def as_tensor(x: Any, device: str | None) -> Tensor:
+    """Return an array as a tensor: of Torch or CuPy where it is, of other libraries from the host."""
+    if isinstance(x, Tensor):
+        return x.detach()
+    if hasattr(x, "__cuda_array_interface__"):
+        return torch.as_tensor(x, device="cuda")
+    return torch.tensor(to_numpy(x) if is_foreign(x) else x, device=_device(device))
+
+
+def _device(name: str | None) -> torch.device:
+    if name in (None, "cpu") or (name == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise RuntimeError(
+            f"device={name!r} was asked for, but Torch sees no GPU. Install a CUDA build of Torch on a machine with "
+            'an NVIDIA driver, or pass device="auto" to fall back to the CPU.'
+        )
+    return torch.device("cuda" if name == "auto" else str(name))

@@ -1,0 +1,198 @@
+"""One fit of `EmbeddingOptimizer`: its space, head, batches and optimisers, and the state they reach."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+from torch import Tensor
+
+from skgeom._array import asarray_like, is_foreign, to_numpy
+from skgeom._core._clusters import Labels, labels_of
+from skgeom._typing import Array
+from skgeom._validation import check_gradient, check_same_shape, check_unit_rows
+from skgeom.optim._callbacks import Updates
+from skgeom.optim._constraint import on_spheres, radii
+from skgeom.optim._descent import Outcome, batches, descend
+from skgeom.optim._monitors import Monitors, chosen, unique_names
+from skgeom.optim._riemannian import RiemannianAdam, RiemannianSGD
+from skgeom.optim._space import LinearMap, Points, Space, as_tensor
+from skgeom.optim._targets import read_targets
+from skgeom.optim._terms import Batch, Head, check_y, new_head, terms_of
+
+Optimizer = torch.optim.Optimizer
+
+
+class Training:
+    """What one fit works with: the parameters of the estimator, checked rows x, y, and pairs (m, 2) of positions."""
+
+    def __init__(self, settings: Any, x: Array, y: Any, pairs: np.ndarray | None) -> None:
+        self.settings = settings
+        self.x = x
+        self.pairs = pairs
+        self.n_items = x.shape[0] if pairs is None else pairs.shape[0]
+        self.terms = terms_of(settings.objective, unique_names(chosen(settings.monitor)))
+        self.targets = read_targets(y, self.n_items, check_y(self.terms, y, pairs))
+        clustered = self.targets.clusters is not None
+        self.monitors = Monitors(settings.monitor, self.targets.labels if clustered else None, pairs, y)
+        self.monitors.check_rows(x)
+        if settings.constraint is not None:
+            check_unit_rows(x)
+        seed = check_random_state(settings.random_state).randint(np.iinfo(np.int32).max)
+        self.generator = torch.Generator().manual_seed(seed)
+        self.labels = self.targets.labels() if any(term.needs == "labels" for term in self.terms) else None
+        self.space, self.start = self._space()
+        self.head = self._head()
+        self.y = self._y()
+        self.batches = batches(self.n_items, settings.batch_size, self.generator, self.start.device)
+        self.history: list[tuple[float, ...]] = []
+
+    def run(self, updates: Updates) -> Outcome:
+        """Update until the end, and return what came of it."""
+        settings = self.settings
+        return descend(
+            self._evaluate,
+            self._optimizers(),
+            self._record,
+            updates,
+            self.attributes,
+            max_iter=settings.max_iter,
+            tol=settings.tol,
+            n_batches=max(1, self.n_items // (settings.batch_size or self.n_items)),
+        )
+
+    def attributes(self) -> dict[str, Any]:
+        """Return the fitted attributes of this moment."""
+        found: dict[str, Any] = {"_n_features_out": self.start.shape[1]}
+        if isinstance(self.space, Points):
+            found["embedding_"] = self._like_input(self.space.parameter)
+        else:
+            found["map_"] = _host(self.space.parameter)
+        if self.head is not None:
+            zeros = torch.zeros_like(self.head.weight[:, 0])
+            found["coef_"] = _host(self.head.weight)
+            found["intercept_"] = _host(zeros if self.head.bias is None else self.head.bias)
+        if self.targets.classes is not None:
+            found["classes_"] = self.targets.classes
+        return found
+
+    def _space(self) -> tuple[Space, Tensor]:
+        """Return what moves, and where the rows are before it does."""
+        settings = self.settings
+        x = as_tensor(self.x, settings.device)
+        radius = radii(x, settings.constraint)
+        start = on_spheres(x, radius) if settings.constraint == "sphere" else x
+        if settings.parametrization == "points":
+            return Points(self._earlier("embedding_", start)), start
+        identity = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+        return LinearMap(x, self._earlier("map_", identity), radius), start
+
+    def _head(self) -> Head | None:
+        if not any(term.needs_head for term in self.terms):
+            return None
+        width = self.start.shape[1] * (1 if self.pairs is None else 2)
+        new = new_head(self.targets.n_outputs, width, self.settings.fit_intercept, self.generator)
+        weight = self._earlier("coef_", new.weight.to(self.start))
+        bias = None if new.bias is None else self._earlier("intercept_", new.bias.to(self.start)).requires_grad_()
+        return Head(weight.requires_grad_(), bias)
+
+    def _earlier(self, name: str, new: Tensor) -> Tensor:
+        """Return a state to start from: that of the fit before, if it is to go on."""
+        if not self.settings.warm_start or not hasattr(self.settings, name):
+            return new
+        earlier = getattr(self.settings, name)
+        check_same_shape(new, earlier.shape, name)
+        return torch.tensor(to_numpy(earlier)).to(new)
+
+    def _y(self) -> Tensor | None:
+        values = self.targets.values
+        if values is None:
+            return None
+        y = torch.as_tensor(values, device=self.start.device)
+        return y.to(self.start.dtype) if y.is_floating_point() else y
+
+    def _optimizers(self) -> list[Optimizer]:
+        lr, adam = self.settings.learning_rate, self.settings.optimizer == "adam"
+        free: list[Tensor] = [] if self.head is None else [p for p in self.head if p is not None]
+        on_sphere = self.settings.constraint is not None and isinstance(self.space, Points)
+        found: list[Optimizer] = []
+        if on_sphere:
+            found.append((RiemannianAdam if adam else RiemannianSGD)([self.space.parameter], lr=lr))
+        else:
+            free = [self.space.parameter, *free]
+        if free:
+            found.append(torch.optim.Adam(free, lr=lr, fused=True) if adam else torch.optim.SGD(free, lr=lr))
+        return found
+
+    def _evaluate(self) -> tuple[Tensor, list[Tensor]]:
+        """Return the loss and its terms for the next batch."""
+        batch = self._batch(next(self.batches))
+        values = [term(batch, self.head) for term in self.terms]
+        for term, value in zip(self.terms, values, strict=True):
+            check_gradient(value, term.name)
+        total = sum(term.weight * value for term, value in zip(self.terms, values, strict=True))
+        return total, values  # type: ignore[return-value]
+
+    def _batch(self, index: Tensor | None) -> Batch:
+        rows, sides = self._rows_and_sides(index)
+        z = self.space.rows(rows)
+        joint = z if sides is None else torch.cat([z.index_select(0, side) for side in sides.T], dim=1)
+        return Batch(
+            z,
+            self.start if rows is None else self.start.index_select(0, rows),
+            joint,
+            self.y if index is None or self.y is None else self.y.index_select(0, index),
+            self._labels(index),
+            self.generator,
+        )
+
+    def _rows_and_sides(self, index: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+        """Return the positions of the rows of a batch, or None for all, and of both sides of its pairs among them."""
+        if self.pairs is None:
+            return index, None
+        pairs = torch.as_tensor(self.pairs, device=self.start.device)
+        if index is None:
+            return None, pairs
+        rows, inverse = torch.unique(pairs.index_select(0, index), return_inverse=True)
+        return rows, inverse
+
+    def _labels(self, index: Tensor | None) -> Labels | None:
+        clusters = self.targets.clusters
+        if self.labels is None or index is None or clusters is None:
+            return self.labels
+        return labels_of(np.unique(clusters[to_numpy(index)], return_inverse=True)[1])
+
+    def _record(self, iteration: int, loss: float, values: Sequence[Tensor], last: bool) -> None:
+        if not last and iteration % self.settings.monitor_every:
+            return
+        measured = self._measure()
+        self.history.append((iteration, loss, *(v.item() for v in values), *measured))
+        self._say(iteration, loss, measured, last)
+
+    @torch.no_grad()
+    def _measure(self) -> list[float]:
+        return self.monitors(self.space.rows(None)) if self.monitors.names else []
+
+    def _say(self, iteration: int, loss: float, measured: list[float], last: bool) -> None:
+        """Print ten of the records, or with verbose=2 all."""
+        if not self.settings.verbose:
+            return
+        apart = self.settings.monitor_every * ceil(self.settings.max_iter / (10 * self.settings.monitor_every))
+        if last or self.settings.verbose > 1 or iteration % apart == 0:
+            values = zip(("loss", *self.monitors.names), (loss, *measured), strict=True)
+            numbers = ", ".join(f"{name} {value:.5g}" for name, value in values)
+            print(f"[EmbeddingOptimizer] iteration {iteration} of {self.settings.max_iter}: {numbers}")
+
+    def _like_input(self, z: Tensor) -> Array:
+        """Return rows in the library and on the device of the rows that came."""
+        if isinstance(self.x, Tensor):
+            return z.detach().clone()
+        return asarray_like(_host(z), self.x) if is_foreign(self.x) else _host(z)
+
+
+def _host(x: Tensor) -> np.ndarray:
+    return to_numpy(x).copy()

@@ -1,0 +1,114 @@
+"""isotropy_cluster_frontier: points, front and bound."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import silhouette_score
+
+from skgeom.metrics import collapse_bound, isoscore
+from skgeom.optim import EmbeddingOptimizer, isotropy_cluster_frontier
+
+
+def optimizer(**parameters):
+    return EmbeddingOptimizer(
+        **{"learning_rate": 0.05, "max_iter": 60, "monitor": None, "random_state": 0, **parameters}
+    )
+
+
+@pytest.fixture(scope="module")
+def parity():
+    X, y = load_digits(return_X_y=True)
+    return X[:150] / 16, y[:150] % 2
+
+
+def test_points_are_the_fits_and_the_start_is_the_data(parity):
+    X, y = parity
+    frontier = isotropy_cluster_frontier(X, y, [0, 0.1], estimator=optimizer(monitor="isoscore"))
+    assert frontier.start == pytest.approx((isoscore(X), silhouette_score(X, y)), abs=1e-9)
+    fit = optimizer(objective={"cross_entropy": 1, "isoscore": -0.1}).fit_transform(X, y)
+    assert frontier.isoscore[1] == pytest.approx(isoscore(fit), rel=1e-9)
+    assert frontier.score[1] == pytest.approx(silhouette_score(fit, y), abs=1e-9)
+    assert [h["isoscore"][-1] for h in frontier.histories] == pytest.approx(frontier.isoscore)
+
+
+def test_two_classes_trade_isotropy_for_clusters_above_the_bound(parity):
+    frontier = isotropy_cluster_frontier(*parity, [0, 0.01, 1], estimator=optimizer())
+    assert (np.diff(frontier.isoscore) > 0).all()
+    assert (np.diff(frontier.score) < 0).all()
+    assert frontier.is_optimal.all()
+    assert frontier.bound == collapse_bound(2, 64) == 0
+    assert frontier.isoscore.min() > frontier.bound
+
+
+def test_more_classes_than_dimensions_can_have_both():
+    rng = np.random.default_rng(0)
+    y = np.arange(180) % 9
+    X = rng.normal(size=(180, 8)) + rng.normal(size=(9, 8))[y]
+    sphere = optimizer(constraint="sphere", max_iter=150)
+    frontier = isotropy_cluster_frontier(X, y, [0, 180**2], objective="silhouette_objective", estimator=sphere)
+    assert frontier.bound == 1
+    assert frontier.isoscore[0] < 0.9
+    assert frontier.isoscore[1] > 0.98
+    assert frontier.score[1] > 0.98
+
+
+def test_front_leaves_out_what_another_point_beats():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)), np.arange(60) % 3
+    frontier = isotropy_cluster_frontier(X, y, [0, -1, 0.1, 1, 10], estimator=optimizer(max_iter=20))
+    points = np.stack([frontier.isoscore, frontier.score], axis=1)
+    for i, point in enumerate(points):
+        beaten = any((other >= point).all() and (other > point).any() for other in points)
+        assert frontier.is_optimal[i] == (not beaten)
+
+
+def test_accuracy_of_a_probe_can_take_the_place_of_the_silhouette(parity):
+    frontier = isotropy_cluster_frontier(*parity, [0], score="accuracy", estimator=optimizer())
+    assert frontier.score_name == "accuracy"
+    assert 0.5 < frontier.start[1] < frontier.score[0] <= 1
+
+
+def test_table_and_frame_hold_every_point(parity):
+    frontier = isotropy_cluster_frontier(*parity, [0, 1], estimator=optimizer(max_iter=3))
+    frame = frontier.to_frame()
+    assert list(frame) == ["weight", "isoscore", "silhouette", "is_optimal"]
+    np.testing.assert_array_equal(frame["isoscore"], frontier.isoscore)
+    lines = str(frontier).splitlines()
+    assert [line.split()[0] for line in lines] == ["weight", "start", "0", "1", "Collapse"]
+    assert lines[-1].startswith("Collapse bound: 2 classes in 64 dimensions")
+
+
+def test_an_interrupt_ends_the_sweep_with_the_points_so_far(parity):
+    calls = []
+
+    def interrupted_later(embedding):
+        calls.append(1)
+        if len(calls) > 8:
+            raise KeyboardInterrupt
+        return 0.0
+
+    with pytest.warns(ConvergenceWarning, match="interrupted"):
+        frontier = isotropy_cluster_frontier(
+            *parity, [0, 1, 2, 3], estimator=optimizer(max_iter=4, monitor=interrupted_later)
+        )
+    assert frontier.weight.tolist() == [0, 1]
+    assert len(frontier.isoscore) == len(frontier.histories) == 2
+
+
+@pytest.mark.parametrize(
+    ("y", "weights", "options", "error", "match"),
+    [
+        (np.arange(20) % 2, [np.nan], {}, ValueError, "weights must be"),
+        (np.arange(20) % 2, "many", {}, TypeError, "weights must be"),
+        (np.arange(20) % 2, [1], {"score": "dunn"}, ValueError, "score must be one of"),
+        (np.arange(20) % 2, [1], {"objective": "clusters"}, ValueError, "objective must be one of"),
+        (np.zeros(20), [1], {}, ValueError, "Number of labels is 1"),
+        (np.arange(20), [1], {}, ValueError, "Number of labels is 20"),
+        (np.linspace(0, 1, 20), [1], {}, ValueError, "continuous"),
+    ],
+)
+def test_bad_input_is_refused(y, weights, options, error, match):
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    with pytest.raises(error, match=match):
+        isotropy_cluster_frontier(X, y, weights, **options)
