@@ -430,8 +430,8 @@ def check_sphere_rows(parameter: Any) -> Array:
         raise TypeError(f"Rows on spheres must be float32 or float64, got {parameter.dtype}: convert the parameter.")
     if parameter.ndim != 2:
         raise ValueError(
-            f"Each parameter must be a matrix with a point in each row, got shape {tuple(parameter.shape)}: reshape it, "
-            "or leave it to another optimizer."
+            f"Each parameter must be a matrix with a point in each row, got shape {tuple(parameter.shape)}: reshape "
+            "it, or leave it to another optimizer."
         )
     lengths = norms(float64(parameter))
     if not bool(xp.all(xp.isfinite(lengths))):

@@ -29,7 +29,7 @@ def soft_largest_cosine(x: Array, sharpness: float) -> SoftLargest:
     places = xp.arange(x.shape[0], device=device_of(x))
     tops, sums, pulls = [], [], []
     for rows in row_blocks(u, columns=x.shape[0]):
-        cosines = where(places[rows][:, None] == places[None, :], -2.0, u[rows, :] @ u.T)
+        cosines = where(places[rows][:, None] == places[None, :], -xp.inf, u[rows, :] @ u.T)
         tops.append(to_float(xp.max(cosines)))
         weights = xp.exp(sharpness * (cosines - tops[-1]))
         sums.append(to_float(xp.sum(weights)))

@@ -1,7 +1,13 @@
-"""The last step to a spherical code: the largest cosine between points, and nothing else, is made small."""
+"""Spherical codes: the largest cosine between points, and nothing else, is made small.
+
+Smooth potentials and linear programs do it together. The potentials find good arrangements of many points, or in many
+dimensions; but one alone leads few points to the same arrangement each time, and none is exact. The programs are, from
+anywhere near.
+"""
 
 from __future__ import annotations
 
+from functools import reduce
 from math import cos, sqrt
 
 import numpy as np
@@ -11,8 +17,11 @@ from scipy.sparse import csr_array
 from skgeom._core._bounds import tammes_bound
 from skgeom._core._minimax import soft_largest_cosine
 
-_FIRST, _LAST, _GROWTH = 10.0, 1e7, 2.0
-"""The sharpness of the smooth potentials, in units of 1 over 1 - cos of the best angle conceivable."""
+_SHARPNESSES = (1.0, 3.0, 30.0, 100.0)
+"""Sharpness of the potentials that lead few points to starts of linear programs: each finds codes the others miss."""
+
+_LADDER = [10.0 * 2.0**k for k in range(20)]
+"""Sharpness of the potentials that lead many points, one after the other, to a code, up to 1e-6 of the cosine."""
 
 _UPDATES = 200
 """Number of updates on each potential."""
@@ -20,25 +29,22 @@ _UPDATES = 200
 _PROGRAMS = 100
 """Number of linear programs at most; they converge quadratically where the code is rigid."""
 
-_DIRECT = 130
-"""Degrees of freedom up to which linear programs also start from the points as they come."""
+_FEW = 130
+"""Degrees of freedom up to which linear programs find their way from afar."""
 
-_FINE = 250
-"""Degrees of freedom up to which linear programs finish: those of more take minutes."""
+_SOME = 250
+"""Degrees of freedom up to which they finish a code: those of more take minutes."""
 
 
 def polish(x: np.ndarray) -> np.ndarray:
-    """Return unit rows in float64 whose least angle is no less than that of the rows x, in most cases much larger.
-
-    Sharper and sharper potentials find good arrangements of many points, or in many dimensions, but lead few points
-    to the same one each time; linear programs from the points as they come lead few points to many. Both are tried.
-    """
+    """Return unit rows in float64 whose least angle is no less than that of the rows x, in most cases much larger."""
     n, d = x.shape
-    found = [x / np.linalg.norm(x, axis=1)[:, None]]
-    if n * (d - 1) <= _DIRECT:
-        found.append(_settle(found[0], 0.1))
-    sharp = _sharpen(found[0])
-    found.append(_settle(sharp, 1e-3) if n * (d - 1) <= _FINE else sharp)
+    u = x / np.linalg.norm(x, axis=1)[:, None]
+    sharp = reduce(_minimise, _LADDER, u)
+    if n * (d - 1) <= _FEW:
+        found = [_settle(start, 0.03) for start in (u, sharp, *(_minimise(u, p) for p in _SHARPNESSES))]
+    else:
+        found = [u, _settle(sharp, 1e-3) if n * (d - 1) <= _SOME else sharp]
     return min(found, key=_largest_cosine)
 
 
@@ -46,22 +52,18 @@ def _largest_cosine(u: np.ndarray) -> float:
     return soft_largest_cosine(u, 1.0).largest
 
 
-def _sharpen(u: np.ndarray) -> np.ndarray:
-    """Minimise log Σ exp(p cos) for growing p."""
+def _minimise(u: np.ndarray, sharpness: float) -> np.ndarray:
+    """Minimise log Σ exp(p cos), with the sharpness in units of 1 over 1 - cos of the best angle conceivable."""
     n, d = u.shape
-    scale = 1 - cos(tammes_bound(n, d))
-    p = _FIRST / scale
+    p = sharpness / (1 - cos(tammes_bound(n, d)))
 
-    def potential(x: np.ndarray, p: float) -> tuple[float, np.ndarray]:
+    def potential(x: np.ndarray) -> tuple[float, np.ndarray]:
         found = soft_largest_cosine(x.reshape(n, d), p)
         return found.value, found.gradient.ravel()
 
     options = {"maxiter": _UPDATES, "maxcor": 20, "ftol": 1e-15, "gtol": 1e-12}
-    while p * scale <= _LAST:
-        x = minimize(potential, u.ravel(), args=(p,), jac=True, method="L-BFGS-B", options=options).x.reshape(n, d)
-        u = x / np.linalg.norm(x, axis=1)[:, None]
-        p *= _GROWTH
-    return u
+    x = minimize(potential, u.ravel(), jac=True, method="L-BFGS-B", options=options).x.reshape(n, d)
+    return x / np.linalg.norm(x, axis=1)[:, None]
 
 
 def _settle(u: np.ndarray, radius: float) -> np.ndarray:

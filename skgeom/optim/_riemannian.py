@@ -18,7 +18,7 @@ _LARGEST_SHARE = 1 - 2.0**-32
 class _Rows(NamedTuple):
     """The rows of a parameter that have a gradient: which, the unit rows, their radii, and the tangent gradients."""
 
-    index: Tensor | slice
+    which: Tensor | slice
     u: Tensor
     radius: Tensor
     gradient: Tensor
@@ -41,7 +41,7 @@ class _SphereOptimizer(torch.optim.Optimizer):
             self.state[p] = {"radius": radius, "moment": torch.zeros_like(p), **self._more_state(radius)}
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Move the rows once.
 
         Parameters
@@ -61,14 +61,14 @@ class _SphereOptimizer(torch.optim.Optimizer):
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is not None:
-                    self._move(p, group)
+                    self._move(p, p.grad, group)
         return loss
 
-    def _move(self, p: Tensor, group: dict[str, Any]) -> None:
+    def _move(self, p: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self.state[p]
-        rows = _rows_with_gradient(p, state["radius"])
+        rows = _rows_with_gradient(p, gradient, state["radius"])
         m, velocity = self._velocity(rows, state, group)
-        p[rows.index], state["moment"][rows.index] = _along_great_circles(rows, -group["lr"] * velocity, m)
+        p[rows.which], state["moment"][rows.which] = _along_great_circles(rows, -group["lr"] * velocity, m)
 
     def _more_state(self, radius: Tensor) -> dict[str, Tensor]:
         """Return what is kept for each row beside its radius and first moment."""
@@ -140,7 +140,7 @@ class RiemannianSGD(_SphereOptimizer):
         super().__init__(params, {"lr": lr, "momentum": momentum})
 
     def _velocity(self, rows: _Rows, state: dict[str, Tensor], group: dict[str, Any]) -> tuple[Tensor, Tensor]:
-        m = group["momentum"] * state["moment"][rows.index] + rows.gradient
+        m = group["momentum"] * state["moment"][rows.which] + rows.gradient
         return m, m
 
 
@@ -223,7 +223,7 @@ class RiemannianAdam(_SphereOptimizer):
         return {"square": torch.zeros_like(radius), "count": torch.zeros_like(radius)}
 
     def _velocity(self, rows: _Rows, state: dict[str, Tensor], group: dict[str, Any]) -> tuple[Tensor, Tensor]:
-        i, (beta1, beta2) = rows.index, group["betas"]
+        i, (beta1, beta2) = rows.which, group["betas"]
         count = state["count"][i] + 1
         m = torch.lerp(rows.gradient, state["moment"][i], beta1)
         v = torch.lerp((rows.gradient**2).sum(1, keepdim=True), state["square"][i], beta2)
@@ -233,12 +233,12 @@ class RiemannianAdam(_SphereOptimizer):
         return m, m / ((1 - beta1**count) * size.masked_fill(still, 1.0))
 
 
-def _rows_with_gradient(p: Tensor, radius: Tensor) -> _Rows:
-    moving = (p.grad != 0).any(1)
-    index: Tensor | slice = slice(None) if bool(moving.all()) else moving.nonzero()[:, 0]
-    r = radius[index]
-    u = p[index] / r
-    return _Rows(index, u, r, _tangent(u, p.grad[index]))  # type: ignore[index]
+def _rows_with_gradient(p: Tensor, gradient: Tensor, radius: Tensor) -> _Rows:
+    moving = gradient.ne(0).any(1)
+    which: Tensor | slice = slice(None) if bool(moving.all()) else moving.nonzero()[:, 0]
+    r = radius[which]
+    u = p[which] / r
+    return _Rows(which, u, r, _tangent(u, gradient[which]))
 
 
 def _tangent(u: Tensor, v: Tensor) -> Tensor:

@@ -11,7 +11,8 @@ from sklearn.utils import check_random_state
 from torch import Tensor
 
 from skgeom._array import asarray_like, is_foreign, to_numpy
-from skgeom._core._energies import unit_rows
+from skgeom._core._bounds import tammes_bound
+from skgeom._core._energies import nearest_chords, unit_rows
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_gradient, check_unit_rows
 from skgeom.optim._callbacks import Updates
@@ -25,8 +26,15 @@ from skgeom.optim._terms import Batch, Term, terms_of
 
 _DISPERSIONS = [row.name for row in LOSSES.values() if row.needs in ("rows", "generator") and row.direction < 0]
 
-_APART = 1e-4
-"""Length of the random steps that part rows of one direction: between these no loss has a gradient."""
+_SMOOTH = 200
+"""Number of updates over which a random loss is averaged at least: that of Lloyd wavers by a twentieth."""
+
+_ONE_DIRECTION = 1e-6
+"""Distance of unit rows below which their direction is one."""
+
+_APART = 0.1
+"""Length of the random steps that part rows of one direction, in units of the best angle conceivable: between such rows
+no loss has a gradient, and between rows much closer that of a singular one is too large for Adam to forget."""
 
 
 class Spread(NamedTuple):
@@ -68,8 +76,7 @@ class Spreading:
 
     def _spread(self, start: Tensor, updates: Updates) -> Spread:
         points = start.clone().requires_grad_()
-        n = points.shape[0]
-        index = batches(n, self.settings.batch_size, self.generator, points.device)
+        index = batches(points.shape[0], self.settings.batch_size, self.generator, points.device)
         history: list[tuple[float, float]] = []
         outcome = descend(
             lambda: self._evaluate(points, next(index)),
@@ -79,12 +86,18 @@ class Spreading:
             lambda: {"embedding_": self.as_input(to_numpy(points))},
             max_iter=self.settings.max_iter,
             tol=None,
-            n_batches=max(1, n // (self.settings.batch_size or n)),
+            n_batches=self._epoch(),
         )
         found = to_numpy(points).astype(np.float64)
         if self.polishes and not outcome.was_interrupted:
             found = polish(found)
         return Spread(found, least_angle(found), history, outcome)
+
+    def _epoch(self) -> int:
+        """Return over how many updates the loss is averaged before it is said to rise."""
+        n, size = self.given.shape[0], self.settings.batch_size
+        is_random = self.term.needs == "generator" or (size is not None and size < n)
+        return max(_SMOOTH, n // (size or n)) if is_random else 1
 
     def _optimizer(self, points: Tensor) -> RiemannianAdam:
         """Return an optimiser whose learning rate falls to 0 along half a cosine."""
@@ -107,12 +120,13 @@ class Spreading:
 
     def _parted(self) -> Tensor:
         """Return the rows as they came, those of one direction parted by small random steps."""
-        u = to_numpy(self.given).astype(np.float64)
-        first = np.unique(u, axis=0, return_index=True)[1]
-        again = np.setdiff1d(np.arange(u.shape[0]), first)
-        if not again.size:
+        near = nearest_chords(check_unit_rows(self.given)).minus < _ONE_DIRECTION**2
+        if not bool(near.any()):
             return self.given
-        u[again] += _APART * self.rng.standard_normal((again.size, u.shape[1]))
+        u = to_numpy(self.given).astype(np.float64)
+        again = np.flatnonzero(to_numpy(near))
+        steps = self.rng.standard_normal((again.size, u.shape[1]))
+        u[again] += _APART * tammes_bound(*u.shape) * steps / np.linalg.norm(steps, axis=1)[:, None]
         return self._on_sphere(u)
 
     def _random(self) -> Tensor:

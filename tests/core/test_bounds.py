@@ -36,13 +36,15 @@ def test_proven_cosines_are_roots_of_their_polynomials(n, polynomial):
 
 def test_24_points_are_bounded_by_the_snub_cube():
     t = max(np.roots([1, -1, -1, -1]).real)
-    points = []
-    for order in itertools.permutations(range(3)):
-        odd = sum(order[i] > order[j] for i, j in ((0, 1), (0, 2), (1, 2))) % 2
-        for signs in itertools.product([1, -1], repeat=3):
-            if signs.count(1) % 2 == odd:
-                points.append(np.array(signs) * np.array([1, 1 / t, t])[list(order)])
-    u = np.array(points) / np.linalg.norm(points, axis=1)[:, None]
+    points = np.array(
+        [
+            np.array(signs) * np.array([1, 1 / t, t])[list(order)]
+            for order in itertools.permutations(range(3))
+            for signs in itertools.product([1, -1], repeat=3)
+            if signs.count(1) % 2 == sum(order[i] > order[j] for i, j in ((0, 1), (0, 2), (1, 2))) % 2
+        ]
+    )
+    u = points / np.linalg.norm(points, axis=1)[:, None]
     assert u.shape == (24, 3)
     assert_allclose(math.cos(tammes_bound(24, 3)), np.sort(u @ u.T)[:, -2].max(), rtol=1e-12)
 
@@ -55,13 +57,13 @@ def test_fejes_toth_gives_the_faces_of_regular_solids():
 @pytest.mark.parametrize("d", [3, 4, 5, 8, 17])
 def test_more_points_are_never_further_apart(d):
     bounds = [tammes_bound(n, d) for n in range(2, 400)]
-    assert all(a >= b for a, b in zip(bounds, bounds[1:], strict=False))
+    assert all(a >= b for a, b in itertools.pairwise(bounds))
 
 
 @pytest.mark.parametrize("n", [5, 30, 300, 10**6])
 def test_more_dimensions_are_never_closer(n):
     bounds = [tammes_bound(n, d) for d in range(2, 12)]
-    assert all(a <= b for a, b in zip(bounds, bounds[1:], strict=False))
+    assert all(a <= b for a, b in itertools.pairwise(bounds))
 
 
 def test_no_known_code_exceeds_the_bound(data_folder):
