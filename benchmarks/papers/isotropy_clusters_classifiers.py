@@ -280,14 +280,14 @@ def correlation_legend(options: argparse.Namespace) -> str:
     often = "every update" if first == 1 else f"every {first} updates"
     others = f", of the other seeds at every {other}" if other != first else ""
     (low, high), (low_rank, high_rank) = PUBLISHED_GLUE
-    return f"""Mean ± standard deviation over {options.seeds} seeds of Pearson's r and Spearman's ρ along a run,
+    return f"""Mean ± standard deviation over the seeds ({options.seeds}) of Pearson's r and Spearman's ρ along a run,
     measured at {often}{others}; curves between records are interpolated. Published deviations: at most
     {PUBLISHED_DEVIATIONS[0]}, {PUBLISHED_DEVIATIONS[1]} on average. Tasks of GLUE: r from {low} to {high}, ρ from
     {low_rank} to {high_rank} (250 updates, measured on fresh samples of 20,000). Silhouettes have Euclidean distances,
-    or squared ones as in the formulas of the source: which of the two its table has is open. Of pairs, the
-    silhouette sees the rows side by side and IsoScore the rows. "r of log" is one number for all readings of a
-    log-normalised IsoScore s: log s, the log ratio log(s/s₀), and log s brought to 0 to 1 differ by a shift and a
-    factor, which r does not see; nor does ρ see the logarithm."""
+    or squared ones as in the formulas of the source: which of the two its table has is open. Of pairs, the silhouette
+    sees the rows side by side and IsoScore the rows. "r of log" is one number for all readings of a log-normalised
+    IsoScore s: log s, the log ratio log(s/s₀), and log s brought to 0 to 1 differ by a shift and a factor, which r
+    does not see; nor does ρ see the logarithm."""
 
 
 def correlation_row(name: str, curves: list[Run]) -> tuple[str, ...]:
@@ -344,7 +344,7 @@ def curve_row(task: Task, curves: list[Run]) -> tuple[str, ...]:
         arrow(np.log(score).mean(axis=0)),
         arrow(np.log(score / score[:, :1]).mean(axis=0)),
         bound,
-        ", ".join(f"{largest_deviation(curves, key):.1e}" for key in ("silhouette", "isoscore")),
+        ", ".join(f"{largest_deviation(curves, key):.1e}" for key in ("silhouette", "isoscore") if len(curves) > 1),
     )
 
 
@@ -364,9 +364,9 @@ def arrow(ends: np.ndarray) -> str:
 
 def spread(values: tuple[float, ...]) -> str:
     """Return the mean and standard deviation of numbers close to -1, with the digits that tell them from it."""
-    mean, deviation = float(np.mean(values)), float(np.std(values))
-    digits = 5 if mean < -0.995 else 4
-    return f"{mean:.{digits}f} ± {deviation:.0e}"
+    digits = 6 if np.mean(values) < -0.995 else 4
+    deviation = f" ± {np.std(values):.0e}" if len(values) > 1 else ""
+    return f"{np.mean(values):.{digits}f}{deviation}"
 
 
 def draw(curves: Mapping[str, list[Run]], path: str) -> str:

@@ -292,8 +292,8 @@ def tammes_legend(options: argparse.Namespace, bound: float) -> str:
     spherical variance. {options.tammes_updates:,} updates (source: 10,000) at the learning rate {TAMMES_RATE} of the
     source. Adam and projection works entry by entry. "Rate to 0" is SphereDispersion, .02 falling along half a cosine;
     "polished" goes on from there and makes the least angle itself as large as can be. "As coded" are the kernels of
-    the reference code, exp cos, and 2 - cos in place of the squared chord 2 - 2 cos, here of the products of rows
-    as they are, not divided by their lengths."""
+    the reference code, exp cos, and 2 - cos in place of the squared chord 2 - 2 cos, here of the products of rows as
+    they are, not divided by their lengths."""
 
 
 def tammes_run(n: int, d: int, objective: Objective, descent: Descent, seed: int) -> dict[str, float]:
@@ -401,11 +401,11 @@ def cloud_legend(options: argparse.Namespace) -> str:
     return f"""Means over the seeds {", ".join(map(str, options.seeds))}, in degrees, after {options.updates:,} updates
     (source: 5,000, of 20,000 points) at the learning rate {CLOUD_RATE}, in float32. Starts: uniform, and power
     spherical with κ = {CONCENTRATION:.0f}, all points around one axis. Riem. is RiemannianAdam, in which points
-    outside of the batch rest, so that in n updates each moves n · batch / points times; Riem. fast makes up for it by a
-    learning rate points / batch times as large. Adam works entry by entry, also on points outside of the batch, by
-    their momentum, and all are projected back. Lloyd takes 512 samples, the sliced regularisers one circle or plane, SSW fifty. The chance
-    that the two nearest of all points meet in a batch is (batch / points)², so that few updates hardly move the least
-    angle."""
+    outside of the batch rest, so that in n updates each moves n · batch / points times; Riem. fast makes up for it by
+    a learning rate points / batch times as large. Adam works entry by entry, also on points outside of the batch, by
+    their momentum, and all are projected back. Lloyd takes 512 samples, the sliced regularisers one circle or plane,
+    SSW fifty. The chance that the two nearest of all points meet in a batch is (batch / points)², so that few updates
+    hardly move the least angle."""
 
 
 def cloud_run(

@@ -152,7 +152,8 @@ def test_seeds_are_compared_at_updates_that_all_have(clusters):
     assert clusters.largest_deviation([often, seldom], "isoscore") == 1
 
 
-def test_both_stacks_measure_the_same(clusters, tmp_path, modules):
+def test_both_stacks_measure_the_same(clusters, tmp_path, modules, monkeypatch):
+    monkeypatch.setattr(clusters, "THREADS", 1)
     timed = clusters.timed_run(modules._runs.Runs(str(tmp_path)), task(clusters), 6)
     assert max(timed["differences"]) < 1e-5
     assert len(timed["ours"]) == 6
