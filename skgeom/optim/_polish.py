@@ -41,10 +41,9 @@ def polish(x: np.ndarray) -> np.ndarray:
     n, d = x.shape
     u = x / np.linalg.norm(x, axis=1)[:, None]
     sharp = reduce(_minimise, _LADDER, u)
+    found = [u, _settle(sharp, 1e-3) if n * (d - 1) <= _SOME else sharp]
     if n * (d - 1) <= _FEW:
-        found = [_settle(start, 0.03) for start in (u, sharp, *(_minimise(u, p) for p in _SHARPNESSES))]
-    else:
-        found = [u, _settle(sharp, 1e-3) if n * (d - 1) <= _SOME else sharp]
+        found += [_settle(start, 0.03) for start in (u, *(_minimise(u, p) for p in _SHARPNESSES))]
     return min(found, key=_largest_cosine)
 
 

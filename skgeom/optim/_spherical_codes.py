@@ -72,9 +72,9 @@ def tammes_bound(n_points: int, n_dimensions: int) -> float:
 
     Examples
     --------
-    >>> import numpy as np
+    >>> from math import degrees
     >>> from skgeom.optim import tammes_bound
-    >>> [round(np.degrees(tammes_bound(n, 3)), 4) for n in (4, 12, 24, 100)]
+    >>> [round(degrees(tammes_bound(n, 3)), 4) for n in (4, 12, 24, 100)]
     [109.4712, 63.4349, 43.6908, 21.8455]
     """
     return _bounds.tammes_bound(check_count(n_points, "n_points", 2), check_count(n_dimensions, "n_dimensions"))
@@ -132,10 +132,10 @@ def spherical_code(n_points: int, n_dimensions: int, *, n_init: int = 10, random
 
     Examples
     --------
-    >>> import numpy as np
+    >>> from math import degrees
     >>> from skgeom.optim import spherical_code
     >>> code = spherical_code(24, 3, random_state=0)
-    >>> round(np.degrees(code.min_angle), 6), round(code.optimality, 9)
+    >>> round(degrees(code.min_angle), 6), round(code.optimality, 9)
     (43.690767, 1.0)
     """
     n = check_count(n_points, "n_points", 2)
