@@ -43,7 +43,7 @@ def polish(x: np.ndarray) -> np.ndarray:
     sharp = reduce(_minimise, _LADDER, u)
     found = [u, _settle(sharp, 1e-3) if n * (d - 1) <= _SOME else sharp]
     if n * (d - 1) <= _FEW:
-        found += [_settle(start, 0.03) for start in (u, *(_minimise(u, p) for p in _SHARPNESSES))]
+        found += [_settle(u, 0.3), *(_settle(_minimise(u, p), 0.03) for p in _SHARPNESSES)]
     return min(found, key=_largest_cosine)
 
 

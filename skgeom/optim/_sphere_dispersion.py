@@ -18,7 +18,7 @@ from skgeom.optim._history import History
 from skgeom.optim._requirement import load
 
 _POLISHED = 500
-"""Number of points up to which polish="auto" polishes: in 8 dimensions, a minute."""
+"""Number of points up to which polish="auto" polishes: in 64 dimensions half a minute."""
 
 
 class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTransformer):

@@ -119,11 +119,13 @@ def spherical_code(n_points: int, n_dimensions: int, *, n_init: int = 10, random
 
     Notes
     -----
-    The bound is rarely reached where no proof is known: the best codes found so far have an optimality around .96. Most
-    starts are local optima, and the share of those that reach the best code falls with n: %(shares)s.
+    The bound is rarely reached where no proof is known: the best codes found so far have an optimality around .96. Ten
+    starts with ``random_state=0`` reach all values of Sloane's table for d = 3 and n = 4 to 32 [2]_ to 1e-6 degrees but
+    n = 29, which takes about 30; for n = 13, one start in four does. In d = 4, all optima known for n = 5 to 24; around
+    n = 29 more starts are of use.
 
-    A start takes .1 s for 14 points in d = 3, 1 s for 100 points in d = 3 or 32 in d = 5, and 6 s for 200 points in
-    d = 8. O(n² d) time for each of some thousand steps; O(n d) memory beyond blocks, and O(n²) with linear programs.
+    A start takes .5 s for 14 points in d = 3, 2 s for 32 in d = 5 or 200 in d = 8, and half a minute for 500 points in
+    64. O(n² d) time for each of some thousand steps; O(n d) memory beyond blocks, and O(n²) with linear programs.
 
     References
     ----------
