@@ -108,6 +108,16 @@ def test_words_keep_those_that_have_a_class(clusters, words):
     assert np.unique(tags.clusters).size == 3
 
 
+def test_rows_start_longer_by_a_factor(clusters):
+    short = task(clusters)
+    assert clusters.scaled(short, 1.0) is short
+    long = clusters.scaled(short, 3.0)
+    assert long.name == "blobs x3"
+    assert long.x.dtype == np.float32
+    np.testing.assert_allclose(long.x, 3 * short.x)
+    assert clusters.run_name(long, 1, 20, 5) == "blobs-x3-seed1-updates20-every5"
+
+
 def test_distinct_label_vectors_are_clusters(clusters):
     several = task(clusters)._replace(y=np.array([[1, 0], [1, 1], [0, 1], [1, 1]]))
     assert several.clusters.tolist() == [1, 2, 0, 2]

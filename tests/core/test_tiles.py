@@ -75,7 +75,7 @@ def test_the_sums_of_finished_panels_are_let_go(monkeypatch):
     _silhouettes.silhouette_samples(x, labels)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 0.4 * x.shape[0] * labels.sizes.size * x.itemsize
+    assert peak < 0.6 * x.shape[0] * labels.sizes.size * x.itemsize  # .25, and what each thread finishes
 
 
 def test_an_interrupt_stops_the_reduction_and_leaves_no_threads(monkeypatch):
