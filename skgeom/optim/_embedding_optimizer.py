@@ -153,7 +153,8 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
 
     The head starts uniform in ±1/√d, as `torch.nn.Linear` does. `map_`, `coef_` and `intercept_` are NumPy arrays: a
     pickled linear optimiser transforms without Torch. Callbacks of scikit-learn 1.9 (``set_callbacks``) see each update
-    as a task, and can stop the fit.
+    as a task, and can stop the fit; on a search around a Pipeline, ``ProgressBar(max_propagation_depth=None)`` shows
+    the bars of all fits.
 
     References
     ----------

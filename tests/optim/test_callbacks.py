@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skgeom.metrics import isoscore, isoscore_scorer
@@ -72,7 +73,18 @@ def test_scoring_monitor_scores_each_update_of_a_linear_map(rows):
     assert scores[-1] == pytest.approx(isoscore(optimizer.transform(X)), rel=1e-9)
 
 
-def test_progress_bars_nest_in_a_pipeline(rows):
+def test_progress_bars_nest_in_a_search(rows, capsys, monkeypatch):
     pytest.importorskip("rich")
+    monkeypatch.setenv("COLUMNS", "150")
     model = make_pipeline(EmbeddingOptimizer(parametrization="linear", max_iter=3), LogisticRegression())
-    assert model.set_callbacks(callback.ProgressBar()).fit(*rows).score(*rows) > 0.5
+    search = GridSearchCV(
+        model,
+        {"embeddingoptimizer__learning_rate": [0.01, 0.1]},
+        cv=2,
+        scoring={"accuracy": "accuracy"},
+        refit="accuracy",
+    )
+    search.set_callbacks(callback.ProgressBar(max_propagation_depth=None)).fit(*rows)
+    bars = [line for line in capsys.readouterr().out.splitlines() if "EmbeddingOptimizer - fit" in line]
+    assert len(bars) == 5
+    assert all("100%" in bar and bar.startswith("    ") for bar in bars)

@@ -3,7 +3,6 @@
 import csv
 import math
 import pickle
-import sys
 from functools import partial
 
 import numpy as np
@@ -16,35 +15,6 @@ from sklearn.exceptions import ConvergenceWarning
 from skgeom.metrics import min_angle
 from skgeom.optim import SphereDispersion, kernel_energy, mma, spherical_code, tammes_bound
 from skgeom.optim._polish import polish
-
-try:
-    from sklearn.utils.estimator_checks import estimator_checks_generator
-except RuntimeError:  # scikit-learn 1.6 refuses to import its checks beside array-api-compat unless SCIPY_ARRAY_API=1
-    hidden = sys.modules.pop("array_api_compat")
-    sys.modules["array_api_compat"] = None
-    from sklearn.utils.estimator_checks import estimator_checks_generator
-
-    sys.modules["array_api_compat"] = hidden
-
-ESTIMATORS = [
-    SphereDispersion(max_iter=3, polish=False),
-    SphereDispersion("lloyd", max_iter=3, polish=False, batch_size=8, n_init=2, device="cpu"),
-]
-
-
-def _cases():
-    for estimator in ESTIMATORS:
-        for number, (instance, check) in enumerate(estimator_checks_generator(estimator)):
-            name = getattr(check, "func", check).__name__
-            zero_rows = name == "check_estimators_dtypes"
-            reason = "its whole numbers have zero rows, which have no direction"
-            marks = [pytest.mark.xfail(reason=reason, raises=ValueError)] if zero_rows else []
-            yield pytest.param(instance, check, id=f"{estimator!r}-{name}-{number}", marks=marks)
-
-
-@pytest.mark.parametrize(("estimator", "check"), list(_cases()))
-def test_scikit_learn_check(estimator, check):
-    check(estimator)
 
 
 def cloud(n, d, seed=0):

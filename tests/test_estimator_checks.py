@@ -1,4 +1,4 @@
-"""Every aligner passes scikit-learn's own checks, with no expected failure."""
+"""Every estimator passes scikit-learn's own checks, but one with zero rows where a direction is needed."""
 
 import os
 import sys
@@ -7,6 +7,9 @@ import pytest
 
 from skgeom._array import find_accelerator
 from skgeom.alignment import CCAAligner, LstsqAligner, ProcrustesAligner
+from skgeom.multimodal import GapShift, ZeroShotClassifier
+from skgeom.optim import EmbeddingOptimizer, SphereDispersion
+from skgeom.preprocessing import AllButTheTop, GroupCentering, GroupWhitening, Whitening
 
 try:
     from sklearn.utils.estimator_checks import estimator_checks_generator
@@ -17,7 +20,18 @@ except RuntimeError:  # scikit-learn 1.6 refuses to import its checks beside arr
 
     sys.modules["array_api_compat"] = hidden
 
-ALIGNERS = [
+ESTIMATORS = [
+    Whitening(),
+    Whitening(method="zca", shrinkage="ledoit_wolf"),
+    Whitening(method="pca-cor", power=0.5),
+    Whitening(method="zca-cor", shrinkage="oas"),
+    Whitening(method="cholesky", normalize=True),
+    Whitening(device="cpu"),
+    AllButTheTop(),
+    AllButTheTop(projection="raw", device="cpu"),
+    GroupCentering(),
+    GroupWhitening(),
+    GroupWhitening(device="cpu"),
     ProcrustesAligner(),
     ProcrustesAligner(center=True, scale=True),
     ProcrustesAligner(allow_reflection=False),
@@ -31,7 +45,23 @@ ALIGNERS = [
     CCAAligner(1),
     CCAAligner(shrinkage=0.1, device="cpu"),
     CCAAligner(shrinkage=0.5),
+    ZeroShotClassifier(),
+    ZeroShotClassifier(logits="dot", temperature=1.0),
+    ZeroShotClassifier(logits="distance", temperature=1.0),
+    GapShift(),
+    GapShift(lam=1.0, device="cpu"),
+    EmbeddingOptimizer(max_iter=3),
+    EmbeddingOptimizer(parametrization="linear", batch_size=8, max_iter=3, device="cpu"),
 ]
+
+ON_SPHERES = [
+    EmbeddingOptimizer("uniformity", parametrization="linear", constraint="sphere", max_iter=3),
+    EmbeddingOptimizer({"cross_entropy": 1.0, "isoscore": -1.0}, constraint="fixed_norm", monitor=None, max_iter=3),
+    SphereDispersion(max_iter=3, polish=False),
+    SphereDispersion("lloyd", max_iter=3, polish=False, batch_size=8, n_init=2, device="cpu"),
+]
+
+REFUSED = pytest.mark.xfail(reason="the data of this check have zero rows, which have no direction", raises=ValueError)
 
 
 def _keywords(check):
@@ -49,11 +79,13 @@ def _namespaces(check):
 
 
 def _cases():
-    for estimator in ALIGNERS:
+    for estimator in ESTIMATORS + ON_SPHERES:
         for number, (instance, check) in enumerate(estimator_checks_generator(estimator)):
-            gpu = [pytest.mark.gpu] if "cupy" in _namespaces(check) else []
             name = getattr(check, "func", check).__name__
-            yield pytest.param(instance, check, id=f"{estimator!r}-{name}-{number}", marks=gpu)
+            marks = [pytest.mark.gpu] if "cupy" in _namespaces(check) else []
+            if estimator in ON_SPHERES and name == "check_estimators_dtypes":
+                marks.append(REFUSED)
+            yield pytest.param(instance, check, id=f"{estimator!r}-{name}-{number}", marks=marks)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
@@ -66,6 +98,6 @@ def test_scikit_learn_check(estimator, check, request):
     check(estimator)
 
 
-@pytest.mark.parametrize("estimator", ALIGNERS, ids=repr)
+@pytest.mark.parametrize("estimator", ESTIMATORS + ON_SPHERES, ids=repr)
 def test_parameters_are_stored_as_they_are(estimator):
     assert type(estimator)(**estimator.get_params()).get_params() == estimator.get_params()
