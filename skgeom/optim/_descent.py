@@ -16,7 +16,10 @@ _COPIES = 100
 """The best state is copied at most so many times a fit: a copy costs about as much as half an update."""
 
 _PATIENCE = 10
-"""Number of updates, or epochs of batches, without progress after which `tol` stops."""
+"""Number of windows without progress after which `tol` stops."""
+
+_SMOOTH = 200
+"""Number of updates over which a random loss is averaged at least: that of Lloyd wavers by a twentieth."""
 
 Record = Callable[[int, float, list[Tensor], bool], None]
 """From an iteration, its loss, its terms, and whether it is the last, a row of the history."""
@@ -62,11 +65,11 @@ class Best:
 
 
 class Progress:
-    """The level of the loss, which is its mean over an epoch of batches, and whether it still falls."""
+    """The level of the loss, which is its mean over a window of updates, and whether it still falls."""
 
-    def __init__(self, n_batches: int, tol: float | None) -> None:
-        self.recent: deque[float] = deque(maxlen=n_batches)
-        self.patience = _PATIENCE * n_batches
+    def __init__(self, window: int, tol: float | None) -> None:
+        self.recent: deque[float] = deque(maxlen=window)
+        self.patience = _PATIENCE * window
         self.tol = tol
         self.first = self.best = inf
         self.idle = 0
@@ -105,6 +108,12 @@ def batches(n: int, size: int | None, generator: torch.Generator, device: torch.
             yield order[start : start + size]
 
 
+def window_of(n: int, size: int | None, is_random: bool) -> int:
+    """Return over how many updates a loss is averaged: an epoch of batches of n, and more if it is random."""
+    n_batches = max(1, n // (size or n))
+    return max(_SMOOTH, n_batches) if is_random else n_batches
+
+
 def descend(
     evaluate: Callable[[], tuple[Tensor, list[Tensor]]],
     optimizers: Sequence[torch.optim.Optimizer],
@@ -114,14 +123,14 @@ def descend(
     *,
     max_iter: int,
     tol: float | None,
-    n_batches: int,
+    window: int,
 ) -> Outcome:
     """Update until the end, until the loss stalls or until a callback says stop.
 
     An interrupt, a loss that is not finite and a loss that rose in the end bring the best state back.
     """
     parameters = [p for o in optimizers for group in o.param_groups for p in group["params"]]
-    best, progress = Best(parameters, max_iter), Progress(n_batches, tol)
+    best, progress = Best(parameters, max_iter), Progress(window, tol)
     done, loss, trouble, stopping, interrupted = 0, inf, "", False, False
     try:
         while True:

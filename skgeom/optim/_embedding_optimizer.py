@@ -75,7 +75,7 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         Measure and record the start, every so many updates, and the end.
     tol : float, default=None
         Stop early if the loss has not fallen more than `tol` below its lowest for 10 updates; with batches, the mean
-        loss over an epoch for 10 epochs. None never stops.
+        loss over an epoch for 10 epochs; of a random objective, over 200 updates for 2000. None never stops.
     warm_start : bool, default=False
         Go on from the rows or the map, and the head, of the fit before; the moments of Adam and the history start
         anew.

@@ -16,7 +16,7 @@ from skgeom._core._energies import nearest_chords, unit_rows
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_gradient, check_unit_rows
 from skgeom.optim._callbacks import Updates
-from skgeom.optim._descent import Outcome, batches, descend
+from skgeom.optim._descent import Outcome, batches, descend, window_of
 from skgeom.optim._losses import LOSSES
 from skgeom.optim._polish import polish
 from skgeom.optim._riemannian import RiemannianAdam
@@ -25,9 +25,6 @@ from skgeom.optim._spherical_codes import least_angle
 from skgeom.optim._terms import Batch, Term, terms_of
 
 _DISPERSIONS = [row.name for row in LOSSES.values() if row.needs in ("rows", "generator") and row.direction < 0]
-
-_SMOOTH = 200
-"""Number of updates over which a random loss is averaged at least: that of Lloyd wavers by a twentieth."""
 
 _ONE_DIRECTION = 1e-6
 """Distance of unit rows below which their direction is one."""
@@ -76,7 +73,8 @@ class Spreading:
 
     def _spread(self, start: Tensor, updates: Updates) -> Spread:
         points = start.clone().requires_grad_()
-        index = batches(points.shape[0], self.settings.batch_size, self.generator, points.device)
+        n, size = points.shape[0], self.settings.batch_size
+        index = batches(n, size, self.generator, points.device)
         history: list[tuple[float, float]] = []
         outcome = descend(
             lambda: self._evaluate(points, next(index)),
@@ -86,18 +84,12 @@ class Spreading:
             lambda: {"embedding_": self.as_input(to_numpy(points))},
             max_iter=self.settings.max_iter,
             tol=None,
-            n_batches=self._epoch(),
+            window=window_of(n, size, self.term.is_random or (size is not None and size < n)),
         )
         found = to_numpy(points).astype(np.float64)
         if self.polishes and not outcome.was_interrupted:
             found = polish(found)
         return Spread(found, least_angle(found), history, outcome)
-
-    def _epoch(self) -> int:
-        """Return over how many updates the loss is averaged before it is said to rise."""
-        n, size = self.given.shape[0], self.settings.batch_size
-        is_random = self.term.needs == "generator" or (size is not None and size < n)
-        return max(_SMOOTH, n // (size or n)) if is_random else 1
 
     def _optimizer(self, points: Tensor) -> RiemannianAdam:
         """Return an optimiser whose learning rate falls to 0 along half a cosine."""

@@ -71,6 +71,11 @@ class Term(NamedTuple):
         """Whether the function takes the outputs of the head."""
         return self.source in HEADS.values()
 
+    @property
+    def is_random(self) -> bool:
+        """Whether the value wavers from draw to draw."""
+        return self.needs == "generator"
+
     def __call__(self, batch: Batch, head: Head | None) -> Tensor:
         """Return the value, 0-d."""
         if head is not None and self.needs_head:

@@ -17,7 +17,7 @@ from skgeom._typing import Array
 from skgeom._validation import check_gradient, check_same_shape, check_unit_rows
 from skgeom.optim._callbacks import Updates
 from skgeom.optim._constraint import on_spheres, radii
-from skgeom.optim._descent import Outcome, batches, descend
+from skgeom.optim._descent import Outcome, batches, descend, window_of
 from skgeom.optim._monitors import Monitors, chosen, unique_names
 from skgeom.optim._riemannian import RiemannianAdam, RiemannianSGD
 from skgeom.optim._space import LinearMap, Points, Space, as_tensor
@@ -62,7 +62,7 @@ class Training:
             self.attributes,
             max_iter=settings.max_iter,
             tol=settings.tol,
-            n_batches=max(1, self.n_items // (settings.batch_size or self.n_items)),
+            window=window_of(self.n_items, settings.batch_size, any(term.is_random for term in self.terms)),
         )
 
     def attributes(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skgeom.metrics import collapse_bound, isoscore
-from skgeom.optim import EmbeddingOptimizer, uniformity
+from skgeom.optim import EmbeddingOptimizer, spherical_code, uniformity
 
 
 @pytest.fixture(scope="module")
@@ -300,6 +300,15 @@ def test_a_loss_that_rises_keeps_the_best_state():
         optimizer = quick(squares_to_one, optimizer="sgd", learning_rate=100.0).fit(X)
     np.testing.assert_array_equal(optimizer.embedding_, X)
     assert len(optimizer.history_.loss) == 6
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_random_loss_that_wavers_has_not_risen(seed):
+    icosahedron = spherical_code(12, 3, random_state=0).points
+    optimizer = quick("lloyd", constraint="sphere", learning_rate=1e-4, max_iter=3, random_state=seed)
+    optimizer.fit(icosahedron)
+    assert optimizer.n_iter_ == 3
+    assert optimizer.history_.loss[-1] != optimizer.history_.loss[0]
 
 
 def test_warm_start_goes_on(digits):
