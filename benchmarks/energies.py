@@ -79,7 +79,7 @@ def _mean(kernel: e.Kernel) -> Loss:
 
 
 def _of_nearest(loss: Callable[[Chords], torch.Tensor]) -> Loss:
-    return lambda x: loss(e.nearest_chords(rows(x)))
+    return lambda x: loss(e.nearest(rows(x)))
 
 
 def nt_xent(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

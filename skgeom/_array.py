@@ -128,11 +128,19 @@ def wants_gradient(*arrays: Array) -> bool:
     return torch.is_grad_enabled()
 
 
+def detached(x: Array) -> Array:
+    """Return x cut from any gradient, in its own library."""
+    return x.detach() if array_api_compat.is_torch_array(x) else x
+
+
 def as_data(x: Array) -> Array:
-    """Return x cut from any gradient; a Torch tensor in host memory as a NumPy view, whose tiles threads can share."""
-    if not array_api_compat.is_torch_array(x):
-        return x
-    return x.detach().numpy() if x.device.type == "cpu" else x.detach()
+    """Return x cut from any gradient; a Torch tensor in host memory as a NumPy view, whose tiles threads can share.
+
+    Only for work that `in_threads` shares out: the pools of Torch and of NumPy's BLAS, each of which waits for more
+    work in a loop, would otherwise stand in each other's way.
+    """
+    x = detached(x)
+    return x.numpy() if array_api_compat.is_torch_array(x) and x.device.type == "cpu" else x
 
 
 def with_gradients(value: Array, sources: Sequence[Array], gradients: Sequence[Array]) -> Array:
@@ -296,6 +304,17 @@ def add_rows(total: Array, rows: slice, values: Array) -> Array:
         total[rows] += values
         return total
     return namespace(total).concat([total[: rows.start, :], total[rows, :] + values, total[rows.stop :, :]])
+
+
+def sum_at(position: Array, values: Array) -> Array:
+    """Return the sums (n, d) of the rows of values (n, d) that have the same position (n,), of NumPy and Torch."""
+    if not array_api_compat.is_numpy_array(values):
+        return values.new_zeros(values.shape).index_add(0, position, values)
+    order = np.argsort(position)
+    filled, starts = np.unique(position[order], return_index=True)
+    sums = np.zeros_like(values)
+    sums[filled] = np.add.reduceat(values[order], starts, axis=0)
+    return sums
 
 
 def logsumexp(x: Array, axis: int) -> Array:

@@ -2,7 +2,7 @@
 
 A mean over pairs takes the tiles of the upper triangle once. Where a gradient is wanted, each tile adds its share while
 it is in cache, and the result is attached to the value: there is no graph of the n x n steps. Losses of nearest
-neighbours search without a gradient and differentiate the n pairs found.
+neighbours are kernels of the n pairs that a search finds.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from math import exp
 from threading import Lock
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from skgeom._array import (
     as_data,
-    asarray_like,
     float64,
     logsumexp,
     matmul,
     namespace,
     root,
     scratch,
+    sum_at,
     to_float,
     wants_gradient,
     where,
@@ -31,7 +31,7 @@ from skgeom._array import (
 )
 from skgeom._core._angular import UnitRows, unit
 from skgeom._core._pairs import diagonal, in_threads, panels
-from skgeom._core._sphere import Chords, Sphere, angle, chords_of, mean_gaussian
+from skgeom._core._sphere import Chords, Sphere, chords_of, mean_gaussian
 from skgeom._typing import Array
 
 Kernel: TypeAlias = Callable[[Chords], tuple[Array, Array]]
@@ -39,6 +39,11 @@ Kernel: TypeAlias = Callable[[Chords], tuple[Array, Array]]
 
 _SAFE_EXPONENT = 60.0
 """Exponentials of numbers above minus this keep their precision in float32."""
+
+
+def cosine(chords: Chords) -> tuple[Array, Array]:
+    """Return the cosine itself."""
+    return 1 - chords.minus / 2, namespace(chords.minus).ones_like(chords.minus)
 
 
 def gaussian(gamma: float, nearest: float, chords: Chords) -> tuple[Array, Array]:
@@ -94,6 +99,17 @@ KERNELS: dict[tuple[str, str], Callable[[float], Kernel]] = {
 """From the name of a kernel and of its distance, the kernel of a given sharpness or exponent."""
 
 
+_MINUS_ANGLE: Kernel = partial(geodesic_riesz, -1.0)
+
+
+class Nearest(NamedTuple):
+    """Rows, the position of the row with the least angle to each (n,), and the chords between the two."""
+
+    rows: UnitRows
+    position: Array
+    chords: Chords
+
+
 def mean_energy(rows: UnitRows, kernel: Kernel) -> Array:
     """Return the mean of a kernel over the pairs of different rows."""
     sphere = Sphere(rows)
@@ -105,9 +121,12 @@ def mean_energy(rows: UnitRows, kernel: Kernel) -> Array:
 
 def uniformity(rows: UnitRows, t: float) -> Array:
     """Return log mean exp(-t ‖u - v‖²) over the pairs of different rows, in logarithms where t is large."""
-    nearest = to_float(namespace(rows.x).min(nearest_chords(rows).minus)) if 4 * t > _SAFE_EXPONENT else 0.0
-    mean = mean_energy(rows, partial(gaussian, t, nearest))
-    return namespace(mean).log(mean) - t * nearest
+    least = 0.0
+    if 4 * t > _SAFE_EXPONENT:
+        chords = nearest(rows).chords.minus
+        least = to_float(namespace(chords).min(chords))
+    mean = mean_energy(rows, partial(gaussian, t, least))
+    return namespace(mean).log(mean) - t * least
 
 
 def mmd_uniform(rows: UnitRows, gamma: float) -> Array:
@@ -117,26 +136,28 @@ def mmd_uniform(rows: UnitRows, gamma: float) -> Array:
     return mean * ((n - 1) / n) + (1 / n - mean_gaussian(gamma, d))
 
 
-def min_angle(nearest: Chords) -> Array:
+def min_angle(nearest: Nearest) -> Array:
     """Return the least angle between two rows."""
-    return namespace(nearest.minus).min(angle(nearest))
+    k, slope = _MINUS_ANGLE(nearest.chords)
+    xp = namespace(k)
+    top = xp.max(k)
+    is_least = xp.astype(k == top, k.dtype)
+    return -_of_nearest(nearest, top, slope * is_least / xp.sum(is_least))
 
 
-def mma(nearest: Chords) -> Array:
+def mma(nearest: Nearest) -> Array:
     """Return minus the mean angle of each row to its nearest."""
-    return -_mean(angle(nearest))
+    return _mean_of_nearest(nearest, _MINUS_ANGLE)
 
 
-def mmcs(nearest: Chords) -> Array:
+def mmcs(nearest: Nearest) -> Array:
     """Return the mean cosine of each row to its nearest."""
-    return 1 - _mean(nearest.minus) / 2
+    return _mean_of_nearest(nearest, cosine)
 
 
-def koleo(nearest: Chords) -> Array:
+def koleo(nearest: Nearest) -> Array:
     """Return minus the mean log distance of each row to its nearest."""
-    xp = namespace(nearest.minus)
-    apart = nearest.minus > 0
-    return -_mean(where(apart, xp.log(where(apart, nearest.minus, 1.0)), -xp.inf)) / 2
+    return _mean_of_nearest(nearest, partial(riesz, 0.0))
 
 
 def alignment(x: UnitRows, y: UnitRows, alpha: float) -> Array:
@@ -153,19 +174,12 @@ def spherical_variance(rows: UnitRows) -> Array:
     return 1 - root(xp.sum(mean**2, keepdims=True))[0]
 
 
-def nearest_chords(rows: UnitRows) -> Chords:
-    """Return the chords of each row and the row nearest to it, summed directly in float64."""
-    xp = namespace(rows.x)
-    u = unit(float64(rows.x))
-    return chords_of(u, xp.take(u, nearest(rows), axis=0))
-
-
-def nearest(rows: UnitRows) -> Array:
-    """Return the position of the row with the least angle to each row, other than itself (n,)."""
+def nearest(rows: UnitRows) -> Nearest:
+    """Return the row nearest to each row, with the chords between the two summed directly in float64."""
     sphere = Sphere(rows)
     xp = namespace(sphere.u)
 
-    def search(i: int) -> Array:
+    def search(i: int) -> tuple[Array, Chords]:
         best, position = [], []
         for j, panel in enumerate(sphere.panels):
             minus = sphere.chords(i, j).minus
@@ -174,11 +188,11 @@ def nearest(rows: UnitRows) -> Array:
             best.append(xp.min(minus, axis=1))
             position.append(xp.argmin(minus, axis=1) + panel.start)
         winner = xp.argmin(xp.stack(best, axis=1), axis=1)
-        return xp.take_along_axis(xp.stack(position, axis=1), winner[:, None], axis=1)[:, 0]
+        found = xp.take_along_axis(xp.stack(position, axis=1), winner[:, None], axis=1)[:, 0]
+        return found, chords_of(sphere.exact(sphere.panels[i]), sphere.exact(found))
 
-    return asarray_like(
-        xp.concat(in_threads(sphere.u, search, len(sphere.panels))), rows.x, dtype=namespace(rows.x).int64
-    )
+    positions, chords = zip(*in_threads(sphere.u, search, len(sphere.panels)), strict=True)
+    return Nearest(rows, xp.concat(positions), Chords(*(xp.concat(sides) for sides in zip(*chords, strict=True))))
 
 
 def nt_xent(a: Array, b: Array) -> Array:
@@ -250,6 +264,28 @@ def _sum_over_pairs(sphere: Sphere, kernel: Kernel, *, with_gradient: bool) -> t
 
     total = xp.sum(xp.stack(in_threads(sphere.u, work, len(blocks))))
     return total, [xp.concat(gradients)] if with_gradient else []
+
+
+def _mean_of_nearest(nearest: Nearest, kernel: Kernel) -> Array:
+    k, slope = kernel(nearest.chords)
+    return _of_nearest(nearest, _mean(k), slope / slope.shape[0])
+
+
+def _of_nearest(nearest: Nearest, value: Array, slopes: Array) -> Array:
+    """Return a function of the cosines of rows and their nearest, given its derivatives (n,) by them.
+
+    The derivative by a unit row u with a partner v is v, and along the sphere v - u: no digits are lost at contact.
+    """
+    if not wants_gradient(nearest.rows.x):
+        return with_gradients(value, [nearest.rows.x], [])
+    sphere = Sphere(nearest.rows)
+    xp = namespace(sphere.u)
+    pulls = [
+        slopes[panel][:, None] * (sphere.exact(nearest.position[panel]) - sphere.exact(panel))
+        for panel in sphere.panels
+    ]
+    gradient = xp.concat(pulls)
+    return with_gradients(value, [unit_rows(nearest.rows)], [gradient - sum_at(nearest.position, gradient)])
 
 
 class _Logits:

@@ -14,6 +14,7 @@ from skgeom._array import (
     add_rows,
     as_data,
     asarray_like,
+    detached,
     device_of,
     float64,
     namespace,
@@ -41,7 +42,7 @@ def silhouette_objective(x: Array, labels: Labels) -> Array:
 
     This is 2n Σ ‖x_i - μ‖² - 4 Σ n_ω WSS_ω, with WSS_ω the scatter of a class about its own mean.
     """
-    data = as_data(x)
+    data = detached(x)
     xp, n = namespace(data), data.shape[0]
     m = class_moments(data, labels)
     centre = _mean_of_classes(m)
@@ -64,10 +65,10 @@ def classifier_objective(x: Array, labels: Labels, c: Array | None) -> Array:
 
     With s_ω the sum of a class this is Σ_ω ⟨s_ω, 2 c_ω - Σ c⟩.
     """
-    data = as_data(x)
+    data = detached(x)
     xp = namespace(data)
     m = class_moments(data, labels)
-    directions = m.mean if c is None else float64(as_data(c))
+    directions = m.mean if c is None else float64(detached(c))
     sums = m.n[:, None] * m.mean
     to_rows = 2 * directions - xp.sum(directions, axis=0)
     to_directions = 2 * sums - xp.sum(sums, axis=0)
@@ -82,7 +83,7 @@ def classifier_objective(x: Array, labels: Labels, c: Array | None) -> Array:
 
 def isotropy_objective(x: Array) -> Array:
     """Return the cosine between the variances of the principal directions and the vector of ones: √(PR / d)."""
-    m = moments(as_data(x))
+    m = moments(detached(x))
     pr = _spectrum.participation_ratio(m)
     value = (pr / m.mean.shape[0]) ** 0.5
     return _with_slope(x, m, value, ratio(value, 2 * pr))
@@ -90,7 +91,7 @@ def isotropy_objective(x: Array) -> Array:
 
 def isoscore(x: Array) -> Array:
     """Return the IsoScore, with a gradient that is finite, and 0, at isotropy and without spread."""
-    m = moments(as_data(x))
+    m = moments(detached(x))
     return _with_slope(x, m, _spectrum.isoscore(m), _slope_of_isoscore(m))
 
 
@@ -99,10 +100,10 @@ def isoscore_star(x: Array, c0: Array | None, zeta: float) -> Array:
 
     With the default, 1/PR* = (1 - ζ)²/PR + (1 - (1 - ζ)²)/d.
     """
-    m = moments(as_data(x))
+    m = moments(detached(x))
     slope = _slope_of_isoscore(m)
     if c0 is not None:
-        c0 = as_data(c0)
+        c0 = detached(c0)
         return _with_slope(x, m, _spectrum.isoscore_star(m, c0, zeta), slope, c0, zeta)
     value = _spectrum.isoscore_star(m, None, zeta)
     shrunk = 1 + (m.mean.shape[0] - 1) * value
@@ -161,7 +162,7 @@ def _with_slope(
     """
     if not wants_gradient(x):
         return with_gradients(value, [x], [])
-    xp, data = namespace(m.mean), as_data(x)
+    xp, data = namespace(m.mean), detached(x)
     rows = m.root if isinstance(m, ThinMoments) and c0 is None else None
     products = dense(m).scatter if rows is None else rows @ rows.T
     c = products * ((1 - zeta) / (m.n - 1)) + (0.0 if c0 is None else zeta * c0)

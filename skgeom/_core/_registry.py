@@ -18,8 +18,8 @@ from skgeom._array import as_data, asarray_like, namespace
 from skgeom._core import _angular, _clusters, _energies, _neighbours, _quantiles, _silhouettes, _spectrum
 from skgeom._core._angular import UnitRows
 from skgeom._core._clusters import ClassMoments, Labels
+from skgeom._core._energies import Nearest
 from skgeom._core._moments import AnyMoments, moments
-from skgeom._core._sphere import Chords
 from skgeom._typing import Array
 
 Bounds = Callable[[int, int], tuple[float, float]]
@@ -43,9 +43,9 @@ class Cloud:
         return UnitRows(self.x, _angular.norms(self.x))
 
     @cached_property
-    def nearest_chords(self) -> Chords:
-        """The chords of each row and the row nearest to it in angle."""
-        return _energies.nearest_chords(self.unit_rows)
+    def nearest(self) -> Nearest:
+        """The row nearest to each row in angle."""
+        return _energies.nearest(self.unit_rows)
 
     @cached_property
     def log_partition(self) -> Array:
@@ -166,7 +166,7 @@ _ROWS = (
             +1, _between(-1, 1), _ROTATION, _LINE, _MU),
     Measure("partition_isotropy_second_order", "moments", _angular.second_order,
             +1, _between(-1, 1), _ROTATION, _GRAM, _MU),
-    Measure("min_angle", "nearest_chords", _energies.min_angle,
+    Measure("min_angle", "nearest", _energies.min_angle,
             +1, _between(0, pi), _ANGLES, _PAIRS, "Rankin 1955, doi:10.1017/S2040618500033219"),
     Measure("median_angle", "unit_rows", _unit_median,
             0, _between(0, pi), _ANGLES, _PAIRS, _TOKARCHUK, differentiable=False),
@@ -180,11 +180,11 @@ _ROWS = (
             -1, _between(0.5, inf), _ANGLES, _PAIRS, "Liu et al. 2018, arXiv:1805.09298"),
     Measure("mmd_uniform", "unit_rows", partial(_energies.mmd_uniform, gamma=1.0),
             -1, _between(0, 1), _ANGLES, _PAIRS, _TOKARCHUK),
-    Measure("koleo", "nearest_chords", _energies.koleo,
+    Measure("koleo", "nearest", _energies.koleo,
             -1, _between(-log(2), inf), _ANGLES, _PAIRS, "Sablayrolles et al. 2019, arXiv:1806.03198"),
-    Measure("mma", "nearest_chords", _energies.mma,
+    Measure("mma", "nearest", _energies.mma,
             -1, _between(-pi, 0), _ANGLES, _PAIRS, "Wang et al. 2020, arXiv:2006.06527"),
-    Measure("mmcs", "nearest_chords", _energies.mmcs,
+    Measure("mmcs", "nearest", _energies.mmcs,
             -1, _between(-1, 1), _ANGLES, _PAIRS, _TOKARCHUK),
     Measure("hubness", "unit_rows", lambda rows: _neighbours.hubness(_neighbours.unit_rows(as_data(rows.x)), 10),
             -1, _skewness_range, _ANGLES, _PAIRS, "Radovanović et al. 2010, JMLR 11", differentiable=False),

@@ -16,6 +16,7 @@ import numpy as np
 
 from skgeom._array import (
     add_rows,
+    as_data,
     asarray_like,
     device_of,
     epsilon,
@@ -28,6 +29,7 @@ from skgeom._array import (
     scratch,
     take_rows,
     to_float,
+    wants_gradient,
     where,
 )
 from skgeom._core._clusters import Labels, silhouettes, unsorted
@@ -174,18 +176,19 @@ def silhouette_samples(x: Array, labels: Labels, memory: float = 2.0**30) -> Arr
     The symmetry of the tiles halves the work, but some sums wait for others, a quarter of all (n, k) in classes of
     about equal size: where all would exceed the memory in bytes, the work is done twice.
     """
-    xp = namespace(x)
-    tiles = Tiles(x, labels)
-    itemsize = xp.finfo(x.dtype).bits // 8
+    tiles = Tiles(_shared(x), labels)
+    xp = namespace(tiles.x)
+    itemsize = xp.finfo(tiles.x.dtype).bits // 8
     fits = x.shape[0] * labels.sizes.shape[0] * itemsize <= memory
-    return unsorted(xp.concat(_from_half(tiles) if fits else _from_all(tiles)), labels)
+    samples = unsorted(xp.concat(_from_half(tiles) if fits else _from_all(tiles)), labels)
+    return _as_came(samples, x)
 
 
 def dunn_index(x: Array, labels: Labels) -> Array:
     """Return the least distance between classes over the largest within one; inf if no class has any extent."""
-    xp = namespace(x)
-    tiles = Tiles(x, labels)
-    codes = asarray_like(labels.codes, x, dtype=xp.int64)
+    tiles = Tiles(_shared(x), labels)
+    xp = namespace(tiles.x)
+    codes = asarray_like(labels.codes, tiles.x, dtype=xp.int64)
 
     def extremes(i: int) -> tuple[Array, Array]:
         gaps, extents = [], []
@@ -196,9 +199,20 @@ def dunn_index(x: Array, labels: Labels) -> Array:
             extents.append(xp.max(where(same, d, 0.0)))
         return xp.min(xp.stack(gaps)), xp.max(xp.stack(extents))
 
-    gaps, extents = zip(*in_threads(x, extremes, len(tiles.panels)), strict=True)
+    gaps, extents = zip(*in_threads(tiles.x, extremes, len(tiles.panels)), strict=True)
     gap, extent = xp.min(xp.stack(gaps)), xp.max(xp.stack(extents))
-    return where(extent > 0, gap / where(extent > 0, extent, 1.0), xp.inf)
+    ratio = where(extent > 0, gap / where(extent > 0, extent, 1.0), xp.inf)
+    return _as_came(ratio, x)
+
+
+def _shared(x: Array) -> Array:
+    """Return x as threads can share it, or as it is where a gradient flows through the tiles."""
+    return x if wants_gradient(x) else as_data(x)
+
+
+def _as_came(values: Array, x: Array) -> Array:
+    """Return values of shared rows in the library of the rows that came."""
+    return values if wants_gradient(x) else asarray_like(values, x, dtype=namespace(x).float64)
 
 
 def _from_half(tiles: Tiles) -> list[Array]:

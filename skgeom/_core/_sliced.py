@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from math import pi
 
-from skgeom._array import as_data, asarray_like, float64, namespace, row_blocks, wants_gradient, with_gradients
+from skgeom._array import (
+    as_data,
+    asarray_like,
+    detached,
+    float64,
+    namespace,
+    row_blocks,
+    wants_gradient,
+    with_gradients,
+)
 from skgeom._core._angular import UnitRows, unit
 from skgeom._core._spectrum import ratio
 from skgeom._core._sphere import angle, chords_of
@@ -61,8 +70,8 @@ def lloyd(rows: UnitRows, points: Array) -> Array:
 
 def _owners(rows: UnitRows, points: Array) -> Array:
     """Return the position of the row nearest to each point."""
-    x, length = map(as_data, rows)
+    x, length = map(detached, rows)
     xp = namespace(x)
-    u, points = x / length[:, None], xp.astype(as_data(points), x.dtype)
+    u, points = x / length[:, None], xp.astype(points, x.dtype)
     parts = [xp.argmax(points[block, :] @ u.T, axis=1) for block in row_blocks(points, columns=x.shape[0])]
     return asarray_like(xp.concat(parts), rows.x, dtype=namespace(rows.x).int64)

@@ -60,9 +60,10 @@ class Sphere:
             squares = [where(diagonal(square), 2.0, square) for square in squares]
         return Chords(*(xp.astype(square, self.u.dtype) for square in squares))
 
-    def exact(self, panel: slice) -> Array:
-        """Return the unit rows of a panel in float64."""
-        x = float64(self.rows.x[panel, :])
+    def exact(self, which: slice | Array) -> Array:
+        """Return the unit rows of a panel, or at some positions, in float64."""
+        x = self.rows.x
+        x = float64(x[which, :] if isinstance(which, slice) else namespace(x).take(x, which, axis=0))
         return x / norms(x)[:, None]
 
 

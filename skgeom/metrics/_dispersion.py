@@ -58,7 +58,7 @@ def min_angle(X: Any) -> float:
     >>> round(min_angle(np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])), 4)
     1.5708
     """
-    return to_float(_energies.min_angle(_energies.nearest_chords(check_unit_rows(X))))
+    return to_float(_energies.min_angle(_energies.nearest(check_unit_rows(X))))
 
 
 def median_angle(X: Any) -> float:
@@ -405,7 +405,7 @@ def mma(X: Any) -> float:
     >>> round(mma(np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])), 4)
     -1.5708
     """
-    return to_float(_energies.mma(_energies.nearest_chords(check_unit_rows(X))))
+    return to_float(_energies.mma(_energies.nearest(check_unit_rows(X))))
 
 
 def mmcs(X: Any) -> float:
@@ -448,7 +448,7 @@ def mmcs(X: Any) -> float:
     >>> round(mmcs(np.array([[1.0, 0.0], [3.0, 4.0]])), 4)
     0.6
     """
-    return to_float(_energies.mmcs(_energies.nearest_chords(check_unit_rows(X))))
+    return to_float(_energies.mmcs(_energies.nearest(check_unit_rows(X))))
 
 
 def koleo(X: Any) -> float:
@@ -486,4 +486,4 @@ def koleo(X: Any) -> float:
     >>> round(koleo(np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])), 4)
     -0.3466
     """
-    return to_float(_energies.koleo(_energies.nearest_chords(check_unit_rows(X))))
+    return to_float(_energies.koleo(_energies.nearest(check_unit_rows(X))))

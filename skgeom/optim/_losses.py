@@ -618,7 +618,7 @@ def mma(X: Tensor) -> Tensor:
     >>> round(mma(torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])).item(), 4)
     -1.5708
     """
-    return _energies.mma(_energies.nearest_chords(check_unit_rows(X)))
+    return _energies.mma(_energies.nearest(check_unit_rows(X)))
 
 
 def mmcs(X: Tensor) -> Tensor:
@@ -657,7 +657,7 @@ def mmcs(X: Tensor) -> Tensor:
     >>> round(mmcs(torch.tensor([[1.0, 0.0], [3.0, 4.0]])).item(), 4)
     0.6
     """
-    return _energies.mmcs(_energies.nearest_chords(check_unit_rows(X)))
+    return _energies.mmcs(_energies.nearest(check_unit_rows(X)))
 
 
 def koleo(X: Tensor) -> Tensor:
@@ -696,7 +696,7 @@ def koleo(X: Tensor) -> Tensor:
     >>> round(koleo(torch.tensor([[1.0, 0.0], [-2.0, 0.0]])).item(), 4)
     -0.6931
     """
-    return _energies.koleo(_energies.nearest_chords(check_unit_rows(X)))
+    return _energies.koleo(_energies.nearest(check_unit_rows(X)))
 
 
 def kernel_energy(X: Tensor, *, kernel: str = "gaussian", gamma: float = 1.0, distance: str = "chordal") -> Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from skgeom._array import as_data, namespace, take_rows, to_float
+from skgeom._array import as_data, detached, namespace, take_rows, to_float
 from skgeom._core._clusters import Labels
 from skgeom._core._registry import MEASURES, Cloud, Measure
 from skgeom._typing import Array
@@ -15,7 +15,7 @@ from skgeom._validation import check_named, check_unit_rows
 
 SHORT_NAMES = {"silhouette": "silhouette_score", "calinski_harabasz": "calinski_harabasz_score", "dunn": "dunn_index"}
 
-_OF_DIRECTIONS = ("unit_rows", "nearest_chords", "log_partition")
+_OF_DIRECTIONS = ("unit_rows", "nearest", "log_partition")
 
 
 def chosen(monitor: Any) -> list[Any]:
@@ -52,7 +52,7 @@ class Monitors:
 
     def __call__(self, z: Array) -> list[float]:
         """Return the value of each monitor for the rows z."""
-        z = as_data(z)
+        z = detached(z)
         cloud = Cloud(z, self._labels if self._pairs is None else None)
         apart = self._pairs is not None and self._labels is not None
         labelled = Cloud(_joined(z, self._pairs), self._labels) if apart else cloud
@@ -61,7 +61,8 @@ class Monitors:
     def _value(self, monitor: Any, cloud: Cloud, labelled: Cloud) -> float:
         if isinstance(monitor, Measure):
             return to_float(monitor(labelled if monitor.needs_labels else cloud))
-        return float(monitor(cloud.x, y=self._y) if takes_y(monitor) else monitor(cloud.x))
+        x = as_data(cloud.x)
+        return float(monitor(x, y=self._y) if takes_y(monitor) else monitor(x))
 
 
 def unique_names(given: Iterable[Any], taken: Iterable[str] = ("iteration", "loss")) -> list[str]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from skgeom._array import asarray_like, is_foreign, to_numpy
 from skgeom._core._bounds import tammes_bound
-from skgeom._core._energies import nearest_chords, unit_rows
+from skgeom._core._energies import nearest, unit_rows
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_gradient, check_unit_rows
 from skgeom.optim._callbacks import Updates
@@ -112,7 +112,7 @@ class Spreading:
 
     def _parted(self) -> Tensor:
         """Return the rows as they came, those of one direction parted by small random steps."""
-        near = nearest_chords(check_unit_rows(self.given)).minus < _ONE_DIRECTION**2
+        near = nearest(check_unit_rows(self.given)).chords.minus < _ONE_DIRECTION**2
         if not bool(near.any()):
             return self.given
         u = to_numpy(self.given).astype(np.float64)

@@ -50,7 +50,7 @@ def losses(y):
 
     return {
         **{name: lambda x, f=f: f(rows_of(x)) for name, f in of_x.items()},
-        **{name: lambda x, f=f: f(e.nearest_chords(rows_of(x))) for name, f in of_nearest.items()},
+        **{name: lambda x, f=f: f(e.nearest(rows_of(x))) for name, f in of_nearest.items()},
         "alignment 2": lambda x: e.alignment(rows_of(x), rows_of(like(x)), 2.0),
         "alignment 1": lambda x: e.alignment(rows_of(x), rows_of(like(x)), 1.0),
         "nt-xent, first": lambda x: e.nt_xent(3 * x, like(x)),
@@ -108,7 +108,7 @@ def test_energies_do_not_depend_on_the_tiles(name, tile_rows):
 
 def test_the_icosahedron_has_its_published_energies():
     rows = rows_of(icosahedron())
-    nearest = e.nearest_chords(rows)
+    nearest = e.nearest(rows)
     thomson = 66 * e.mean_energy(rows, partial(e.riesz, 1.0))
     assert_allclose(thomson, 49.16525305762881, rtol=1e-12)
     assert_allclose(e.mma(nearest), -1.1071487177940904, rtol=1e-12)
@@ -203,8 +203,8 @@ def twins(dtype, gap):
 
 @pytest.mark.parametrize("gap", [1e-2, 1e-3, 1e-6])
 def test_small_angles_keep_their_digits_in_float64(gap):
-    nearest = e.nearest_chords(rows_of(twins("float64", gap)))
-    assert_allclose(angle(nearest), gap, rtol=1e-9)
+    nearest = e.nearest(rows_of(twins("float64", gap)))
+    assert_allclose(angle(nearest.chords), gap, rtol=1e-9)
     energy = e.mean_energy(rows_of(twins("float64", gap)), partial(e.riesz, 1.0))
     assert_allclose(energy, naive(twins("float64", gap), lambda d, a: 1 / d), rtol=1e-8)
 
@@ -213,9 +213,7 @@ def test_small_angles_keep_their_digits_in_float64(gap):
 def test_small_angles_of_float32_rows_are_those_of_the_rows_as_given(gap):
     x = twins("float32", gap)
     assert_allclose(e.mean_energy(rows_of(x), partial(e.riesz, 1.0)), naive(x, lambda d, a: 1 / d), rtol=1e-6)
-    assert_allclose(
-        e.koleo(e.nearest_chords(rows_of(x))), e.koleo(e.nearest_chords(rows_of(x.astype(float)))), rtol=1e-9
-    )
+    assert_allclose(e.koleo(e.nearest(rows_of(x))), e.koleo(e.nearest(rows_of(x.astype(float)))), rtol=1e-9)
 
 
 @pytest.mark.parametrize("gap", [1e-3, 1e-6, 0.0])
@@ -229,8 +227,8 @@ def test_angles_near_half_a_turn_keep_their_digits(gap):
 
 def test_equal_directions_of_different_lengths_touch():
     x = default_rng(0).normal(size=(1, 7)) * np.array([[1.0], [3.0], [0.7], [1e-3]])
-    nearest = e.nearest_chords(rows_of(x))
-    assert np.all(nearest.minus == 0)
+    nearest = e.nearest(rows_of(x))
+    assert np.all(nearest.chords.minus == 0)
     assert e.mma(nearest) == 0
     assert e.koleo(nearest) == math.inf
     assert e.mean_energy(rows_of(x), partial(e.riesz, 1.0)) == math.inf
