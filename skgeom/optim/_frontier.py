@@ -80,6 +80,36 @@ class Frontier:
             }
         )
 
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the points with their weights, the Pareto front, the start and the collapse bound.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes: IsoScore to the right, the score upwards.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        axes = _new_axes() if ax is None else ax
+        front = np.flatnonzero(self.is_optimal)[np.argsort(self.isoscore[self.is_optimal])]
+        axes.plot(self.isoscore[front], self.score[front], "-", color="C0", label="Pareto front")
+        axes.plot(self.isoscore, self.score, "o", color="C0")
+        for point in zip(self.weight, self.isoscore, self.score, strict=True):
+            axes.annotate(f"{point[0]:g}", point[1:], (4, 4), textcoords="offset points", fontsize="small")
+        axes.plot(*self.start, "o", color="C1", label="start")
+        axes.axvline(self.bound, color="0.4", ls="--", label="collapse bound")
+        axes.set(xlabel="IsoScore", ylabel=self.score_name, xlim=(-0.05, 1.05))
+        axes.legend()
+        return axes
+
     def __str__(self) -> str:
         lines = [f"{'weight':>10} {'IsoScore':>10} {self.score_name:>10}"]
         lines += [f"{'start':>10} {self.start[0]:10.4f} {self.start[1]:10.4f}"]
@@ -135,7 +165,8 @@ def isotropy_cluster_frontier(
     Returns
     -------
     Frontier
-        The points, which of them are Pareto-optimal, and the collapse bound; ``print`` shows them as a table.
+        The points, which of them are Pareto-optimal, and the collapse bound. ``print`` shows a table, `Frontier.plot`
+        draws it.
 
     Raises
     ------
@@ -201,6 +232,14 @@ def isotropy_cluster_frontier(
         d,
         tuple(histories),
     )
+
+
+def _new_axes() -> Any:
+    try:
+        from matplotlib.pyplot import subplots
+    except ImportError as error:
+        raise ImportError("plot needs matplotlib, which is not installed: pip install matplotlib") from error
+    return subplots(layout="constrained")[1]
 
 
 def _default() -> EmbeddingOptimizer:
