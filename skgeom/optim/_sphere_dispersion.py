@@ -116,6 +116,9 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
     geodesic_laplace                        40.44  axis_sliced_dispersion              15.7
     ======================================  =====  ==================================  =====
 
+    What a loss of the nearest makes largest is a mean, and not always the least angle: 5 points come to angles of 89.09
+    and 97.24 degrees under "mma", though all could be 90, and the polish takes them there.
+
     Elementwise Adam with a projection back to the sphere reached .03 degrees with the Gaussian kernel of rows that
     the loss does not normalise, as in much code: the part of the gradient along the rows spoils the size of the steps.
 

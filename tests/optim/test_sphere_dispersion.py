@@ -96,6 +96,16 @@ def test_losses_of_the_nearest_reach_the_optimum_without_polish(loss, n):
     assert_allclose(math.degrees(found.min_angle_), math.degrees(found.bound_), atol=5e-3)
 
 
+def test_the_mean_of_the_nearest_angles_is_largest_elsewhere_than_the_least_for_five_points():
+    plain, polished = (
+        SphereDispersion(learning_rate=0.05, max_iter=400, n_init=4, polish=polish, random_state=0).fit(cloud(5, 3))
+        for polish in (False, True)
+    )
+    assert math.degrees(-plain.loss_) > 90.7
+    assert math.degrees(plain.min_angle_) < 89.2
+    assert_allclose(math.degrees(polished.min_angle_), 90, atol=1e-6)
+
+
 @pytest.mark.parametrize("loss", ["riesz", "lloyd", "sliced_dispersion", partial(kernel_energy, gamma=4.0)])
 def test_every_loss_spreads(loss):
     x = cloud(20, 3) + 2
