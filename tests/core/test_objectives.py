@@ -315,6 +315,18 @@ def test_data_that_stay_tensors_have_the_same_gradients(name, shape, monkeypatch
     assert_allclose(gradient_of(f, x), expected, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("triplet")])
+def test_tensors_stay_with_torch_but_for_triplets(name, monkeypatch):
+    """In a loop the pools of Torch and of NumPy's BLAS would stand in each other's way."""
+
+    def refuse(x):
+        raise AssertionError("a tensor was read as a NumPy view")
+
+    monkeypatch.setattr("skgeom._core._objectives.as_data", refuse)
+    x = default_rng(0).normal(size=(30, 4))
+    assert np.isfinite(gradient_of(of_labels(np.arange(30) % 3)[name], x)).all()
+
+
 def test_the_directions_of_the_classifier_learn_too():
     torch = pytest.importorskip("torch")
     x, y, c = reference()
