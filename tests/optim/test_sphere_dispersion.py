@@ -96,6 +96,13 @@ def test_losses_of_the_nearest_reach_the_optimum_without_polish(loss, n):
     assert_allclose(math.degrees(found.min_angle_), math.degrees(found.bound_), atol=5e-3)
 
 
+@pytest.mark.parametrize(("n", "optimum"), [(13, 57.13670), (14, 55.67057)])
+def test_the_polish_takes_the_best_of_some_starts_to_optima_that_losses_miss(n, optimum):
+    found = SphereDispersion(max_iter=100, n_init=5, random_state=0).fit(cloud(n, 3))
+    assert_allclose(math.degrees(found.min_angle_), optimum, atol=1e-5)
+    assert_allclose(found.optimality_, 1, atol=1e-9)
+
+
 def test_the_mean_of_the_nearest_angles_is_largest_elsewhere_than_the_least_for_five_points():
     plain, polished = (
         SphereDispersion(learning_rate=0.05, max_iter=400, n_init=4, polish=polish, random_state=0).fit(cloud(5, 3))
