@@ -22,4 +22,4 @@ def load(module: str) -> ModuleType:
         raise ImportError(
             'skgeom.optim optimises with Torch, which is not installed: pip install "scikit-embedding-geometry[torch]"',
             name="torch",
-        ) from error
+        ) from None
