@@ -225,6 +225,13 @@ def digits(value: float) -> str:
 
 def surroundings(settings: Settings) -> str:
     """Return the machine, libraries and settings in words."""
+    clock = "CPU time of the process" if settings.threads == 1 else "wall-clock time"
+    measured = f"* threads: {settings.threads}, in all libraries; {clock}, medians of up to {settings.repeats} pairs"
+    return "\n".join([*machine(), measured])
+
+
+def machine() -> list[str]:
+    """Return the machine and the libraries in words, each an item of a list."""
     cpu = platform.processor() or platform.machine()
     with contextlib.suppress(OSError, StopIteration):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -232,9 +239,8 @@ def surroundings(settings: Settings) -> str:
     blas = (i for i in threadpool_info() if i["user_api"] == "blas")
     blas_names = sorted({f"{i['internal_api']} {i['version']} ({i.get('architecture', '?')} kernels)" for i in blas})
     versions = ", ".join(f"{library} {version(library)}" for library in LIBRARIES)
-    clock = "CPU time of the process" if settings.threads == 1 else "wall-clock time"
-    return (
-        f"* {cpu}, {os.cpu_count()} cores; {platform.system()}; Python {platform.python_version()}\n"
-        f"* {versions}\n* NumPy and SciPy on {', '.join(blas_names)}; Torch with its own BLAS\n"
-        f"* threads: {settings.threads}, in all libraries; {clock}, medians of up to {settings.repeats} pairs"
-    )
+    return [
+        f"* {cpu}, {os.cpu_count()} cores; {platform.system()}; Python {platform.python_version()}",
+        f"* {versions}",
+        f"* NumPy and SciPy on {', '.join(blas_names)}; Torch with its own BLAS",
+    ]

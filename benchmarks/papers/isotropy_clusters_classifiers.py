@@ -26,7 +26,7 @@ from scipy.interpolate import PchipInterpolator
 from scipy.stats import pearsonr, spearmanr
 from sklearn import metrics as peer
 
-from benchmarks._harness import limited
+from benchmarks._harness import limited, machine
 from benchmarks.papers._common import Report, found, missing
 from benchmarks.papers._runs import Runs, add_runs_option
 from skgeom.metrics import collapse_bound, silhouette_score
@@ -98,6 +98,7 @@ def main(argv: list[str] | None = None) -> None:
     report, runs = Report(), Runs(options.runs)
     report.add_heading("Isotropy, clusters, and classifiers")
     report.add(*(__doc__ or "").split("\n\n")[1:])
+    report.add(*machine())
     report_sizes(report)
     tasks = [task for name in options.tasks for task in given_task(report, options.data, name)]
     tasks = [scaled(task, factor) for task in tasks for factor in (options.scales if task.name in WORDS else [1.0])]
@@ -393,11 +394,11 @@ def draw(curves: Mapping[str, list[Run]], path: str) -> str:
             log_ratio = np.log(run["isoscore"] / run["isoscore"][0])
             row[0].plot(run["iteration"], run["silhouette"], lw=1)
             row[1].plot(run["iteration"], log_ratio, lw=1)
-            row[2].plot(run["isoscore"], run["silhouette"], lw=1)
+            row[2].plot(*(at_every_update(run, key) for key in ("isoscore", "silhouette")), lw=1)
         row[0].set(xlabel="update", ylabel="silhouette", title=name)
         row[1].set(xlabel="update", ylabel="log(s/s₀)", title="log ratio of IsoScore s")
         row[2].set(xlabel="IsoScore", ylabel="silhouette", title=f"r = {correlations(found_runs[0])[0]:.3f}")
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=90)
     return f"Drawn: {Path(path).name}."
 
 

@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks._harness import machine
 from benchmarks.papers._common import Report
 from benchmarks.papers._runs import Runs, add_runs_option
 from skgeom.metrics import min_angle, spherical_variance
@@ -67,6 +68,7 @@ def main(argv: list[str] | None = None) -> None:
     report, runs = Report(), Runs(options.runs)
     report.add_heading("Keep your distance")
     report.add(*(__doc__ or "").split("\n\n")[1:])
+    report.add(*machine())
     chosen = {name: REGULARISERS[name] for name in options.regularisers}
     report_targets(report)
     report_tammes(report, runs, {**chosen, **AS_CODED}, options)
