@@ -284,8 +284,9 @@ def report_tammes(report: Report, runs: Runs, chosen: Mapping[str, Objective], o
 
 PROJECTION_NOTE = """
 The losses of skgeom do not depend on the lengths of rows, so that their gradients are tangent to the sphere, and Adam
-with a projection does well. Of products of rows that are taken to be unit, the gradient points mostly off the sphere:
-entry by entry, Adam scales the rest away with it, and points meet. RiemannianAdam takes the tangent part of either."""
+with a projection does mostly well; under MMCS, whose repulsion fades towards contact, points can meet. Of products of
+rows that are taken to be unit, the gradient points mostly off the sphere: entry by entry, Adam scales the rest away
+with it, and points meet. RiemannianAdam takes the tangent part of either."""
 
 
 def tammes_legend(options: argparse.Namespace, bound: float) -> str:
@@ -393,7 +394,7 @@ def report_cloud(report: Report, runs: Runs, chosen: Mapping[str, Objective], op
         for name in chosen
     ]
     report.add_table(("milliseconds for an update", *descents), milliseconds)
-    report.add(f"Peak of the resident memory of this process: {peak_memory():,.0f} MiB.")
+    report.add(f"Peak of the resident memory of this process, without runs done before: {peak_memory():,.0f} MiB.")
     if options.figure:
         report.add(draw(found, list(chosen), options.figure))
 
@@ -407,7 +408,7 @@ def cloud_legend(options: argparse.Namespace) -> str:
     a learning rate points / batch times as large. Adam works entry by entry, also on points outside of the batch, by
     their momentum, and all are projected back. Lloyd takes 512 samples, the sliced regularisers one circle or plane,
     SSW fifty. The chance that the two nearest of all points meet in a batch is (batch / points)², so that few updates
-    hardly move the least angle."""
+    hardly move the least angle. Times are those of whole runs, whatever else the machine did."""
 
 
 def cloud_run(
@@ -436,7 +437,7 @@ def draw(found: Mapping[tuple[str, str, str], list[Any]], names: list[str], path
             axes.plot(values, names, "o", label=", ".join(column), alpha=0.7)
         axes.set(xlabel=title)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize="small")
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=90)
     return f"Drawn: {Path(path).name}."
 
 
