@@ -121,8 +121,8 @@ def spherical_code(n_points: int, n_dimensions: int, *, n_init: int = 10, random
     -----
     The bound is rarely reached where no proof is known: the best codes found so far have an optimality around .96. Ten
     starts with ``random_state=0`` reach all values of Sloane's table for d = 3 and n = 4 to 32 [2]_ to 1e-6 degrees but
-    n = 29, which takes 20; of n = 13 one start in about four does. In d = 4 and 5 they find the best codes known to us
-    up to n = 32, or better ones, but for d = 4 and n = 28 and 29.
+    that of n = 29, which they miss by .006, and one start in 20 reaches; of n = 13 one start in about four does. In
+    d = 4 and 5 they find the best codes known to us up to n = 32, or better ones, but for d = 4 and n = 28 and 29.
 
     A start takes .5 s for 14 points in d = 3, 2 s for 32 in d = 5 or 200 in d = 8, and half a minute for 500 points in
     64. O(n² d) time for each of some thousand steps; O(n d) memory beyond blocks, and O(n²) with linear programs.
