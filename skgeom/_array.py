@@ -136,8 +136,8 @@ def detached(x: Array) -> Array:
 def as_data(x: Array) -> Array:
     """Return x cut from any gradient; a Torch tensor in host memory as a NumPy view, whose tiles threads can share.
 
-    Only for work that `in_threads` shares out: the pools of Torch and of NumPy's BLAS, each of which waits for more
-    work in a loop, would otherwise stand in each other's way.
+    Only for work that `in_threads` shares out, and for functions of the user: the pools of Torch and of NumPy's BLAS,
+    each of which waits for more work in a loop, would otherwise stand in each other's way.
     """
     x = detached(x)
     return x.numpy() if array_api_compat.is_torch_array(x) and x.device.type == "cpu" else x

@@ -762,12 +762,15 @@ def check_fitted_kind(estimator: Any, x: Array, fitted: Array, method: str = "tr
         )
 
 
-def check_columns(x: Array, least: int) -> None:
-    """Refuse rows of too few features for a sphere of directions."""
-    if x.shape[1] < least:
-        raise ValueError(
-            f"X has n_features = {x.shape[1]}, and {least} is the least that leaves a sphere to move on: add columns."
-        )
+def check_plane(x: Array) -> None:
+    """Refuse rows of fewer than two features, which leave no sphere to move on and no circle to look at."""
+    if x.shape[1] < 2:
+        raise ValueError(f"The number of features of X must be at least 2, got {x.shape[1]}: add columns.")
+
+
+def check_verbose(value: Any) -> None:
+    """Refuse a verbosity that is neither a flag nor a whole number from 0."""
+    check_count(int(value) if isinstance(value, bool) else value, "verbose", low=0)
 
 
 def check_width(z: Array, width: int, name: str) -> None:

@@ -18,12 +18,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.papers._common import (
+from benchmarks.papers._inputs import (
     CLIP_FILE,
     MOMENTS_FILE,
     Moments,
     Pairs,
-    Report,
     arguments,
     clip_pairs,
     dictionary_pairs,
@@ -33,6 +32,7 @@ from benchmarks.papers._common import (
     user_pairs,
     vit_l14_moments,
 )
+from benchmarks.papers._markdown import Report
 from skgeom.datasets import make_double_ellipsoid
 from skgeom.metrics import conformity, conformity_estimate
 from skgeom.multimodal import (

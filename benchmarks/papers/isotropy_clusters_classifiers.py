@@ -27,7 +27,8 @@ from scipy.stats import pearsonr, spearmanr
 from sklearn import metrics as peer
 
 from benchmarks._harness import limited, machine
-from benchmarks.papers._common import Report, found, missing
+from benchmarks.papers._inputs import found, missing
+from benchmarks.papers._markdown import Report
 from benchmarks.papers._runs import Runs, add_runs_option
 from skgeom.metrics import collapse_bound, silhouette_score
 from skgeom.optim import EmbeddingOptimizer

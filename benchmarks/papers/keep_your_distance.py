@@ -15,7 +15,7 @@ import argparse
 import importlib.util
 import resource
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -26,10 +26,11 @@ import torch
 from torch import Tensor
 
 from benchmarks._harness import machine
-from benchmarks.papers._common import Report
+from benchmarks.papers._markdown import Report
 from benchmarks.papers._runs import Runs, add_runs_option
 from skgeom.metrics import min_angle, spherical_variance
 from skgeom.optim import RiemannianAdam, SphereDispersion, kernel_energy, riesz_energy, spherical_code, tammes_bound
+from skgeom.optim._descent import batches
 from skgeom.optim._losses import LOSSES
 
 Objective: TypeAlias = str | Callable[[Tensor], Tensor]
@@ -179,7 +180,7 @@ def spread(start: np.ndarray, objective: Objective, descent: Descent, seed: int)
     riemannian = descent.optimizer == "riemannian"
     optimizer = (RiemannianAdam if riemannian else torch.optim.Adam)([x], lr=descent.learning_rate)
     generator = torch.Generator().manual_seed(seed)
-    for _, index in zip(range(descent.updates), batches(len(start), descent.batch, generator), strict=False):
+    for _, index in zip(range(descent.updates), batches(len(start), descent.batch, generator, x.device), strict=False):
         optimizer.zero_grad()
         value(objective, x if index is None else x.index_select(0, index), generator).backward()
         optimizer.step()
@@ -189,22 +190,12 @@ def spread(start: np.ndarray, objective: Objective, descent: Descent, seed: int)
     return x.detach().numpy()
 
 
-def batches(n: int, size: int | None, generator: torch.Generator) -> Iterator[Tensor | None]:
-    """Yield positions of points, in epochs that drop what is left; None means all."""
-    while size is None or size >= n:
-        yield None
-    while True:
-        order = torch.randperm(n, generator=generator)
-        for start in range(0, n - size + 1, size):
-            yield order[start : start + size]
-
-
 def measured(start: np.ndarray, objective: Objective, descent: Descent, seed: int) -> dict[str, float]:
-    """Return the least angle in degrees, the spherical variance, and seconds for an update."""
+    """Return the least angle in degrees, the spherical variance, seconds for an update, and the memory so far."""
     began = perf_counter()
     points = spread(start, objective, descent, seed)
     seconds = (perf_counter() - began) / descent.updates
-    return {**described(points), "seconds": seconds}
+    return {**described(points), "seconds": seconds, "memory": peak_memory()}
 
 
 def described(points: np.ndarray) -> dict[str, float]:
@@ -394,7 +385,8 @@ def report_cloud(report: Report, runs: Runs, chosen: Mapping[str, Objective], op
         for name in chosen
     ]
     report.add_table(("milliseconds for an update", *descents), milliseconds)
-    report.add(f"Peak of the resident memory of this process, without runs done before: {peak_memory():,.0f} MiB.")
+    memory = max(float(run["memory"]) for of_cell in found.values() for run in of_cell if "memory" in run)
+    report.add(f"Largest resident memory of a process at the end of a run: {memory:,.0f} MiB.")
     if options.figure:
         report.add(draw(found, list(chosen), options.figure))
 

@@ -26,12 +26,11 @@ from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, GroupShuffleSplit
 
-from benchmarks.papers._common import (
+from benchmarks.papers._inputs import (
     CLIP_FILE,
     MOMENTS_FILE,
     TRANSLATIONS_FILE,
     Pairs,
-    Report,
     arguments,
     clip_pairs,
     dictionary_pairs,
@@ -43,6 +42,7 @@ from benchmarks.papers._common import (
     user_pairs,
     vit_l14_moments,
 )
+from benchmarks.papers._markdown import Report
 from skgeom.alignment import LstsqAligner, ProcrustesAligner
 from skgeom.datasets import load_reverse_dictionary
 from skgeom.metrics import clip_loss, partition_dispersion, partition_isotropy, retrieval_score

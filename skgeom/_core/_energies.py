@@ -103,9 +103,10 @@ _MINUS_ANGLE: Kernel = partial(geodesic_riesz, -1.0)
 
 
 class Nearest(NamedTuple):
-    """Rows, the position of the row with the least angle to each (n,), and the chords between the two."""
+    """Rows and their panels, the position (n,) of the row with the least angle to each, and the chords of the two."""
 
     rows: UnitRows
+    sphere: Sphere
     position: Array
     chords: Chords
 
@@ -192,7 +193,9 @@ def nearest(rows: UnitRows) -> Nearest:
         return found, chords_of(sphere.exact(sphere.panels[i]), sphere.exact(found))
 
     positions, chords = zip(*in_threads(sphere.u, search, len(sphere.panels)), strict=True)
-    return Nearest(rows, xp.concat(positions), Chords(*(xp.concat(sides) for sides in zip(*chords, strict=True))))
+    return Nearest(
+        rows, sphere, xp.concat(positions), Chords(*(xp.concat(sides) for sides in zip(*chords, strict=True)))
+    )
 
 
 def nt_xent(a: Array, b: Array) -> Array:
@@ -278,13 +281,12 @@ def _of_nearest(nearest: Nearest, value: Array, slopes: Array) -> Array:
     """
     if not wants_gradient(nearest.rows.x):
         return with_gradients(value, [nearest.rows.x], [])
-    sphere = Sphere(nearest.rows)
-    xp = namespace(sphere.u)
+    sphere = nearest.sphere
     pulls = [
         slopes[panel][:, None] * (sphere.exact(nearest.position[panel]) - sphere.exact(panel))
         for panel in sphere.panels
     ]
-    gradient = xp.concat(pulls)
+    gradient = namespace(sphere.u).concat(pulls)
     return with_gradients(value, [unit_rows(nearest.rows)], [gradient - sum_at(nearest.position, gradient)])
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from math import pi
 
 from skgeom._array import (
-    as_data,
     asarray_like,
     detached,
     float64,
@@ -41,7 +40,7 @@ def sliced_dispersion(a: Array, b: Array) -> Array:
     The θ* are the nearest evenly spaced angles: mean θ + 2π/n · (rank - (n - 1)/2). The residues θ - θ* are the
     gradient by θ, and do not depend on where the circle is cut. A point at the origin has no angle and no gradient.
     """
-    u, v = (float64(as_data(side)) + 0.0 for side in (a, b))  # which makes -0.0, whose angle can be π, 0.0
+    u, v = (float64(detached(side)) + 0.0 for side in (a, b))  # which makes -0.0, whose angle can be π, 0.0
     xp = namespace(u)
     m, n = u.shape
     theta = xp.atan2(v, u)

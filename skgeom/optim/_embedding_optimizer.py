@@ -20,6 +20,7 @@ from skgeom._validation import (
     check_pair_rows,
     check_positive,
     check_real,
+    check_verbose,
 )
 from skgeom.optim._callbacks import WithUpdates, with_callbacks
 from skgeom.optim._constraint import CONSTRAINTS, on_spheres, radii
@@ -307,7 +308,7 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
             check_count(self.batch_size, "batch_size", low=2)
         if self.tol is not None:
             check_real(self.tol, "tol", 0)
-        check_count(int(self.verbose) if isinstance(self.verbose, bool) else self.verbose, "verbose", low=0)
+        check_verbose(self.verbose)
 
     def _warn(self, outcome: Any) -> None:
         if outcome.trouble:

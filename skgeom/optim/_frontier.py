@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 
-from skgeom._array import as_data, to_float, to_numpy
+from skgeom._array import detached, to_float, to_numpy
 from skgeom._core._clusters import Labels
 from skgeom._core._registry import MEASURES, Cloud
 from skgeom._core._spectrum import collapse_bound
@@ -254,7 +254,7 @@ def _weighted(objective: Any) -> dict[Any, float]:
 
 
 def _measured(z: Array, y: Any, clusters: Labels, score: str) -> tuple[float, float]:
-    cloud = Cloud(as_data(z), clusters)
+    cloud = Cloud(detached(z), clusters)
     isoscore = to_float(MEASURES["isoscore"](cloud))
     if score == "silhouette":
         return isoscore, to_float(MEASURES["silhouette_score"](cloud))

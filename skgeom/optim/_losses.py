@@ -24,6 +24,7 @@ from skgeom._validation import (
     check_generator,
     check_one_row_per_class,
     check_paired,
+    check_plane,
     check_positive,
     check_real,
     check_same_kind,
@@ -997,7 +998,8 @@ def axis_sliced_dispersion(X: Tensor, generator: torch.Generator, *, n_planes: i
     """
     check_generator(generator)
     m, x = check_count(n_planes, "n_planes"), check_unit_rows(X).x
-    d = check_count(x.shape[1], "the number of features of X", low=2)
+    check_plane(x)
+    d = x.shape[1]
     first = torch.randint(d, (m,), generator=generator, device=generator.device)
     second = (first + torch.randint(1, d, (m,), generator=generator, device=generator.device)) % d
     index = (asarray_like(axis, x, dtype=namespace(x).int64) for axis in (first, second))
@@ -1057,7 +1059,8 @@ def _on_circles(X: Tensor, generator: torch.Generator, n_circles: int) -> tuple[
     """Return the coordinates of the rows in the planes of random great circles."""
     check_generator(generator)
     m, x = check_count(n_circles, "n_circles"), check_unit_rows(X).x
-    d = check_count(x.shape[1], "the number of features of X", low=2)
+    check_plane(x)
+    d = x.shape[1]
     planes = torch.linalg.qr(_normal((m, d, 2), generator)).Q.permute(2, 0, 1)
     return _sliced.on_planes(x, asarray_like(planes, x))
 

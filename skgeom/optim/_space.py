@@ -15,7 +15,6 @@ class Space(Protocol):
     """The rows of an embedding as a function of tensors that change."""
 
     parameter: Tensor
-    n_rows: int
 
     def rows(self, index: Tensor | None) -> Tensor:
         """Return the rows at some positions, or all."""
@@ -26,7 +25,6 @@ class Points:
 
     def __init__(self, start: Tensor) -> None:
         self.parameter = start.clone().requires_grad_()
-        self.n_rows = start.shape[0]
 
     def rows(self, index: Tensor | None) -> Tensor:
         """Return the rows at some positions, or all."""
@@ -40,7 +38,6 @@ class LinearMap:
         self.x = x
         self.radius = radius
         self.parameter = w.clone().requires_grad_()
-        self.n_rows = x.shape[0]
 
     def rows(self, index: Tensor | None) -> Tensor:
         """Return the mapped rows at some positions, or all."""

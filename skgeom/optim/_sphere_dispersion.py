@@ -12,7 +12,7 @@ from sklearn.utils import Tags
 from skgeom._core._bounds import tammes_bound
 from skgeom._estimator import GeometryTransformer
 from skgeom._typing import Array
-from skgeom._validation import check_choice, check_columns, check_count, check_positive
+from skgeom._validation import check_choice, check_count, check_plane, check_positive, check_verbose
 from skgeom.optim._callbacks import WithUpdates, with_callbacks
 from skgeom.optim._history import History
 from skgeom.optim._requirement import load
@@ -186,7 +186,7 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
         self._check_parameters()
         spreading = load("_spreading")
         x = self._checked(X, reset=True, min_samples=2)
-        check_columns(x, 2)
+        check_plane(x)
         polishes = x.shape[0] <= _POLISHED if self.polish == "auto" else self.polish
         run = spreading.Spreading(self, x, polishes)
         updates = self._updates(self.n_init * self.max_iter, X, y)
@@ -227,7 +227,7 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
             check_count(self.batch_size, "batch_size", low=2)
         check_count(self.n_init, "n_init")
         check_choice(self.polish, ("auto", True, False), "polish")
-        check_count(int(self.verbose) if isinstance(self.verbose, bool) else self.verbose, "verbose", low=0)
+        check_verbose(self.verbose)
 
     def _warn(self, outcome: Any) -> None:
         if outcome.trouble:

@@ -18,13 +18,18 @@ def papers():
     """Return the modules, which lie beside the package and are not installed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(Path(__file__).parents[2])
-        names = ("_common", "multimodal_isotropy", "double_ellipsoid")
+        names = ("_inputs", "multimodal_isotropy", "double_ellipsoid", "_markdown")
         return tuple(import_module(f"benchmarks.papers.{name}") for name in names)
 
 
 @pytest.fixture(scope="module")
-def common(papers):
+def inputs(papers):
     return papers[0]
+
+
+@pytest.fixture(scope="module")
+def markdown(papers):
+    return papers[3]
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +53,13 @@ def turned(isotropy):
     return isotropy.Task("turned", x, y, queries[:60], classes[:60], queries[60:], classes[60:], texts)
 
 
-def test_a_table_has_columns_of_even_width(common):
-    lines = common.table(("a", "b"), [("long", "1"), ("x", "22")]).splitlines()
+def test_a_table_has_columns_of_even_width(markdown):
+    lines = markdown.table(("a", "b"), [("long", "1"), ("x", "22")]).splitlines()
     assert lines == ["| a    |  b |", "| ---- | -: |", "| long |  1 |", "| x    | 22 |"]
 
 
-def test_a_report_is_filled_and_written(common, tmp_path, capsys):
-    report = common.Report()
+def test_a_report_is_filled_and_written(markdown, tmp_path, capsys):
+    report = markdown.Report()
     report.add_heading("Head")
     report.add("* " + "word " * 40, "* second")
     report.write(str(tmp_path / "report.md"))
@@ -65,28 +70,28 @@ def test_a_report_is_filled_and_written(common, tmp_path, capsys):
     assert capsys.readouterr().out.split() == " ".join(lines).split()
 
 
-def test_moments_come_back_from_a_whitening(common, tmp_path):
+def test_moments_come_back_from_a_whitening(inputs, tmp_path):
     axes = np.linalg.qr(np.random.default_rng(0).normal(size=(D, D)))[0]
     variances = np.arange(D, 0, -1.0)
     arrays = {f"W_{m}": axes / np.sqrt(variances) for m in ("image", "text")}
-    np.savez(tmp_path / common.MOMENTS_FILE, **arrays, mean_image=np.ones(D), mean_text=np.zeros(D))
-    found = common.vit_l14_moments(str(tmp_path))
+    np.savez(tmp_path / inputs.MOMENTS_FILE, **arrays, mean_image=np.ones(D), mean_text=np.zeros(D))
+    found = inputs.vit_l14_moments(str(tmp_path))
     np.testing.assert_allclose(found["image"].covariance, axes * variances @ axes.T, atol=1e-12)
-    drawn = common.gaussian_rows(found["image"], 20_000)
+    drawn = inputs.gaussian_rows(found["image"], 20_000)
     np.testing.assert_allclose(drawn.mean(axis=0), 1, atol=0.1)
     assert np.trace(np.cov(drawn.T)) == pytest.approx(variances.sum(), rel=0.02)
 
 
-def test_missing_data_are_no_pairs(common, tmp_path):
-    assert common.clip_pairs(None, "clip", "CLIP") == []
-    assert common.vit_l14_moments(str(tmp_path)) == {}
-    assert common.user_pairs(None, None) == []
+def test_missing_data_are_no_pairs(inputs, tmp_path):
+    assert inputs.clip_pairs(None, "clip", "CLIP") == []
+    assert inputs.vit_l14_moments(str(tmp_path)) == {}
+    assert inputs.user_pairs(None, None) == []
 
 
-def test_one_file_of_two_is_refused(common, tmp_path):
+def test_one_file_of_two_is_refused(inputs, tmp_path):
     np.save(tmp_path / "x.npy", np.ones((3, 2)))
     with pytest.raises(SystemExit, match="two files"):
-        common.user_pairs(str(tmp_path / "x.npy"), None)
+        inputs.user_pairs(str(tmp_path / "x.npy"), None)
 
 
 def test_readings_of_a_single_direction_meet_their_closed_forms(isotropy):
@@ -104,15 +109,15 @@ def test_expected_range_of_normal_draws(isotropy, n, expected):
     assert isotropy.expected_range(n) == pytest.approx(expected, abs=5e-3)
 
 
-def test_the_added_coordinate_is_a_temperature(isotropy, common):
+def test_the_added_coordinate_is_a_temperature(isotropy, inputs):
     x, y = make_embedding_pair(50, D, random_state=0)
-    before, after = isotropy.coordinate_argument(common.Pairs("pairs", x, y))
+    before, after = isotropy.coordinate_argument(inputs.Pairs("pairs", x, y))
     assert before == pytest.approx(clip_loss(x, y))
     assert after == pytest.approx(clip_loss(x, y, temperature=0.0101))
 
 
-def test_maps_undo_a_planted_rotation(isotropy, common, turned):
-    found = isotropy.losses(common.Pairs("turned", turned.x, turned.y), isotropy.transforms("loss"))
+def test_maps_undo_a_planted_rotation(isotropy, inputs, turned):
+    found = isotropy.losses(inputs.Pairs("turned", turned.x, turned.y), isotropy.transforms("loss"))
     for name in ("Procrustes", "least squares", "Procrustes, rest left to LAPACK"):
         assert max(found[name]) < 0.01
     assert min(found["none"]) > 1
@@ -142,8 +147,8 @@ def test_a_probe_finds_separate_classes(isotropy, turned):
     assert isotropy.linear_probe(turned, 8) > 0.9
 
 
-def test_partners_that_coincide_have_no_distance(isotropy, common, turned):
-    cross, pooled, partners, others, closed = isotropy.distance_ratios(common.Pairs("same", turned.x, turned.x))
+def test_partners_that_coincide_have_no_distance(isotropy, inputs, turned):
+    cross, pooled, partners, others, closed = isotropy.distance_ratios(inputs.Pairs("same", turned.x, turned.x))
     assert (cross, pooled) == (0, 0)
     assert partners == pytest.approx(1)
     assert abs(others) < 0.05
@@ -172,9 +177,9 @@ def test_classes_come_from_files(isotropy, turned, tmp_path):
         isotropy.user_tasks(options, pairs)
 
 
-def test_statistics_follow_from_moments(ellipsoid, common):
-    image = common.Moments(3 * np.eye(D)[0], np.ones(D), np.eye(D))
-    text = common.Moments(np.zeros(D), np.ones(D), np.eye(D))
+def test_statistics_follow_from_moments(ellipsoid, inputs):
+    image = inputs.Moments(3 * np.eye(D)[0], np.ones(D), np.eye(D))
+    text = inputs.Moments(np.zeros(D), np.ones(D), np.eye(D))
     found = ellipsoid.described_moments(image, text)
     assert found["largest separation"] == f"{3 / sqrt(2):.3g}"
     assert found["best features, from 1"].startswith("1, ")
@@ -205,9 +210,9 @@ def test_lengths_grow_with_conformity_where_the_spread_along_the_mean_decides(el
     assert correlation > 0.99
 
 
-def test_equal_clouds_do_not_diverge(ellipsoid, common):
+def test_equal_clouds_do_not_diverge(ellipsoid, inputs):
     x = np.random.default_rng(0).normal(size=(50, D)) + 1
-    sweeps = ellipsoid.divergence_sweeps(common.Pairs("same", x, x))
+    sweeps = ellipsoid.divergence_sweeps(inputs.Pairs("same", x, x))
     at = ellipsoid.SHIFTS.index(0.0)
     assert all(values[at] == pytest.approx(0, abs=1e-12) for values in sweeps.values())
     assert max(sweeps["both"]) == pytest.approx(0, abs=1e-12)

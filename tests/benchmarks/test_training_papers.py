@@ -212,15 +212,6 @@ def test_starts_follow_their_laws(distance):
     np.testing.assert_allclose(distance.uniform(n, d, 0).mean(axis=0), 0, atol=0.02)
 
 
-def test_batches_are_epochs_that_drop_the_rest(distance):
-    import torch
-
-    drawn = distance.batches(10, 4, torch.Generator().manual_seed(0))
-    first = torch.cat([next(drawn), next(drawn)])
-    assert first.unique().numel() == 8
-    assert next(distance.batches(10, 10, torch.Generator())) is None
-
-
 @pytest.mark.parametrize("optimizer", ["riemannian", "adam"])
 def test_points_spread_and_stay_on_the_sphere(distance, optimizer):
     start = distance.uniform(12, 3, 0)

@@ -304,7 +304,7 @@ def test_float32_gradients_are_those_of_float64(name, offset):
     assert_allclose(gradient_of(f, x, "float32"), expected, atol=tolerance * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("triplet")])
 @pytest.mark.parametrize("shape", [(30, 4), (6, 9)])
 def test_data_that_stay_tensors_have_the_same_gradients(name, shape, monkeypatch):
     """Tensors on a device, unlike those in host memory, are not read as NumPy views."""

@@ -196,14 +196,6 @@ def test_float32_gradients_are_those_of_float64(name):
 
 
 @every_loss
-def test_data_that_stay_tensors_have_the_same_gradients(name, monkeypatch):
-    x = default_rng(0).normal(size=(12, 4))
-    expected = gradient_of(LOSSES[name], x)
-    monkeypatch.setattr("skgeom._core._sliced.as_data", lambda x: x.detach())
-    assert_allclose(gradient_of(LOSSES[name], x), expected, rtol=1e-9, atol=1e-12)
-
-
-@every_loss
 @pytest.mark.parametrize("kind", ["twins", "antipodes", "all equal", "on axes", "on the points"])
 def test_gradients_are_finite_where_rows_touch_or_have_no_angle(name, kind):
     x = default_rng(0).normal(size=(10, 4))

@@ -262,7 +262,7 @@ def test_parameters_out_of_range_are_refused(parameters, error, message):
 @pytest.mark.parametrize(
     ("x", "message"),
     [
-        (np.ones((5, 1)), "n_features = 1"),
+        (np.ones((5, 1)), "number of features of X must be at least 2"),
         (np.ones((1, 3)), "1 sample"),
         (np.array([[1.0, 2.0], [0.0, 0.0], [1.0, 1.0]]), "zero"),
         (np.array([[1.0, np.nan], [0.0, 1.0]]), "NaN"),
