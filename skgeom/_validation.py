@@ -765,7 +765,7 @@ def check_fitted_kind(estimator: Any, x: Array, fitted: Array, method: str = "tr
 def check_plane(x: Array) -> None:
     """Refuse rows of fewer than two features, which leave no sphere to move on and no circle to look at."""
     if x.shape[1] < 2:
-        raise ValueError(f"The number of features of X must be at least 2, got {x.shape[1]}: add columns.")
+        raise ValueError(f"The number of features of X must be at least 2, got n_features = {x.shape[1]}: add columns.")
 
 
 def check_verbose(value: Any) -> None:

@@ -395,8 +395,14 @@ def test_bad_options_are_refused():
         (lambda: losses.riesz_energy(x, distance="arc"), "distance must be one of"),
         (lambda: losses.lloyd(x, g, n_points=0), "n_points must be at least 1"),
         (lambda: losses.sliced_dispersion(x, g, n_circles=0), "n_circles must be at least 1"),
-        (lambda: losses.sliced_dispersion(x[:, :1], g), "number of features of X must be at least 2, got 1"),
-        (lambda: losses.axis_sliced_dispersion(x[:, :1], g), "number of features of X must be at least 2, got 1"),
+        (
+            lambda: losses.sliced_dispersion(x[:, :1], g),
+            "number of features of X must be at least 2, got n_features = 1",
+        ),
+        (
+            lambda: losses.axis_sliced_dispersion(x[:, :1], g),
+            "number of features of X must be at least 2, got n_features = 1",
+        ),
     ]:
         with pytest.raises(ValueError, match=words):
             call()
