@@ -16,9 +16,9 @@ import torch
 from torch.nn.functional import cross_entropy, normalize
 
 from benchmarks._harness import Case, Data
-from skgeom._core import _energies as e
-from skgeom._core._angular import UnitRows, norms
-from skgeom._core._sphere import Chords
+from skgeom._core._rows import DirectedRows, norms
+from skgeom._core.pairs import _energies as e
+from skgeom._core.pairs._sphere import Chords
 
 N, D = 10_000, 128
 TEMPERATURE = 0.07
@@ -70,8 +70,8 @@ def _error(peer: Loss, found: list[np.ndarray], *clouds: np.ndarray) -> float:
     return max(float(np.linalg.norm(f - g) / np.linalg.norm(g)) for f, g in zip(found, exact, strict=True))
 
 
-def rows(x: torch.Tensor) -> UnitRows:
-    return UnitRows(x, norms(x))
+def rows(x: torch.Tensor) -> DirectedRows:
+    return DirectedRows(x, norms(x))
 
 
 def _mean(kernel: e.Kernel) -> Loss:
@@ -79,7 +79,7 @@ def _mean(kernel: e.Kernel) -> Loss:
 
 
 def _of_nearest(loss: Callable[[Chords], torch.Tensor]) -> Loss:
-    return lambda x: loss(e.nearest(rows(x)))
+    return lambda x: loss(e.nearest_in_angle(rows(x)))
 
 
 def nt_xent(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

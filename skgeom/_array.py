@@ -290,7 +290,7 @@ def kth_largest(x: Array, k: int) -> Array:
     return (xp.partition(x, place, axis=1) if hasattr(xp, "partition") else xp.sort(x, axis=1))[:, place]
 
 
-def root(x: Array) -> Array:
+def sqrt_in_place(x: Array) -> Array:
     """Return √x for x >= 0, with gradient 0 at 0; x itself is overwritten in libraries that allow it."""
     if array_api_compat.is_numpy_array(x):
         return np.sqrt(x, out=x)
@@ -345,3 +345,9 @@ def one_hot(codes: Array, k: int, like: Array) -> Array:
     xp = namespace(like)
     classes = xp.arange(k, dtype=codes.dtype, device=device_of(like))
     return xp.astype(codes[:, None] == classes[None, :], like.dtype)
+
+
+def ratio(numerator: Array, denominator: Array) -> Array:
+    """Return numerator / denominator, and 0 where the denominator is 0."""
+    nonzero = denominator != 0
+    return where(nonzero, numerator / where(nonzero, denominator, 1.0), 0.0)

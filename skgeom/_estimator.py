@@ -9,7 +9,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skgeom._array import asarray_like, namespace, place, to_numpy
-from skgeom._core._moments import AnyMoments, map_arrays, merge, moments
+from skgeom._core.sums._moments import AnyMoments, map_arrays, merge, moments
 from skgeom._typing import Array
 from skgeom._validation import (
     check_cloud,

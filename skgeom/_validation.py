@@ -33,9 +33,9 @@ from skgeom._array import (
     to_numpy,
     widen,
 )
-from skgeom._core._angular import UnitRows, norms, row_scaled, shortest_exact
-from skgeom._core._clusters import Labels, labels_of
-from skgeom._core._moments import AnyMoments, merge, moments
+from skgeom._core._labels import Labels, labels_of
+from skgeom._core._rows import DirectedRows, norms, row_scaled, shortest_exact
+from skgeom._core.sums._moments import AnyMoments, merge, moments
 from skgeom._typing import Array
 
 _SQUARES_SAFE = 480
@@ -82,7 +82,7 @@ def check_moments(X: Any, *, scale_free: bool = True) -> AnyMoments:
     return m
 
 
-def check_unit_rows(X: Any, *, name: str = "X", min_samples: int = 2) -> UnitRows:
+def check_directed(X: Any, *, name: str = "X", min_samples: int = 2) -> DirectedRows:
     """Return the rows of X, up to factors for each row, with their norms.
 
     Raises
@@ -101,18 +101,18 @@ def check_unit_rows(X: Any, *, name: str = "X", min_samples: int = 2) -> UnitRow
             f"{name} has {zeros.size} zero row{'s'[: zeros.size > 1]} (the first is row {zeros[0]}), and a zero row "
             "has no direction. Drop such rows, or use a measure of distances instead of angles."
         )
-    return UnitRows(x, lengths)
+    return DirectedRows(x, lengths)
 
 
-def check_unit_pairs(X: Any, Y: Any) -> tuple[UnitRows, UnitRows]:
+def check_directed_pairs(X: Any, Y: Any) -> tuple[DirectedRows, DirectedRows]:
     """Return the rows of two clouds, up to factors for each row, whose rows belong together, with their norms.
 
     Raises
     ------
     ValueError
-        As `check_unit_rows`, or if the clouds differ in shape, library or device.
+        As `check_directed`, or if the clouds differ in shape, library or device.
     """
-    x, y = check_unit_rows(X), check_unit_rows(Y, name="Y")
+    x, y = check_directed(X), check_directed(Y, name="Y")
     check_same_kind(x.x, y.x)
     check_paired(x.x, y.x)
     return x, y

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from numpy.testing import assert_allclose
 
 import skgeom.metrics
-from skgeom._core._clusters import labels_of
+from skgeom._core._labels import labels_of
 from skgeom._core._registry import MEASURES, Cloud
 
 NAMES = sorted(MEASURES)

@@ -59,9 +59,9 @@ def test_one_zero_row_is_named_and_many_are_counted():
     x = rows()
     x[[2, 5]] = 0
     with pytest.raises(ValueError, match=r"X has 2 zero rows \(the first is row 2\).*Drop such rows"):
-        _validation.check_unit_rows(x)
+        _validation.check_directed(x)
     with pytest.raises(ValueError, match=r"Y has 1 zero row \(the first is row 0\)"):
-        _validation.check_unit_rows(x[2:4], name="Y")
+        _validation.check_directed(x[2:4], name="Y")
 
 
 # Labels and groups

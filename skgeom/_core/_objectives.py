@@ -18,19 +18,22 @@ from skgeom._array import (
     device_of,
     float64,
     namespace,
-    root,
+    ratio,
     row_blocks,
+    sqrt_in_place,
     take_rows,
     wants_gradient,
     where,
     with_gradients,
 )
-from skgeom._core import _spectrum
-from skgeom._core._angular import UnitRows, average_cosine
-from skgeom._core._clusters import ClassMoments, Labels, class_moments, unsorted
-from skgeom._core._moments import AnyMoments, ThinMoments, dense, mean_of, moments
-from skgeom._core._pairs import in_threads, squared_distances
-from skgeom._core._spectrum import ratio
+from skgeom._core._labels import Labels, unsorted
+from skgeom._core._rows import DirectedRows, centred, mean_of
+from skgeom._core._threads import in_threads
+from skgeom._core.pairs._tiles import squared_distances
+from skgeom._core.sums import _spectrum
+from skgeom._core.sums._angular import average_cosine
+from skgeom._core.sums._clusters import ClassMoments, class_moments
+from skgeom._core.sums._moments import AnyMoments, ThinMoments, dense, moments
 from skgeom._typing import Array
 
 Weigh: TypeAlias = Callable[[Array, slice], Array]
@@ -123,7 +126,7 @@ def triplet_bound(x: Array, labels: Labels) -> Array:
     return _over_anchors(x, labels, _triplet_counts)
 
 
-def cosine_regularizer(rows: UnitRows) -> Array:
+def cosine_regularizer(rows: DirectedRows) -> Array:
     """Return Σ_{i ≠ j} cos / n²."""
     return average_cosine(rows) * (1 - 1 / rows.x.shape[0])
 
@@ -171,15 +174,8 @@ def _with_slope(
     f = xp.sum(c * c)
     identity = xp.eye(c.shape[0], dtype=c.dtype, device=device_of(c))
     g = ratio(4 * (1 - zeta) * slope / (m.n - 1) * (identity - ratio(c, f)), f * t)
-    gradient = _centred(data, m.mean) @ xp.astype(g, data.dtype) if rows is None else g @ rows
+    gradient = centred(data, m.mean) @ xp.astype(g, data.dtype) if rows is None else g @ rows
     return with_gradients(value, [x], [gradient])
-
-
-def _centred(x: Array, mean: Array) -> Array:
-    """Return x less its mean in the precision of x: what rounding took from the mean is subtracted on its own."""
-    xp = namespace(x)
-    pivot = xp.astype(mean, x.dtype)
-    return (x - pivot) - xp.astype(mean - float64(pivot), x.dtype)
 
 
 def _anchors(x: Array, labels: Labels) -> list[tuple[slice, slice]]:
@@ -248,4 +244,4 @@ def _distances(x: Array, block: slice) -> Array:
     xp = namespace(x)
     sides = (slice(0, block.start), block, slice(block.stop, x.shape[0]))
     squares = xp.concat([squared_distances(x[block, :], x[side, :]) for side in sides], axis=1)
-    return root(xp.clip(squares, min=0.0))
+    return sqrt_in_place(xp.clip(squares, min=0.0))

@@ -15,11 +15,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skgeom._array import as_data, asarray_like, namespace
-from skgeom._core import _angular, _clusters, _energies, _neighbours, _quantiles, _silhouettes, _spectrum
-from skgeom._core._angular import UnitRows
-from skgeom._core._clusters import ClassMoments, Labels
-from skgeom._core._energies import Nearest
-from skgeom._core._moments import AnyMoments, moments
+from skgeom._core import _rows
+from skgeom._core._labels import Labels
+from skgeom._core._rows import DirectedRows
+from skgeom._core.pairs import _energies, _neighbours, _quantiles, _silhouettes
+from skgeom._core.pairs._energies import Nearest
+from skgeom._core.sums import _angular, _clusters, _spectrum
+from skgeom._core.sums._clusters import ClassMoments
+from skgeom._core.sums._moments import AnyMoments, moments
 from skgeom._typing import Array
 
 Bounds = Callable[[int, int], tuple[float, float]]
@@ -38,19 +41,19 @@ class Cloud:
         return moments(self.x)
 
     @cached_property
-    def unit_rows(self) -> UnitRows:
+    def unit_rows(self) -> DirectedRows:
         """Rows and their norms."""
-        return UnitRows(self.x, _angular.norms(self.x))
+        return DirectedRows(self.x, _rows.norms(self.x))
 
     @cached_property
     def nearest(self) -> Nearest:
         """The row nearest to each row in angle."""
-        return _energies.nearest(self.unit_rows)
+        return _energies.nearest_in_angle(self.unit_rows)
 
     @cached_property
     def log_partition(self) -> Array:
         """Log Z of the unit rows over the eigenvectors of their second moment, with both signs."""
-        u = self.unit_rows.x / self.unit_rows.norms[:, None]
+        u = self.unit_rows.unit()
         return _angular.eigen_log_partition(u, moments(u), both_signs=True)
 
     @cached_property
@@ -123,7 +126,7 @@ def _skewness_range(n: int, d: int) -> tuple[float, float]:
     return -(n - 2) / (n - 1) ** 0.5, (n - 2) / (n - 1) ** 0.5
 
 
-def _unit_median(rows: UnitRows) -> Array:
+def _unit_median(rows: DirectedRows) -> Array:
     quantiles = _quantiles.angle_quantiles(rows, np.array([0.5]))
     return asarray_like(quantiles, rows.x, dtype=namespace(rows.x).float64)[0]
 
@@ -170,7 +173,7 @@ _ROWS = (
             +1, _between(0, pi), _ANGLES, _PAIRS, "Rankin 1955, doi:10.1017/S2040618500033219"),
     Measure("median_angle", "unit_rows", _unit_median,
             0, _between(0, pi), _ANGLES, _PAIRS, _TOKARCHUK, differentiable=False),
-    Measure("spherical_variance", "unit_rows", _energies.spherical_variance,
+    Measure("spherical_variance", "unit_rows", _angular.spherical_variance,
             +1, _between(0, 1), _ANGLES, _LINE, "Mardia & Jupp 1999, doi:10.1002/9780470316979"),
     Measure("uniformity", "unit_rows", partial(_energies.uniformity, t=2.0),
             -1, _between(-8, 0), _ANGLES, _PAIRS, "Wang & Isola 2020, arXiv:2005.10242"),
@@ -186,7 +189,7 @@ _ROWS = (
             -1, _between(-pi, 0), _ANGLES, _PAIRS, "Wang et al. 2020, arXiv:2006.06527"),
     Measure("mmcs", "nearest", _energies.mmcs,
             -1, _between(-1, 1), _ANGLES, _PAIRS, _TOKARCHUK),
-    Measure("hubness", "unit_rows", lambda rows: _neighbours.hubness(_neighbours.unit_rows(as_data(rows.x)), 10),
+    Measure("hubness", "unit_rows", lambda rows: _neighbours.hubness(_neighbours.as_directions(as_data(rows.x)), 10),
             -1, _skewness_range, _ANGLES, _PAIRS, "Radovanović et al. 2010, JMLR 11", differentiable=False),
     Measure("silhouette_score", "labelled", lambda cloud: _mean(_silhouettes.silhouette_samples(*cloud)),
             +1, _between(-1, 1), _RIGID, _PAIRS, "Rousseeuw 1987, doi:10.1016/0377-0427(87)90125-7"),

@@ -13,13 +13,13 @@ from skgeom._array import (
     detached,
     float64,
     namespace,
+    ratio,
     row_blocks,
     wants_gradient,
     with_gradients,
 )
-from skgeom._core._angular import UnitRows, unit
-from skgeom._core._spectrum import ratio
-from skgeom._core._sphere import angle, chords_of
+from skgeom._core._rows import DirectedRows, unit
+from skgeom._core.pairs._sphere import angle, chords_of
 from skgeom._typing import Array
 
 
@@ -60,14 +60,14 @@ def spherical_sliced_wasserstein(a: Array, b: Array) -> Array:
     return sliced_dispersion(a, b) * (2 / (n * (2 * pi) ** 2)) + 1 / (12 * n * n)
 
 
-def lloyd(rows: UnitRows, points: Array) -> Array:
+def lloyd(rows: DirectedRows, points: Array) -> Array:
     """Return the mean over points (m, d) in float64 of the squared angle to the nearest row."""
     xp = namespace(rows.x)
     owners = xp.take(rows.x, _owners(rows, points), axis=0)
     return xp.mean(angle(chords_of(unit(float64(owners)), unit(points))) ** 2)
 
 
-def _owners(rows: UnitRows, points: Array) -> Array:
+def _owners(rows: DirectedRows, points: Array) -> Array:
     """Return the position of the row nearest to each point."""
     x, length = map(detached, rows)
     xp = namespace(x)

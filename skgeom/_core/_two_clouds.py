@@ -7,44 +7,31 @@ from __future__ import annotations
 
 from math import pi
 
-from skgeom._array import device_of, float64, namespace, root, row_blocks, to_float, where
-from skgeom._core import _energies
-from skgeom._core._angular import UnitRows, average_cosine, bounded, norms, resultant, row_scaled, shortest_exact
-from skgeom._core._pairs import in_threads, panels, squared_distances
-from skgeom._core._spectrum import ratio
-from skgeom._core._sphere import Chords, angle
+from skgeom._array import device_of, float64, namespace, ratio, row_blocks, sqrt_in_place, where
+from skgeom._core import _two_clouds
+from skgeom._core._rows import DirectedRows, norms, unit, unit_or_zero
+from skgeom._core._threads import in_threads
+from skgeom._core.pairs import _energies
+from skgeom._core.pairs._sphere import Chords, angle, chords_of
+from skgeom._core.pairs._tiles import panels, squared_distances
+from skgeom._core.sums._angular import average_cosine, resultant
 from skgeom._typing import Array
 
 
-def directions(x: Array) -> UnitRows:
-    """Return the rows, up to factors for each row, with their norms, of which some may be zero."""
-    x = bounded(x)
-    lengths = norms(x)
-    if to_float(namespace(x).min(lengths)) < shortest_exact(x):
-        x = row_scaled(x)
-        lengths = norms(x)
-    return UnitRows(x, lengths)
-
-
-def unit_or_zero(rows: UnitRows) -> Array:
-    """Return the rows divided by their norms, zero rows as they are."""
-    return rows.x / where(rows.norms > 0, rows.norms, 1.0)[:, None]
-
-
-def unit_mean(rows: UnitRows) -> Array:
+def unit_mean(rows: DirectedRows) -> Array:
     """Return the mean of the unit rows (d,), in float64."""
     n, total = resultant(rows)
     return total / n
 
 
-def modality_gap(x: UnitRows, y: UnitRows) -> Array:
+def modality_gap(x: DirectedRows, y: DirectedRows) -> Array:
     """Return the distance of the mean unit rows of two clouds."""
     return norms((unit_mean(x) - unit_mean(y))[None, :])[0]
 
 
-def relative_modality_gap(x: UnitRows, y: UnitRows) -> Array:
+def relative_modality_gap(x: DirectedRows, y: DirectedRows) -> Array:
     """Return the mean cosine distance of pairs over itself plus the mean cosine distance within the clouds."""
-    paired = _energies.alignment(x, y, 2.0) / 2
+    paired = _two_clouds.alignment(x, y, 2.0) / 2
     within = 1 - (average_cosine(x) + average_cosine(y)) / 2
     return ratio(paired, paired + within)
 
@@ -73,7 +60,7 @@ def _sum_across(x: Array, y: Array) -> Array:
     slices = panels(x)
 
     def work(i: int) -> Array:
-        return sum(xp.sum(root(squared_distances(x[slices[i], :], y[columns, :]))) for columns in panels(y))
+        return sum(xp.sum(sqrt_in_place(squared_distances(x[slices[i], :], y[columns, :]))) for columns in panels(y))
 
     return xp.sum(xp.stack(in_threads(x, work, len(slices))))
 
@@ -84,7 +71,7 @@ def _sum_within(x: Array) -> Array:
     slices = panels(x)
 
     def work(i: int) -> Array:
-        tiles = (root(squared_distances(x[slices[i], :], x[columns, :])) for columns in slices[i:])
+        tiles = (sqrt_in_place(squared_distances(x[slices[i], :], x[columns, :])) for columns in slices[i:])
         return sum((2 if j else 1) * xp.sum(tile) for j, tile in enumerate(tiles))
 
     return xp.sum(xp.stack(in_threads(x, work, len(slices))))
@@ -142,7 +129,7 @@ def _arc(t: Array, omega: Array) -> Array:
     return where(apart, xp.sin(t * omega) / where(apart, xp.sin(omega), 1.0), t)
 
 
-def contrastive_loss(x: UnitRows, y: UnitRows, temperature: float, batch_size: int) -> Array:
+def contrastive_loss(x: DirectedRows, y: DirectedRows, temperature: float, batch_size: int) -> Array:
     """Return the mean over whole batches, at least one, of the symmetric NT-Xent of paired rows."""
     a = x.x / (x.norms[:, None] * temperature)
     b = y.x / y.norms[:, None]
@@ -152,7 +139,7 @@ def contrastive_loss(x: UnitRows, y: UnitRows, temperature: float, batch_size: i
     return sum(_energies.nt_xent(a[batch, :], b[batch, :]) for batch in batches) / len(batches)
 
 
-def cosine_scores(rows: UnitRows, embeddings: Array) -> Array:
+def cosine_scores(rows: DirectedRows, embeddings: Array) -> Array:
     """Return the cosine of each row to each unit class embedding (n, k); 0 for a zero row."""
     return dot_scores(unit_or_zero(rows), embeddings)
 
@@ -175,3 +162,10 @@ def softmax(logits: Array, temperature: float) -> Array:
     xp = namespace(logits)
     e = xp.exp((logits - xp.max(logits, axis=1, keepdims=True)) / temperature)
     return e / xp.sum(e, axis=1, keepdims=True)
+
+
+def alignment(x: DirectedRows, y: DirectedRows, alpha: float) -> Array:
+    """Return the mean of ‖u - v‖^α over rows that belong together."""
+    squares = chords_of(unit(float64(x.x)), unit(float64(y.x))).minus
+    apart = squares > 0
+    return namespace(squares).mean(where(apart, where(apart, squares, 1.0) ** (alpha / 2), 0.0))

@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from skgeom._array import row_blocks, to_float
-from skgeom._core import _angular, _spectrum
-from skgeom._core._moments import AnyMoments, Moments
 from skgeom._core._registry import MEASURES
+from skgeom._core._rows import norms, unit
+from skgeom._core.sums import _angular, _spectrum
+from skgeom._core.sums._moments import AnyMoments, Moments
 from skgeom._report._space import N_FOLDS, Space, sampled
 from skgeom.metrics import calinski_harabasz_score, collapse_bound, conformity, isoscore, silhouette_score
 
@@ -170,8 +171,8 @@ def _separation(x: np.ndarray, labels: np.ndarray) -> Iterator[Entry]:
 
 
 def _pairs(space: Space, pair: np.ndarray) -> Iterator[Entry]:
-    both = np.flatnonzero(space.norms * _angular.norms(pair))
-    u, v = (_angular.unit(rows[both]) for rows in (space.cloud.x, pair))
+    both = np.flatnonzero(space.norms * norms(pair))
+    u, v = (unit(rows[both]) for rows in (space.cloud.x, pair))
     yield Entry("paired cosine", float(np.mean(np.vecdot(u, v))), -1, 1, 1, "mean over pairs")
     gap = np.linalg.norm(u.mean(axis=0, dtype=np.float64) - v.mean(axis=0, dtype=np.float64))
     yield Entry("centroid gap", float(gap), 0, 2, -1, "between mean unit rows, the modality gap")

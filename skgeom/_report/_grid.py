@@ -16,11 +16,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold, StratifiedKFold
 from threadpoolctl import threadpool_limits
 
-from skgeom._core import _maps
-from skgeom._core._angular import norms
-from skgeom._core._maps import WhiteningMap
-from skgeom._core._moments import merge_all, moments
-from skgeom._core._spectrum import rank_tolerance
+from skgeom._core import _rows
+from skgeom._core._rows import norms
+from skgeom._core.sums import _maps
+from skgeom._core.sums._maps import WhiteningMap
+from skgeom._core.sums._moments import merge_all, moments
+from skgeom._core.sums._spectrum import rank_tolerance
 from skgeom._report._space import N_FOLDS, SEED, Space, large_classes, sampled
 from skgeom.metrics import average_cosine, isoscore, silhouette_score
 
@@ -115,7 +116,7 @@ def transforms(rank: int, d: int) -> list[Transform]:
     top = max(1, round(d / 100))
     listed = [
         Transform("as is", d, lambda x, mean, found: x),
-        Transform("centred", d, lambda x, mean, found: _maps.centred(x, mean)),
+        Transform("centred", d, lambda x, mean, found: _rows.centred(x, mean)),
         *(Transform(f"Whitening({k})", k, _whitening(k)) for k in widths),
     ]
     if top < rank:

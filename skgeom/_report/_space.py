@@ -7,8 +7,8 @@ from functools import cached_property
 import numpy as np
 
 from skgeom._array import float64, peak, row_blocks
-from skgeom._core import _angular, _spectrum
 from skgeom._core._registry import Cloud
+from skgeom._core.sums import _angular, _spectrum
 from skgeom._validation import check_cloud
 
 N_FOLDS = 5

@@ -8,10 +8,10 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, RegressorMixin
 from sklearn.utils import Tags
 
 from skgeom._array import float64, namespace, to_float
-from skgeom._core import _cross
-from skgeom._core._align import variance_explained
-from skgeom._core._cross import CrossMoments, cross_moments
-from skgeom._core._maps import centred_product
+from skgeom._core.sums import _cross
+from skgeom._core.sums._align import variance_explained
+from skgeom._core.sums._cross import CrossMoments, cross_moments
+from skgeom._core.sums._maps import centred_product
 from skgeom._estimator import GeometryTransformer
 from skgeom._typing import Array
 from skgeom._validation import check_squares, check_target_width, check_targets, check_weights

@@ -8,11 +8,11 @@ from typing import Any
 from sklearn.utils.validation import check_is_fitted
 
 from skgeom._array import float64, namespace
-from skgeom._core._align import canonical
-from skgeom._core._cross import CrossMoments, cross_moments, scatter_of
-from skgeom._core._maps import WhiteningMap, centred_product, shrink, whitening_map
-from skgeom._core._moments import Moments
-from skgeom._core._spectrum import rank_tolerance
+from skgeom._core.sums._align import canonical
+from skgeom._core.sums._cross import CrossMoments, cross_moments, scatter_of
+from skgeom._core.sums._maps import WhiteningMap, centred_product, shrink, whitening_map
+from skgeom._core.sums._moments import Moments
+from skgeom._core.sums._spectrum import rank_tolerance
 from skgeom._typing import Array
 from skgeom._validation import (
     check_count,

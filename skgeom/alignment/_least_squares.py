@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 
 from skgeom._array import asarray_like, namespace
-from skgeom._core._align import (
+from skgeom._core.sums._align import (
     EPSILON,
     System,
     condition,
@@ -18,7 +18,7 @@ from skgeom._core._align import (
     ridge,
     singular_tolerance,
 )
-from skgeom._core._cross import CrossMoments, about_origin, cross_moments
+from skgeom._core.sums._cross import CrossMoments, about_origin, cross_moments
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_flag, check_one_space, check_real
 from skgeom.alignment._aligner import Aligner

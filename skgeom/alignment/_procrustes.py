@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from sklearn.utils import Tags
 
-from skgeom._array import asarray_like, namespace, to_float
-from skgeom._core._align import procrustes
-from skgeom._core._cross import CrossMoments, about_origin, cross_moments
-from skgeom._core._spectrum import ratio
+from skgeom._array import asarray_like, namespace, ratio, to_float
+from skgeom._core.sums._align import procrustes
+from skgeom._core.sums._cross import CrossMoments, about_origin, cross_moments
 from skgeom._typing import Array
 from skgeom._validation import check_flag
 from skgeom.alignment._aligner import Aligner

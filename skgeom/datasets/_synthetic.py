@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import brentq
 from sklearn.utils import Bunch, check_random_state
 
-from skgeom._core._spectrum import isoscore_of_traces
+from skgeom._core.sums._spectrum import isoscore_of_traces
 from skgeom._validation import check_count, check_real
 
 _LEAST_ISOSCORE = 1e-6

@@ -9,15 +9,16 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from skgeom._array import asarray_like, namespace, to_float
-from skgeom._core import _angular
-from skgeom._core._moments import AnyMoments, moments
+from skgeom._core import _rows
+from skgeom._core.sums import _angular
+from skgeom._core.sums._moments import AnyMoments, moments
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
     check_cloud,
+    check_directed,
     check_moments,
     check_same_kind,
-    check_unit_rows,
 )
 
 
@@ -75,7 +76,7 @@ def average_cosine(X: Any) -> float:
     >>> round(average_cosine(np.eye(3)), 6), round(average_cosine(np.eye(3) + 1), 6)
     (0.0, 0.833333)
     """
-    return to_float(_angular.average_cosine(check_unit_rows(X)))
+    return to_float(_angular.average_cosine(check_directed(X)))
 
 
 def conformity(X: Any, reference: Any = None) -> Array:
@@ -126,9 +127,9 @@ def conformity(X: Any, reference: Any = None) -> Array:
     array([0.5, 0.5, 0. ])
     """
     if reference is None:
-        return _angular.conformity(check_unit_rows(X))
-    rows = check_unit_rows(X, min_samples=1)
-    others = check_unit_rows(reference, name="reference", min_samples=1)
+        return _angular.conformity(check_directed(X))
+    rows = check_directed(X, min_samples=1)
+    others = check_directed(reference, name="reference", min_samples=1)
     check_same_kind(rows.x, others.x, ("X", "reference"))
     return _angular.conformity_to(rows, _angular.resultant(others))
 
@@ -176,9 +177,9 @@ def conformity_estimate(X: Any) -> ConformityEstimate:
     >>> bool(np.abs(slope * cosine + intercept - conformity(X)).max() < 5e-3)
     True
     """
-    rows = check_unit_rows(X)
+    rows = check_directed(X)
     mean = moments(check_cloud(X, scale_free=True)).mean
-    m = check_unit_rows(mean[None, :], name="the mean of X", min_samples=1)
+    m = check_directed(mean[None, :], name="the mean of X", min_samples=1)
     n, total = _angular.resultant(rows)
     direction = m.x[0, :] / m.norms[0]
     r = to_float(namespace(total).vecdot(total, direction)) / n
@@ -398,14 +399,14 @@ def partition_isotropy_second_order(X: Any) -> float:
 def _bounded_moments(X: Any) -> AnyMoments:
     if isinstance(X, Iterator):
         return check_moments(X, scale_free=False)
-    return moments(_angular.bounded(check_cloud(X)))
+    return moments(_rows.bounded(check_cloud(X)))
 
 
 def _log_partition(X: Any, directions: Any, signs: str, normalize: bool, random_state: Any) -> Array:
     check_choice(signs, ("both", "mean"), "signs")
     if isinstance(directions, str):
         check_choice(directions, ("eigen", "random"), "directions")
-    x = _angular.unit(check_unit_rows(X).x) if normalize else _angular.bounded(check_cloud(X))
+    x = _rows.unit(check_directed(X).x) if normalize else _rows.bounded(check_cloud(X))
     if not isinstance(directions, str):
         v = check_cloud(directions, name="directions", min_samples=1)
         check_same_kind(x, v, ("X", "directions"))

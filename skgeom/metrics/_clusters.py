@@ -7,9 +7,11 @@ from typing import Any
 from sklearn import get_config
 
 from skgeom._array import namespace, to_float
-from skgeom._core import _angular, _clusters, _silhouettes
+from skgeom._core import _rows
+from skgeom._core.pairs import _silhouettes
+from skgeom._core.sums import _clusters
 from skgeom._typing import Array
-from skgeom._validation import check_choice, check_cloud, check_labels, check_unit_rows
+from skgeom._validation import check_choice, check_cloud, check_directed, check_labels
 
 
 def silhouette_samples(X: Any, labels: Any, *, metric: str = "euclidean") -> Array:
@@ -67,8 +69,8 @@ def silhouette_samples(X: Any, labels: Any, *, metric: str = "euclidean") -> Arr
     """
     check_choice(metric, ("euclidean", "sqeuclidean", "cosine"), "metric")
     if metric == "cosine":
-        x = check_unit_rows(X).x
-        return _clusters.squared_silhouette_samples(x, check_labels(labels, x.shape[0]), _angular.unit)
+        x = check_directed(X).x
+        return _clusters.squared_silhouette_samples(x, check_labels(labels, x.shape[0]), _rows.unit)
     x = check_cloud(X, scale_free=True)
     labelled = check_labels(labels, x.shape[0])
     if metric == "sqeuclidean":

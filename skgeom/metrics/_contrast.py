@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from skgeom._array import to_float
-from skgeom._core import _energies
-from skgeom._validation import check_positive, check_real, check_unit_pairs
+from skgeom._core import _two_clouds
+from skgeom._core.pairs import _energies
+from skgeom._validation import check_directed_pairs, check_positive, check_real
 
 
 def alignment(X: Any, Y: Any, *, alpha: float = 2.0) -> float:
@@ -50,7 +51,7 @@ def alignment(X: Any, Y: Any, *, alpha: float = 2.0) -> float:
     >>> alignment(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[2.0, 0.0], [1.0, 0.0]]))
     1.0
     """
-    return to_float(_energies.alignment(*check_unit_pairs(X, Y), check_real(alpha, "alpha", low=0)))
+    return to_float(_two_clouds.alignment(*check_directed_pairs(X, Y), check_real(alpha, "alpha", low=0)))
 
 
 def paired_cosine(X: Any, Y: Any) -> float:
@@ -88,7 +89,7 @@ def paired_cosine(X: Any, Y: Any) -> float:
     >>> paired_cosine(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[2.0, 0.0], [1.0, 0.0]]))
     0.5
     """
-    return 1 - to_float(_energies.alignment(*check_unit_pairs(X, Y), 2.0)) / 2
+    return 1 - to_float(_two_clouds.alignment(*check_directed_pairs(X, Y), 2.0)) / 2
 
 
 def clip_loss(X: Any, Y: Any, *, temperature: float = 0.01) -> float:
@@ -134,6 +135,6 @@ def clip_loss(X: Any, Y: Any, *, temperature: float = 0.01) -> float:
     >>> round(clip_loss(X, X + 1, temperature=0.1), 3), round(clip_loss(X, X[::-1], temperature=0.1), 3)
     (0.82, 10.443)
     """
-    x, y = check_unit_pairs(X, Y)
+    x, y = check_directed_pairs(X, Y)
     tau = check_positive(temperature, "temperature")
-    return to_float(_energies.nt_xent(_energies.unit_rows(x) / tau, _energies.unit_rows(y)))
+    return to_float(_energies.nt_xent(x.unit() / tau, y.unit()))

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from skgeom._array import to_float
-from skgeom._core import _energies, _quantiles
-from skgeom._validation import check_choice, check_fractions, check_real, check_unit_rows
+from skgeom._core.pairs import _energies, _quantiles
+from skgeom._core.sums import _angular
+from skgeom._validation import check_choice, check_directed, check_fractions, check_real
 
 _DISTANCES = ("chordal", "geodesic")
 
@@ -58,7 +59,7 @@ def min_angle(X: Any) -> float:
     >>> round(min_angle(np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])), 4)
     1.5708
     """
-    return to_float(_energies.min_angle(_energies.nearest(check_unit_rows(X))))
+    return to_float(_energies.min_angle(_energies.nearest_in_angle(check_directed(X))))
 
 
 def median_angle(X: Any) -> float:
@@ -132,7 +133,7 @@ def angle_quantiles(X: Any, q: Any) -> Any:
     array([ 73.2,  90. , 106.8])
     """
     quantiles = check_fractions(q, "q")
-    values = _quantiles.angle_quantiles(check_unit_rows(X), np.atleast_1d(quantiles))
+    values = _quantiles.angle_quantiles(check_directed(X), np.atleast_1d(quantiles))
     return values if quantiles.ndim else float(values[0])
 
 
@@ -172,7 +173,7 @@ def spherical_variance(X: Any) -> float:
     >>> round(spherical_variance(np.array([[1.0, 0.0], [0.0, 1.0]])), 4)
     0.2929
     """
-    return to_float(_energies.spherical_variance(check_unit_rows(X)))
+    return to_float(_angular.spherical_variance(check_directed(X)))
 
 
 def uniformity(X: Any, *, t: float = 2.0) -> float:
@@ -220,7 +221,7 @@ def uniformity(X: Any, *, t: float = 2.0) -> float:
     >>> round(uniformity(X), 2), round(uniformity(X + 1), 2)
     (-3.87, -1.93)
     """
-    return to_float(_energies.uniformity(check_unit_rows(X), check_real(t, "t", low=0)))
+    return to_float(_energies.uniformity(check_directed(X), check_real(t, "t", low=0)))
 
 
 def kernel_energy(X: Any, *, kernel: str = "gaussian", gamma: float = 1.0, distance: str = "chordal") -> float:
@@ -273,7 +274,7 @@ def kernel_energy(X: Any, *, kernel: str = "gaussian", gamma: float = 1.0, dista
     """
     check_choice(kernel, ("gaussian", "laplace"), "kernel")
     check_choice(distance, _DISTANCES, "distance")
-    rows, gamma = check_unit_rows(X), check_real(gamma, "gamma", low=0)
+    rows, gamma = check_directed(X), check_real(gamma, "gamma", low=0)
     return to_float(_energies.mean_energy(rows, _energies.KERNELS[kernel, distance](gamma)))
 
 
@@ -321,7 +322,7 @@ def riesz_energy(X: Any, *, s: float = 1.0, distance: str = "chordal") -> float:
     (0.6381, -0.4621)
     """
     check_choice(distance, _DISTANCES, "distance")
-    rows, s = check_unit_rows(X), check_real(s, "s")
+    rows, s = check_directed(X), check_real(s, "s")
     return to_float(_energies.mean_energy(rows, _energies.KERNELS["riesz", distance](s)))
 
 
@@ -367,7 +368,7 @@ def mmd_uniform(X: Any, *, gamma: float = 1.0) -> float:
     >>> round(mmd_uniform(X), 4), round(mmd_uniform(X + 1), 4)
     (0.0029, 0.2489)
     """
-    return to_float(_energies.mmd_uniform(check_unit_rows(X), check_real(gamma, "gamma", low=0)))
+    return to_float(_energies.mmd_uniform(check_directed(X), check_real(gamma, "gamma", low=0)))
 
 
 def mma(X: Any) -> float:
@@ -405,7 +406,7 @@ def mma(X: Any) -> float:
     >>> round(mma(np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])), 4)
     -1.5708
     """
-    return to_float(_energies.mma(_energies.nearest(check_unit_rows(X))))
+    return to_float(_energies.mma(_energies.nearest_in_angle(check_directed(X))))
 
 
 def mmcs(X: Any) -> float:
@@ -448,7 +449,7 @@ def mmcs(X: Any) -> float:
     >>> round(mmcs(np.array([[1.0, 0.0], [3.0, 4.0]])), 4)
     0.6
     """
-    return to_float(_energies.mmcs(_energies.nearest(check_unit_rows(X))))
+    return to_float(_energies.mmcs(_energies.nearest_in_angle(check_directed(X))))
 
 
 def koleo(X: Any) -> float:
@@ -486,4 +487,4 @@ def koleo(X: Any) -> float:
     >>> round(koleo(np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])), 4)
     -0.3466
     """
-    return to_float(_energies.koleo(_energies.nearest(check_unit_rows(X))))
+    return to_float(_energies.koleo(_energies.nearest_in_angle(check_directed(X))))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from skgeom._array import namespace, to_float
-from skgeom._core import _spectrum
-from skgeom._core._moments import moments
+from skgeom._array import namespace, ratio, to_float
 from skgeom._core._registry import MEASURES
+from skgeom._core.sums import _spectrum
+from skgeom._core.sums._moments import moments
 from skgeom._typing import Array
 from skgeom._validation import check_cloud, check_count, check_covariance, check_moments, check_real
 
@@ -74,7 +74,7 @@ def isoscore(X: Any, *, debias: bool = False) -> float:
     if not debias:
         return _of_moments("isoscore", X)
     t2, f, d = _debiased_traces(X)
-    return to_float(_spectrum.ratio(t2 - f, f) / (d - 1) if d > 1 else _spectrum.ratio(f, f))
+    return to_float(ratio(t2 - f, f) / (d - 1) if d > 1 else ratio(f, f))
 
 
 def isoscore_from_covariance(covariance: Any) -> float:
@@ -256,7 +256,7 @@ def participation_ratio(X: Any, *, debias: bool = False) -> float:
     if not debias:
         return _of_moments("participation_ratio", X)
     t2, f, _ = _debiased_traces(X)
-    return to_float(_spectrum.ratio(t2, f))
+    return to_float(ratio(t2, f))
 
 
 def effective_rank(X: Any) -> float:

@@ -17,18 +17,18 @@ from skgeom._array import (
     times_power_of_two,
     to_float,
 )
-from skgeom._core import _neighbours
-from skgeom._core._neighbours import Rows
+from skgeom._core.pairs import _neighbours
+from skgeom._core.pairs._neighbours import Rows
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
     check_cloud,
     check_count,
     check_cutoffs,
+    check_directed,
     check_neighbours,
     check_relevant,
     check_same_kind,
-    check_unit_rows,
 )
 
 
@@ -221,10 +221,10 @@ def retrieval_score(
     """
     check_choice(metric, ("cosine", "csls"), "metric")
     cutoffs = check_cutoffs(k)
-    x, y = (check_unit_rows(side, name=name, min_samples=1).x for side, name in ((X, "X"), (Y, "Y")))
+    x, y = (check_directed(side, name=name, min_samples=1).x for side, name in ((X, "X"), (Y, "Y")))
     check_same_kind(x, y)
     pairs = check_relevant(relevant, x.shape[0], y.shape[0])
-    queries, candidates = (_neighbours.unit_rows(as_data(side)) for side in (x, y))
+    queries, candidates = (_neighbours.as_directions(as_data(side)) for side in (x, y))
     adjust = _neighbours.crowding(candidates, queries) if metric == "csls" else None
     ranks = _neighbours.ranks(queries, candidates, pairs, adjust)
     recall = np.array([np.mean(_neighbours.expected_recall(ranks, one)) for one in cutoffs])
@@ -290,18 +290,18 @@ def hubness(X: Any, *, k: int = 10, metric: str = "cosine") -> float:
     check_choice(metric, ("cosine", "euclidean"), "metric")
     k = check_count(k, "k")
     if metric == "cosine":
-        rows = _neighbours.unit_rows(as_data(check_unit_rows(X).x))
+        rows = _neighbours.as_directions(as_data(check_directed(X).x))
     else:
-        rows = _neighbours.centred_rows(as_data(check_cloud(X, scale_free=True)))
+        rows = _neighbours.as_places(as_data(check_cloud(X, scale_free=True)))
     return to_float(_neighbours.hubness(rows, k))
 
 
 def _directions(X: Any, Y: Any) -> tuple[Array, Array | None]:
     """Return the rows of X and Y, none of them zero, up to factors for each row."""
-    x = check_unit_rows(X, min_samples=2 if Y is None else 1).x
+    x = check_directed(X, min_samples=2 if Y is None else 1).x
     if Y is None:
         return x, None
-    y = check_unit_rows(Y, name="Y", min_samples=1).x
+    y = check_directed(Y, name="Y", min_samples=1).x
     check_same_kind(x, y)
     return x, y
 
@@ -317,8 +317,8 @@ def _places(X: Any, Y: Any) -> tuple[Array, Array | None]:
 
 
 def _by_cosine(x: Array, y: Array | None, k: int) -> tuple[Array, Array]:
-    others = None if y is None else _neighbours.unit_rows(y)
-    squares, indices = _neighbours.nearest(_neighbours.unit_rows(x), others, k)
+    others = None if y is None else _neighbours.as_directions(y)
+    squares, indices = _neighbours.k_nearest(_neighbours.as_directions(x), others, k)
     return namespace(squares).clip(squares / 2, max=2.0), indices
 
 
@@ -327,15 +327,15 @@ def _by_distance(x: Array, y: Array | None, k: int) -> tuple[Array, Array]:
     exponent = excess_exponent(float64(x[:1, :]), max(peak(side) for side in (x, y) if side is not None))
     if exponent:
         x, y = (None if side is None else times_power_of_two(float64(side), -exponent) for side in (x, y))
-    others = None if y is None else _neighbours.centred_rows(y)
-    rows = _neighbours.centred_rows(x) if others is None else Rows(x, origin=others.origin)
-    squares, indices = _neighbours.nearest(rows, others, k)
+    others = None if y is None else _neighbours.as_places(y)
+    rows = _neighbours.as_places(x) if others is None else Rows(x, origin=others.origin)
+    squares, indices = _neighbours.k_nearest(rows, others, k)
     return times_power_of_two(namespace(squares).sqrt(squares), exponent), indices
 
 
 def _by_csls(x: Array, y: Array | None, k: int) -> tuple[Array, Array]:
-    rows, others = _neighbours.unit_rows(x), None if y is None else _neighbours.unit_rows(y)
+    rows, others = _neighbours.as_directions(x), None if y is None else _neighbours.as_directions(y)
     of_x = _neighbours.crowding(rows, others)
     of_y = of_x if others is None else _neighbours.crowding(others, rows)
-    values, indices = _neighbours.nearest(rows, others, k, adjust=of_y)
+    values, indices = _neighbours.k_nearest(rows, others, k, adjust=of_y)
     return values - 2 + of_x[:, None], indices

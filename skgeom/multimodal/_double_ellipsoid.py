@@ -8,21 +8,21 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from skgeom._array import namespace, to_float, to_numpy
-from skgeom._core import _ellipsoid
-from skgeom._core._angular import Resultant, conformity_to
-from skgeom._core._moments import AnyMoments, moments
-from skgeom._core._spectrum import participation_ratio, ratio, total_variance, unbiased_traces
+from skgeom._array import namespace, ratio, to_float, to_numpy
 from skgeom._core._two_clouds import unit_mean
+from skgeom._core.sums import _ellipsoid
+from skgeom._core.sums._angular import Resultant, conformity_to
+from skgeom._core.sums._moments import AnyMoments, moments
+from skgeom._core.sums._spectrum import participation_ratio, total_variance, unbiased_traces
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
     check_cloud,
     check_count,
+    check_directed,
     check_paired,
     check_positive,
     check_same_kind,
-    check_unit_rows,
     check_varies,
 )
 from skgeom.multimodal._offset import shifted_losses
@@ -221,7 +221,7 @@ class DoubleEllipsoid(BaseEstimator):
         clouds = check_cloud(X, min_samples=4), check_cloud(Y, name="Y", min_samples=4)
         check_same_kind(*clouds)
         check_paired(*clouds)
-        rows = [check_unit_rows(x, name=name) for x, name in zip(clouds, "XY", strict=True)]
+        rows = [check_directed(x, name=name) for x, name in zip(clouds, "XY", strict=True)]
         sums = [moments(x, fourth=True) for x in clouds]
         for m, name in zip(sums, "XY", strict=True):
             check_varies(to_float(total_variance(m)), name)
@@ -261,7 +261,7 @@ class DoubleEllipsoid(BaseEstimator):
         """
         check_is_fitted(self)
         mean = self.unit_means_[("X", "Y").index(check_choice(cloud, ("X", "Y"), "cloud")), :]
-        rows = check_unit_rows(X, min_samples=1)
+        rows = check_directed(X, min_samples=1)
         check_same_kind(rows.x, mean[None, :], ("X", "the fitted clouds"))
         return conformity_to(rows, Resultant(1, mean))
 

@@ -10,20 +10,19 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skgeom._array import float64, namespace, to_float, to_numpy
+from skgeom._array import float64, namespace, ratio, to_float, to_numpy
 from skgeom._core import _two_clouds
-from skgeom._core._angular import UnitRows, conformity
-from skgeom._core._moments import mean_of
-from skgeom._core._spectrum import ratio
+from skgeom._core._rows import DirectedRows, mean_of
+from skgeom._core.sums._angular import conformity
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
     check_cloud,
     check_count,
+    check_directed,
+    check_directed_pairs,
     check_paired,
     check_same_kind,
-    check_unit_pairs,
-    check_unit_rows,
 )
 
 
@@ -127,7 +126,7 @@ def relative_modality_gap(X: Any, Y: Any) -> float:
     >>> relative_modality_gap(X, X), round(relative_modality_gap(X, X[[1, 2, 0]]), 4)
     (0.0, 0.5)
     """
-    return to_float(_two_clouds.relative_modality_gap(*check_unit_pairs(X, Y)))
+    return to_float(_two_clouds.relative_modality_gap(*check_directed_pairs(X, Y)))
 
 
 def modality_separability(X: Any, Y: Any, *, cv: int = 5) -> float:
@@ -315,9 +314,9 @@ def conformity_divergence(X: Any, Y: Any, *, method: str = "gaussian", bins: int
     return to_float(_two_clouds.histogram_divergence(p, q, bins))
 
 
-def _check_directions(X: Any, Y: Any, *, min_samples: int) -> tuple[UnitRows, UnitRows]:
-    rows = check_unit_rows(X, min_samples=min_samples)
-    others = check_unit_rows(Y, name="Y", min_samples=min_samples)
+def _check_directions(X: Any, Y: Any, *, min_samples: int) -> tuple[DirectedRows, DirectedRows]:
+    rows = check_directed(X, min_samples=min_samples)
+    others = check_directed(Y, name="Y", min_samples=min_samples)
     check_same_kind(rows.x, others.x)
     return rows, others
 

@@ -8,9 +8,7 @@ import numpy as np
 from sklearn.base import OneToOneFeatureMixin
 
 from skgeom._array import asarray_like, namespace, take_rows, where
-from skgeom._core._angular import norms
-from skgeom._core._moments import mean_of
-from skgeom._core._two_clouds import directions, unit_or_zero
+from skgeom._core._rows import directions, mean_of, norms, unit_or_zero
 from skgeom._estimator import GeometryTransformer
 from skgeom._typing import Array
 from skgeom._validation import check_groups, check_known_groups, check_real, check_two_groups

@@ -6,17 +6,17 @@ from typing import Any
 
 from skgeom._array import asarray_like, float64, namespace, to_float
 from skgeom._core import _two_clouds
-from skgeom._core._angular import unit
-from skgeom._core._sphere import chords_of
+from skgeom._core._rows import unit
+from skgeom._core.pairs._sphere import chords_of
 from skgeom._typing import Array
 from skgeom._validation import (
+    check_directed,
     check_not_opposite,
     check_numbers,
     check_one_row,
     check_paired,
     check_real,
     check_same_kind,
-    check_unit_rows,
     check_vectors,
 )
 
@@ -141,7 +141,7 @@ def vslerp(x: Any, y: Any, t: Any, mean: Any, alpha: float = 1.0) -> Array:
     centre = share * _centre(mean, rows)
     a, b = float64(rows) - centre, float64(others) - centre
     seen_from = "" if mean is None else " seen from the mean"
-    u, v = (unit(check_unit_rows(z, name=f"{name}{seen_from}", min_samples=1).x) for z, name in ((a, "x"), (b, "y")))
+    u, v = (unit(check_directed(z, name=f"{name}{seen_from}", min_samples=1).x) for z, name in ((a, "x"), (b, "y")))
     chords = chords_of(u, v)
     check_not_opposite(to_float(namespace(u).min(chords.plus)))
     points = _two_clouds.slerp(a, b, chords, asarray_like(steps.reshape(*steps.shape, 1, 1), a)) + centre

@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 
 from skgeom._array import namespace, to_float
-from skgeom._core._moments import mean_of
+from skgeom._core._rows import mean_of
 from skgeom._core._two_clouds import contrastive_loss
 from skgeom._typing import Array
 from skgeom._validation import (
     check_cloud,
     check_count,
+    check_directed,
     check_numbers,
     check_paired,
     check_positive,
     check_same_kind,
-    check_unit_rows,
 )
 
 
@@ -98,7 +98,7 @@ def shifted_losses(x: Array, y: Array, alphas: np.ndarray, temperature: float, b
     losses = []
     for alpha in alphas.tolist():
         rows, others = (
-            check_unit_rows(_shifted(z, alpha * mean), name=f"{name} - {alpha:g} · mean")
+            check_directed(_shifted(z, alpha * mean), name=f"{name} - {alpha:g} · mean")
             for name, z, mean in zip("XY", (x, y), means, strict=True)
         )
         losses.append(to_float(contrastive_loss(rows, others, temperature, batch_size)))

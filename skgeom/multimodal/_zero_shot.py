@@ -11,8 +11,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skgeom._array import is_foreign, namespace, to_numpy
 from skgeom._core import _two_clouds
-from skgeom._core._angular import UnitRows, norms
-from skgeom._core._clusters import class_moments, labels_of
+from skgeom._core._labels import labels_of
+from skgeom._core._rows import DirectedRows, directions, norms, unit_or_zero
+from skgeom._core.sums._clusters import class_moments
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
@@ -216,7 +217,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         x = self._queries(X)
         check_same_kind(x, self.class_embeddings_, ("X", "the class embeddings"))
         if self.logits == "cosine":
-            rows = _two_clouds.directions(x)
+            rows = directions(x)
             _warn_of_zero_rows(rows)
             return _two_clouds.cosine_scores(rows, self.class_embeddings_)
         rule = _two_clouds.dot_scores if self.logits == "dot" else _two_clouds.distance_scores
@@ -232,7 +233,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         return x
 
 
-def _warn_of_zero_rows(rows: UnitRows) -> None:
+def _warn_of_zero_rows(rows: DirectedRows) -> None:
     zeros = int(np.sum(to_numpy(rows.norms) == 0))
     if zeros:
         warnings.warn(
@@ -242,7 +243,7 @@ def _warn_of_zero_rows(rows: UnitRows) -> None:
 
 
 def _unit(x: Array) -> Array:
-    return _two_clouds.unit_or_zero(_two_clouds.directions(x))
+    return unit_or_zero(directions(x))
 
 
 def _first_of_equals(rows: np.ndarray) -> np.ndarray:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from skgeom._array import namespace
-from skgeom._core._angular import norms
-from skgeom._core._spectrum import ratio
+from skgeom._array import namespace, ratio
+from skgeom._core._rows import norms
 from skgeom._typing import Array
 
 CONSTRAINTS = (None, "sphere", "fixed_norm")

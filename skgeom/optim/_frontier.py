@@ -11,9 +11,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 
 from skgeom._array import detached, to_float, to_numpy
-from skgeom._core._clusters import Labels
+from skgeom._core._labels import Labels
 from skgeom._core._registry import MEASURES, Cloud
-from skgeom._core._spectrum import collapse_bound
+from skgeom._core.sums._spectrum import collapse_bound
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_classes, check_cloud, check_labels, check_numbers
 from skgeom.optim._embedding_optimizer import EmbeddingOptimizer

@@ -14,13 +14,16 @@ import torch
 from torch import Tensor
 
 from skgeom._array import asarray_like, namespace
-from skgeom._core import _energies, _objectives, _sliced
+from skgeom._core import _objectives, _sliced, _two_clouds
+from skgeom._core.pairs import _energies
 from skgeom._validation import (
     check_batch_labels,
     check_choice,
     check_cloud,
     check_count,
     check_covariance,
+    check_directed,
+    check_directed_pairs,
     check_generator,
     check_one_row_per_class,
     check_paired,
@@ -28,8 +31,6 @@ from skgeom._validation import (
     check_positive,
     check_real,
     check_same_kind,
-    check_unit_pairs,
-    check_unit_rows,
 )
 
 _DISTANCES = ("chordal", "geodesic")
@@ -408,7 +409,7 @@ def cosine_regularizer(X: Tensor) -> Tensor:
     >>> cosine_regularizer(torch.tensor([[1.0, 0.0], [2.0, 0.0], [0.0, 3.0], [0.0, -1.0]])).item()
     0.0
     """
-    return _objectives.cosine_regularizer(check_unit_rows(X))
+    return _objectives.cosine_regularizer(check_directed(X))
 
 
 def uniformity(X: Tensor, *, t: float = 2.0) -> Tensor:
@@ -449,7 +450,7 @@ def uniformity(X: Tensor, *, t: float = 2.0) -> Tensor:
     >>> round(uniformity(torch.tensor([[1.0, 0.0], [0.0, 1.0]])).item(), 6)
     -4.0
     """
-    return _energies.uniformity(check_unit_rows(X), check_real(t, "t", low=0))
+    return _energies.uniformity(check_directed(X), check_real(t, "t", low=0))
 
 
 def alignment(X: Tensor, Y: Tensor, *, alpha: float = 2.0) -> Tensor:
@@ -490,7 +491,7 @@ def alignment(X: Tensor, Y: Tensor, *, alpha: float = 2.0) -> Tensor:
     >>> alignment(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([[2.0, 0.0], [1.0, 0.0]])).item()
     1.0
     """
-    return _energies.alignment(*check_unit_pairs(X, Y), check_real(alpha, "alpha", low=0))
+    return _two_clouds.alignment(*check_directed_pairs(X, Y), check_real(alpha, "alpha", low=0))
 
 
 def nt_xent(X: Tensor, Y: Tensor, *, temperature: float = 0.07) -> Tensor:
@@ -536,7 +537,7 @@ def nt_xent(X: Tensor, Y: Tensor, *, temperature: float = 0.07) -> Tensor:
     0.3133
     """
     tau = check_positive(temperature, "temperature")
-    x, y = map(_energies.unit_rows, check_unit_pairs(X, Y))
+    x, y = (side.unit() for side in check_directed_pairs(X, Y))
     return _energies.nt_xent(x / tau, namespace(x).astype(y, x.dtype))
 
 
@@ -619,7 +620,7 @@ def mma(X: Tensor) -> Tensor:
     >>> round(mma(torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])).item(), 4)
     -1.5708
     """
-    return _energies.mma(_energies.nearest(check_unit_rows(X)))
+    return _energies.mma(_energies.nearest_in_angle(check_directed(X)))
 
 
 def mmcs(X: Tensor) -> Tensor:
@@ -658,7 +659,7 @@ def mmcs(X: Tensor) -> Tensor:
     >>> round(mmcs(torch.tensor([[1.0, 0.0], [3.0, 4.0]])).item(), 4)
     0.6
     """
-    return _energies.mmcs(_energies.nearest(check_unit_rows(X)))
+    return _energies.mmcs(_energies.nearest_in_angle(check_directed(X)))
 
 
 def koleo(X: Tensor) -> Tensor:
@@ -697,7 +698,7 @@ def koleo(X: Tensor) -> Tensor:
     >>> round(koleo(torch.tensor([[1.0, 0.0], [-2.0, 0.0]])).item(), 4)
     -0.6931
     """
-    return _energies.koleo(_energies.nearest(check_unit_rows(X)))
+    return _energies.koleo(_energies.nearest_in_angle(check_directed(X)))
 
 
 def kernel_energy(X: Tensor, *, kernel: str = "gaussian", gamma: float = 1.0, distance: str = "chordal") -> Tensor:
@@ -750,7 +751,7 @@ def kernel_energy(X: Tensor, *, kernel: str = "gaussian", gamma: float = 1.0, di
     check_choice(kernel, ("gaussian", "laplace"), "kernel")
     check_choice(distance, _DISTANCES, "distance")
     sharpness = check_real(gamma, "gamma", low=0)
-    return _energies.mean_energy(check_unit_rows(X), _energies.KERNELS[kernel, distance](sharpness))
+    return _energies.mean_energy(check_directed(X), _energies.KERNELS[kernel, distance](sharpness))
 
 
 def riesz_energy(X: Tensor, *, s: float = 1.0, distance: str = "chordal") -> Tensor:
@@ -801,7 +802,7 @@ def riesz_energy(X: Tensor, *, s: float = 1.0, distance: str = "chordal") -> Ten
     """
     check_choice(distance, _DISTANCES, "distance")
     exponent = check_real(s, "s")
-    return _energies.mean_energy(check_unit_rows(X), _energies.KERNELS["riesz", distance](exponent))
+    return _energies.mean_energy(check_directed(X), _energies.KERNELS["riesz", distance](exponent))
 
 
 def mmd_uniform(X: Tensor, *, gamma: float = 1.0) -> Tensor:
@@ -844,7 +845,7 @@ def mmd_uniform(X: Tensor, *, gamma: float = 1.0) -> Tensor:
     >>> bool(mmd_uniform(X) < 0.01 < mmd_uniform(X + 1))
     True
     """
-    return _energies.mmd_uniform(check_unit_rows(X), check_real(gamma, "gamma", low=0))
+    return _energies.mmd_uniform(check_directed(X), check_real(gamma, "gamma", low=0))
 
 
 def lloyd(X: Tensor, generator: torch.Generator, *, n_points: int = 512) -> Tensor:
@@ -891,7 +892,7 @@ def lloyd(X: Tensor, generator: torch.Generator, *, n_points: int = 512) -> Tens
     0.0
     """
     check_generator(generator)
-    m, rows = check_count(n_points, "n_points"), check_unit_rows(X)
+    m, rows = check_count(n_points, "n_points"), check_directed(X)
     points = _normal((m, rows.x.shape[1]), generator)
     return _sliced.lloyd(rows, asarray_like(points, rows.x, dtype=namespace(rows.x).float64))
 
@@ -997,7 +998,7 @@ def axis_sliced_dispersion(X: Tensor, generator: torch.Generator, *, n_planes: i
     0.0
     """
     check_generator(generator)
-    m, x = check_count(n_planes, "n_planes"), check_unit_rows(X).x
+    m, x = check_count(n_planes, "n_planes"), check_directed(X).x
     check_plane(x)
     d = x.shape[1]
     first = torch.randint(d, (m,), generator=generator, device=generator.device)
@@ -1058,7 +1059,7 @@ def spherical_sliced_wasserstein(X: Tensor, generator: torch.Generator, *, n_cir
 def _on_circles(X: Tensor, generator: torch.Generator, n_circles: int) -> tuple[Tensor, Tensor]:
     """Return the coordinates of the rows in the planes of random great circles."""
     check_generator(generator)
-    m, x = check_count(n_circles, "n_circles"), check_unit_rows(X).x
+    m, x = check_count(n_circles, "n_circles"), check_directed(X).x
     check_plane(x)
     d = x.shape[1]
     planes = torch.linalg.qr(_normal((m, d, 2), generator)).Q.permute(2, 0, 1)

@@ -8,10 +8,10 @@ from functools import partial
 from typing import Any
 
 from skgeom._array import as_data, detached, namespace, take_rows, to_float
-from skgeom._core._clusters import Labels
+from skgeom._core._labels import Labels
 from skgeom._core._registry import MEASURES, Cloud, Measure
 from skgeom._typing import Array
-from skgeom._validation import check_named, check_unit_rows
+from skgeom._validation import check_directed, check_named
 
 SHORT_NAMES = {"silhouette": "silhouette_score", "calinski_harabasz": "calinski_harabasz_score", "dunn": "dunn_index"}
 
@@ -48,7 +48,7 @@ class Monitors:
     def check_rows(self, x: Array) -> None:
         """Refuse rows without a direction where one is measured."""
         if any(isinstance(one, Measure) and one.summary in _OF_DIRECTIONS for one in self._measures):
-            check_unit_rows(x)
+            check_directed(x)
 
     def __call__(self, z: Array) -> list[float]:
         """Return the value of each monitor for the rows z."""

@@ -14,8 +14,8 @@ import numpy as np
 from scipy.optimize import linprog, minimize
 from scipy.sparse import csr_array
 
-from skgeom._core._bounds import tammes_bound
-from skgeom._core._minimax import soft_largest_cosine
+from skgeom._core.pairs._bounds import tammes_bound
+from skgeom._core.pairs._minimax import soft_largest_cosine
 
 _SHARPNESSES = (1.0, 3.0, 30.0, 100.0)
 """Sharpness of the potentials that lead few points to starts of linear programs: each finds codes the others miss."""

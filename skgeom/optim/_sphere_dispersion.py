@@ -9,7 +9,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 
-from skgeom._core._bounds import tammes_bound
+from skgeom._core.pairs._bounds import tammes_bound
 from skgeom._estimator import GeometryTransformer
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_count, check_plane, check_positive, check_verbose

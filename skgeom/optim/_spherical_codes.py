@@ -8,9 +8,9 @@ import numpy as np
 from sklearn.utils import Bunch, check_random_state
 
 from skgeom._array import to_float
-from skgeom._core import _bounds
-from skgeom._core._angular import UnitRows, norms
-from skgeom._core._energies import min_angle, nearest
+from skgeom._core._rows import DirectedRows, norms
+from skgeom._core.pairs import _bounds
+from skgeom._core.pairs._energies import min_angle, nearest_in_angle
 from skgeom._validation import check_count
 from skgeom.optim._polish import polish
 
@@ -158,4 +158,4 @@ def spherical_code(n_points: int, n_dimensions: int, *, n_init: int = 10, random
 
 def least_angle(points: np.ndarray) -> float:
     """Return the least angle between two rows, in radians."""
-    return to_float(min_angle(nearest(UnitRows(points, norms(points)))))
+    return to_float(min_angle(nearest_in_angle(DirectedRows(points, norms(points)))))

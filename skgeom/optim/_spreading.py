@@ -11,10 +11,10 @@ from sklearn.utils import check_random_state
 from torch import Tensor
 
 from skgeom._array import asarray_like, is_foreign, to_numpy
-from skgeom._core._bounds import tammes_bound
-from skgeom._core._energies import nearest, unit_rows
+from skgeom._core.pairs._bounds import tammes_bound
+from skgeom._core.pairs._energies import nearest_in_angle
 from skgeom._typing import Array
-from skgeom._validation import check_choice, check_gradient, check_unit_rows
+from skgeom._validation import check_choice, check_directed, check_gradient
 from skgeom.optim._callbacks import Updates
 from skgeom.optim._descent import Outcome, batches, descend, window_of
 from skgeom.optim._losses import LOSSES
@@ -53,7 +53,7 @@ class Spreading:
         self.term = _term(settings.loss)
         self.rng = check_random_state(settings.random_state)
         self.generator = torch.Generator().manual_seed(int(self.rng.randint(np.iinfo(np.int32).max)))
-        self.given = as_tensor(unit_rows(check_unit_rows(x)), settings.device)
+        self.given = as_tensor(check_directed(x).unit(), settings.device)
 
     def run(self, updates: Updates) -> Spread:
         """Spread from the rows as they are, then from random ones, and return the best."""
@@ -112,7 +112,7 @@ class Spreading:
 
     def _parted(self) -> Tensor:
         """Return the rows as they came, those of one direction parted by small random steps."""
-        near = nearest(check_unit_rows(self.given)).chords.minus < _ONE_DIRECTION**2
+        near = nearest_in_angle(check_directed(self.given)).chords.minus < _ONE_DIRECTION**2
         if not bool(near.any()):
             return self.given
         u = to_numpy(self.given).astype(np.float64)

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils.multiclass import type_of_target
 
 from skgeom._array import is_foreign, to_numpy
-from skgeom._core._clusters import Labels
+from skgeom._core._labels import Labels
 from skgeom._validation import (
     check_classes,
     check_indicator,

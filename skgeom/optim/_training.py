@@ -12,9 +12,9 @@ from sklearn.utils import check_random_state
 from torch import Tensor
 
 from skgeom._array import asarray_like, is_foreign, to_numpy
-from skgeom._core._clusters import Labels, labels_of
+from skgeom._core._labels import Labels, labels_of
 from skgeom._typing import Array
-from skgeom._validation import check_gradient, check_same_shape, check_unit_rows
+from skgeom._validation import check_directed, check_gradient, check_same_shape
 from skgeom.optim._callbacks import Updates
 from skgeom.optim._constraint import on_spheres, radii
 from skgeom.optim._descent import Outcome, batches, descend, window_of
@@ -41,7 +41,7 @@ class Training:
         self.monitors = Monitors(settings.monitor, self.targets.labels if clustered else None, pairs, y)
         self.monitors.check_rows(x)
         if settings.constraint is not None:
-            check_unit_rows(x)
+            check_directed(x)
         seed = check_random_state(settings.random_state).randint(np.iinfo(np.int32).max)
         self.generator = torch.Generator().manual_seed(seed)
         self.labels = self.targets.labels() if any(term.needs == "labels" for term in self.terms) else None

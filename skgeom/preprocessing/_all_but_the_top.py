@@ -6,9 +6,9 @@ from typing import Any
 
 from sklearn.base import OneToOneFeatureMixin
 
-from skgeom._core import _maps
-from skgeom._core._moments import AnyMoments
-from skgeom._core._spectrum import axes
+from skgeom._core.sums import _maps
+from skgeom._core.sums._moments import AnyMoments
+from skgeom._core.sums._spectrum import axes
 from skgeom._estimator import MomentsTransformer
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_count

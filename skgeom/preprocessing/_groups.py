@@ -9,8 +9,7 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, OneToOneFeatureMixin
 
 from skgeom._array import namespace, take_rows
-from skgeom._core._maps import centred
-from skgeom._core._moments import mean_of
+from skgeom._core._rows import centred, mean_of
 from skgeom._estimator import GeometryTransformer
 from skgeom._typing import Array
 from skgeom._validation import check_fitted_kind, check_groups, check_known_groups, check_one_width

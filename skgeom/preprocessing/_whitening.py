@@ -9,11 +9,11 @@ from typing import Any
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.metaestimators import available_if
 
-from skgeom._array import float64, namespace, to_float
-from skgeom._core import _maps
-from skgeom._core._angular import norms
-from skgeom._core._moments import AnyMoments
-from skgeom._core._spectrum import rank_tolerance, ratio
+from skgeom._array import float64, namespace, ratio, to_float
+from skgeom._core._rows import norms
+from skgeom._core.sums import _maps
+from skgeom._core.sums._moments import AnyMoments
+from skgeom._core.sums._spectrum import rank_tolerance
 from skgeom._estimator import MomentsTransformer
 from skgeom._typing import Array
 from skgeom._validation import (

@@ -6,8 +6,8 @@ import scipy.linalg
 from numpy.testing import assert_allclose
 from sklearn.linear_model import LinearRegression, Ridge
 
-from skgeom._core import _align
-from skgeom._core._cross import cross_moments
+from skgeom._core.sums import _align
+from skgeom._core.sums._cross import cross_moments
 from skgeom.alignment import LstsqAligner, ProcrustesAligner
 
 
@@ -58,7 +58,7 @@ def test_float32_pairs_give_the_map_of_their_float64_copies(condition):
 
 
 def test_ill_conditioned_rows_in_many_blocks_and_an_offset(monkeypatch):
-    monkeypatch.setattr("skgeom._core._cross._BLOCK_ROWS", 64)
+    monkeypatch.setattr("skgeom._core.sums._cross._BLOCK_ROWS", 64)
     monkeypatch.setattr("skgeom._array.HOST_BLOCK_BYTES", 1)
     x, y = conditioned(1e6)
     x, y = x + 3, y + 1

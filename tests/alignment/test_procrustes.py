@@ -8,8 +8,8 @@ from hypothesis import given
 from numpy.testing import assert_allclose
 from scipy.stats import ortho_group, special_ortho_group
 
-from skgeom._core._align import procrustes
-from skgeom._core._cross import cross_moments
+from skgeom._core.sums._align import procrustes
+from skgeom._core.sums._cross import cross_moments
 from skgeom.alignment import ProcrustesAligner
 
 

@@ -8,19 +8,23 @@ from numpy.random import default_rng
 from numpy.testing import assert_allclose
 
 import skgeom._array
-from skgeom._core._angular import UnitRows, conformity, conformity_to, log_partition, norms, resultant, unit
-from skgeom._core._clusters import class_moments, labels_of, squared_silhouette_samples
-from skgeom._core._pairs import squared_distances
+from skgeom._core._labels import labels_of
 from skgeom._core._registry import MEASURES, Cloud
-from skgeom._core._silhouettes import silhouette_samples
+from skgeom._core._rows import DirectedRows, norms, unit
+from skgeom._core.pairs._silhouettes import silhouette_samples
+from skgeom._core.pairs._tiles import squared_distances
+from skgeom._core.sums._angular import conformity, conformity_to, log_partition, resultant
+from skgeom._core.sums._clusters import class_moments, squared_silhouette_samples
 
 DIRECTIONS = np.eye(4)[:3]
 PER_ROW = {
     "squared silhouette": squared_silhouette_samples,
     "cosine silhouette": lambda x, y: squared_silhouette_samples(x, y, unit),
     "silhouette": silhouette_samples,
-    "conformity": lambda x, y: conformity(UnitRows(x, norms(x))),
-    "conformity to": lambda x, y: conformity_to(UnitRows(x, norms(x)), resultant(UnitRows(x[:9], norms(x[:9])))),
+    "conformity": lambda x, y: conformity(DirectedRows(x, norms(x))),
+    "conformity to": lambda x, y: conformity_to(
+        DirectedRows(x, norms(x)), resultant(DirectedRows(x[:9], norms(x[:9])))
+    ),
     "partition": lambda x, y: log_partition(x, DIRECTIONS, both_signs=True),
 }
 
@@ -37,7 +41,7 @@ def small_blocks(request, monkeypatch):
 
     def shrink():
         monkeypatch.setattr("skgeom._array.HOST_BLOCK_BYTES", request.param[0])
-        monkeypatch.setattr("skgeom._core._pairs._TILE_ROWS", dict.fromkeys((True, False), request.param[1]))
+        monkeypatch.setattr("skgeom._core.pairs._tiles._TILE_ROWS", dict.fromkeys((True, False), request.param[1]))
 
     return shrink
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from skgeom._core import _bounds
-from skgeom._core._bounds import tammes_bound
-from skgeom._core._minimax import soft_largest_cosine
+from skgeom._core.pairs import _bounds
+from skgeom._core.pairs._bounds import tammes_bound
+from skgeom._core.pairs._minimax import soft_largest_cosine
 
 SHARP = [(5, 16, 1 / 5), (6, 27, 1 / 4), (7, 56, 1 / 3), (8, 240, 1 / 2), (21, 112, 1 / 9), (21, 162, 1 / 7)]
 SHARP += [(22, 100, 1 / 11), (22, 275, 1 / 6), (22, 891, 1 / 4), (23, 552, 1 / 5), (23, 4600, 1 / 3)]

@@ -10,8 +10,8 @@ from numpy.random import default_rng
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skgeom._array import to_numpy
-from skgeom._core import _cross
-from skgeom._core._cross import about_origin, cross_moments, map_arrays, merge
+from skgeom._core.sums import _cross
+from skgeom._core.sums._cross import about_origin, cross_moments, map_arrays, merge
 
 SIZES = st.tuples(st.integers(2, 24), st.integers(1, 9), st.integers(1, 9))
 

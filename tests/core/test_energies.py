@@ -11,11 +11,13 @@ from numpy.random import default_rng
 from numpy.testing import assert_allclose
 from scipy.special import hyp0f1, logsumexp
 
-from skgeom._core import _energies as e
-from skgeom._core import _pairs
-from skgeom._core._angular import UnitRows, norms, unit
-from skgeom._core._quantiles import angle_quantiles
-from skgeom._core._sphere import Sphere, angle, chords_of, mean_gaussian
+from skgeom._core import _threads, _two_clouds
+from skgeom._core._rows import DirectedRows, norms, unit
+from skgeom._core.pairs import _energies as e
+from skgeom._core.pairs import _tiles
+from skgeom._core.pairs._quantiles import angle_quantiles
+from skgeom._core.pairs._sphere import Sphere, angle, chords_of, mean_gaussian
+from skgeom._core.sums import _angular
 
 torch = pytest.importorskip("torch")
 
@@ -35,14 +37,14 @@ every_kernel = pytest.mark.parametrize("name", KERNELS)
 
 
 def rows_of(x):
-    return UnitRows(x, norms(x))
+    return DirectedRows(x, norms(x))
 
 
 def losses(y):
     """Return every differentiable reduction of rows, as a function of x; y is a second cloud."""
     of_x = {name: partial(e.mean_energy, kernel=kernel) for name, (kernel, _) in KERNELS.items()}
     of_x |= {"uniformity 2": partial(e.uniformity, t=2.0), "uniformity 100": partial(e.uniformity, t=100.0)}
-    of_x |= {"mmd": partial(e.mmd_uniform, gamma=1.5), "spherical variance": e.spherical_variance}
+    of_x |= {"mmd": partial(e.mmd_uniform, gamma=1.5), "spherical variance": _angular.spherical_variance}
     of_nearest = {"min angle": e.min_angle, "mma": e.mma, "mmcs": e.mmcs, "koleo": e.koleo}
 
     def like(x):
@@ -50,9 +52,9 @@ def losses(y):
 
     return {
         **{name: lambda x, f=f: f(rows_of(x)) for name, f in of_x.items()},
-        **{name: lambda x, f=f: f(e.nearest(rows_of(x))) for name, f in of_nearest.items()},
-        "alignment 2": lambda x: e.alignment(rows_of(x), rows_of(like(x)), 2.0),
-        "alignment 1": lambda x: e.alignment(rows_of(x), rows_of(like(x)), 1.0),
+        **{name: lambda x, f=f: f(e.nearest_in_angle(rows_of(x))) for name, f in of_nearest.items()},
+        "alignment 2": lambda x: _two_clouds.alignment(rows_of(x), rows_of(like(x)), 2.0),
+        "alignment 1": lambda x: _two_clouds.alignment(rows_of(x), rows_of(like(x)), 1.0),
         "nt-xent, first": lambda x: e.nt_xent(3 * x, like(x)),
         "nt-xent, second": lambda x: e.nt_xent(30 * like(x), x),
     }
@@ -85,7 +87,7 @@ def icosahedron():
 @pytest.fixture(params=[1, 7, 64])
 def tile_rows(request, monkeypatch):
     """Tiles of so few rows that a small cloud has many."""
-    monkeypatch.setattr(_pairs, "_TILE_ROWS", dict.fromkeys((True, False), request.param))
+    monkeypatch.setattr(_tiles, "_TILE_ROWS", dict.fromkeys((True, False), request.param))
 
 
 # Values
@@ -108,7 +110,7 @@ def test_energies_do_not_depend_on_the_tiles(name, tile_rows):
 
 def test_the_icosahedron_has_its_published_energies():
     rows = rows_of(icosahedron())
-    nearest = e.nearest(rows)
+    nearest = e.nearest_in_angle(rows)
     thomson = 66 * e.mean_energy(rows, partial(e.riesz, 1.0))
     assert_allclose(thomson, 49.16525305762881, rtol=1e-12)
     assert_allclose(e.mma(nearest), -1.1071487177940904, rtol=1e-12)
@@ -117,7 +119,7 @@ def test_the_icosahedron_has_its_published_energies():
     assert_allclose(e.koleo(nearest), -0.050181789921618467, rtol=1e-12)
     assert_allclose(e.mean_energy(rows, partial(e.laplace, 1.0)), 0.25406335774062916, rtol=1e-12)
     assert_allclose(e.mean_energy(rows, partial(e.geodesic_riesz, 1.0)), 0.6629171844958448, rtol=1e-12)
-    assert_allclose(e.spherical_variance(rows), 1.0, atol=1e-15)
+    assert_allclose(_angular.spherical_variance(rows), 1.0, atol=1e-15)
 
 
 def wang_isola_pair():
@@ -186,8 +188,8 @@ def test_the_contrastive_loss_does_not_depend_on_the_tiles(tile_rows):
 def test_threads_change_nothing_but_rounding(threads, monkeypatch):
     y, x = default_rng(0).normal(size=(2, 80, 5))
     expected = {name: float(f(x)) for name, f in losses(y).items()}
-    monkeypatch.setattr(_pairs, "_TILE_ROWS", {True: 16})
-    monkeypatch.setattr(_pairs, "_blas_threads", lambda: threads)
+    monkeypatch.setattr(_tiles, "_TILE_ROWS", {True: 16})
+    monkeypatch.setattr(_threads, "_blas_threads", lambda: threads)
     for name, f in losses(y).items():
         assert_allclose(f(x), expected[name], rtol=1e-12, err_msg=name)
 
@@ -203,7 +205,7 @@ def twins(dtype, gap):
 
 @pytest.mark.parametrize("gap", [1e-2, 1e-3, 1e-6])
 def test_small_angles_keep_their_digits_in_float64(gap):
-    nearest = e.nearest(rows_of(twins("float64", gap)))
+    nearest = e.nearest_in_angle(rows_of(twins("float64", gap)))
     assert_allclose(angle(nearest.chords), gap, rtol=1e-9)
     energy = e.mean_energy(rows_of(twins("float64", gap)), partial(e.riesz, 1.0))
     assert_allclose(energy, naive(twins("float64", gap), lambda d, a: 1 / d), rtol=1e-8)
@@ -213,7 +215,9 @@ def test_small_angles_keep_their_digits_in_float64(gap):
 def test_small_angles_of_float32_rows_are_those_of_the_rows_as_given(gap):
     x = twins("float32", gap)
     assert_allclose(e.mean_energy(rows_of(x), partial(e.riesz, 1.0)), naive(x, lambda d, a: 1 / d), rtol=1e-6)
-    assert_allclose(e.koleo(e.nearest(rows_of(x))), e.koleo(e.nearest(rows_of(x.astype(float)))), rtol=1e-9)
+    assert_allclose(
+        e.koleo(e.nearest_in_angle(rows_of(x))), e.koleo(e.nearest_in_angle(rows_of(x.astype(float)))), rtol=1e-9
+    )
 
 
 @pytest.mark.parametrize("gap", [1e-3, 1e-6, 0.0])
@@ -227,7 +231,7 @@ def test_angles_near_half_a_turn_keep_their_digits(gap):
 
 def test_equal_directions_of_different_lengths_touch():
     x = default_rng(0).normal(size=(1, 7)) * np.array([[1.0], [3.0], [0.7], [1e-3]])
-    nearest = e.nearest(rows_of(x))
+    nearest = e.nearest_in_angle(rows_of(x))
     assert np.all(nearest.chords.minus == 0)
     assert e.mma(nearest) == 0
     assert e.koleo(nearest) == math.inf
@@ -340,7 +344,7 @@ def quantile_clouds():
 @pytest.mark.parametrize(("dtype", "atol"), [("float32", 2e-6), ("float64", 1e-13)])
 @pytest.mark.parametrize("most", [1 << 23, 3])
 def test_quantiles_of_angles_are_those_of_all_pairs(kind, dtype, atol, most, monkeypatch, tile_rows):
-    monkeypatch.setattr("skgeom._core._quantiles._MOST_COLLECTED", most)
+    monkeypatch.setattr("skgeom._core.pairs._quantiles._MOST_COLLECTED", most)
     x = quantile_clouds()[kind].astype(dtype)
     angles = []
     naive(x, lambda chord, theta: angles.append(theta) or 0)
@@ -352,8 +356,8 @@ def test_quantiles_of_angles_are_those_of_all_pairs(kind, dtype, atol, most, mon
 
 def test_an_interrupt_stops_an_energy_and_leaves_no_threads(monkeypatch):
     before = threading.active_count()
-    monkeypatch.setattr(_pairs, "_TILE_ROWS", {True: 20})
-    monkeypatch.setattr(_pairs, "_blas_threads", lambda: 3)
+    monkeypatch.setattr(_tiles, "_TILE_ROWS", {True: 20})
+    monkeypatch.setattr(_threads, "_blas_threads", lambda: 3)
 
     def interrupted(chords):
         raise KeyboardInterrupt

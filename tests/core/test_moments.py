@@ -10,17 +10,8 @@ from numpy.random import default_rng
 from numpy.testing import assert_allclose
 
 from skgeom._array import to_numpy
-from skgeom._core._moments import (
-    Moments,
-    ThinMoments,
-    about_origin,
-    dense,
-    map_arrays,
-    mean_of,
-    merge,
-    merge_all,
-    moments,
-)
+from skgeom._core._rows import mean_of
+from skgeom._core.sums._moments import Moments, ThinMoments, about_origin, dense, map_arrays, merge, merge_all, moments
 
 SHAPES = st.tuples(st.integers(2, 24), st.integers(1, 12))
 

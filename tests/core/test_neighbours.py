@@ -9,8 +9,9 @@ from numpy.random import default_rng
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import hypergeom
 
-from skgeom._core import _neighbours, _pairs
-from skgeom._core._neighbours import Ranks, centred_rows, expected_rank, expected_recall, expected_reciprocal_rank
+from skgeom._core import _threads
+from skgeom._core.pairs import _neighbours, _tiles
+from skgeom._core.pairs._neighbours import Ranks, as_places, expected_rank, expected_recall, expected_reciprocal_rank
 
 
 def repeated(n=700, d=6, seed=0):
@@ -26,28 +27,28 @@ def small_strips(request, monkeypatch):
 
     def shrink():
         rows, columns, most = request.param
-        monkeypatch.setattr(_pairs, "_TILE_ROWS", dict.fromkeys((True, False), rows))
+        monkeypatch.setattr(_tiles, "_TILE_ROWS", dict.fromkeys((True, False), rows))
         monkeypatch.setattr(_neighbours, "_COLUMNS", columns)
         monkeypatch.setattr(_neighbours, "_MOST_CANDIDATES", most)
 
     return shrink
 
 
-@pytest.mark.parametrize("make", [_neighbours.unit_rows, centred_rows])
+@pytest.mark.parametrize("make", [_neighbours.as_directions, as_places])
 @pytest.mark.parametrize("k", [1, 20, 75])
 @pytest.mark.parametrize("n", [78, 240])
 def test_neighbours_do_not_depend_on_the_strips(make, k, n, small_strips):
     x, y = make(repeated(n)), make(repeated(n + 10, seed=1))
-    whole = [_neighbours.nearest(x, None, k), _neighbours.nearest(x, y._replace(origin=x.origin), k)]
+    whole = [_neighbours.k_nearest(x, None, k), _neighbours.k_nearest(x, y._replace(origin=x.origin), k)]
     small_strips()
-    small = [_neighbours.nearest(x, None, k), _neighbours.nearest(x, y._replace(origin=x.origin), k)]
+    small = [_neighbours.k_nearest(x, None, k), _neighbours.k_nearest(x, y._replace(origin=x.origin), k)]
     for (values, columns), (still, places) in zip(small, whole, strict=True):
         assert_array_equal(values, still)
         assert_array_equal(columns, places)
 
 
 def test_ranks_and_occurrences_do_not_depend_on_the_strips(small_strips):
-    x, y = (_neighbours.unit_rows(repeated(240, seed=seed)) for seed in (0, 1))
+    x, y = (_neighbours.as_directions(repeated(240, seed=seed)) for seed in (0, 1))
     pairs = np.stack([np.arange(0, 240, 3), np.arange(80)], axis=1)
     whole = _neighbours.ranks(x, y, pairs), _neighbours.occurrences(x, 4)
     small_strips()
@@ -63,10 +64,10 @@ def test_leaving_out_rows_that_repeat_others_changes_no_neighbour(codes, k, monk
     x[rng.integers(0, 500, 9), 0] = rng.choice([0.0, -0.0], 9)
     adjust = np.sum(x, axis=1)
     monkeypatch.setattr(_neighbours, "_codes", codes)
-    found = _neighbours.nearest(centred_rows(x), None, k), _neighbours.nearest(centred_rows(x), None, k, adjust)
+    found = _neighbours.k_nearest(as_places(x), None, k), _neighbours.k_nearest(as_places(x), None, k, adjust)
     monkeypatch.setattr(_neighbours, "_not_repeated", lambda x, k: None)
-    assert_array_equal(_neighbours.nearest(centred_rows(x), None, k), found[0])
-    assert_array_equal(_neighbours.nearest(centred_rows(x), None, k, adjust), found[1])
+    assert_array_equal(_neighbours.k_nearest(as_places(x), None, k), found[0])
+    assert_array_equal(_neighbours.k_nearest(as_places(x), None, k, adjust), found[1])
 
 
 def test_the_first_of_equal_rows_are_kept_whatever_the_signs_of_zeros():
@@ -77,20 +78,20 @@ def test_the_first_of_equal_rows_are_kept_whatever_the_signs_of_zeros():
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_the_number_of_threads_changes_nothing(threads, monkeypatch):
-    x = _neighbours.unit_rows(repeated())
+    x = _neighbours.as_directions(repeated())
     pairs = np.stack([np.arange(700)] * 2, axis=1)
-    expected = _neighbours.nearest(x, None, 7), _neighbours.ranks(x, x, pairs), _neighbours.occurrences(x, 7)
-    monkeypatch.setattr(_pairs, "_TILE_ROWS", {True: 100})
-    monkeypatch.setattr(_pairs, "_blas_threads", lambda: threads)
-    assert_array_equal(_neighbours.nearest(x, None, 7), expected[0])
+    expected = _neighbours.k_nearest(x, None, 7), _neighbours.ranks(x, x, pairs), _neighbours.occurrences(x, 7)
+    monkeypatch.setattr(_tiles, "_TILE_ROWS", {True: 100})
+    monkeypatch.setattr(_threads, "_blas_threads", lambda: threads)
+    assert_array_equal(_neighbours.k_nearest(x, None, 7), expected[0])
     assert_array_equal(_neighbours.ranks(x, x, pairs), expected[1])
     assert_allclose(_neighbours.occurrences(x, 7), expected[2], rtol=1e-12)
 
 
 def test_an_interrupt_stops_the_search_and_leaves_no_threads(monkeypatch):
     before, started = threading.active_count(), []
-    monkeypatch.setattr(_pairs, "_TILE_ROWS", {True: 20})
-    monkeypatch.setattr(_pairs, "_blas_threads", lambda: 3)
+    monkeypatch.setattr(_tiles, "_TILE_ROWS", {True: 20})
+    monkeypatch.setattr(_threads, "_blas_threads", lambda: 3)
 
     def interrupted(*args):
         started.append(args)
@@ -98,7 +99,7 @@ def test_an_interrupt_stops_the_search_and_leaves_no_threads(monkeypatch):
 
     monkeypatch.setattr(_neighbours, "_tile", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        _neighbours.nearest(centred_rows(repeated()), None, 3)
+        _neighbours.k_nearest(as_places(repeated()), None, 3)
     assert threading.active_count() == before
     assert len(started) < 35
 
@@ -106,12 +107,12 @@ def test_an_interrupt_stops_the_search_and_leaves_no_threads(monkeypatch):
 def test_memory_is_bounded_by_strips():
     x = default_rng(0).normal(size=(12_000, 4)).astype("float32")
     tracemalloc.start()
-    rows = _neighbours.unit_rows(x)
-    _neighbours.nearest(rows, None, 5)
+    rows = _neighbours.as_directions(x)
+    _neighbours.k_nearest(rows, None, 5)
     _neighbours.ranks(rows, rows, np.stack([np.arange(12_000)] * 2, axis=1))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < _pairs._blas_threads() * 40 * 2**20 < 12_000**2 * 8 / 10
+    assert peak < _threads._blas_threads() * 40 * 2**20 < 12_000**2 * 8 / 10
 
 
 def test_bounds_of_groups_never_exceed_the_kth_largest_value():
@@ -137,9 +138,9 @@ def test_expectations_are_those_of_draws_without_replacement(better, tied, relev
 
 
 def test_memory_is_bounded_when_all_rows_are_tied():
-    rows = _neighbours.unit_rows(np.ones((2000, 2)) * np.arange(1, 2001)[:, None])
+    rows = _neighbours.as_directions(np.ones((2000, 2)) * np.arange(1, 2001)[:, None])
     tracemalloc.start()
-    _neighbours.nearest(rows, None, 2)
+    _neighbours.k_nearest(rows, None, 2)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < _pairs._blas_threads() * 40 * 2**20
+    assert peak < _threads._blas_threads() * 40 * 2**20

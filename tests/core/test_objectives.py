@@ -12,10 +12,10 @@ from numpy.testing import assert_allclose
 
 from skgeom._array import same_kind, to_numpy
 from skgeom._core import _objectives as o
-from skgeom._core import _spectrum
-from skgeom._core._angular import UnitRows, norms
-from skgeom._core._clusters import labels_of
-from skgeom._core._moments import moments
+from skgeom._core._labels import labels_of
+from skgeom._core._rows import DirectedRows, norms
+from skgeom._core.sums import _spectrum
+from skgeom._core.sums._moments import moments
 
 
 def reference():
@@ -38,7 +38,7 @@ def of_labels(y):
         "isoscore": o.isoscore,
         "isoscore*": lambda x: o.isoscore_star(x, None, 0.3),
         "isoscore* of a target": lambda x: o.isoscore_star(x, like(target(x.shape[1]), x), 0.3),
-        "cosine regularizer": lambda x: o.cosine_regularizer(UnitRows(x, norms(x))),
+        "cosine regularizer": lambda x: o.cosine_regularizer(DirectedRows(x, norms(x))),
         "retention": lambda x: o.retention(x, like(default_rng(9).normal(size=tuple(x.shape)), x)),
     }
 
@@ -158,7 +158,7 @@ def test_triplets_do_not_depend_on_the_blocks(monkeypatch):
 def test_threads_change_nothing_but_rounding(threads, monkeypatch):
     torch = pytest.importorskip("torch")
     x, y, _ = reference()
-    monkeypatch.setattr("skgeom._core._pairs._blas_threads", lambda: threads)
+    monkeypatch.setattr("skgeom._core._threads._blas_threads", lambda: threads)
     monkeypatch.setattr("skgeom._array.HOST_BLOCK_BYTES", 8 * 30)
     tensor = torch.tensor(x, requires_grad=True)
     value = of_labels(y)["triplet"](tensor)

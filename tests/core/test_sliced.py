@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 
 from skgeom._array import float64, same_kind, to_numpy
 from skgeom._core import _sliced as s
-from skgeom._core._angular import UnitRows, norms, unit
+from skgeom._core._rows import DirectedRows, norms, unit
 
 TURN = 2 * math.pi
 
@@ -43,7 +43,7 @@ def norms2(x):
 
 
 def lloyd(x, points):
-    return s.lloyd(UnitRows(x, norms(x)), float64(points))
+    return s.lloyd(DirectedRows(x, norms(x)), float64(points))
 
 
 def like(values, x):

@@ -7,14 +7,13 @@ import pytest
 from numpy.random import default_rng
 from numpy.testing import assert_allclose
 
-from skgeom._array import to_numpy
-from skgeom._core._moments import moments
-from skgeom._core._spectrum import (
+from skgeom._array import ratio, to_numpy
+from skgeom._core.sums._moments import moments
+from skgeom._core.sums._spectrum import (
     above,
     axes,
     covariance_eigenvalues,
     oriented,
-    ratio,
     spectral_entropy,
     traces,
     unbiased_traces,

@@ -10,8 +10,9 @@ from numpy.testing import assert_allclose
 from sklearn.metrics import silhouette_samples as peer
 from threadpoolctl import threadpool_limits
 
-from skgeom._core import _pairs, _silhouettes
-from skgeom._core._clusters import labels_of
+from skgeom._core import _threads
+from skgeom._core._labels import labels_of
+from skgeom._core.pairs import _silhouettes, _tiles
 
 
 def blobs(n=900, d=12, k=9, dtype="float64", seed=0):
@@ -39,14 +40,14 @@ def test_mirrored_tiles_give_what_all_tiles_give():
 def test_the_number_of_threads_changes_nothing_but_rounding(threads, monkeypatch):
     x, codes = blobs()
     expected = _silhouettes.silhouette_samples(x, labels_of(codes))
-    monkeypatch.setattr(_pairs, "_TILE_ROWS", {True: 100})
-    monkeypatch.setattr(_pairs, "_blas_threads", lambda: threads)
+    monkeypatch.setattr(_tiles, "_TILE_ROWS", {True: 100})
+    monkeypatch.setattr(_threads, "_blas_threads", lambda: threads)
     assert_allclose(_silhouettes.silhouette_samples(x, labels_of(codes)), expected, atol=1e-13)
 
 
 def test_a_limit_on_blas_threads_is_a_limit_on_ours():
     with threadpool_limits(1):
-        assert _pairs._blas_threads() == 1
+        assert _threads._blas_threads() == 1
 
 
 @pytest.mark.parametrize("classes", ["interleaved", "by place", "random"])
@@ -62,15 +63,15 @@ def test_near_duplicates_far_from_the_origin_are_told_apart_in_float32(classes):
 
 
 def test_each_thread_has_one_blas_thread(monkeypatch):
-    monkeypatch.setattr(_pairs, "_blas_threads", lambda: 3)
-    inside = _pairs.in_threads(np.ones(1), lambda _: [pool["num_threads"] for pool in _pairs._blas().info()], 5)
+    monkeypatch.setattr(_threads, "_blas_threads", lambda: 3)
+    inside = _threads.in_threads(np.ones(1), lambda _: [pool["num_threads"] for pool in _threads._blas().info()], 5)
     assert {threads for pools in inside for threads in pools} == {1}
 
 
 def test_the_sums_of_finished_panels_are_let_go(monkeypatch):
     x, codes = blobs(n=3000, d=2, k=1000)
     labels = labels_of(codes)
-    monkeypatch.setattr(_pairs, "_TILE_ROWS", {True: 100})
+    monkeypatch.setattr(_tiles, "_TILE_ROWS", {True: 100})
     tracemalloc.start()
     _silhouettes.silhouette_samples(x, labels)
     peak = tracemalloc.get_traced_memory()[1]
@@ -81,8 +82,8 @@ def test_the_sums_of_finished_panels_are_let_go(monkeypatch):
 def test_an_interrupt_stops_the_reduction_and_leaves_no_threads(monkeypatch):
     x, codes = blobs()
     before = threading.active_count()
-    monkeypatch.setattr(_pairs, "_TILE_ROWS", {True: 50})
-    monkeypatch.setattr(_pairs, "_blas_threads", lambda: 3)
+    monkeypatch.setattr(_tiles, "_TILE_ROWS", {True: 50})
+    monkeypatch.setattr(_threads, "_blas_threads", lambda: 3)
 
     def interrupted(self, i, j, left, out=None):
         raise KeyboardInterrupt

@@ -6,8 +6,10 @@ from scipy.spatial.distance import cdist, pdist
 from scipy.special import softmax
 from scipy.stats import entropy
 
-from skgeom._core import _ellipsoid, _pairs, _two_clouds
-from skgeom._core._moments import moments
+from skgeom._core import _rows, _two_clouds
+from skgeom._core.pairs import _tiles
+from skgeom._core.sums import _ellipsoid
+from skgeom._core.sums._moments import moments
 
 
 def two_clouds(n=60, d=5):
@@ -18,7 +20,7 @@ def two_clouds(n=60, d=5):
 
 @pytest.mark.parametrize("rows", [7, 384])
 def test_mean_distances_are_those_of_all_pairs_whatever_the_tiles(monkeypatch, rows):
-    monkeypatch.setattr(_pairs, "_TILE_ROWS", {True: rows, False: rows})
+    monkeypatch.setattr(_tiles, "_TILE_ROWS", {True: rows, False: rows})
     x, y = two_clouds()
     across = cdist(x, y)
     unpaired = across[~np.eye(60, dtype=bool)].mean()
@@ -73,14 +75,14 @@ def test_scores_are_cosines_products_and_distances():
     np.testing.assert_allclose(_two_clouds.dot_scores(x, c), x @ c.T)
     np.testing.assert_allclose(_two_clouds.distance_scores(x, c), 1 - cdist(x, c) ** 2 / 2, atol=1e-13)
     u = x / np.linalg.norm(x, axis=1)[:, None]
-    np.testing.assert_allclose(_two_clouds.cosine_scores(_two_clouds.directions(x), c), u @ c.T, rtol=1e-14)
+    np.testing.assert_allclose(_two_clouds.cosine_scores(_rows.directions(x), c), u @ c.T, rtol=1e-14)
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1e-30, 1.0, 1e30, 1e300])
 def test_unit_or_zero_is_exact_at_every_scale(scale):
     x = np.array([[3.0, 4.0], [0.0, 0.0], [-1.0, 0.0]])
     np.testing.assert_allclose(
-        _two_clouds.unit_or_zero(_two_clouds.directions(x * scale)), [[0.6, 0.8], [0, 0], [-1, 0]], rtol=1e-15
+        _two_clouds.unit_or_zero(_rows.directions(x * scale)), [[0.6, 0.8], [0, 0], [-1, 0]], rtol=1e-15
     )
 
 

@@ -10,8 +10,9 @@ from numpy.testing import assert_allclose
 
 import skgeom.metrics as metrics
 from skgeom._array import same_kind, to_numpy
-from skgeom._core._clusters import labels_of, squared_silhouette_samples
+from skgeom._core._labels import labels_of
 from skgeom._core._registry import MEASURES, Cloud
+from skgeom._core.sums._clusters import squared_silhouette_samples
 
 RTOL = {"float32": 1e-5, "float64": 1e-10}
 ARRAYS = {

@@ -8,7 +8,7 @@ from numpy.random import default_rng
 from numpy.testing import assert_allclose
 
 from skgeom import metrics
-from skgeom._core._sphere import mean_gaussian
+from skgeom._core.pairs._sphere import mean_gaussian
 
 OF_ROWS = [
     metrics.min_angle,

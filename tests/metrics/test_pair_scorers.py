@@ -11,7 +11,7 @@ from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skgeom._core._angular import unit
+from skgeom._core._rows import unit
 from skgeom.alignment import LstsqAligner, ProcrustesAligner
 from skgeom.metrics import csls_scorer, paired_cosine, paired_cosine_scorer, recall_scorer, retrieval_score
 

@@ -5,8 +5,8 @@ import pytest
 from scipy.special import logsumexp
 from sklearn.base import clone
 
-from skgeom._core._ellipsoid import off_diagonal_dominance, radii
-from skgeom._core._moments import moments
+from skgeom._core.sums._ellipsoid import off_diagonal_dominance, radii
+from skgeom._core.sums._moments import moments
 from skgeom.datasets import make_double_ellipsoid
 from skgeom.metrics import clip_loss, conformity
 from skgeom.multimodal import DoubleEllipsoid, loss_along_offset

@@ -9,7 +9,7 @@ from numpy.random import default_rng
 from numpy.testing import assert_allclose
 
 import skgeom.metrics as metrics
-from skgeom._core._clusters import labels_of
+from skgeom._core._labels import labels_of
 
 torch = pytest.importorskip("torch")
 losses = pytest.importorskip("skgeom.optim._losses")

@@ -21,7 +21,6 @@ from skgeom._array import (
     logsumexp,
     matmul,
     namespace,
-    root,
     scratch,
     sum_at,
     to_float,
@@ -29,9 +28,10 @@ from skgeom._array import (
     where,
     with_gradients,
 )
-from skgeom._core._angular import UnitRows, unit
-from skgeom._core._pairs import diagonal, in_threads, panels
-from skgeom._core._sphere import Chords, Sphere, chords_of, mean_gaussian
+from skgeom._core._rows import DirectedRows
+from skgeom._core._threads import in_threads
+from skgeom._core.pairs._sphere import Chords, Sphere, chords_of, mean_gaussian
+from skgeom._core.pairs._tiles import diagonal, panels
 from skgeom._typing import Array
 
 Kernel: TypeAlias = Callable[[Chords], tuple[Array, Array]]
@@ -46,9 +46,9 @@ def cosine(chords: Chords) -> tuple[Array, Array]:
     return 1 - chords.minus / 2, namespace(chords.minus).ones_like(chords.minus)
 
 
-def gaussian(gamma: float, nearest: float, chords: Chords) -> tuple[Array, Array]:
-    """Return exp(-γ (‖u - v‖² - nearest))."""
-    k = namespace(chords.minus).exp(-gamma * (chords.minus - nearest))
+def gaussian(gamma: float, least: float, chords: Chords) -> tuple[Array, Array]:
+    """Return exp(-γ (‖u - v‖² - least))."""
+    k = namespace(chords.minus).exp(-gamma * (chords.minus - least))
     return k, 2 * gamma * k
 
 
@@ -105,77 +105,63 @@ _MINUS_ANGLE: Kernel = partial(geodesic_riesz, -1.0)
 class Nearest(NamedTuple):
     """Rows and their panels, the position (n,) of the row with the least angle to each, and the chords of the two."""
 
-    rows: UnitRows
+    rows: DirectedRows
     sphere: Sphere
     position: Array
     chords: Chords
 
 
-def mean_energy(rows: UnitRows, kernel: Kernel) -> Array:
+def mean_energy(rows: DirectedRows, kernel: Kernel) -> Array:
     """Return the mean of a kernel over the pairs of different rows."""
     sphere = Sphere(rows)
     n = sphere.u.shape[0]
     scale = 2 / (n * (n - 1))
     value, gradients = _sum_over_pairs(sphere, kernel, with_gradient=wants_gradient(rows.x))
-    return with_gradients(value * scale, [unit_rows(rows)], [g * scale for g in gradients])
+    return with_gradients(value * scale, [rows.unit()], [g * scale for g in gradients])
 
 
-def uniformity(rows: UnitRows, t: float) -> Array:
+def uniformity(rows: DirectedRows, t: float) -> Array:
     """Return log mean exp(-t ‖u - v‖²) over the pairs of different rows, in logarithms where t is large."""
     least = 0.0
     if 4 * t > _SAFE_EXPONENT:
-        chords = nearest(rows).chords.minus
+        chords = nearest_in_angle(rows).chords.minus
         least = to_float(namespace(chords).min(chords))
     mean = mean_energy(rows, partial(gaussian, t, least))
     return namespace(mean).log(mean) - t * least
 
 
-def mmd_uniform(rows: UnitRows, gamma: float) -> Array:
+def mmd_uniform(rows: DirectedRows, gamma: float) -> Array:
     """Return the squared MMD to the uniform law under exp(-γ ‖u - v‖²): its mean over all pairs less the expected."""
     n, d = rows.x.shape
     mean = mean_energy(rows, partial(gaussian, gamma, 0.0))
     return mean * ((n - 1) / n) + (1 / n - mean_gaussian(gamma, d))
 
 
-def min_angle(nearest: Nearest) -> Array:
+def min_angle(found: Nearest) -> Array:
     """Return the least angle between two rows."""
-    k, slope = _MINUS_ANGLE(nearest.chords)
+    k, slope = _MINUS_ANGLE(found.chords)
     xp = namespace(k)
     top = xp.max(k)
     is_least = xp.astype(k == top, k.dtype)
-    return -_of_nearest(nearest, top, slope * is_least / xp.sum(is_least))
+    return -_of_nearest(found, top, slope * is_least / xp.sum(is_least))
 
 
-def mma(nearest: Nearest) -> Array:
+def mma(found: Nearest) -> Array:
     """Return minus the mean angle of each row to its nearest."""
-    return _mean_of_nearest(nearest, _MINUS_ANGLE)
+    return _mean_of_nearest(found, _MINUS_ANGLE)
 
 
-def mmcs(nearest: Nearest) -> Array:
+def mmcs(found: Nearest) -> Array:
     """Return the mean cosine of each row to its nearest."""
-    return _mean_of_nearest(nearest, cosine)
+    return _mean_of_nearest(found, cosine)
 
 
-def koleo(nearest: Nearest) -> Array:
+def koleo(found: Nearest) -> Array:
     """Return minus the mean log distance of each row to its nearest."""
-    return _mean_of_nearest(nearest, partial(riesz, 0.0))
+    return _mean_of_nearest(found, partial(riesz, 0.0))
 
 
-def alignment(x: UnitRows, y: UnitRows, alpha: float) -> Array:
-    """Return the mean of ‖u - v‖^α over rows that belong together."""
-    squares = chords_of(unit(float64(x.x)), unit(float64(y.x))).minus
-    apart = squares > 0
-    return _mean(where(apart, where(apart, squares, 1.0) ** (alpha / 2), 0.0))
-
-
-def spherical_variance(rows: UnitRows) -> Array:
-    """Return 1 - ‖mean of the unit rows‖."""
-    xp = namespace(rows.x)
-    mean = xp.mean(float64(unit_rows(rows)), axis=0)
-    return 1 - root(xp.sum(mean**2, keepdims=True))[0]
-
-
-def nearest(rows: UnitRows) -> Nearest:
+def nearest_in_angle(rows: DirectedRows) -> Nearest:
     """Return the row nearest to each row, with the chords between the two summed directly in float64."""
     sphere = Sphere(rows)
     xp = namespace(sphere.u)
@@ -204,11 +190,6 @@ def nt_xent(a: Array, b: Array) -> Array:
     of_rows, of_columns = logits.log_sums()
     value = _mean((of_rows + of_columns) / 2 - float64(logits.positive))
     return with_gradients(value, [a, b], logits.gradients(of_rows, of_columns) if wants_gradient(a, b) else [])
-
-
-def unit_rows(rows: UnitRows) -> Array:
-    """Return the rows divided by their norms, through which gradients flow."""
-    return rows.x / rows.norms[:, None]
 
 
 def _mean(values: Array) -> Array:
@@ -269,25 +250,24 @@ def _sum_over_pairs(sphere: Sphere, kernel: Kernel, *, with_gradient: bool) -> t
     return total, [xp.concat(gradients)] if with_gradient else []
 
 
-def _mean_of_nearest(nearest: Nearest, kernel: Kernel) -> Array:
-    k, slope = kernel(nearest.chords)
-    return _of_nearest(nearest, _mean(k), slope / slope.shape[0])
+def _mean_of_nearest(found: Nearest, kernel: Kernel) -> Array:
+    k, slope = kernel(found.chords)
+    return _of_nearest(found, _mean(k), slope / slope.shape[0])
 
 
-def _of_nearest(nearest: Nearest, value: Array, slopes: Array) -> Array:
+def _of_nearest(found: Nearest, value: Array, slopes: Array) -> Array:
     """Return a function of the cosines of rows and their nearest, given its derivatives (n,) by them.
 
     The derivative by a unit row u with a partner v is v, and along the sphere v - u: no digits are lost at contact.
     """
-    if not wants_gradient(nearest.rows.x):
-        return with_gradients(value, [nearest.rows.x], [])
-    sphere = nearest.sphere
+    if not wants_gradient(found.rows.x):
+        return with_gradients(value, [found.rows.x], [])
+    sphere = found.sphere
     pulls = [
-        slopes[panel][:, None] * (sphere.exact(nearest.position[panel]) - sphere.exact(panel))
-        for panel in sphere.panels
+        slopes[panel][:, None] * (sphere.exact(found.position[panel]) - sphere.exact(panel)) for panel in sphere.panels
     ]
     gradient = namespace(sphere.u).concat(pulls)
-    return with_gradients(value, [unit_rows(nearest.rows)], [gradient - sum_at(nearest.position, gradient)])
+    return with_gradients(value, [found.rows.unit()], [gradient - sum_at(found.position, gradient)])
 
 
 class _Logits:

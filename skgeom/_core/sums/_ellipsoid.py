@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from math import pi
 
-from skgeom._array import float64, namespace, row_blocks, where
-from skgeom._core._angular import norms
-from skgeom._core._moments import AnyMoments, Moments, dense
-from skgeom._core._spectrum import rank_tolerance, ratio, total_variance
+from skgeom._array import float64, namespace, ratio, row_blocks, where
+from skgeom._core._rows import norms
+from skgeom._core.sums._moments import AnyMoments, Moments, dense
+from skgeom._core.sums._spectrum import rank_tolerance, total_variance
 from skgeom._typing import Array
 
 _DEAD = 1e-12

@@ -13,18 +13,11 @@ from typing import NamedTuple
 import numpy as np
 
 from skgeom._array import asarray_like, float64, namespace, one_hot, row_blocks, take_rows, where
+from skgeom._core._labels import Labels, silhouettes, unsorted
 from skgeom._typing import Array
 
 _DUPLICATE = float(1024 * np.finfo(np.float64).eps ** 2)
 """Squared distances below this share of the squared norm of a row are rounding, and count as 0."""
-
-
-class Labels(NamedTuple):
-    """Class codes 0..k-1 sorted (n,), the order (n,) of the rows that sorts them, and class sizes (k,), on the host."""
-
-    codes: np.ndarray
-    order: np.ndarray
-    sizes: np.ndarray
 
 
 class ClassMoments(NamedTuple):
@@ -42,12 +35,6 @@ class _ClassBlock(NamedTuple):
     codes: Array
     first: int
     last: int
-
-
-def labels_of(codes: np.ndarray) -> Labels:
-    """Sort integer codes 0..k-1."""
-    order = np.argsort(codes, kind="stable")
-    return Labels(codes[order], order, np.bincount(codes))
 
 
 def class_moments(x: Array, labels: Labels, prepare: Callable[[Array], Array] = float64) -> ClassMoments:
@@ -76,17 +63,6 @@ def calinski_harabasz(m: ClassMoments) -> Array:
     return where(spread, between * (n - k) / (where(spread, within, 1.0) * (k - 1)), 1.0)
 
 
-def silhouettes(own: Array, other: Array, size: Array, noise: Array) -> Array:
-    """Return (b - a) / max(a, b) from the mean distances to the own and to the nearest other class.
-
-    It is 0 in a class of one, and where both distances are below the noise.
-    """
-    xp = namespace(own)
-    larger = xp.maximum(own, other)
-    defined = (larger > noise) & (size > 1)
-    return where(defined, (other - own) / where(defined, larger, 1.0), 0.0)
-
-
 def squared_silhouette_samples(x: Array, labels: Labels, prepare: Callable[[Array], Array] = float64) -> Array:
     """Return the silhouettes under squared Euclidean distances of prepared rows, exactly, without pairs.
 
@@ -106,11 +82,6 @@ def squared_silhouette_samples(x: Array, labels: Labels, prepare: Callable[[Arra
         noise = _DUPLICATE * xp.vecdot(block.x, block.x)
         parts.append(silhouettes(own, other, xp.take(m.n, block.codes), noise))
     return unsorted(xp.concat(parts), labels)
-
-
-def unsorted(values: Array, labels: Labels) -> Array:
-    """Return values (n,) in order of class in the order of the rows."""
-    return take_rows(values, np.argsort(labels.order, kind="stable"))
 
 
 def _own_and_other(

@@ -18,12 +18,12 @@ from skgeom._array import (
     float64,
     matmul,
     namespace,
-    root,
+    sqrt_in_place,
     to_float,
     where,
 )
-from skgeom._core._angular import UnitRows, norms
-from skgeom._core._pairs import CLOSE, diagonal, panels, squared_distances
+from skgeom._core._rows import DirectedRows, norms
+from skgeom._core.pairs._tiles import CLOSE, diagonal, panels, squared_distances
 from skgeom._typing import Array
 
 _CONTACT = float(16 * np.finfo(np.float64).eps) ** 2
@@ -40,9 +40,9 @@ class Chords(NamedTuple):
 class Sphere:
     """Unit rows cut into panels, cut from any gradient; `u` (n, d) holds them in the precision of the data."""
 
-    def __init__(self, rows: UnitRows) -> None:
-        self.rows = UnitRows(*map(as_data, rows))
-        self.u = self.rows.x / self.rows.norms[:, None]
+    def __init__(self, rows: DirectedRows) -> None:
+        self.rows = DirectedRows(*map(as_data, rows))
+        self.u = self.rows.unit()
         self.panels = panels(self.u)
         self.close = max(CLOSE, 1e4 * epsilon(self.u))
 
@@ -69,7 +69,7 @@ class Sphere:
 
 def angle(chords: Chords) -> Array:
     """Return the angle of each pair, from 0 to π: 2 atan2(‖u - v‖, ‖u + v‖)."""
-    minus, plus = (root(+square) for square in chords)  # a copy each, for `root` may overwrite
+    minus, plus = (sqrt_in_place(+square) for square in chords)  # a copy each, for `root` may overwrite
     return 2 * namespace(minus).atan2(minus, plus)
 
 

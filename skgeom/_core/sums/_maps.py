@@ -5,9 +5,10 @@ from __future__ import annotations
 from math import log, pi
 from typing import NamedTuple
 
-from skgeom._array import device_of, float64, namespace, where
-from skgeom._core._moments import AnyMoments, Moments, dense, fourth_of
-from skgeom._core._spectrum import above, axes, ratio, traces
+from skgeom._array import device_of, float64, namespace, ratio, where
+from skgeom._core._rows import centred
+from skgeom._core.sums._moments import AnyMoments, Moments, dense, fourth_of
+from skgeom._core.sums._spectrum import above, axes, traces
 from skgeom._typing import Array
 
 
@@ -78,12 +79,6 @@ def whitening_map(m: AnyMoments, method: str, power: float, n_components: int | 
         scale,
         rank,
     )
-
-
-def centred(x: Array, mean: Array) -> Array:
-    """Return x - mean in the dtype of x, rounded once, for a mean in float64."""
-    pivot = namespace(x).astype(mean, x.dtype)
-    return (x - pivot) - namespace(x).astype(mean - float64(pivot), x.dtype)
 
 
 def centred_product(x: Array, mean: Array, w: Array) -> Array:

@@ -31,9 +31,9 @@ from skgeom._array import (
     to_numpy,
     where,
 )
-from skgeom._core._angular import norms
-from skgeom._core._moments import mean_of
-from skgeom._core._pairs import in_threads, panels
+from skgeom._core._rows import mean_of, norms
+from skgeom._core._threads import in_threads
+from skgeom._core.pairs._tiles import panels
 from skgeom._typing import Array
 
 CSLS_NEIGHBOURS = 10
@@ -109,17 +109,17 @@ class _Bands(NamedTuple):
         return [_Bands(*(side[i : i + step] for side in self)) for i in range(0, self.row.size, step)]
 
 
-def centred_rows(x: Array) -> Rows:
+def as_places(x: Array) -> Rows:
     """Return rows that stand for places."""
     return Rows(x, origin=mean_of(x))
 
 
-def unit_rows(x: Array) -> Rows:
+def as_directions(x: Array) -> Rows:
     """Return rows that stand for their directions, with norms as exact as float64 allows."""
     return Rows(x, norms=namespace(x).concat([norms(float64(x[rows, :])) for rows in row_blocks(x)]))
 
 
-def nearest(x: Rows, y: Rows | None, k: int, adjust: Array | None = None) -> tuple[Array, Array]:
+def k_nearest(x: Rows, y: Rows | None, k: int, adjust: Array | None = None) -> tuple[Array, Array]:
     """Return the k least ‖x - y‖² + adjust(y), ascending, and which rows of y they belong to, both (n, k).
 
     Without y they are the rows of x other than the row itself. Equal values come in the order of the rows.
@@ -138,7 +138,7 @@ def nearest(x: Rows, y: Rows | None, k: int, adjust: Array | None = None) -> tup
 def crowding(x: Rows, y: Rows | None, k: int = CSLS_NEIGHBOURS) -> Array:
     """Return the mean cosine of each unit row of x to its k nearest, or to all if there are fewer (n,)."""
     candidates = x.x.shape[0] - 1 if y is None else y.x.shape[0]
-    squares, _ = nearest(x, y, min(k, candidates))
+    squares, _ = k_nearest(x, y, min(k, candidates))
     return 1 - namespace(squares).mean(squares, axis=1) / 2
 
 
@@ -197,7 +197,7 @@ def occurrences(x: Rows, k: int) -> np.ndarray:
     Candidates tied at the k-th place share what is left of the k places.
     """
     n = x.x.shape[0]
-    squares, index = (to_numpy(found) for found in nearest(x, None, min(k + 1, n - 1)))
+    squares, index = (to_numpy(found) for found in k_nearest(x, None, min(k + 1, n - 1)))
     kth = squares[:, k - 1]
     width = _tie_width(kth, x, x)
     is_tied = squares[:, -1] - kth <= 2 * width if k < n - 1 else np.zeros(n, dtype=bool)
@@ -433,7 +433,7 @@ def _tie_width(squares: np.ndarray, x: Rows, y: Rows) -> np.ndarray:
     spacing = _ROUNDINGS * max(epsilon(x.x), epsilon(y.x))
     if x.norms is not None:
         return _EQUAL + spacing * np.sqrt(squares)
-    length = to_numpy(unit_rows(x.x).norms)
+    length = to_numpy(as_directions(x.x).norms)
     return _EQUAL * (_lengths(x) + squares) + spacing * length * np.sqrt(squares)
 
 

@@ -6,7 +6,7 @@ from math import exp, log
 from typing import NamedTuple
 
 from skgeom._array import device_of, namespace, row_blocks, to_float, where
-from skgeom._core._angular import norms
+from skgeom._core._rows import norms
 from skgeom._typing import Array
 
 

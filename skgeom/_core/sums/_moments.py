@@ -133,13 +133,6 @@ def about_origin(m: AnyMoments) -> AnyMoments:
     return Moments(m.n, origin, m.scatter + shift[:, None] * shift[None, :], m.epsilon)
 
 
-def mean_of(x: Array) -> Array:
-    """Return the mean of the rows in float64, exact for equal rows."""
-    xp = namespace(x)
-    first = float64(x[0, :])
-    return first + sum(xp.sum(float64(x[rows, :]) - first, axis=0) for rows in row_blocks(x)) / x.shape[0]
-
-
 def _dense(x: Array, weights: Array | None) -> Moments:
     blocks = list(row_blocks(x, n_blocks=2, least=_ROWS_PER_COLUMN * x.shape[1]))
     panels = (blocks[start : start + _BLOCKS_PER_PANEL] for start in range(0, len(blocks), _BLOCKS_PER_PANEL))

@@ -11,18 +11,17 @@ from typing import NamedTuple
 
 from skgeom._array import (
     device_of,
-    excess_exponent,
     float64,
     logsumexp,
     namespace,
-    peak,
     row_blocks,
-    times_power_of_two,
+    sqrt_in_place,
     where,
 )
-from skgeom._core._moments import AnyMoments, about_origin
-from skgeom._core._pairs import in_threads
-from skgeom._core._spectrum import axes, ratio, singular_values
+from skgeom._core._rows import DirectedRows
+from skgeom._core._threads import in_threads
+from skgeom._core.sums._moments import AnyMoments, about_origin
+from skgeom._core.sums._spectrum import axes, singular_values
 from skgeom._typing import Array
 
 
@@ -33,70 +32,32 @@ class Resultant(NamedTuple):
     total: Array
 
 
-class UnitRows(NamedTuple):
-    """Rows x (n, d) that are not zero, and their norms (n,): the unit rows x / norms, never stored."""
-
-    x: Array
-    norms: Array
-
-
-def norms(x: Array) -> Array:
-    """Return the Euclidean norms of the rows."""
-    xp = namespace(x)
-    return xp.sqrt(xp.vecdot(x, x))
-
-
-def shortest_exact(x: Array) -> float:
-    """Return the length above which the squares of a row keep their precision."""
-    info = namespace(x).finfo(x.dtype)
-    return float(info.smallest_normal) ** 0.5 / float(info.eps)
-
-
-def row_scaled(x: Array) -> Array:
-    """Return each row divided by its largest magnitude, which changes no direction; zero rows stay zero."""
-    xp = namespace(x)
-    largest = xp.max(xp.abs(x), axis=1, keepdims=True)
-    x = where(largest < float(xp.finfo(x.dtype).smallest_normal), x * 2.0**64, x)
-    return ratio(x, xp.max(xp.abs(x), axis=1, keepdims=True))
-
-
-def bounded(x: Array) -> Array:
-    """Return rows of extreme length scaled to where exponentials have reached their limits and squares are safe."""
-    excess = excess_exponent(x, peak(x))
-    return times_power_of_two(x, -excess) if excess else x
-
-
-def unit(x: Array) -> Array:
-    """Return the rows divided by their norms."""
-    return x / norms(x)[:, None]
-
-
-def resultant(rows: UnitRows) -> Resultant:
+def resultant(rows: DirectedRows) -> Resultant:
     """Return the sum of the unit rows."""
     x, length = rows
     return Resultant(x.shape[0], sum(float64((1 / length[b]) @ x[b, :]) for b in row_blocks(x)))
 
 
-def average_cosine(rows: UnitRows) -> Array:
+def average_cosine(rows: DirectedRows) -> Array:
     """Return the mean cosine over pairs of different rows: (‖Σu‖² - n) / (n(n - 1))."""
     n, total = resultant(rows)
     xp = namespace(total)
     return xp.clip((xp.vecdot(total, total) - n) / (n * (n - 1)), min=-1.0, max=1.0)
 
 
-def mean_cosines(rows: UnitRows, mean: Array) -> Array:
+def mean_cosines(rows: DirectedRows, mean: Array) -> Array:
     """Return ⟨u, mean⟩ for each unit row u."""
     xp = namespace(rows.x)
     return (rows.x @ xp.astype(mean, rows.x.dtype)) / rows.norms
 
 
-def conformity(rows: UnitRows) -> Array:
+def conformity(rows: DirectedRows) -> Array:
     """Return the mean cosine of each row to all others: (⟨u, Σu⟩ - 1) / (n - 1)."""
     n, total = resultant(rows)
     return namespace(total).clip(mean_cosines(rows, total / (n - 1)) - 1 / (n - 1), min=-1.0, max=1.0)
 
 
-def conformity_to(rows: UnitRows, reference: Resultant) -> Array:
+def conformity_to(rows: DirectedRows, reference: Resultant) -> Array:
     """Return the mean cosine of each row to the rows of another cloud."""
     return namespace(rows.x).clip(mean_cosines(rows, reference.total / reference.n), min=-1.0, max=1.0)
 
@@ -160,3 +121,10 @@ def second_order(m: AnyMoments) -> Array:
     s2 = singular_values(about_origin(m)) ** 2
     least = 0.0 * s2[0] if s2.shape[0] < m.mean.shape[0] else s2[-1]
     return (m.n - total + 0.5 * least) / (m.n + total + 0.5 * s2[0])
+
+
+def spherical_variance(rows: DirectedRows) -> Array:
+    """Return 1 - ‖mean of the unit rows‖."""
+    xp = namespace(rows.x)
+    mean = xp.mean(float64(rows.unit()), axis=0)
+    return 1 - sqrt_in_place(xp.sum(mean**2, keepdims=True))[0]

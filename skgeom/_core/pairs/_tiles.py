@@ -6,14 +6,7 @@ panels, each with one BLAS thread. What a product loses of the distance of a clo
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from typing import TypeVar
-
-from threadpoolctl import ThreadpoolController
-
-from skgeom._array import device_of, is_foreign, is_on_host, namespace, put, row_blocks
+from skgeom._array import device_of, is_on_host, namespace, put, row_blocks
 from skgeom._typing import Array
 
 CLOSE = 1e-6
@@ -22,40 +15,11 @@ CLOSE = 1e-6
 _TILE_ROWS = {True: 384, False: 4096}
 """Rows and columns of a tile on the host, where it must stay in cache, and elsewhere."""
 
-_R = TypeVar("_R")
-
 
 def panels(x: Array) -> list[slice]:
     """Return the slices of rows that make the tiles of x."""
     n, step = x.shape[0], _TILE_ROWS[is_on_host(x)]
     return [slice(i, min(i + step, n)) for i in range(0, n, step)]
-
-
-def in_threads(x: Array, work: Callable[[int], _R], n_tasks: int) -> list[_R]:
-    """Return the results of tasks 0..n_tasks - 1, shared between as many threads as BLAS has, for host arrays.
-
-    Each thread gets one thread of BLAS: two pools that take turns for every tile are slower than one alone. An
-    interrupt waits for the tasks under way and drops the others.
-    """
-    workers = 1 if is_foreign(x) else min(n_tasks, _blas_threads())
-    if workers == 1:
-        return [work(task) for task in range(n_tasks)]
-    with _blas().limit(limits=1), ThreadPoolExecutor(workers) as pool:
-        futures = [pool.submit(work, task) for task in range(n_tasks)]
-        try:
-            return [future.result() for future in futures]
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-@cache
-def _blas() -> ThreadpoolController:
-    """Return the thread pools of BLAS: the search for them takes as long as some tiles."""
-    return ThreadpoolController().select(user_api="blas")
-
-
-def _blas_threads() -> int:
-    return max((pool["num_threads"] for pool in _blas().info()), default=1)
 
 
 def squared_distances(x: Array, y: Array) -> Array:

@@ -25,15 +25,16 @@ from skgeom._array import (
     namespace,
     one_hot,
     overwrite,
-    root,
     scratch,
+    sqrt_in_place,
     take_rows,
     to_float,
     wants_gradient,
     where,
 )
-from skgeom._core._clusters import Labels, silhouettes, unsorted
-from skgeom._core._pairs import CLOSE, diagonal, in_threads, panels, squared_distances
+from skgeom._core._labels import Labels, silhouettes, unsorted
+from skgeom._core._threads import in_threads
+from skgeom._core.pairs._tiles import CLOSE, diagonal, panels, squared_distances
 from skgeom._typing import Array
 
 _PRODUCTS = 8
@@ -112,7 +113,7 @@ class Tiles:
             squares = self._looked_at_again(i, j, squares)
         if i == j:
             squares = overwrite(squares, diagonal(squares), 0.0)
-        return root(squares)
+        return sqrt_in_place(squares)
 
     def row(self, i: int, others: range) -> Iterator[tuple[int, Array]]:
         """Yield j and the tile (i, j), valid until the next."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skgeom._array import device_of, epsilon, float64, gram, matmul, namespace, row_blocks, scratch, subtract
-from skgeom._core._moments import mean_of
+from skgeom._core._rows import mean_of
 from skgeom._typing import Array
 
 _PIVOT_ROWS = 1024

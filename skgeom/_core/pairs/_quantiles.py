@@ -14,9 +14,9 @@ from math import ceil, floor, log
 import numpy as np
 
 from skgeom._array import asarray_like, namespace, scratch, to_numpy, where
-from skgeom._core._angular import UnitRows
-from skgeom._core._pairs import in_threads
-from skgeom._core._sphere import Sphere
+from skgeom._core._rows import DirectedRows
+from skgeom._core._threads import in_threads
+from skgeom._core.pairs._sphere import Sphere
 from skgeom._typing import Array
 
 _SAMPLE_ROWS = 1024
@@ -25,7 +25,7 @@ _MOST_COLLECTED = 1 << 23
 """Keys that may be collected for one rank."""
 
 
-def angle_quantiles(rows: UnitRows, q: np.ndarray) -> np.ndarray:
+def angle_quantiles(rows: DirectedRows, q: np.ndarray) -> np.ndarray:
     """Return the quantiles q (k,) of the angles over the pairs of different rows, interpolated linearly, in float64."""
     sphere = Sphere(rows)
     n = sphere.u.shape[0]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from skgeom._array import asarray_like, namespace, where
-from skgeom._core._moments import AnyMoments, Moments, ThinMoments, about_origin, fourth_of
+from skgeom._array import asarray_like, namespace, ratio, where
+from skgeom._core.sums._moments import AnyMoments, Moments, ThinMoments, about_origin, fourth_of
 from skgeom._typing import Array
 
 
@@ -62,12 +62,6 @@ def unbiased_traces(m: AnyMoments) -> tuple[Array, Array]:
         unit * (2 * f + (n * n - 3 * n + 1) * t * t - n * q),
         unit * ((n - 1) * (n - 2) * f + t * t - n * q),
     )
-
-
-def ratio(numerator: Array, denominator: Array) -> Array:
-    """Return numerator / denominator, and 0 where the denominator is 0."""
-    nonzero = denominator != 0
-    return where(nonzero, numerator / where(nonzero, denominator, 1.0), 0.0)
 
 
 def participation_ratio(m: AnyMoments) -> Array:

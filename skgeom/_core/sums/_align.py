@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skgeom._array import asarray_like, float64, namespace, to_float, where
-from skgeom._core import _cross
-from skgeom._core._cross import CrossMoments, cross_moments, scatter_of
-from skgeom._core._maps import WhiteningMap
-from skgeom._core._moments import about_origin, dense, moments
-from skgeom._core._spectrum import above, ratio
+from skgeom._array import asarray_like, float64, namespace, ratio, to_float, where
+from skgeom._core.sums import _cross
+from skgeom._core.sums._cross import CrossMoments, cross_moments, scatter_of
+from skgeom._core.sums._maps import WhiteningMap
+from skgeom._core.sums._moments import about_origin, dense, moments
+from skgeom._core.sums._spectrum import above
 from skgeom._typing import Array
 
 EPSILON = float(np.finfo(np.float64).eps)

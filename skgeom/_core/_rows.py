@@ -1,0 +1,88 @@
+"""Rows and their lengths: the ground of both engines."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from skgeom._array import (
+    excess_exponent,
+    float64,
+    namespace,
+    peak,
+    ratio,
+    row_blocks,
+    times_power_of_two,
+    to_float,
+    where,
+)
+from skgeom._typing import Array
+
+
+class DirectedRows(NamedTuple):
+    """Rows x (n, d) that have a direction, and their norms (n,): the unit rows x / norms are not stored."""
+
+    x: Array
+    norms: Array
+
+    def unit(self) -> Array:
+        """Return the rows divided by their norms, through which gradients flow."""
+        return self.x / self.norms[:, None]
+
+
+def norms(x: Array) -> Array:
+    """Return the Euclidean norms of the rows."""
+    xp = namespace(x)
+    return xp.sqrt(xp.vecdot(x, x))
+
+
+def shortest_exact(x: Array) -> float:
+    """Return the length above which the squares of a row keep their precision."""
+    info = namespace(x).finfo(x.dtype)
+    return float(info.smallest_normal) ** 0.5 / float(info.eps)
+
+
+def row_scaled(x: Array) -> Array:
+    """Return each row divided by its largest magnitude, which changes no direction; zero rows stay zero."""
+    xp = namespace(x)
+    largest = xp.max(xp.abs(x), axis=1, keepdims=True)
+    x = where(largest < float(xp.finfo(x.dtype).smallest_normal), x * 2.0**64, x)
+    return ratio(x, xp.max(xp.abs(x), axis=1, keepdims=True))
+
+
+def bounded(x: Array) -> Array:
+    """Return rows of extreme length scaled to where exponentials have reached their limits and squares are safe."""
+    excess = excess_exponent(x, peak(x))
+    return times_power_of_two(x, -excess) if excess else x
+
+
+def unit(x: Array) -> Array:
+    """Return the rows divided by their norms."""
+    return x / norms(x)[:, None]
+
+
+def centred(x: Array, mean: Array) -> Array:
+    """Return x - mean in the dtype of x, rounded once, for a mean in float64."""
+    pivot = namespace(x).astype(mean, x.dtype)
+    return (x - pivot) - namespace(x).astype(mean - float64(pivot), x.dtype)
+
+
+def mean_of(x: Array) -> Array:
+    """Return the mean of the rows in float64, exact for equal rows."""
+    xp = namespace(x)
+    first = float64(x[0, :])
+    return first + sum(xp.sum(float64(x[rows, :]) - first, axis=0) for rows in row_blocks(x)) / x.shape[0]
+
+
+def directions(x: Array) -> DirectedRows:
+    """Return the rows, up to factors for each row, with their norms, of which some may be zero."""
+    x = bounded(x)
+    lengths = norms(x)
+    if to_float(namespace(x).min(lengths)) < shortest_exact(x):
+        x = row_scaled(x)
+        lengths = norms(x)
+    return DirectedRows(x, lengths)
+
+
+def unit_or_zero(rows: DirectedRows) -> Array:
+    """Return the rows divided by their norms, zero rows as they are."""
+    return rows.x / where(rows.norms > 0, rows.norms, 1.0)[:, None]
