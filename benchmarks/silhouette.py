@@ -2,7 +2,8 @@
 
 Both sides get the same rows and labels and return the same score. The squared Euclidean and the cosine one come
 from class sums in O(n k d), where scikit-learn forms all pairs; the Euclidean one needs the pairs on both sides. Its
-floor is half the product of all pairs, which is no silhouette, but what any exact one by matrix products must compute.
+floor is half the product of all pairs, which is not a silhouette, but what any exact one by
+matrix products must compute.
 
 Accuracy is the largest error of a silhouette among 2,000 rows to which an offset is added in float32. The truth uses
 these float32 rows in double precision, around their mean, where nothing cancels; for the cosine it takes half the

@@ -54,5 +54,5 @@ for target in (0.05, 0.3, 0.9):
 print(
     "   The classes are as separable at an IsoScore of 0.9 as at 0.05: clusters need not be points.\n"
     "   The silhouette is near 0 all the same. It compares distances, which in 64 dimensions are\n"
-    "   mostly noise: a low silhouette is no evidence that classes cannot be told apart."
+    "   mostly noise: a low silhouette is not evidence that classes cannot be told apart."
 )

@@ -39,7 +39,7 @@ def device_of(x: Array) -> Device:
 
 
 def is_foreign(x: object) -> bool:
-    """Tell whether x is an array of a library other than NumPy, one that never leaves its library and device."""
+    """Return whether x is an array of a library other than NumPy, one that never leaves its library and device."""
     return (
         array_api_compat.is_array_api_obj(x)
         and not array_api_compat.is_numpy_array(x)
@@ -53,17 +53,17 @@ def kind_of(x: Array) -> str:
 
 
 def same_kind(x: Array, y: Array) -> bool:
-    """Tell whether two arrays belong to one library and live on one device."""
+    """Return whether two arrays belong to one library and live on one device."""
     return namespace(x) is namespace(y) and device_of(x) == device_of(y)
 
 
 def is_sparse(x: Array) -> bool:
-    """Tell whether the array is of a sparse kind."""
+    """Return whether the array is of a sparse kind."""
     return array_api_compat.is_pydata_sparse_array(x) or str(getattr(x, "layout", "torch.strided")) != "torch.strided"
 
 
 def is_real_floating(x: Array) -> bool:
-    """Tell whether the array holds real floating numbers."""
+    """Return whether the array holds real floating numbers."""
     return namespace(x).isdtype(x.dtype, "real floating")
 
 
@@ -82,7 +82,7 @@ def float64(x: Array) -> Array:
 
 
 def is_on_host(x: Array) -> bool:
-    """Tell whether the array lives in the memory of the CPU."""
+    """Return whether the array lives in the memory of the CPU."""
     return str(device_of(x)).endswith(("cpu", "CPU_DEVICE')"))
 
 
@@ -120,7 +120,7 @@ def to_float(x: Array) -> float:
 
 
 def wants_gradient(*arrays: Array) -> bool:
-    """Tell whether a derivative with respect to one of the arrays may be asked for later."""
+    """Return whether a derivative with respect to one of the arrays may be asked for later."""
     if not any(getattr(x, "requires_grad", False) for x in arrays):
         return False
     import torch

@@ -87,7 +87,7 @@ class MomentsTransformer(GeometryTransformer):
         Parameters
         ----------
         X : array of shape (n_samples, n_features)
-            The embeddings, one a row.
+            The embeddings, one per row.
         y : ignored
             For the API.
         sample_weight : array of shape (n_samples,), default=None
@@ -108,7 +108,7 @@ class MomentsTransformer(GeometryTransformer):
         Parameters
         ----------
         X : array of shape (n_samples, n_features)
-            More embeddings, one a row; a first batch of two at least.
+            More embeddings, one per row; a first batch of at least two.
         y : ignored
             For the API.
         sample_weight : array of shape (n_samples,), default=None

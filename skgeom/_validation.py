@@ -173,7 +173,7 @@ def check_labels(labels: Any, n: int, *, name: str = "labels") -> Labels:
 
 
 def check_batch_labels(labels: Any, n: int) -> Labels:
-    """Return labels of the n rows of a batch, sorted by class: one class, or one for each row, is no error there.
+    """Return labels of the n rows of a batch, sorted by class: one class, or one for each row, is not an error there.
 
     Raises
     ------
@@ -197,7 +197,7 @@ def check_one_row_per_class(C: Array, n_classes: int) -> None:
 
 
 def check_generator(generator: Any) -> None:
-    """Refuse what is no generator of random numbers of Torch."""
+    """Refuse what is not a generator of random numbers of Torch."""
     if not hasattr(generator, "initial_seed"):
         raise TypeError(
             f"generator must be a torch.Generator, got {generator!r}: pass torch.Generator(). The global "
@@ -296,7 +296,7 @@ def check_several_classes(classes: np.ndarray) -> None:
     """Refuse to tell one class from others that are not there."""
     if classes.size < 2:
         raise ValueError(
-            f"y has one class only, {classes.tolist()[0]!r}: a classifier needs two at least. Pass rows of several "
+            f"y has one class only, {classes.tolist()[0]!r}: a classifier needs at least two. Pass rows of several "
             "classes, or an objective without labels."
         )
 
@@ -309,7 +309,7 @@ def check_indicator(y: Any, n: int) -> np.ndarray:
     TypeError
         If it is sparse.
     ValueError
-        If it is no matrix of n rows of zeros and ones.
+        If it is not a matrix of n rows of zeros and ones.
     """
     if (is_foreign(y) and is_sparse(y)) or hasattr(y, "toarray"):
         raise TypeError("Sparse data was passed as y, but a dense indicator is required: pass y.toarray().")
@@ -323,7 +323,7 @@ def check_indicator(y: Any, n: int) -> np.ndarray:
     if values.shape[0] != n:
         raise ValueError(f"y has {values.shape[0]} rows of labels for {n} rows: pass one for each row of X, or pair.")
     if values.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
-        raise ValueError("y is no multi-label indicator: it must hold zeros and ones only.")
+        raise ValueError("y is not a multi-label indicator: it must hold zeros and ones only.")
     return values.astype(np.float64)
 
 
@@ -333,7 +333,7 @@ def check_pair_rows(pairs: Any, n: int) -> np.ndarray:
     Raises
     ------
     TypeError
-        If they are not whole numbers.
+        If they are not integers.
     ValueError
         If they have another shape, there is none, or one is out of range.
     """
@@ -341,7 +341,7 @@ def check_pair_rows(pairs: Any, n: int) -> np.ndarray:
     if given.ndim != 2 or given.shape[1] != 2 or not given.shape[0]:
         raise ValueError(f"pairs has shape {given.shape}, expected (n_pairs, 2): two rows of X for each entry of y.")
     if given.dtype.kind not in "iu":
-        raise TypeError(f"pairs must hold whole numbers, the positions of rows, got dtype {given.dtype}.")
+        raise TypeError(f"pairs must hold integers, the positions of rows, got dtype {given.dtype}.")
     if given.min() < 0 or given.max() >= n:
         wrong = int(given.min() if given.min() < 0 else given.max())
         raise ValueError(f"pairs names row {wrong} of X, which has rows 0 to {n - 1}.")
@@ -396,12 +396,12 @@ def check_named(values: Any, names: Iterable[str], what: str) -> list[Any]:
 
 
 def check_terms(objective: Any, names: Iterable[str]) -> list[tuple[Any, float | None]]:
-    """Return names and callables with their weights, None for the only one of an objective that is no dict.
+    """Return names and callables with their weights, None for the only one of an objective that is not a dict.
 
     Raises
     ------
     TypeError
-        If one is neither a name nor a callable, or a weight is no number.
+        If one is neither a name nor a callable, or a weight is not a number.
     ValueError
         If there is none, a name is unknown, or a weight is not finite.
     """
@@ -423,7 +423,7 @@ def check_sphere_rows(parameter: Any) -> Array:
     TypeError
         If it is not of float32 or float64.
     ValueError
-        If it is no finite matrix, or a row is zero.
+        If it is not a finite matrix, or a row is zero.
     """
     xp = namespace(parameter)
     if parameter.dtype not in (xp.float32, xp.float64):
@@ -571,7 +571,7 @@ def check_real(value: Any, name: str, low: float = -np.inf, high: float = np.inf
     Raises
     ------
     TypeError
-        If the value is no number.
+        If the value is not a number.
     ValueError
         If it is not finite or out of bounds.
     """
@@ -589,7 +589,7 @@ def check_positive(value: Any, name: str) -> float:
     Raises
     ------
     TypeError
-        If the value is no number.
+        If the value is not a number.
     ValueError
         If it is not finite, zero or negative.
     """
@@ -605,7 +605,7 @@ def check_numbers(values: Any, name: str) -> np.ndarray:
     Raises
     ------
     TypeError
-        If the values are no numbers.
+        If the values are not numbers.
     ValueError
         If one is not finite, there is none, or they have more than one dimension.
     """
@@ -623,7 +623,7 @@ def check_fractions(values: Any, name: str) -> np.ndarray:
     Raises
     ------
     TypeError
-        If the values are no numbers.
+        If the values are not numbers.
     ValueError
         If one is not finite or out of bounds, there is none, or they have more than one dimension.
     """
@@ -646,17 +646,17 @@ def check_flag(value: Any, name: str) -> None:
 
 
 def check_count(value: Any, name: str, low: int = 1, high: int | None = None) -> int:
-    """Return a whole number between two bounds.
+    """Return an integer between two bounds.
 
     Raises
     ------
     TypeError
-        If the value is no whole number.
+        If the value is not an integer.
     ValueError
         If it is out of bounds.
     """
     if not isinstance(value, Integral) or isinstance(value, bool):
-        raise TypeError(f"{name} must be a whole number, got {value!r}.")
+        raise TypeError(f"{name} must be an integer, got {value!r}.")
     count = int(value)
     if count < low or (high is not None and count > high):
         raise ValueError(f"{name} must be at least {low}{'' if high is None else f' and at most {high}'}, got {count}.")
@@ -664,12 +664,12 @@ def check_count(value: Any, name: str, low: int = 1, high: int | None = None) ->
 
 
 def check_cutoffs(k: Any) -> list[int]:
-    """Return the positive whole numbers of a sequence, or the only one.
+    """Return the positive integers of a sequence, or the only one.
 
     Raises
     ------
     TypeError
-        If one is no whole number.
+        If one is not an integer.
     ValueError
         If one is not positive, or there is none.
     """
@@ -685,15 +685,15 @@ def check_neighbours(k: Any, n_candidates: int) -> int:
     Raises
     ------
     TypeError
-        If it is no whole number.
+        If it is not an integer.
     ValueError
         If it is not positive, or exceeds the number of candidates.
     """
     count = check_count(k, "k")
     if count > n_candidates:
         raise ValueError(
-            f"k={count} neighbours were asked for, but each row has {n_candidates} candidates (a row is no neighbour "
-            f"of itself): pass k={n_candidates} or less, or more rows."
+            f"k={count} neighbours were asked for, but each row has {n_candidates} candidates (a row is not a "
+            f"neighbour of itself): pass k={n_candidates} or less, or more rows."
         )
     return count
 
@@ -704,7 +704,7 @@ def check_relevant(relevant: Any, n: int, n_candidates: int) -> np.ndarray:
     Raises
     ------
     TypeError
-        If they are not whole numbers.
+        If they are not integers.
     ValueError
         If there are none, their shape is neither (n,) nor (p, 2), one is out of range, or none are given for sets of
         unequal size.
@@ -718,7 +718,7 @@ def check_relevant(relevant: Any, n: int, n_candidates: int) -> np.ndarray:
         return np.stack([np.arange(n)] * 2, axis=1)
     given = np.asarray(to_numpy(relevant) if is_foreign(relevant) else relevant)
     if given.dtype.kind not in "iu":
-        raise TypeError(f"relevant must hold whole numbers, the positions of rows, got dtype {given.dtype}.")
+        raise TypeError(f"relevant must hold integers, the positions of rows, got dtype {given.dtype}.")
     if given.shape != (n,) and not (given.ndim == 2 and given.shape[0] and given.shape[1] == 2):
         raise ValueError(
             f"relevant has shape {given.shape}, expected ({n},), one row of Y for each row of X, or (n_pairs, 2), "
@@ -769,7 +769,7 @@ def check_plane(x: Array) -> None:
 
 
 def check_verbose(value: Any) -> None:
-    """Refuse a verbosity that is neither a flag nor a whole number from 0."""
+    """Refuse a verbosity that is neither a flag nor an integer from 0."""
     check_count(int(value) if isinstance(value, bool) else value, "verbose", low=0)
 
 
@@ -802,7 +802,7 @@ def check_targets(y: Any, x: Array) -> tuple[Array, bool]:
     Warns
     -----
     UserWarning
-        If y is one column of whole numbers or booleans, as class labels are.
+        If y is one column of integers or booleans, as class labels are.
     """
     targets, flat = check_target_rows(y)
     _warn_of_labels(y, targets)
@@ -931,13 +931,13 @@ def _has_strings(values: np.ndarray) -> bool:
 
 
 def _warn_of_labels(y: Any, targets: Array) -> None:
-    """Warn of one column of whole numbers where target embeddings are expected."""
+    """Warn of one column of integers where target embeddings are expected."""
     if targets.shape[1] > 1:
         return
     values = y if is_foreign(y) else np.asarray(y)
     if namespace(values).isdtype(values.dtype, ("integral", "bool")):
         warnings.warn(
-            "y is one column of whole numbers and looks like class labels, but an aligner takes y as the space to map "
+            "y is one column of integers and looks like class labels, but an aligner takes y as the space to map "
             "X to. In a Pipeline with labels, pass FrozenEstimator(aligner.fit(X_pairs, Y_pairs)) as the step.",
             UserWarning,
             stacklevel=5,

@@ -104,7 +104,7 @@ def labels(path: str, rows: int, classes: int) -> np.ndarray:
     """Return the classes in a file, checked against the rows that they belong to and the number of classes."""
     c = np.load(path)
     if c.shape != (rows,) or c.dtype.kind not in "iu" or not 0 <= c.min() <= c.max() < classes:
-        raise SystemExit(f"{path}: expected {rows} whole numbers from 0 to {classes - 1}, one for each image.")
+        raise SystemExit(f"{path}: expected {rows} integers from 0 to {classes - 1}, one for each image.")
     return c
 
 

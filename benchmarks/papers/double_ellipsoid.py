@@ -144,7 +144,7 @@ PROPERTIES_LEGEND = """
 Two numbers are those of images / texts (definitions / nouns). Separation is |m - m'| / √(v + v') of the best feature.
 Dominance, the mean over features of Σ|C_ij| / C_ii, is what it is because features are mixed: "if turned" is
 √(2/π) d/√PR, the value of a randomly turned ellipsoid, and "by chance" that of as many rows of independent features.
-Radii of ViT-L/14 follow from its covariance by the law of a Gaussian, var = tr C² / (2 tr C)."""
+Radii of ViT-L/14 follow from its covariance by the distribution of a Gaussian, var = tr C² / (2 tr C)."""
 
 
 def described(pairs: Pairs) -> dict[str, str]:

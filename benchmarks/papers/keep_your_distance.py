@@ -191,7 +191,7 @@ def spread(start: np.ndarray, objective: Objective, descent: Descent, seed: int)
 
 
 def measured(start: np.ndarray, objective: Objective, descent: Descent, seed: int) -> dict[str, float]:
-    """Return the least angle in degrees, the spherical variance, seconds for an update, and the memory so far."""
+    """Return the minimum angle in degrees, the spherical variance, seconds for an update, and the memory so far."""
     began = perf_counter()
     points = spread(start, objective, descent, seed)
     seconds = (perf_counter() - began) / descent.updates
@@ -199,7 +199,7 @@ def measured(start: np.ndarray, objective: Objective, descent: Descent, seed: in
 
 
 def described(points: np.ndarray) -> dict[str, float]:
-    """Return the least angle in degrees and the spherical variance."""
+    """Return the minimum angle in degrees and the spherical variance."""
     return {"angle": float(np.degrees(min_angle(points))), "variance": spherical_variance(points)}
 
 
@@ -210,7 +210,7 @@ def uniform(n: int, d: int, seed: int) -> np.ndarray:
 
 
 def power_spherical(n: int, d: int, seed: int, concentration: float = CONCENTRATION) -> np.ndarray:
-    """Return points of a density proportional to (1 + x₁)^κ: the law of De Cao & Aziz 2020, around the first axis."""
+    """Return points of a density proportional to (1 + x₁)^κ (De Cao & Aziz 2020), around the first axis."""
     rng = np.random.default_rng(seed)
     t = 2 * rng.beta((d - 1) / 2 + concentration, (d - 1) / 2, size=n) - 1
     return np.column_stack([t, np.sqrt(1 - t**2)[:, None] * uniform(n, d - 1, rng.integers(2**31))])
@@ -268,7 +268,7 @@ def report_tammes(report: Report, runs: Runs, chosen: Mapping[str, Objective], o
         )
         for name in chosen
     ]
-    header = ("least angle", *descents, "rate to 0", "polished", "variance, Riem.", "variance, Adam")
+    header = ("minimum angle", *descents, "rate to 0", "polished", "variance, Riem.", "variance, Adam")
     report.add_table(header, rows)
     report.add(PROJECTION_NOTE)
 
@@ -285,7 +285,7 @@ def tammes_legend(options: argparse.Namespace, bound: float) -> str:
     return f"""The best of {len(options.seeds)} start(s), uniform, in degrees (bound: {bound:.5f}), and the mean
     spherical variance. {options.tammes_updates:,} updates (source: 10,000) at the learning rate {TAMMES_RATE} of the
     source. Adam and projection works entry by entry. "Rate to 0" is SphereDispersion, .02 falling along half a cosine;
-    "polished" goes on from there and makes the least angle itself as large as can be. "As coded" are the kernels of
+    "polished" goes on from there and makes the minimum angle itself as large as can be. "As coded" are the kernels of
     the reference code, exp cos, and 2 - cos in place of the squared chord 2 - 2 cos, here of the products of rows as
     they are, not divided by their lengths."""
 
@@ -376,7 +376,7 @@ def report_cloud(report: Report, runs: Runs, chosen: Mapping[str, Objective], op
     report.add(cloud_legend(options))
     columns = [(start, kind) for start in STARTS for kind in descents]
     before = {start: [described(STARTS[start](n, d, seed)) for seed in options.seeds] for start in STARTS}
-    for key, title in (("angle", "least angle"), ("variance", "spherical variance")):
+    for key, title in (("angle", "minimum angle"), ("variance", "spherical variance")):
         first = ("at the start", *(mean(before[start], key) for start, _ in columns))
         rows = [(name, *(mean(found[name, *column], key) for column in columns)) for name in chosen]
         report.add_table((title, *(f"{start}, {kind}" for start, kind in columns)), [first, *rows])
@@ -400,7 +400,7 @@ def cloud_legend(options: argparse.Namespace) -> str:
     a learning rate points / batch times as large. Adam works entry by entry, also on points outside of the batch, by
     their momentum, and all are projected back. Lloyd takes 512 samples, the sliced regularisers one circle or plane,
     SSW fifty. The chance that the two nearest of all points meet in a batch is (batch / points)², so that few updates
-    hardly move the least angle. Times are those of whole runs, whatever else the machine did."""
+    hardly move the minimum angle. Times are those of whole runs, whatever else the machine did."""
 
 
 def cloud_run(
@@ -421,7 +421,7 @@ def draw(found: Mapping[tuple[str, str, str], list[Any]], names: list[str], path
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 1 + 0.35 * len(names)), layout="constrained")
-    titles = {"angle": "least angle, degrees", "variance": "spherical variance"}
+    titles = {"angle": "minimum angle, degrees", "variance": "spherical variance"}
     columns = dict.fromkeys((start, kind) for _, start, kind in found)
     for axes, (key, title) in zip(figure.subplots(1, 2, sharey=True), titles.items(), strict=True):
         for column in columns:
@@ -445,14 +445,14 @@ def report_baseline(report: Report, sizes: list[int]) -> None:
         for d in BASELINE_DIMENSIONS
         for found in [described(uniform(n, d, 42).astype(np.float32))]
     ]
-    report.add_table(("n x d", "least angle", "spherical variance"), rows)
+    report.add_table(("n x d", "minimum angle", "spherical variance"), rows)
 
 
 def report_translation(report: Report) -> None:
     """Add the published figures of translation, for which no data can be had."""
     report.add_heading("Translation")
     report.add("Published, not run here: embeddings of 128 dimensions in a decoder, regularised with the weight 10.")
-    report.add_table(("regulariser", "BLEU", "COMET", "least distance", "spherical variance"), TRANSLATION)
+    report.add_table(("regulariser", "BLEU", "COMET", "smallest distance", "spherical variance"), TRANSLATION)
 
 
 def report_slips(report: Report) -> None:
@@ -465,7 +465,7 @@ def report_slips(report: Report) -> None:
         geodesic one does not clip the cosine, and has a gradient of NaN at 1.""",
         """* MHE divides by a number of pairs that comes out as 1 for all points, and so is a sum; other kernels are
         twice the mean over pairs; MMCS has an offset of 1.""",
-        """* The least angle by blocks masks the diagonal of off-diagonal blocks and overlooks pairs: .0529 radians
+        """* The minimum angle by blocks masks the diagonal of off-diagonal blocks and overlooks pairs: .0529 radians
         where the least is .00171. The mean angle by blocks drops half of the pairs between blocks, and the median
         is one of medians.""",
         """* Angles by a clipped arccosine cannot be less than 4.5e-4; the clip of Lloyd's has no gradient below.""",

@@ -10,7 +10,7 @@ letter   meaning
 =======  ===============================================
 ``x``    rows (n, d)
 ``u``    unit rows (n, d)
-``v``    directions, one a row (m, d)
+``v``    directions, one per row (m, d)
 ``c``    covariance (d, d)
 ``m``    a summary of a cloud, see `_moments`
 ``n``    number of rows, or their total weight

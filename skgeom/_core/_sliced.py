@@ -1,7 +1,8 @@
-"""How far rows are from the uniform law on the sphere, seen through random circles and random points.
+"""How far rows are from the uniform distribution on the sphere, seen through random circles and random points.
 
 Seen from one plane, directions are angles on a circle, and the best evenly spaced angles for them are known: in order,
-around their mean. Sorted once, they give both the sliced dispersion and the Wasserstein distance to the uniform law.
+around their mean. Sorted once, they give both the sliced dispersion and the Wasserstein distance to the uniform
+distribution.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def sliced_dispersion(a: Array, b: Array) -> Array:
 
 
 def spherical_sliced_wasserstein(a: Array, b: Array) -> Array:
-    """Return W₂² to the uniform law of a circle of length 1, averaged: 2 · sliced / (n (2π)²) + 1/(12 n²)."""
+    """Return W₂² to the uniform distribution of a circle of length 1, averaged: 2 · sliced / (n (2π)²) + 1/(12 n²)."""
     n = a.shape[1]
     return sliced_dispersion(a, b) * (2 / (n * (2 * pi) ** 2)) + 1 / (12 * n * n)
 

@@ -78,7 +78,7 @@ def _sum_within(x: Array) -> Array:
 
 
 def gaussian_divergence(p: Array, q: Array) -> Array:
-    """Return KL(P ‖ Q) of the normal laws with the means and (population) variances of two samples.
+    """Return KL(P ‖ Q) of the normal distributions with the means and (population) variances of two samples.
 
     Without spread it is 0 for equal samples, else infinite.
     """

@@ -89,7 +89,7 @@ def read_labels(file: str, n: int) -> tuple[np.ndarray, str]:
         note = f"labels: the first line of {path.name}, {_short(lines[0])}, counts as a header: one line more than rows"
         lines = lines[1:]
     if len(lines) != n:
-        raise ValueError(f"{path}: expected {n:,} labels, one a line, got {len(lines):,}. {_MATCH}")
+        raise ValueError(f"{path}: expected {n:,} labels, one per line, got {len(lines):,}. {_MATCH}")
     if "" in lines:
         raise ValueError(f"{path}: the label of row {lines.index('')} is empty. Name it, or drop the row.")
     return np.array(lines), note
@@ -127,7 +127,7 @@ def _matrix(file: str) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def _check(space: Space, file: str, labels: str | None) -> None:
-    """Refuse a space without directions, and labels that are no classes."""
+    """Refuse a space without directions, and labels that are not classes."""
     if space.directed.size < 2:
         raise ValueError(
             f"{file}: expected rows with a direction, got {len(space.x):,} rows of which "
@@ -151,7 +151,7 @@ def _array_labels(path: Path, key: str | None, n: int) -> np.ndarray:
         raise ValueError(f"{path} holds one array without a name, got the name {key!r}. Leave it out.")
     try:
         if is_archive:
-            # np.load leaves a file open that is no archive
+            # np.load leaves a file open that is not an archive
             with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 names = [key] if key in archive.files else [name for name in archive.files if _length(archive, name)]
                 values = archive[names[0]] if len(names) == 1 and key in (None, names[0]) else None
@@ -184,7 +184,7 @@ def _column(path: Path, key: str | None) -> list[str]:
     try:
         table = list(csv.reader(io.StringIO(_text(path)), delimiter=_SEPARATORS[path.suffix.lower()]))
     except csv.Error as error:
-        raise ValueError(f"{path} is no table: {error}. Save the labels as text, one a line.") from error
+        raise ValueError(f"{path} is not a table: {error}. Save the labels as text, one per line.") from error
     table = [row for row in table if row]
     header = table[0] if table else []
     if key is None and len(header) <= 1:

@@ -93,12 +93,12 @@ class Space:
 
     @cached_property
     def in_large_classes(self) -> np.ndarray:
-        """Positions of the rows whose class has a different row for each fold at least."""
+        """Positions of the rows whose class has a different row for each fold."""
         return np.arange(len(self.x)) if self.labels is None else large_classes(self.labels, self.equal_rows)
 
 
 def large_classes(labels: np.ndarray, equal_rows: np.ndarray) -> np.ndarray:
-    """Return the positions of the rows whose class has a different row for each fold at least."""
+    """Return the positions of the rows whose class has a different row for each fold."""
     _, codes = np.unique(labels, return_inverse=True)
     distinct = np.unique(np.column_stack([codes, equal_rows]), axis=0)[:, 0]
     return np.flatnonzero(np.bincount(distinct)[codes] >= N_FOLDS)

@@ -54,7 +54,7 @@ def verdict(rows: list[Row], folds: Split) -> str:
         loss = difference(as_is, rival, folds, n_others)
         if loss.is_measurable:
             return f"No: nothing beats the space as it is, and the best whitening, {rival.name}, loses {_points(loss)}."
-        return f"No: nothing beats the space as it is; {rival.name} is no measurable loss: {_points(loss)}."
+        return f"No: nothing beats the space as it is; {rival.name} is not a measurable loss: {_points(loss)}."
     gain = difference(winner, as_is, folds, n_others)
     if not gain.is_measurable:
         return f"No measurable difference: the best row, {winner.name}, is ahead of as is by {_points(gain)}."
@@ -73,7 +73,7 @@ def _without_labels(rows: list[Row]) -> str:
         for name, measure in (("IsoScore", "isoscore"), ("average conformity", "conformity"))
     ]
     return (
-        f"Only labels can tell whether whitening helps a task (--labels FILE): on held-out rows {full.name} takes "
+        f"Only labels can say whether whitening helps a task (--labels FILE): on held-out rows {full.name} takes "
         f"{' and '.join(changes)}."
     )
 

@@ -39,7 +39,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, GeometryTransform
         Parameters
         ----------
         X : array of shape (n_samples, n_features)
-            Embeddings, one a row.
+            Embeddings, one per row.
         y : array of shape (n_samples, n_targets) or (n_samples,)
             The target embeddings: row k is the partner of row k of X.
         sample_weight : array of shape (n_samples,), default=None
@@ -59,7 +59,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, GeometryTransform
         Parameters
         ----------
         X : array of shape (n_samples, n_features)
-            More embeddings, one a row; a first batch of two at least.
+            More embeddings, one per row; a first batch of at least two.
         y : array of shape (n_samples, n_targets) or (n_samples,)
             The target embeddings: row k is the partner of row k of X.
         sample_weight : array of shape (n_samples,), default=None

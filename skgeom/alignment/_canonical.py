@@ -80,7 +80,7 @@ class CCAAligner(Aligner):
     Warns
     -----
     UserWarning
-        If y is one column of whole numbers, as class labels are, or if more components are asked for than there are.
+        If y is one column of integers, as class labels are, or if more components are asked for than there are.
 
     See Also
     --------

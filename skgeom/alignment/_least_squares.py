@@ -83,7 +83,7 @@ class LstsqAligner(Aligner):
     Warns
     -----
     UserWarning
-        If y is one column of whole numbers, as class labels are; or, by `partial_fit`, if the condition number makes a
+        If y is one column of integers, as class labels are; or, by `partial_fit`, if the condition number makes a
         map from moments doubtful: the message has the relative error to expect.
 
     See Also

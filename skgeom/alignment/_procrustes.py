@@ -66,7 +66,7 @@ class ProcrustesAligner(Aligner):
     Warns
     -----
     UserWarning
-        If y is one column of whole numbers, as class labels are.
+        If y is one column of integers, as class labels are.
 
     See Also
     --------

@@ -70,7 +70,7 @@ def load_embeddings(path: str | PathLike[str], *, key: str | None = None) -> Bun
         If pyarrow or safetensors is needed and not installed.
     ValueError
         If the suffix is unknown, the file is damaged, incomplete or empty, `key` is missing, unknown or of no
-        use, the array is no numeric matrix, or a line or a vector has the wrong length. Python objects are
+        use, the array is not a numeric matrix, or a line or a vector has the wrong length. Python objects are
         never unpickled.
 
     Notes
@@ -167,7 +167,7 @@ def _read_npy(path: Path, _: str | None) -> Read:
 
 def _read_npz(path: Path, key: str | None) -> Read:
     if not zipfile.is_zipfile(path):
-        raise _damaged(path, "it is no complete zip archive")
+        raise _damaged(path, "it is not a complete zip archive")
     with np.load(path, allow_pickle=False) as npz:
         members = [name for name in npz.zip.namelist() if name.endswith(".npy")]
         headers = {name.removesuffix(".npy"): _npz_header(npz.zip, name) for name in members}
@@ -192,7 +192,7 @@ def _read_safetensors(path: Path, key: str | None) -> Read:
     safetensors = _library("safetensors", path)
     try:
         with safetensors.safe_open(path, framework="np") as file:
-            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (it is not a mapping)
             headers = {name: (s.get_dtype(), tuple(s.get_shape())) for name, s in slices.items()}
             key = _choose(path, key, headers, ("F64", "F32", "F16", "BF16"))
             dtype, _ = headers[key]

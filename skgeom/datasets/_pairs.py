@@ -70,7 +70,7 @@ def make_double_ellipsoid(
     Raises
     ------
     TypeError
-        If `n_samples` is no whole number.
+        If `n_samples` is not an integer.
     ValueError
         If it is less than 2.
 
@@ -181,7 +181,7 @@ def make_embedding_pair(
     Raises
     ------
     TypeError
-        If a count is no whole number, or another parameter no number.
+        If a count is not an integer, or another parameter is not a number.
     ValueError
         If a parameter is out of its range.
 

@@ -78,7 +78,7 @@ def make_anisotropic_clusters(
     Raises
     ------
     TypeError
-        If a count is no whole number, or another parameter no number.
+        If a count is not an integer, or another parameter is not a number.
     ValueError
         If a parameter is out of its range.
 

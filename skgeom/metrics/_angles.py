@@ -49,7 +49,7 @@ def average_cosine(X: Any) -> float:
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
-        The embeddings, one a row, none of them zero.
+        The embeddings, one per row, none of them zero.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def average_cosine(X: Any) -> float:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least, or a row is zero.
+        If X is not a finite matrix of at least two rows, or a row is zero.
 
     Notes
     -----
@@ -91,7 +91,7 @@ def conformity(X: Any, reference: Any = None) -> Array:
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
-        The embeddings, one a row, none of them zero.
+        The embeddings, one per row, none of them zero.
     reference : array of shape (n_reference, n_features), default=None
         The cloud to conform to; None for X itself.
 
@@ -148,7 +148,7 @@ def conformity_estimate(X: Any) -> ConformityEstimate:
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
-        The embeddings, one a row, none of them zero.
+        The embeddings, one per row, none of them zero.
 
     Returns
     -------
@@ -158,7 +158,7 @@ def conformity_estimate(X: Any) -> ConformityEstimate:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least, a row is zero, or the mean of the rows is.
+        If X is not a finite matrix of at least two rows, a row is zero, or the mean of the rows is.
 
     Notes
     -----
@@ -203,7 +203,7 @@ def partition_isotropy(
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
-        The embeddings, one a row.
+        The embeddings, one per row.
     directions : {"eigen", "random"} or array of shape (n_directions, n_features), default="eigen"
         "eigen": the eigenvectors of XᵀX (Mu & Viswanath); "random": a random orthonormal basis; or your own.
     signs : {"both", "mean"}, default="both"
@@ -222,7 +222,7 @@ def partition_isotropy(
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least, a row is zero (with `normalize`), an option is unknown, or the
+        If X is not a finite matrix of at least two rows, a row is zero (with `normalize`), an option is unknown, or the
         directions do not fit X.
 
     See Also
@@ -276,7 +276,7 @@ def partition_dispersion(
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
-        The embeddings, one a row.
+        The embeddings, one per row.
     directions : {"eigen", "random"} or array of shape (n_directions, n_features), default="eigen"
         As in `partition_isotropy`.
     signs : {"both", "mean"}, default="both"
@@ -325,7 +325,7 @@ def partition_isotropy_first_order(X: Any) -> float:
     Parameters
     ----------
     X : array of shape (n_samples, n_features), or iterator of blocks of rows
-        The embeddings, one a row; normalise them first to compare spaces.
+        The embeddings, one per row; normalise them first to compare spaces.
 
     Returns
     -------
@@ -335,7 +335,7 @@ def partition_isotropy_first_order(X: Any) -> float:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least.
+        If X is not a finite matrix of at least two rows.
 
     Notes
     -----
@@ -366,7 +366,7 @@ def partition_isotropy_second_order(X: Any) -> float:
     Parameters
     ----------
     X : array of shape (n_samples, n_features), or iterator of blocks of rows
-        The embeddings, one a row; normalise them first to compare spaces.
+        The embeddings, one per row; normalise them first to compare spaces.
 
     Returns
     -------
@@ -376,7 +376,7 @@ def partition_isotropy_second_order(X: Any) -> float:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least.
+        If X is not a finite matrix of at least two rows.
 
     Notes
     -----

@@ -19,13 +19,13 @@ def silhouette_samples(X: Any, labels: Any, *, metric: str = "euclidean") -> Arr
 
     .. math:: s_i = \frac{b_i - a_i}{\max(a_i, b_i)},
 
-    with :math:`a_i` the mean distance to the other rows of the class, :math:`b_i` the least mean distance to another
+    with :math:`a_i` the mean distance to the other rows of the class, :math:`b_i` the smallest mean distance to another
     class.
 
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
-        The embeddings, one a row.
+        The embeddings, one per row.
     labels : array of shape (n_samples,)
         Class of each row: numbers or strings, from 2 to n_samples - 1 different ones.
     metric : {"euclidean", "sqeuclidean", "cosine"}, default="euclidean"
@@ -84,7 +84,7 @@ def silhouette_score(X: Any, labels: Any, *, metric: str = "euclidean") -> float
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
-        The embeddings, one a row.
+        The embeddings, one per row.
     labels : array of shape (n_samples,)
         Class of each row: numbers or strings, from 2 to n_samples - 1 different ones.
     metric : {"euclidean", "sqeuclidean", "cosine"}, default="euclidean"
@@ -129,7 +129,7 @@ def calinski_harabasz_score(X: Any, labels: Any) -> float:
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
-        The embeddings, one a row.
+        The embeddings, one per row.
     labels : array of shape (n_samples,)
         Class of each row: numbers or strings, from 2 to n_samples - 1 different ones.
 
@@ -164,7 +164,7 @@ def calinski_harabasz_score(X: Any, labels: Any) -> float:
 
 
 def dunn_index(X: Any, labels: Any) -> float:
-    r"""Dunn index: least distance between classes over largest diameter of a class.
+    r"""Dunn index: smallest distance between classes over largest diameter of a class.
 
     .. math:: \frac{\min_{c \ne c'} \min_{i \in c, j \in c'} \lVert x_i - x_j \rVert}
                    {\max_c \max_{i, j \in c} \lVert x_i - x_j \rVert}.
@@ -172,7 +172,7 @@ def dunn_index(X: Any, labels: Any) -> float:
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
-        The embeddings, one a row.
+        The embeddings, one per row.
     labels : array of shape (n_samples,)
         Class of each row: numbers or strings, from 2 to n_samples - 1 different ones.
 

@@ -30,7 +30,7 @@ def alignment(X: Any, Y: Any, *, alpha: float = 2.0) -> float:
     Raises
     ------
     ValueError
-        If X and Y are not finite matrices of one shape with two rows at least, a row is zero, or alpha is negative.
+        If X and Y are not finite matrices of one shape with at least two rows, a row is zero, or alpha is negative.
 
     See Also
     --------
@@ -72,7 +72,7 @@ def paired_cosine(X: Any, Y: Any) -> float:
     Raises
     ------
     ValueError
-        If X and Y are not finite matrices of one shape with two rows at least, or a row is zero.
+        If X and Y are not finite matrices of one shape with at least two rows, or a row is zero.
 
     See Also
     --------
@@ -115,7 +115,7 @@ def clip_loss(X: Any, Y: Any, *, temperature: float = 0.01) -> float:
     Raises
     ------
     ValueError
-        If X and Y are not finite matrices of one shape with two rows at least, a row is zero, or the temperature is not
+        If X and Y are not finite matrices of one shape with at least two rows, a row is zero, or the temperature is not
         positive and finite.
 
     Notes

@@ -1,4 +1,4 @@
-"""How evenly embeddings spread over the sphere: angles, energies, distance to the uniform law."""
+"""How evenly embeddings spread over the sphere: angles, energies, distance to the uniform distribution."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DISTANCES = ("chordal", "geodesic")
 
 
 def min_angle(X: Any) -> float:
-    r"""Least angle between two rows.
+    r"""Minimum angle between two rows.
 
     .. math:: \min_{i < j} \theta_{ij}, \qquad
               \theta_{ij} = 2 \operatorname{atan2}(\lVert u_i - u_j \rVert, \lVert u_i + u_j \rVert), \quad
@@ -24,7 +24,7 @@ def min_angle(X: Any) -> float:
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
-        The embeddings, one a row.
+        The embeddings, one per row.
 
     Returns
     -------
@@ -34,7 +34,7 @@ def min_angle(X: Any) -> float:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least, or a row is zero.
+        If X is not a finite matrix of at least two rows, or a row is zero.
 
     See Also
     --------
@@ -68,7 +68,7 @@ def median_angle(X: Any) -> float:
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
-        The embeddings, one a row.
+        The embeddings, one per row.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def median_angle(X: Any) -> float:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least, or a row is zero.
+        If X is not a finite matrix of at least two rows, or a row is zero.
 
     Notes
     -----
@@ -104,9 +104,9 @@ def angle_quantiles(X: Any, q: Any) -> Any:
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
-        The embeddings, one a row.
+        The embeddings, one per row.
     q : float or sequence of float
-        Which quantiles, from 0 (the least angle) to 1 (the largest), interpolated linearly between neighbouring angles.
+        Which quantiles, from 0 (the minimum angle) to 1 (the largest), interpolated linearly.
 
     Returns
     -------
@@ -116,7 +116,7 @@ def angle_quantiles(X: Any, q: Any) -> Any:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least, a row is zero, or q leaves [0, 1].
+        If X is not a finite matrix of at least two rows, a row is zero, or q leaves [0, 1].
 
     Notes
     -----
@@ -145,7 +145,7 @@ def spherical_variance(X: Any) -> float:
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
-        The embeddings, one a row.
+        The embeddings, one per row.
 
     Returns
     -------
@@ -156,7 +156,7 @@ def spherical_variance(X: Any) -> float:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least, or a row is zero.
+        If X is not a finite matrix of at least two rows, or a row is zero.
 
     Notes
     -----
@@ -184,20 +184,20 @@ def uniformity(X: Any, *, t: float = 2.0) -> float:
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
-        The embeddings, one a row.
+        The embeddings, one per row.
     t : float, default=2.0
         Sharpness of the potential, at least 0.
 
     Returns
     -------
     float
-        In [-4t, 0], less = more uniform; 0 if all rows have one direction. The uniform law on a sphere of many
+        In [-4t, 0], less = more uniform; 0 if all rows have one direction. The uniform distribution on a sphere of many
         dimensions has about -2t.
 
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least, a row is zero, or t is negative or not finite.
+        If X is not a finite matrix of at least two rows, a row is zero, or t is negative or not finite.
 
     See Also
     --------
@@ -235,7 +235,7 @@ def kernel_energy(X: Any, *, kernel: str = "gaussian", gamma: float = 1.0, dista
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
-        The embeddings, one a row.
+        The embeddings, one per row.
     kernel : {"gaussian", "laplace"}, default="gaussian"
         The kernel.
     gamma : float, default=1.0
@@ -251,7 +251,7 @@ def kernel_energy(X: Any, *, kernel: str = "gaussian", gamma: float = 1.0, dista
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least, a row is zero, or an option is unknown or out of range.
+        If X is not a finite matrix of at least two rows, a row is zero, or an option is unknown or out of range.
 
     Notes
     -----
@@ -289,7 +289,7 @@ def riesz_energy(X: Any, *, s: float = 1.0, distance: str = "chordal") -> float:
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
-        The embeddings, one a row.
+        The embeddings, one per row.
     s : float, default=1.0
         The exponent; 1 is the energy of Thomson's electrons. With "geodesic" it is the hyperspherical energy (MHE).
     distance : {"chordal", "geodesic"}, default="chordal"
@@ -303,7 +303,7 @@ def riesz_energy(X: Any, *, s: float = 1.0, distance: str = "chordal") -> float:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least, a row is zero, s is not finite, or the distance is unknown.
+        If X is not a finite matrix of at least two rows, a row is zero, s is not finite, or the distance is unknown.
 
     Notes
     -----
@@ -327,17 +327,17 @@ def riesz_energy(X: Any, *, s: float = 1.0, distance: str = "chordal") -> float:
 
 
 def mmd_uniform(X: Any, *, gamma: float = 1.0) -> float:
-    r"""Squared maximum mean discrepancy between the directions and the uniform law on the sphere.
+    r"""Squared maximum mean discrepancy between the directions and the uniform distribution on the sphere.
 
     .. math:: \frac{1}{n^2} \sum_{i, j} e^{-\gamma \lVert u_i - u_j \rVert^2} -
               e^{-2\gamma} {}_0F_1\bigl(; \tfrac{d}{2}; \gamma^2\bigr),
 
-    the second term being the exact mean of the kernel under the uniform law.
+    the second term being the exact mean of the kernel under the uniform distribution.
 
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
-        The embeddings, one a row.
+        The embeddings, one per row.
     gamma : float, default=1.0
         Sharpness of the Gaussian kernel, at least 0.
 
@@ -349,12 +349,12 @@ def mmd_uniform(X: Any, *, gamma: float = 1.0) -> float:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least, a row is zero, or gamma is negative or not finite.
+        If X is not a finite matrix of at least two rows, a row is zero, or gamma is negative or not finite.
 
     Notes
     -----
     Invariant to rotation and to the length of each row. O(n² d) time in tiles, memory of a few copies of X. No
-    points are sampled from the uniform law.
+    points are sampled from the uniform distribution.
 
     References
     ----------
@@ -379,7 +379,7 @@ def mma(X: Any) -> float:
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
-        The embeddings, one a row.
+        The embeddings, one per row.
 
     Returns
     -------
@@ -389,7 +389,7 @@ def mma(X: Any) -> float:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least, or a row is zero.
+        If X is not a finite matrix of at least two rows, or a row is zero.
 
     Notes
     -----
@@ -417,7 +417,7 @@ def mmcs(X: Any) -> float:
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
-        The embeddings, one a row.
+        The embeddings, one per row.
 
     Returns
     -------
@@ -427,7 +427,7 @@ def mmcs(X: Any) -> float:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least, or a row is zero.
+        If X is not a finite matrix of at least two rows, or a row is zero.
 
     See Also
     --------
@@ -460,7 +460,7 @@ def koleo(X: Any) -> float:
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
-        The embeddings, one a row.
+        The embeddings, one per row.
 
     Returns
     -------
@@ -470,7 +470,7 @@ def koleo(X: Any) -> float:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least, or a row is zero.
+        If X is not a finite matrix of at least two rows, or a row is zero.
 
     Notes
     -----

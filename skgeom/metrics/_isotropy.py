@@ -25,7 +25,7 @@ def isoscore(X: Any, *, debias: bool = False) -> float:
     Parameters
     ----------
     X : array of shape (n_samples, n_features), or iterator of blocks of rows
-        The embeddings, one a row. NumPy, Torch, CuPy, any array of the array API standard, lists and data frames.
+        The embeddings, one per row. NumPy, Torch, CuPy, any array of the array API standard, lists and data frames.
         (The original package took points as columns up to version 1 and takes them as rows since version 2.)
     debias : bool, default=False
         Replace (tr C)² and tr C² by their U-statistics over rows [2]_ [3]_. The plain value falls with the number of
@@ -43,7 +43,7 @@ def isoscore(X: Any, *, debias: bool = False) -> float:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least (four with `debias`), or `debias` is asked of an iterator.
+        If X is not a finite matrix of at least two rows (four with `debias`), or `debias` is asked of an iterator.
 
     See Also
     --------
@@ -129,7 +129,7 @@ def isoscore_star(X: Any, covariance: Any = None, *, zeta: float) -> float:
     Parameters
     ----------
     X : array of shape (n_samples, n_features), or iterator of blocks of rows
-        The embeddings, one a row.
+        The embeddings, one per row.
     covariance : array of shape (n_features, n_features), default=None
         The target C₀, for instance the covariance of a larger sample. None stands for (tr C / d) I, which keeps the
         score free of scale; with any other target the score depends on the scale of X.
@@ -144,7 +144,7 @@ def isoscore_star(X: Any, covariance: Any = None, *, zeta: float) -> float:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least, C₀ no covariance of its width, or zeta not in [0, 1].
+        If X is not a finite matrix of at least two rows, C₀ no covariance of its width, or zeta not in [0, 1].
 
     Notes
     -----
@@ -179,7 +179,7 @@ def isotropy_defect(X: Any) -> float:
     Parameters
     ----------
     X : array of shape (n_samples, n_features), or iterator of blocks of rows
-        The embeddings, one a row.
+        The embeddings, one per row.
 
     Returns
     -------
@@ -189,7 +189,7 @@ def isotropy_defect(X: Any) -> float:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least.
+        If X is not a finite matrix of at least two rows.
 
     See Also
     --------
@@ -221,7 +221,7 @@ def participation_ratio(X: Any, *, debias: bool = False) -> float:
     Parameters
     ----------
     X : array of shape (n_samples, n_features), or iterator of blocks of rows
-        The embeddings, one a row.
+        The embeddings, one per row.
     debias : bool, default=False
         Use the unbiased estimates of numerator and denominator over rows: see `isoscore`.
 
@@ -234,7 +234,7 @@ def participation_ratio(X: Any, *, debias: bool = False) -> float:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least (four with `debias`), or `debias` is asked of an iterator.
+        If X is not a finite matrix of at least two rows (four with `debias`), or `debias` is asked of an iterator.
 
     Notes
     -----
@@ -272,7 +272,7 @@ def effective_rank(X: Any) -> float:
     Parameters
     ----------
     X : array of shape (n_samples, n_features), or iterator of blocks of rows
-        The embeddings, one a row.
+        The embeddings, one per row.
 
     Returns
     -------
@@ -282,7 +282,7 @@ def effective_rank(X: Any) -> float:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least.
+        If X is not a finite matrix of at least two rows.
 
     See Also
     --------
@@ -316,7 +316,7 @@ def rankme(X: Any, *, epsilon: float = 1e-7) -> float:
     Parameters
     ----------
     X : array of shape (n_samples, n_features), or iterator of blocks of rows
-        The embeddings, one a row.
+        The embeddings, one per row.
     epsilon : float, default=1e-7
         Added to each probability, as in the source.
 
@@ -328,7 +328,7 @@ def rankme(X: Any, *, epsilon: float = 1e-7) -> float:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least, or epsilon is negative or not finite.
+        If X is not a finite matrix of at least two rows, or epsilon is negative or not finite.
 
     Notes
     -----
@@ -358,7 +358,7 @@ def stable_rank(X: Any) -> float:
     Parameters
     ----------
     X : array of shape (n_samples, n_features), or iterator of blocks of rows
-        The embeddings, one a row. They are centred.
+        The embeddings, one per row. They are centred.
 
     Returns
     -------
@@ -368,7 +368,7 @@ def stable_rank(X: Any) -> float:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least.
+        If X is not a finite matrix of at least two rows.
 
     Notes
     -----
@@ -397,7 +397,7 @@ def spectrum_slope(X: Any, *, first: int = 1, last: int | None = None) -> float:
     Parameters
     ----------
     X : array of shape (n_samples, n_features), or iterator of blocks of rows
-        The embeddings, one a row.
+        The embeddings, one per row.
     first, last : int, default=1 and None
         The ranks between which the line is fitted, both included. None goes to the last direction whose variance is
         above 16 ε of the largest, with ε the precision of the dtype.
@@ -411,7 +411,7 @@ def spectrum_slope(X: Any, *, first: int = 1, last: int | None = None) -> float:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least, or the range is not one of ranks.
+        If X is not a finite matrix of at least two rows, or the range is not one of ranks.
 
     Notes
     -----
@@ -443,7 +443,7 @@ def variance_explained(X: Any) -> Array:
     Parameters
     ----------
     X : array of shape (n_samples, n_features), or iterator of blocks of rows
-        The embeddings, one a row.
+        The embeddings, one per row.
 
     Returns
     -------
@@ -454,7 +454,7 @@ def variance_explained(X: Any) -> Array:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least.
+        If X is not a finite matrix of at least two rows.
 
     Notes
     -----

@@ -78,9 +78,9 @@ def k_nearest(X: Any, Y: Any = None, *, k: int = 10, metric: str = "cosine") -> 
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
-        The embeddings, one a row.
+        The embeddings, one per row.
     Y : array of shape (n_candidates, n_features), default=None
-        Where neighbours are looked for; None for X itself, where a row is no neighbour of itself (but of its
+        Where neighbours are looked for; None for X itself, where a row is not a neighbour of itself (but of its
         duplicates).
     k : int, default=10
         Number of neighbours, at most the number of candidates.
@@ -110,7 +110,7 @@ def k_nearest(X: Any, Y: Any = None, *, k: int = 10, metric: str = "cosine") -> 
     near-duplicates far from the origin keep their digits. It depends on these two rows alone (under "csls" also on the
     nearest of each): equal rows are equally far to the last bit. Neighbours are chosen and sorted by this distance, and
     where it is equal by index. Distances that are equal in exact arithmetic, but not between equal rows, may differ in
-    their last bits and come in either order (under "euclidean" not those between small whole numbers).
+    their last bits and come in either order (under "euclidean" not those between small integers).
 
     O(n m d) time for m candidates. Memory beyond the result is a strip of some thousand candidates for each thread: 20
     MiB, up to 60 where most candidates are tied; tiles and strips are larger on a GPU. Candidates that a product in
@@ -162,9 +162,9 @@ def retrieval_score(
     Parameters
     ----------
     X : array of shape (n_queries, n_features)
-        The queries, one a row.
+        The queries, one per row.
     Y : array of shape (n_candidates, n_features)
-        The candidates, one a row.
+        The candidates, one per row.
     k : int or sequence of int, default=1
         How many candidates are looked at; more than there are means all of them.
     metric : {"cosine", "csls"}, default="cosine"
@@ -186,7 +186,7 @@ def retrieval_score(
         If X or Y is not a finite matrix or has a zero row, they differ in width, library or device, k is not positive,
         the metric is unknown, or `relevant` does not fit them.
     TypeError
-        If k or `relevant` holds no whole numbers.
+        If k or `relevant` does not hold integers.
 
     See Also
     --------
@@ -245,7 +245,7 @@ def hubness(X: Any, *, k: int = 10, metric: str = "cosine") -> float:
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
-        The embeddings, one a row.
+        The embeddings, one per row.
     k : int, default=10
         Number of neighbours; more than n_samples - 1 means n_samples - 1, where every row is a neighbour of every other
         and hubness is 0.
@@ -261,7 +261,7 @@ def hubness(X: Any, *, k: int = 10, metric: str = "cosine") -> float:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least, a row is zero ("cosine"), k is not positive, or the metric is
+        If X is not a finite matrix of at least two rows, a row is zero ("cosine"), k is not positive, or the metric is
         unknown.
 
     See Also
@@ -270,8 +270,8 @@ def hubness(X: Any, *, k: int = 10, metric: str = "cosine") -> float:
 
     Notes
     -----
-    Rows as near as the k-th nearest share the last of the k places, so that duplicates are no hubs because of their
-    position, and the order of the rows does not matter: near means up to the rounding of the rows to their dtype, as in
+    Rows as near as the k-th nearest share the last of the k places, so that duplicates do not become hubs because of
+    their position, and the order of the rows does not matter: near means up to the rounding of the rows to their dtype, as in
     `retrieval_score`. "cosine" is invariant to rotation and to the length of each row, "euclidean" to rotation,
     translation and uniform scaling. O(n² d) time, up to three times that where many rows are tied.
 

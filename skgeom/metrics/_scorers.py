@@ -98,7 +98,7 @@ def make_embedding_scorer(
     ----------
     metric : str or callable
         The name of a measure of `skgeom.metrics`, or a function of the representation (n, d), which takes labels as a
-        second argument if it needs them. If it returns one value a row, the scorer returns the mean.
+        second argument if it needs them. If it returns one value per row, the scorer returns the mean.
     step : "auto", str or callable, default="auto"
         Which representation is scored. "auto": what reaches the final step if that step predicts (classifier,
         regressor, clusterer, outlier detector), else what comes out of it; an aligner, regressor and transformer in
@@ -164,7 +164,7 @@ def recall_scorer(k: int = 1) -> EmbeddingScorer:
     Raises
     ------
     ValueError, TypeError
-        If k is not a positive whole number.
+        If k is not a positive integer.
 
     See Also
     --------
@@ -209,7 +209,7 @@ def csls_scorer(k: int = 1) -> EmbeddingScorer:
     Raises
     ------
     ValueError, TypeError
-        If k is not a positive whole number.
+        If k is not a positive integer.
 
     References
     ----------
@@ -291,7 +291,7 @@ def _representation(estimator: Any, X: Any, step: str | Callable[[Any, Any], Any
 
 
 def _predicts(step: Any) -> bool:
-    """Tell whether a step is there to predict: by what it is, since many predictors have a `transform` too."""
+    """Return whether a step is there to predict: by what it is, since many predictors have a `transform` too."""
     if not hasattr(step, "transform"):
         return True
     return is_classifier(step) or is_clusterer(step) or is_outlier_detector(step)

@@ -159,9 +159,9 @@ class DoubleEllipsoid(BaseEstimator):
     Raises
     ------
     TypeError
-        If a parameter is no number.
+        If a parameter is not a number.
     ValueError
-        If X or Y is not a finite matrix of four rows at least, a row is zero, rows do not come in pairs, a cloud has no
+        If X or Y is not a finite matrix of at least four rows, a row is zero, rows do not come in pairs, a cloud has no
         spread, the two differ in width, library or device, or a parameter is out of range.
 
     See Also

@@ -100,7 +100,7 @@ def relative_modality_gap(X: Any, Y: Any) -> float:
     Raises
     ------
     ValueError
-        If X or Y is not a finite matrix of two rows at least, a row is zero, the rows do not come in pairs, or the two
+        If X or Y is not a finite matrix of at least two rows, a row is zero, the rows do not come in pairs, or the two
         differ in width, library or device.
 
     See Also
@@ -153,9 +153,9 @@ def modality_separability(X: Any, Y: Any, *, cv: int = 5) -> float:
     Raises
     ------
     TypeError
-        If `cv` is no whole number.
+        If `cv` is not an integer.
     ValueError
-        If X or Y is not a finite matrix of `cv` rows at least, or the two differ in width, library or device.
+        If X or Y is not a finite matrix of at least `cv` rows, or the two differ in width, library or device.
 
     See Also
     --------
@@ -189,7 +189,7 @@ def modality_separability(X: Any, Y: Any, *, cv: int = 5) -> float:
 
 
 def pair_distance_ratio(X: Any, Y: Any, *, reference: str = "cross") -> float:
-    r"""Mean distance of partners over the mean distance of rows that are no partners.
+    r"""Mean distance of partners over the mean distance of rows that are not partners.
 
     .. math:: \frac{\frac1n \sum_i \lVert x_i - y_i \rVert}{D}, \qquad
        D_{\text{cross}} = \frac{1}{n(n-1)} \sum_{i \ne j} \lVert x_i - y_j \rVert,
@@ -215,7 +215,7 @@ def pair_distance_ratio(X: Any, Y: Any, *, reference: str = "cross") -> float:
     Raises
     ------
     ValueError
-        If X or Y is not a finite matrix of two rows at least, the rows do not come in pairs, the two differ in width,
+        If X or Y is not a finite matrix of at least two rows, the rows do not come in pairs, the two differ in width,
         library or device, or the reference is unknown.
 
     See Also
@@ -250,8 +250,8 @@ def conformity_divergence(X: Any, Y: Any, *, method: str = "gaussian", bins: int
 
     .. math:: \mathrm{KL}(P \,\Vert\, Q) = \int p \log \frac{p}{q},
 
-    where P is the law of the conformities of the rows of X within X, and Q that of the rows of Y within Y. Exchange the
-    arguments for the other direction.
+    where P is the distribution of the conformities of the rows of X within X, and Q that of the rows of Y within Y. Exchange
+    the arguments for the other direction.
 
     Parameters
     ----------
@@ -260,27 +260,28 @@ def conformity_divergence(X: Any, Y: Any, *, method: str = "gaussian", bins: int
     Y : array of shape (m_samples, n_features)
         Embeddings of the other; the rows need not be paired.
     method : {"gaussian", "histogram"}, default="gaussian"
-        How the laws are estimated. "gaussian": by normal laws with the means and population variances found,
+        How the distributions are estimated. "gaussian": by normal distributions with the means and population
+        variances found,
 
         .. math:: \log\frac{\sigma_Q}{\sigma_P} + \frac{\sigma_P^2 + (\mu_P - \mu_Q)^2}{2 \sigma_Q^2} - \frac12 .
 
         "histogram": by shares of the rows in equal bins over the common range, half a count added to each bin; it
-        cannot exceed log(2 m + bins), however far apart the laws are.
+        cannot exceed log(2 m + bins), however far apart the distributions are.
     bins : int, default=50
         Number of bins of the histograms.
 
     Returns
     -------
     float
-        At least 0, best = 0 (equal laws). "gaussian" is infinite if only one law has spread, or neither and they
-        differ.
+        At least 0, best = 0 (equal distributions). "gaussian" is infinite if only one of them has spread, or neither and
+        they differ.
 
     Raises
     ------
     TypeError
-        If `bins` is no whole number.
+        If `bins` is not an integer.
     ValueError
-        If X or Y is not a finite matrix of two rows at least, a row is zero, the two differ in width, library or
+        If X or Y is not a finite matrix of at least two rows, a row is zero, the two differ in width, library or
         device, the method is unknown, or there are fewer than two bins.
 
     See Also

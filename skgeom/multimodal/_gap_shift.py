@@ -46,7 +46,7 @@ class GapShift(OneToOneFeatureMixin, GeometryTransformer):
     Raises
     ------
     TypeError
-        If `lam` is no number.
+        If `lam` is not a number.
     ValueError
         If X is not a finite matrix, `groups` does not have one entry a row, there are more than two of them, a group at
         transform was not there at fit, or no groups are given at transform after two at fit.
@@ -89,7 +89,7 @@ class GapShift(OneToOneFeatureMixin, GeometryTransformer):
         Parameters
         ----------
         X : array of shape (n_samples, n_features)
-            Embeddings of both modalities, one a row.
+            Embeddings of both modalities, one per row.
         y : ignored
             For the API.
         groups : array of shape (n_samples,), default=None
@@ -114,7 +114,7 @@ class GapShift(OneToOneFeatureMixin, GeometryTransformer):
         Parameters
         ----------
         X : array of shape (n_samples, n_features)
-            Embeddings of both modalities, one a row.
+            Embeddings of both modalities, one per row.
         y : ignored
             For the API.
         groups : array of shape (n_samples,), default=None

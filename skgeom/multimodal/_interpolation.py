@@ -49,7 +49,7 @@ def slerp(x: Any, y: Any, t: Any) -> Array:
     Raises
     ------
     TypeError
-        If t is no number.
+        If t is not a number.
     ValueError
         If x or y is not finite, or zero, the two differ in shape, library or device, or point in opposite directions
         (up to 1e-6), between which no arc is the shortest.
@@ -106,7 +106,7 @@ def vslerp(x: Any, y: Any, t: Any, mean: Any, alpha: float = 1.0) -> Array:
     Raises
     ------
     TypeError
-        If t or alpha is no number.
+        If t or alpha is not a number.
     ValueError
         As `slerp`, for the vectors seen from the centre, of which none may be zero; or if the mean does not fit x.
 

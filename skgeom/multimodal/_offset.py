@@ -55,9 +55,9 @@ def loss_along_offset(
     Raises
     ------
     TypeError
-        If a parameter is no number.
+        If a parameter is not a number.
     ValueError
-        If X or Y is not a finite matrix of two rows at least, the rows do not come in pairs, a shifted row is zero
+        If X or Y is not a finite matrix of at least two rows, the rows do not come in pairs, a shifted row is zero
         (as rows at the mean are at α = 1), the two differ in width, library or device, or a parameter is out of range.
 
     See Also

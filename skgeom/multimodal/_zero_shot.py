@@ -68,7 +68,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
     Raises
     ------
     TypeError
-        If the temperature is no number.
+        If the temperature is not a number.
     ValueError
         If X is not a finite matrix, y is not one class for each row, the unit prompts of a class cancel or are all zero
         (with "cosine"), the temperature is not above 0, the name of the logits is unknown, or queries differ from the
@@ -120,7 +120,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array of shape (n_prompts, n_features)
-            Embeddings of the prompts, one a row, at least one for each class.
+            Embeddings of the prompts, one per row, at least one for each class.
         y : array of shape (n_prompts,)
             The class that each names.
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from skgeom.optim._callbacks import Updates
 
 _COPIES = 100
-"""The best state is copied at most so many times a fit: a copy costs about as much as half an update."""
+"""The best state is copied at most this many times per fit: a copy costs about as much as half an update."""
 
 _PATIENCE = 10
 """Number of windows without progress after which `tol` stops."""
@@ -89,11 +89,11 @@ class Progress:
         self.best = min(self.best, self.level)
 
     def has_stalled(self) -> bool:
-        """Tell whether the loss has not fallen by more than the tolerance for long."""
+        """Return whether the loss has not fallen by more than the tolerance for long."""
         return self.tol is not None and self.idle >= self.patience
 
     def has_risen(self) -> bool:
-        """Tell whether the loss rose above its start, by more than it ever fell below and by a hundredth."""
+        """Return whether the loss rose above its start, by more than it ever fell below and by a hundredth."""
         return self.level > self.first + max(self.first - self.best, 0.01 * abs(self.first))
 
 

@@ -115,7 +115,7 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
     TypeError
         If an objective or a monitor is neither a name nor a callable, or a parameter is of the wrong kind.
     ValueError
-        If X is not a finite matrix of two rows at least, a name is unknown, a weight is not finite, `y` is missing, has
+        If X is not a finite matrix of at least two rows, a name is unknown, a weight is not finite, `y` is missing, has
         one class only or is not what the objective needs, `pairs` are out of range, a parameter is out of range, or
         rows are zero under a constraint or a measure of angles.
     ImportError
@@ -224,7 +224,7 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         Parameters
         ----------
         X : array of shape (n_samples, n_features)
-            The embeddings to start from, one a row.
+            The embeddings to start from, one per row.
         y : array of shape (n_samples,) or (n_samples, n_outputs), default=None
             Class labels, a multi-label indicator or target embeddings, as the objective needs; one for each pair where
             there are pairs. Where the objective needs none, it serves the monitors.
@@ -260,7 +260,7 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         Parameters
         ----------
         X : array of shape (n_samples, n_features)
-            The embeddings to start from, one a row.
+            The embeddings to start from, one per row.
         y : array of shape (n_samples,) or (n_samples, n_outputs), default=None
             Class labels, a multi-label indicator or target embeddings, as the objective needs.
         pairs : array of shape (n_pairs, 2), default=None

@@ -146,7 +146,7 @@ def isotropy_cluster_frontier(
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
-        The embeddings, one a row.
+        The embeddings, one per row.
     y : array of shape (n_samples,)
         Class of each row.
     weights : array of shape (n_weights,)

@@ -59,7 +59,7 @@ def silhouette_objective(X: Tensor, labels: Any) -> Tensor:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least, or there is not one label for each row.
+        If X is not a finite matrix of at least two rows, or there is not one label for each row.
 
     Notes
     -----
@@ -104,7 +104,7 @@ def isotropy_objective(X: Tensor) -> Tensor:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least.
+        If X is not a finite matrix of at least two rows.
 
     See Also
     --------
@@ -152,7 +152,7 @@ def isoscore(X: Tensor) -> Tensor:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least.
+        If X is not a finite matrix of at least two rows.
 
     Notes
     -----
@@ -199,7 +199,7 @@ def isoscore_star(X: Tensor, *, covariance: Tensor | None = None, zeta: float = 
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least, C₀ not symmetric and of its width, or zeta not in [0, 1].
+        If X is not a finite matrix of at least two rows, C₀ not symmetric and of its width, or zeta not in [0, 1].
 
     Notes
     -----
@@ -250,7 +250,7 @@ def classifier_objective(X: Tensor, labels: Any, *, C: Tensor | None = None) -> 
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least, there is not one label for each row, or C does not have one
+        If X is not a finite matrix of at least two rows, there is not one label for each row, or C does not have one
         row for each class.
 
     Notes
@@ -301,7 +301,7 @@ def triplet_objective(X: Tensor, labels: Any) -> Tensor:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least, or there is not one label for each row.
+        If X is not a finite matrix of at least two rows, or there is not one label for each row.
 
     See Also
     --------
@@ -349,7 +349,7 @@ def triplet_bound(X: Tensor, labels: Any) -> Tensor:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least, or there is not one label for each row.
+        If X is not a finite matrix of at least two rows, or there is not one label for each row.
 
     Notes
     -----
@@ -391,7 +391,7 @@ def cosine_regularizer(X: Tensor) -> Tensor:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least, or a row is zero.
+        If X is not a finite matrix of at least two rows, or a row is zero.
 
     Notes
     -----
@@ -432,7 +432,7 @@ def uniformity(X: Tensor, *, t: float = 2.0) -> Tensor:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least, a row is zero, or t is negative or not finite.
+        If X is not a finite matrix of at least two rows, a row is zero, or t is negative or not finite.
 
     Notes
     -----
@@ -473,7 +473,7 @@ def alignment(X: Tensor, Y: Tensor, *, alpha: float = 2.0) -> Tensor:
     Raises
     ------
     ValueError
-        If X and Y are not finite matrices of one shape with two rows at least, a row is zero, or alpha is negative.
+        If X and Y are not finite matrices of one shape with at least two rows, a row is zero, or alpha is negative.
 
     Notes
     -----
@@ -517,7 +517,7 @@ def nt_xent(X: Tensor, Y: Tensor, *, temperature: float = 0.07) -> Tensor:
     Raises
     ------
     ValueError
-        If X and Y are not finite matrices of one shape with two rows at least, a row is zero, or the temperature is not
+        If X and Y are not finite matrices of one shape with at least two rows, a row is zero, or the temperature is not
         positive and finite.
 
     Notes
@@ -602,7 +602,7 @@ def mma(X: Tensor) -> Tensor:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least, or a row is zero.
+        If X is not a finite matrix of at least two rows, or a row is zero.
 
     Notes
     -----
@@ -641,7 +641,7 @@ def mmcs(X: Tensor) -> Tensor:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least, or a row is zero.
+        If X is not a finite matrix of at least two rows, or a row is zero.
 
     Notes
     -----
@@ -680,7 +680,7 @@ def koleo(X: Tensor) -> Tensor:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least, or a row is zero.
+        If X is not a finite matrix of at least two rows, or a row is zero.
 
     Notes
     -----
@@ -728,7 +728,7 @@ def kernel_energy(X: Tensor, *, kernel: str = "gaussian", gamma: float = 1.0, di
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least, a row is zero, or an option is unknown or out of range.
+        If X is not a finite matrix of at least two rows, a row is zero, or an option is unknown or out of range.
 
     Notes
     -----
@@ -779,7 +779,7 @@ def riesz_energy(X: Tensor, *, s: float = 1.0, distance: str = "chordal") -> Ten
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least, a row is zero, s is not finite, or the distance is unknown.
+        If X is not a finite matrix of at least two rows, a row is zero, s is not finite, or the distance is unknown.
 
     Notes
     -----
@@ -806,7 +806,7 @@ def riesz_energy(X: Tensor, *, s: float = 1.0, distance: str = "chordal") -> Ten
 
 
 def mmd_uniform(X: Tensor, *, gamma: float = 1.0) -> Tensor:
-    r"""Squared maximum mean discrepancy between the directions and the uniform law on the sphere.
+    r"""Squared maximum mean discrepancy between the directions and the uniform distribution on the sphere.
 
     .. math:: \frac{1}{n^2} \sum_{i, j} e^{-\gamma \lVert u_i - u_j \rVert^2} -
               e^{-2\gamma} {}_0F_1\bigl(; \tfrac{d}{2}; \gamma^2\bigr).
@@ -826,11 +826,11 @@ def mmd_uniform(X: Tensor, *, gamma: float = 1.0) -> Tensor:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of two rows at least, a row is zero, or gamma is negative or not finite.
+        If X is not a finite matrix of at least two rows, a row is zero, or gamma is negative or not finite.
 
     Notes
     -----
-    Invariant to rotation and to the length of each row. O(n² d) time in tiles, no samples of the uniform law. The
+    Invariant to rotation and to the length of each row. O(n² d) time in tiles, no samples of the uniform distribution. The
     gradient is (n - 1)/n of that of the Gaussian `kernel_energy`, and fades in the same way towards contact.
 
     References
@@ -870,13 +870,13 @@ def lloyd(X: Tensor, generator: torch.Generator, *, n_points: int = 512) -> Tens
     Raises
     ------
     TypeError
-        If generator is no generator of Torch.
+        If generator is not a generator of Torch.
     ValueError
-        If X is not a finite matrix of two rows at least, a row is zero, or n_points is not positive.
+        If X is not a finite matrix of at least two rows, a row is zero, or n_points is not positive.
 
     Notes
     -----
-    Invariant in law to rotation, and to the length of each row. O(m n d) time, in blocks. Each row is drawn towards the
+    Invariant in distribution to rotation, and to the length of each row. O(m n d) time, in blocks. Each row is drawn towards the
     points it is nearest to, so rows repel each other only through the cells they share; rows of one direction share one
     cell, which goes to the first. The gradient is finite at contact with a point, where it is 0, and opposite to it.
 
@@ -908,7 +908,7 @@ def sliced_dispersion(X: Tensor, generator: torch.Generator, *, n_circles: int =
     Parameters
     ----------
     X : tensor of shape (n_samples, n_features)
-        The rows, of two features at least.
+        The rows, of at least two features.
     generator : torch.Generator
         Draws the circles, uniformly and afresh at each call; of any device.
     n_circles : int, default=1
@@ -922,9 +922,9 @@ def sliced_dispersion(X: Tensor, generator: torch.Generator, *, n_circles: int =
     Raises
     ------
     TypeError
-        If generator is no generator of Torch.
+        If generator is not a generator of Torch.
     ValueError
-        If X is not a finite matrix of two rows and two features at least, a row is zero, or n_circles is not positive.
+        If X is not a finite matrix of at least two rows and two features, a row is zero, or n_circles is not positive.
 
     See Also
     --------
@@ -933,7 +933,7 @@ def sliced_dispersion(X: Tensor, generator: torch.Generator, *, n_circles: int =
 
     Notes
     -----
-    Invariant in law to rotation, and to the length of each row. O(n d + n log n) time and O(n) memory for each circle.
+    Invariant in distribution to rotation, and to the length of each row. O(n d + n log n) time and O(n) memory for each circle.
     The gradient is finite: rows of one direction have different ranks and move apart, and a row that projects to the
     centre of a circle, where it has no angle, stays.
 
@@ -962,7 +962,7 @@ def axis_sliced_dispersion(X: Tensor, generator: torch.Generator, *, n_planes: i
     Parameters
     ----------
     X : tensor of shape (n_samples, n_features)
-        The rows, of two features at least.
+        The rows, of at least two features.
     generator : torch.Generator
         Draws the pairs of features, afresh at each call; of any device.
     n_planes : int, default=1
@@ -976,9 +976,9 @@ def axis_sliced_dispersion(X: Tensor, generator: torch.Generator, *, n_planes: i
     Raises
     ------
     TypeError
-        If generator is no generator of Torch.
+        If generator is not a generator of Torch.
     ValueError
-        If X is not a finite matrix of two rows and two features at least, a row is zero, or n_planes is not positive.
+        If X is not a finite matrix of at least two rows and two features, a row is zero, or n_planes is not positive.
 
     Notes
     -----
@@ -1008,7 +1008,7 @@ def axis_sliced_dispersion(X: Tensor, generator: torch.Generator, *, n_planes: i
 
 
 def spherical_sliced_wasserstein(X: Tensor, generator: torch.Generator, *, n_circles: int = 50) -> Tensor:
-    r"""Squared spherical sliced Wasserstein distance between the directions and the uniform law.
+    r"""Squared spherical sliced Wasserstein distance between the directions and the uniform distribution.
 
     .. math:: SSW_2^2 = \frac1m \sum_{k=1}^m W_2^2\bigl(P_k X, \mathrm{Unif}(S^1)\bigr), \qquad
               \text{sliced} = \tfrac12 n (2\pi)^2 \Bigl(SSW_2^2 - \frac{1}{12 n^2}\Bigr),
@@ -1018,7 +1018,7 @@ def spherical_sliced_wasserstein(X: Tensor, generator: torch.Generator, *, n_cir
     Parameters
     ----------
     X : tensor of shape (n_samples, n_features)
-        The rows, of two features at least.
+        The rows, of at least two features.
     generator : torch.Generator
         Draws the circles, uniformly and afresh at each call; of any device.
     n_circles : int, default=50
@@ -1032,13 +1032,13 @@ def spherical_sliced_wasserstein(X: Tensor, generator: torch.Generator, *, n_cir
     Raises
     ------
     TypeError
-        If generator is no generator of Torch.
+        If generator is not a generator of Torch.
     ValueError
-        If X is not a finite matrix of two rows and two features at least, a row is zero, or n_circles is not positive.
+        If X is not a finite matrix of at least two rows and two features, a row is zero, or n_circles is not positive.
 
     Notes
     -----
-    Invariant in law to rotation, and to the length of each row. O(m n (d + log n)) time, O(m n) memory. The gradient
+    Invariant in distribution to rotation, and to the length of each row. O(m n (d + log n)) time, O(m n) memory. The gradient
     behaves as that of `sliced_dispersion`. The function of POT returns the square root.
 
     References

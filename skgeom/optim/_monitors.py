@@ -77,7 +77,7 @@ def unique_names(given: Iterable[Any], taken: Iterable[str] = ("iteration", "los
 
 
 def takes_y(function: Callable[..., Any]) -> bool:
-    """Tell whether a function has a parameter y."""
+    """Return whether a function has a parameter y."""
     return "y" in inspect.signature(function).parameters
 
 

@@ -37,7 +37,7 @@ _SOME = 250
 
 
 def polish(x: np.ndarray) -> np.ndarray:
-    """Return unit rows in float64 whose least angle is no less than that of the rows x, in most cases much larger."""
+    """Return unit rows in float64 whose minimum angle is no less than that of the rows x, in most cases much larger."""
     n, d = x.shape
     u = x / np.linalg.norm(x, axis=1)[:, None]
     sharp = reduce(_minimise, _LADDER, u)

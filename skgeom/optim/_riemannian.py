@@ -105,7 +105,7 @@ class RiemannianSGD(_SphereOptimizer):
     TypeError
         If a parameter is not of float32 or float64.
     ValueError
-        If a parameter is no finite matrix, a row is zero, or an option is out of range.
+        If a parameter is not a finite matrix, a row is zero, or an option is out of range.
 
     See Also
     --------
@@ -175,7 +175,7 @@ class RiemannianAdam(_SphereOptimizer):
     TypeError
         If a parameter is not of float32 or float64.
     ValueError
-        If a parameter is no finite matrix, a row is zero, or an option is out of range.
+        If a parameter is not a finite matrix, a row is zero, or an option is out of range.
 
     See Also
     --------

@@ -25,7 +25,7 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
     r"""Spread points over the unit sphere.
 
     The rows of X, divided by their norms, move along great circles under :class:`RiemannianAdam`, such that a loss
-    falls that says how close they are; the learning rate falls to 0 along half a cosine. In the end the least angle
+    falls that says how close they are; the learning rate falls to 0 along half a cosine. In the end the minimum angle
     itself is made as large as can be. `min_angle_`, `bound_` and `optimality_` say how far that came.
 
     Parameters
@@ -46,7 +46,7 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
         that fills no batch. None takes all points, O(n²) time for each update.
     n_init : int, default=1
         Number of starts. The first is at X; the others are at uniformly random points, which have nothing to do with
-        the rows of X but their number. The best counts: the largest least angle if polished, else the lowest loss.
+        the rows of X but their number. The best counts: the largest minimum angle if polished, else the lowest loss.
     polish : {"auto", True, False}, default="auto"
         Whether the largest cosine is minimised in the end, whatever the loss was. "auto" does so for up to 500 points.
         The points never come out closer, but they may move far: False gives the minimum of the loss itself.
@@ -62,7 +62,7 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
     embedding_ : array of shape (n_samples, n_features)
         The spread points: unit rows, in the library and dtype of X.
     min_angle_ : float
-        The least angle between two of them, in radians.
+        The minimum angle between two of them, in radians.
     bound_ : float
         `tammes_bound`: no arrangement of so many points has a larger one.
     optimality_ : float
@@ -82,7 +82,7 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
     TypeError
         If a parameter is of the wrong kind, or the loss returns no 0-d tensor.
     ValueError
-        If X is no finite matrix of two rows and two columns at least, a row is zero, a parameter is out of range, or
+        If X is not a finite matrix of two rows and at least two columns, a row is zero, a parameter is out of range, or
         the loss has no gradient.
     RuntimeError
         If a GPU is asked for and none is visible.
@@ -116,8 +116,8 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
     geodesic_laplace                        40.44  axis_sliced_dispersion              15.7
     ======================================  =====  ==================================  =====
 
-    What a loss of the nearest makes largest is a mean, and not always the least angle: 5 points come to angles of 89.09
-    and 97.24 degrees under "mma", though all could be 90, and the polish takes them there.
+    What a loss of the nearest makes largest is a mean, and not always the minimum angle: 5 points come to angles of
+    89.09 and 97.24 degrees under "mma", though all could be 90, and the polish takes them there.
 
     Elementwise Adam with a projection back to the sphere reached .03 degrees with the Gaussian kernel of rows that
     the loss does not normalise, as in much code: the part of the gradient along the rows spoils the size of the steps.
@@ -174,7 +174,7 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
         Parameters
         ----------
         X : array of shape (n_samples, n_features)
-            The points to start from, one a row, of any length but zero.
+            The points to start from, one per row, of any length but zero.
         y : ignored
             For the API.
 
@@ -209,7 +209,7 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
         Parameters
         ----------
         X : array of shape (n_samples, n_features)
-            The points to start from, one a row, of any length but zero.
+            The points to start from, one per row, of any length but zero.
         y : ignored
             For the API.
 

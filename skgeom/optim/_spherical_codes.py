@@ -19,7 +19,7 @@ _REACHED = 1 - 1e-9
 
 
 def tammes_bound(n_points: int, n_dimensions: int) -> float:
-    r"""Upper bound on the least angle between points on a sphere: no arrangement has a larger one.
+    r"""Upper bound on the minimum angle between points on a sphere: no arrangement has a larger one.
 
     With n points in d dimensions, the bound is
 
@@ -47,14 +47,14 @@ def tammes_bound(n_points: int, n_dimensions: int) -> float:
     Raises
     ------
     TypeError
-        If an argument is no whole number.
+        If an argument is not an integer.
     ValueError
         If an argument is too small.
 
     See Also
     --------
     spherical_code : Points that come near the bound.
-    skgeom.metrics.min_angle : The least angle of given rows.
+    skgeom.metrics.min_angle : The minimum angle of given rows.
 
     Notes
     -----
@@ -81,7 +81,7 @@ def tammes_bound(n_points: int, n_dimensions: int) -> float:
 
 
 def spherical_code(n_points: int, n_dimensions: int, *, n_init: int = 10, random_state: Any = None) -> Bunch:
-    r"""Place points on a sphere so that the least angle between two of them is as large as can be.
+    r"""Place points on a sphere so that the minimum angle between two of them is as large as can be.
 
     This is the problem of Tammes. From each random start, log Σ exp(p cos θ) is minimised, then the largest cosine
     itself by linear programs within a shrinking radius, up to rounding. Up to 130 degrees of freedom n(d - 1), that is
@@ -102,14 +102,14 @@ def spherical_code(n_points: int, n_dimensions: int, *, n_init: int = 10, random
     Returns
     -------
     Bunch
-        ``points`` (n, d), unit rows in float64; ``min_angle``, their least angle in radians; ``bound``, that of
+        ``points`` (n, d), unit rows in float64; ``min_angle``, their minimum angle in radians; ``bound``, that of
         `tammes_bound`; ``optimality``, the ratio of the two, 1 for a code that is proved to be best; ``angles``
-        (n_starts,), the least angle that each start came to.
+        (n_starts,), the minimum angle that each start came to.
 
     Raises
     ------
     TypeError
-        If an argument is no whole number.
+        If an argument is not an integer.
     ValueError
         If an argument is too small.
 
@@ -157,5 +157,5 @@ def spherical_code(n_points: int, n_dimensions: int, *, n_init: int = 10, random
 
 
 def least_angle(points: np.ndarray) -> float:
-    """Return the least angle between two rows, in radians."""
+    """Return the minimum angle between two rows, in radians."""
     return to_float(min_angle(nearest_in_angle(DirectedRows(points, norms(points)))))

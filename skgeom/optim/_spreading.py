@@ -35,7 +35,7 @@ no loss has a gradient, and between rows much closer that of a singular one is t
 
 
 class Spread(NamedTuple):
-    """Where one start came to, polished or not, its least angle in radians, its history and how it went."""
+    """Where one start came to, polished or not, its minimum angle in radians, its history and how it went."""
 
     points: np.ndarray
     angle: float

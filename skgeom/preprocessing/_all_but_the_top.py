@@ -50,7 +50,7 @@ class AllButTheTop(OneToOneFeatureMixin, MomentsTransformer):
     Raises
     ------
     ValueError
-        At fit, if X is not a finite matrix of two rows at least or a parameter is out of range; at transform, if X
+        At fit, if X is not a finite matrix of at least two rows or a parameter is out of range; at transform, if X
         has another width, library or device than at fit.
     RuntimeError
         If a GPU is asked for and none is visible.

@@ -29,7 +29,7 @@ class _GroupTransformer(GeometryTransformer):
         Parameters
         ----------
         X : array of shape (n_samples, n_features)
-            The embeddings, one a row.
+            The embeddings, one per row.
         y : ignored
             For the API.
         groups : array of shape (n_samples,), default=None
@@ -106,7 +106,7 @@ class GroupCentering(OneToOneFeatureMixin, _GroupTransformer):
         Parameters
         ----------
         X : array of shape (n_samples, n_features)
-            The embeddings, one a row.
+            The embeddings, one per row.
         y : ignored
             For the API.
         groups : array of shape (n_samples,), default=None
@@ -227,7 +227,7 @@ class GroupWhitening(ClassNamePrefixFeaturesOutMixin, _GroupTransformer):
         Parameters
         ----------
         X : array of shape (n_samples, n_features)
-            The embeddings, one a row.
+            The embeddings, one per row.
         y : ignored
             For the API.
         groups : array of shape (n_samples,), default=None

@@ -90,7 +90,7 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
     Raises
     ------
     ValueError
-        At fit, if X is not a finite matrix of two rows at least, has no spread, or a parameter is out of range; at
+        At fit, if X is not a finite matrix of at least two rows, has no spread, or a parameter is out of range; at
         transform, if X has another width, library or device than at fit.
     RuntimeError
         If a GPU is asked for and none is visible.

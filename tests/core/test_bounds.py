@@ -1,4 +1,4 @@
-"""Bounds on the least angle of n points: known optima, known sharp codes, and no code beyond them."""
+"""Bounds on the minimum angle of n points: known optima, known sharp codes, and no code beyond them."""
 
 import csv
 import itertools
@@ -78,7 +78,7 @@ def test_no_known_code_exceeds_the_bound(data_folder):
 
 @pytest.mark.parametrize(("n", "d"), [(10**5, 3), (10**6, 4), (10**9, 12), (20_000, 64)])
 def test_caps_of_half_the_bound_cover_the_sphere_nearly(n, d):
-    # n caps of half the least angle do not overlap; a bound below what random codes reach would be wrong
+    # n caps of half the minimum angle do not overlap; a bound below what random codes reach would be wrong
     angles = np.linspace(0, np.pi, 100_001)
     density = np.sin(angles) ** (d - 2)
     share = np.cumsum(density) / density.sum()

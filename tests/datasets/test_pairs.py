@@ -138,7 +138,7 @@ def test_seeds_decide(make):
 def test_fewer_than_two_pairs_are_refused(make):
     with pytest.raises(ValueError, match="n_samples must be at least 2"):
         make(1)
-    with pytest.raises(TypeError, match="n_samples must be a whole number"):
+    with pytest.raises(TypeError, match="n_samples must be an integer"):
         make(2.5)
 
 

@@ -140,7 +140,7 @@ def test_two_libraries_or_devices_are_not_mixed(backend):
     x = cloud()[0]
     given = backend.asarray(x)
     if isinstance(given, np.ndarray):
-        pytest.skip("NumPy with NumPy is no mix")
+        pytest.skip("NumPy with NumPy is not a mix")
     with pytest.raises(ValueError, match="same namespace and device"):
         metrics.conformity(given, x)
     with pytest.raises(ValueError, match="same namespace and device"):

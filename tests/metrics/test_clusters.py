@@ -151,7 +151,7 @@ def test_classes_at_one_point_have_silhouette_zero_beside_another_class(metric, 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_many_rows_at_one_point_are_still_one_point(seed):
-    """Sums of 20,000 equal numbers are rounded; that is no distance and no spread."""
+    """Sums of 20,000 equal numbers are rounded; neither a distance nor a spread."""
     places = default_rng(seed).normal(size=(2, 6))
     x, labels = np.repeat(places, [5, 40_000], axis=0), np.repeat([0, 1, 2], [5, 20_000, 20_000])
     for metric in ("sqeuclidean", "cosine"):

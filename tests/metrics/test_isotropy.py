@@ -499,7 +499,7 @@ def test_a_negative_epsilon_is_refused_in_words(epsilon):
 def test_numbers_of_the_wrong_type_are_refused_in_words(value):
     with pytest.raises(TypeError, match="zeta must be a number"):
         isoscore_star(gaussian(), zeta=value)
-    with pytest.raises(TypeError, match="first must be a whole number"):
+    with pytest.raises(TypeError, match="first must be an integer"):
         spectrum_slope(gaussian(), first=value)
 
 

@@ -415,7 +415,7 @@ def test_bad_input_is_refused_in_words(measure):
             measure(bad)
     for k, error, words in [
         (0, ValueError, "at least 1"),
-        (1.5, TypeError, "whole number"),
+        (1.5, TypeError, "integer"),
         (True, TypeError, "whole"),
     ]:
         with pytest.raises(error, match=words):
@@ -445,8 +445,8 @@ def test_two_spaces_are_not_mixed():
     ("relevant", "error", "words"),
     [
         (None, ValueError, r"X has 9 rows and Y has 7.*pass relevant="),
-        ([0.0] * 9, TypeError, "whole numbers"),
-        ([True] * 9, TypeError, "whole numbers"),
+        ([0.0] * 9, TypeError, "integers"),
+        ([True] * 9, TypeError, "integers"),
         ([0] * 8, ValueError, r"shape \(8,\), expected \(9,\)"),
         (np.zeros((0, 2), int), ValueError, r"shape \(0, 2\)"),
         (np.zeros((3, 3), int), ValueError, r"shape \(3, 3\)"),

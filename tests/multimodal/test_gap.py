@@ -213,5 +213,5 @@ def test_unknown_options_are_refused():
         conformity_divergence(x, y, method="histogram", bins=1)
     with pytest.raises(ValueError, match="cv must be at least 2"):
         modality_separability(x, y, cv=1)
-    with pytest.raises(TypeError, match="cv must be a whole number"):
+    with pytest.raises(TypeError, match="cv must be an integer"):
         modality_separability(x, y, cv=2.5)

@@ -466,7 +466,7 @@ def test_parameters_out_of_range_are_refused(digits, parameters, error, match):
         ("cross_entropy", [0, 1], [[0, 1], [2, 6]], ValueError, "names row 6 of X"),
         ("cross_entropy", [0, 1], [[0, 1], [2, -1]], ValueError, "names row -1 of X"),
         ("cross_entropy", [0, 1], [0, 1], ValueError, r"expected \(n_pairs, 2\)"),
-        ("cross_entropy", [0, 1], [[0.5, 1], [1, 2]], TypeError, "whole numbers"),
+        ("cross_entropy", [0, 1], [[0.5, 1], [1, 2]], TypeError, "integers"),
         ("cross_entropy", [0, 1, 0], [[0, 1], [1, 2]], ValueError, "3 classes for 2 rows"),
     ],
 )

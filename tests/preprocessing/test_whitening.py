@@ -209,7 +209,7 @@ def test_device_cpu_is_the_default_on_the_host():
         ({"shrinkage": 2.0}, ValueError, "shrinkage"),
         ({"shrinkage": "lw"}, ValueError, "shrinkage must be one of None, 'ledoit_wolf', 'oas'"),
         ({"n_components": 0}, ValueError, "n_components must be at least 1"),
-        ({"n_components": 2.5}, TypeError, "n_components must be a whole number"),
+        ({"n_components": 2.5}, TypeError, "n_components must be an integer"),
         ({"device": "gpu"}, ValueError, 'device must be None, "cpu", "cuda"'),
     ],
 )

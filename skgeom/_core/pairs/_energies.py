@@ -103,7 +103,7 @@ _MINUS_ANGLE: Kernel = partial(geodesic_riesz, -1.0)
 
 
 class Nearest(NamedTuple):
-    """Rows and their panels, the position (n,) of the row with the least angle to each, and the chords of the two."""
+    """Rows and their panels, the position (n,) of the row with the minimum angle to each, and the chords of the two."""
 
     rows: DirectedRows
     sphere: Sphere
@@ -131,14 +131,14 @@ def uniformity(rows: DirectedRows, t: float) -> Array:
 
 
 def mmd_uniform(rows: DirectedRows, gamma: float) -> Array:
-    """Return the squared MMD to the uniform law under exp(-γ ‖u - v‖²): its mean over all pairs less the expected."""
+    """Return the squared MMD to the uniform distribution under exp(-γ ‖u - v‖²): its mean less the expected one."""
     n, d = rows.x.shape
     mean = mean_energy(rows, partial(gaussian, gamma, 0.0))
     return mean * ((n - 1) / n) + (1 / n - mean_gaussian(gamma, d))
 
 
 def min_angle(found: Nearest) -> Array:
-    """Return the least angle between two rows."""
+    """Return the minimum angle between two rows."""
     k, slope = _MINUS_ANGLE(found.chords)
     xp = namespace(k)
     top = xp.max(k)

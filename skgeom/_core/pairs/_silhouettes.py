@@ -186,7 +186,7 @@ def silhouette_samples(x: Array, labels: Labels, memory: float = 2.0**30) -> Arr
 
 
 def dunn_index(x: Array, labels: Labels) -> Array:
-    """Return the least distance between classes over the largest within one; inf if no class has any extent."""
+    """Return the smallest distance between classes over the largest within one; inf if no class has any extent."""
     tiles = Tiles(_shared(x), labels)
     xp = namespace(tiles.x)
     codes = asarray_like(labels.codes, tiles.x, dtype=xp.int64)

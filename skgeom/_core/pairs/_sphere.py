@@ -1,4 +1,4 @@
-"""Points on the unit sphere, pair by pair: tiles of chords, angles, and what the uniform law says.
+"""Points on the unit sphere, pair by pair: tiles of chords, angles, and what the uniform distribution says.
 
 A pair of unit rows u, v is known by its squared chords ‖u - v‖² = 2 - 2 cos and ‖u + v‖² = 2 + 2 cos. Where one of them
 is so small that the product loses its digits, the tile is computed once more in float64 and the small chord is summed

@@ -307,7 +307,7 @@ def _floored(values: Array) -> Array:
 
 
 def _is_safe(values: Array, penalty: float = 0.0, limit: float = SAFE_CONDITION) -> bool:
-    """Tell whether a scatter matrix of such descending eigenvalues, plus the penalty, is well conditioned."""
+    """Return whether a scatter matrix of such descending eigenvalues, plus the penalty, is well conditioned."""
     return not values.shape[0] or to_float(values[0]) + penalty <= limit * (to_float(values[-1]) + penalty)
 
 
