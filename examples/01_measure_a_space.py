@@ -42,7 +42,7 @@ print("\n2. A common direction")
 print("                   average cosine  I1 (partition function)  IsoScore")
 for name, X in clouds.items():
     for what, Z in (("as it is", X), ("centred ", StandardScaler(with_std=False).fit_transform(X))):
-        i1 = partition_isotropy(Z, normalize=True)
+        i1 = partition_isotropy(Z)
         print(f"   {name} {what}  {average_cosine(Z):z14.2f}  {i1:23.2f}  {isoscore(Z):8.2f}")
 print(
     "   The average cosine is about the mean vector and little else: centring takes it to zero.\n"

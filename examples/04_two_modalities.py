@@ -11,8 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 
 from skgeom.datasets import load_reverse_dictionary
-from skgeom.metrics import average_cosine, conformity, retrieval_score
-from skgeom.multimodal import modality_gap
+from skgeom.metrics import average_cosine, conformity, modality_gap, retrieval_score
 from skgeom.preprocessing import GroupCentering, GroupWhitening, Whitening
 
 N_SPLITS = 5

@@ -351,3 +351,30 @@ def ratio(numerator: Array, denominator: Array) -> Array:
     """Return numerator / denominator, and 0 where the denominator is 0."""
     nonzero = denominator != 0
     return where(nonzero, numerator / where(nonzero, denominator, 1.0), 0.0)
+
+
+def standard_normal(shape: tuple[int, ...], rng: Any, like: Array) -> Array:
+    """Return normal numbers in float64 where another array is, from a generator of NumPy (on the host) or Torch."""
+    if is_torch_generator(rng):
+        import torch
+
+        drawn = torch.randn(shape, generator=rng, device=rng.device, dtype=torch.float64)
+    else:
+        drawn = rng.standard_normal(shape)
+    return asarray_like(drawn, like, dtype=namespace(like).float64)
+
+
+def random_integers(low: int, high: int, size: int, rng: Any, like: Array) -> Array:
+    """Return integers from low to high - 1, drawn as `standard_normal` draws."""
+    if is_torch_generator(rng):
+        import torch
+
+        drawn = torch.randint(low, high, (size,), generator=rng, device=rng.device)
+    else:
+        drawn = (rng.integers if hasattr(rng, "integers") else rng.randint)(low, high, size)
+    return asarray_like(drawn, like, dtype=namespace(like).int64)
+
+
+def is_torch_generator(rng: Any) -> bool:
+    """Return whether random numbers come from Torch."""
+    return hasattr(rng, "initial_seed")

@@ -13,7 +13,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_array
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import column_or_1d
 
 from skgeom._array import (
@@ -23,6 +23,7 @@ from skgeom._array import (
     is_foreign,
     is_real_floating,
     is_sparse,
+    is_torch_generator,
     kind_of,
     namespace,
     peak,
@@ -33,6 +34,7 @@ from skgeom._array import (
     to_numpy,
     widen,
 )
+from skgeom._cloud import once_per_cloud, rows_of
 from skgeom._core._labels import Labels, labels_of
 from skgeom._core._rows import DirectedRows, norms, row_scaled, shortest_exact
 from skgeom._core.sums._moments import AnyMoments, merge, moments
@@ -42,6 +44,7 @@ _SQUARES_SAFE = 480
 """Power of two up to which, or down to which, sums of squares stay within float64."""
 
 
+@once_per_cloud
 def check_cloud(X: Any, *, name: str = "X", min_samples: int = 2, scale_free: bool = False) -> Array:
     """Return X as a finite array (n, d) of float32 or float64 in its own library.
 
@@ -55,12 +58,13 @@ def check_cloud(X: Any, *, name: str = "X", min_samples: int = 2, scale_free: bo
     ValueError
         If X is not a finite real matrix of at least `min_samples` rows and one column.
     """
-    x, largest = _checked(X, name, min_samples)
+    x, largest = _checked(rows_of(X), name, min_samples)
     if not excess_exponent(x, largest):
         return x
     return times_power_of_two(x, -_exponent(largest)) if scale_free else float64(x)
 
 
+@once_per_cloud
 def check_moments(X: Any, *, scale_free: bool = True) -> AnyMoments:
     """Return the moments of X, an array (n, d) or an iterator of blocks of rows.
 
@@ -72,9 +76,9 @@ def check_moments(X: Any, *, scale_free: bool = True) -> AnyMoments:
     ValueError
         If X, or a block of it, is not a finite matrix, if blocks differ in width or kind, or if there is only one row.
     """
-    if not isinstance(X, Iterator):
+    if not isinstance(rows_of(X), Iterator):
         return moments(check_cloud(X, scale_free=scale_free))
-    blocks = map(moments, _check_blocks(X, scale_free))
+    blocks = map(moments, _check_blocks(rows_of(X), scale_free))
     m = next(blocks, None)
     m = reduce(merge, blocks, m) if m else None
     if m is None or m.n < 2:
@@ -82,6 +86,7 @@ def check_moments(X: Any, *, scale_free: bool = True) -> AnyMoments:
     return m
 
 
+@once_per_cloud
 def check_directed(X: Any, *, name: str = "X", min_samples: int = 2) -> DirectedRows:
     """Return the rows of X, up to factors for each row, with their norms.
 
@@ -158,18 +163,15 @@ def check_labels(labels: Any, n: int, *, name: str = "labels") -> Labels:
     ValueError
         If the labels are not n values of one dimension, or there is one class only, or one class for each row.
     """
-    values = column_or_1d(to_numpy(labels) if is_foreign(labels) else labels)
-    if values.shape[0] != n:
-        raise ValueError(f"Found {values.shape[0]} {name} for {n} rows: pass one label for each row of X.")
-    if values.dtype.kind in "fO" and any(map(_is_missing, values.tolist())):
-        raise ValueError(f"Input {name} contains NaN or None: drop the rows without a label.")
-    classes, codes = np.unique(values, return_inverse=True)
-    if not 2 <= classes.size <= n - 1:
+    found = labels if isinstance(labels, Labels) else labels_of(_label_codes(labels, name))
+    if found.codes.shape[0] != n:
+        raise ValueError(f"Found {found.codes.shape[0]} {name} for {n} rows: pass one label for each row of X.")
+    if not 2 <= found.sizes.size <= n - 1:
         raise ValueError(
-            f"Number of labels is {classes.size}. Valid values are 2 to n_samples - 1 (inclusive), here {n - 1}: "
+            f"Number of labels is {found.sizes.size}. Valid values are 2 to n_samples - 1 (inclusive), here {n - 1}: "
             "cluster structure needs two classes, and two rows in one of them."
         )
-    return labels_of(codes)
+    return found
 
 
 def check_batch_labels(labels: Any, n: int) -> Labels:
@@ -196,13 +198,22 @@ def check_one_row_per_class(C: Array, n_classes: int) -> None:
         )
 
 
-def check_generator(generator: Any) -> None:
-    """Refuse what is not a generator of random numbers of Torch."""
-    if not hasattr(generator, "initial_seed"):
-        raise TypeError(
-            f"generator must be a torch.Generator, got {generator!r}: pass torch.Generator(). The global "
-            "generator of Torch is never touched."
-        )
+def check_random(random_state: Any) -> Any:
+    """Return a generator of random numbers, of NumPy or Torch, from a seed, a generator, or None for a fresh one.
+
+    Raises
+    ------
+    ValueError
+        If it is something else.
+    """
+    if isinstance(random_state, np.random.Generator) or is_torch_generator(random_state):
+        return random_state
+    try:
+        return check_random_state(random_state)
+    except ValueError as error:
+        raise ValueError(
+            f"random_state must be None, an integer, or a generator of NumPy or Torch, got {random_state!r}."
+        ) from error
 
 
 def check_groups(groups: Any, n: int, *, min_members: int = 1) -> tuple[list[Any], np.ndarray]:
@@ -362,6 +373,22 @@ def check_supervised(y: Any, needed_by: Iterable[str]) -> None:
             "This estimator requires y to be passed, but the target y is None: "
             f"{_listed(needed_by)} cannot be computed without. Pass y, or an objective that needs none."
         )
+
+
+def check_one_direction(direction: int, name: str) -> int:
+    """Return the direction of a measure that is better one way, +1 or -1.
+
+    Raises
+    ------
+    ValueError
+        If it is better neither way.
+    """
+    if not direction:
+        raise ValueError(
+            f"{name!r} is better neither way, so it cannot be an objective alone: pass a dict with its weight, "
+            f"{{{name!r}: 1.0}} to lower it and {{{name!r}: -1.0}} to raise it."
+        )
+    return direction
 
 
 def check_one_kind_of_y(needed_by: Iterable[str]) -> None:
@@ -871,6 +898,14 @@ def _check_group_values(groups: Any, n: int) -> np.ndarray:
     if values.shape[0] != n:
         raise ValueError(f"Found {values.shape[0]} groups for {n} rows: pass one for each row of X.")
     return values
+
+
+def _label_codes(labels: Any, name: str) -> np.ndarray:
+    """Return the position of the label of each row among the sorted labels."""
+    values = column_or_1d(to_numpy(labels) if is_foreign(labels) else labels)
+    if values.dtype.kind in "fO" and any(map(_is_missing, values.tolist())):
+        raise ValueError(f"Input {name} contains NaN or None: drop the rows without a label.")
+    return np.unique(values, return_inverse=True)[1]
 
 
 def _check_host(X: Any, name: str, min_samples: int) -> np.ndarray:

@@ -34,16 +34,8 @@ from benchmarks.papers._inputs import (
 )
 from benchmarks.papers._markdown import Report
 from skgeom.datasets import make_double_ellipsoid
-from skgeom.metrics import conformity, conformity_estimate
-from skgeom.multimodal import (
-    DoubleEllipsoid,
-    conformity_divergence,
-    loss_along_offset,
-    modality_gap,
-    modality_separability,
-    slerp,
-    vslerp,
-)
+from skgeom.metrics import conformity, conformity_divergence, conformity_estimate, modality_gap, modality_separability
+from skgeom.multimodal import DoubleEllipsoid, loss_along_offset, slerp, vslerp
 
 # Published figures; where there are two, of images and of texts.
 PROPERTIES = {

@@ -28,10 +28,10 @@ from torch import Tensor
 from benchmarks._harness import machine
 from benchmarks.papers._markdown import Report
 from benchmarks.papers._runs import Runs, add_runs_option
-from skgeom.metrics import min_angle, spherical_variance
-from skgeom.optim import RiemannianAdam, SphereDispersion, kernel_energy, riesz_energy, spherical_code, tammes_bound
+from skgeom.metrics import kernel_energy, min_angle, riesz_energy, spherical_variance
+from skgeom.metrics._measure import MEASURES
+from skgeom.optim import RiemannianAdam, SphereDispersion, spherical_code, tammes_bound
 from skgeom.optim._descent import batches
-from skgeom.optim._losses import LOSSES
 
 Objective: TypeAlias = str | Callable[[Tensor], Tensor]
 
@@ -130,12 +130,12 @@ REGULARISERS: dict[str, Objective] = {
     "MMA": "mma",
     "MMCS": "mmcs",
     "KoLeo": "koleo",
-    "Gaussian": "gaussian",
+    "Gaussian": "kernel_energy",
     "Gaussian-12.5": partial(kernel_energy, gamma=12.5),
-    "Gaussian-geodesic": "geodesic_gaussian",
-    "Laplace": "laplace",
-    "Laplace-geodesic": "geodesic_laplace",
-    "Riesz": "riesz",
+    "Gaussian-geodesic": "geodesic_gaussian_energy",
+    "Laplace": "laplace_energy",
+    "Laplace-geodesic": "geodesic_laplace_energy",
+    "Riesz": "riesz_energy",
     "Riesz-log": partial(riesz_energy, s=0.0),
     "Riesz-2": partial(riesz_energy, s=2.0),
     "MHE": "mhe",
@@ -158,8 +158,8 @@ def value(objective: Objective, x: Tensor, generator: torch.Generator) -> Tensor
     """Return the value of an objective, whether it is random or not."""
     if not isinstance(objective, str):
         return objective(x)
-    loss = LOSSES[objective]
-    return loss.function(x, generator) if loss.needs == "generator" else loss.function(x)
+    loss = MEASURES[objective]
+    return loss(x, random_state=generator) if loss.is_random else loss(x)
 
 
 # Descent

@@ -45,8 +45,8 @@ from benchmarks.papers._inputs import (
 from benchmarks.papers._markdown import Report
 from skgeom.alignment import LstsqAligner, ProcrustesAligner
 from skgeom.datasets import load_reverse_dictionary
-from skgeom.metrics import clip_loss, partition_dispersion, partition_isotropy, retrieval_score
-from skgeom.multimodal import ZeroShotClassifier, pair_distance_ratio
+from skgeom.metrics import clip_loss, pair_distance_ratio, partition_dispersion, partition_isotropy, retrieval_score
+from skgeom.multimodal import ZeroShotClassifier
 from skgeom.preprocessing import Whitening
 
 Map: TypeAlias = Callable[[np.ndarray], np.ndarray]

@@ -87,9 +87,8 @@ def classifier_objective(x: Array, labels: Labels, c: Array | None) -> Array:
 def isotropy_objective(x: Array) -> Array:
     """Return the cosine between the variances of the principal directions and the vector of ones: √(PR / d)."""
     m = moments(detached(x))
-    pr = _spectrum.participation_ratio(m)
-    value = (pr / m.mean.shape[0]) ** 0.5
-    return _with_slope(x, m, value, ratio(value, 2 * pr))
+    value = _spectrum.isotropy(m)
+    return _with_slope(x, m, value, ratio(value, 2 * _spectrum.participation_ratio(m)))
 
 
 def isoscore(x: Array) -> Array:

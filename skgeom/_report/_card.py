@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skgeom._array import row_blocks, to_float
-from skgeom._core._registry import MEASURES
+from skgeom._cloud import Cloud
 from skgeom._core._rows import norms, unit
-from skgeom._core.sums import _angular, _spectrum
+from skgeom._core.sums import _spectrum
 from skgeom._core.sums._moments import AnyMoments, Moments
 from skgeom._report._space import N_FOLDS, Space, sampled
-from skgeom.metrics import calinski_harabasz_score, collapse_bound, conformity, isoscore, silhouette_score
+from skgeom._validation import check_moments
+from skgeom.metrics import collapse_bound, conformity, isoscore, silhouette_score
+from skgeom.metrics._measure import MEASURES
 
 MAX_PAIR_ROWS = 20_000
 """Rows of which all pairs are looked at; of a larger space, a sample."""
@@ -63,18 +64,6 @@ def dead_coordinates(m: AnyMoments) -> np.ndarray:
     return np.flatnonzero(variances <= _spectrum.rank_tolerance(m) * variances.max())
 
 
-def recall_at_1(u: np.ndarray, v: np.ndarray) -> tuple[float, float]:
-    """Return how often the unit row of v nearest to one of u is its partner, and the reverse; ties count as found."""
-    n = len(u)
-    partner, best_v, best_u = np.empty(n), np.empty(n), np.full(n, -np.inf)
-    for rows in row_blocks(u, columns=n):
-        cosines = u[rows] @ v.T
-        partner[rows] = np.diagonal(cosines, offset=rows.start)
-        best_v[rows] = cosines.max(axis=1)
-        best_u = np.maximum(best_u, cosines.max(axis=0))
-    return float(np.mean(partner >= best_v)), float(np.mean(partner >= best_u))
-
-
 def _rows(space: Space) -> Iterator[Entry]:
     n, d = space.x.shape
     stored, computed = str(space.stored_dtype), str(space.x.dtype)
@@ -87,17 +76,17 @@ def _rows(space: Space) -> Iterator[Entry]:
 
 
 def _spread(space: Space) -> Iterator[Entry]:
-    d, m = space.x.shape[1], space.cloud.moments
+    d, m = space.x.shape[1], check_moments(space.cloud)
     yield Entry("numerical rank", space.rank, 0, d, hint="directions above 16 ε of the largest")
     yield _dead(dead_coordinates(m))
-    yield _measured(space, "isoscore", "IsoScore", "share of the dimensions in even use")
+    yield _measured(space.cloud, "isoscore", "IsoScore", "share of the dimensions in even use")
     if len(space.x) >= 4:
-        debiased = isoscore(space.cloud.x, debias=True)
+        debiased = isoscore(space.cloud, debias=True)
         yield Entry("IsoScore, debiased", debiased, 0, 1, 1, "corrected for few rows; may leave the range")
-    yield _measured(space, "participation_ratio", "participation ratio", "directions that share the variance")
-    yield _measured(space, "effective_rank", "effective rank", "the same from the entropy of the spectrum")
-    yield _measured(space, "stable_rank", "stable rank", "total variance over the largest")
-    yield _measured(space, "spectrum_slope", "spectrum slope", "decay of the variances: 0 flat, 1 as 1/rank")
+    yield _measured(space.cloud, "participation_ratio", "participation ratio", "directions that share the variance")
+    yield _measured(space.cloud, "effective_rank", "effective rank", "the same from the entropy of the spectrum")
+    yield _measured(space.cloud, "stable_rank", "stable rank", "total variance over the largest")
+    yield _measured(space.cloud, "spectrum_slope", "spectrum slope", "decay of the variances: 0 flat, 1 as 1/rank")
     shares = _spectrum.variance_explained(m)
     yield Entry("variance, top 1", _percent(shares[0]), hint=f"in the first direction; {_percent(1 / d)} if isotropic")
     if d > _TOP:
@@ -111,16 +100,10 @@ def _dead(dead: np.ndarray) -> Entry:
 
 
 def _cosines(space: Space) -> Iterator[Entry]:
-    n, d = space.x.shape
-    bounds = MEASURES["average_cosine"].bounds(n, d)
-    mean = to_float(_angular.average_cosine(space.directed_cloud.unit_rows))
-    yield Entry("average cosine", mean, *bounds, -1, "of two rows: 0 if directions spread evenly")
-    for label, name, hint in (
-        ("I1, unit rows", "partition_isotropy", "least over largest Z(±v) = Σ exp⟨±v, u⟩"),
-        ("I2, unit rows", "partition_dispersion", "deviation of Z(±v) over its mean"),
-    ):
-        measure = MEASURES[name]
-        yield Entry(label, to_float(measure(space.directed_cloud)), *measure.bounds(n, d), measure.direction, hint)
+    cloud = space.directed_cloud
+    yield _measured(cloud, "average_cosine", "average cosine", "of two rows: 0 if directions spread evenly")
+    yield _measured(cloud, "partition_isotropy", "I1, unit rows", "least over largest Z(±v) = Σ exp⟨±v, u⟩")
+    yield _measured(cloud, "partition_dispersion", "I2, unit rows", "deviation of Z(±v) over its mean")
     q = np.quantile(space.conformity, [0.05, 0.25, 0.5, 0.75, 0.95])
     yield Entry("conformity", q[2], q[0], q[4], hint=f"median; 5 to 95 %; quartiles {q[1]:.3f}, {q[3]:.3f}")
     if space.words is not None:
@@ -141,7 +124,7 @@ def _classes(space: Space, probe: tuple[float, float] | None) -> Iterator[Entry]
         small = np.setdiff1d(names, space.labels[kept]).size
         hint = f"of fewer than {N_FOLDS} different rows, {len(space.x) - kept.size:,} in all"
         yield Entry("classes left out", small, hint=hint)
-    x, labels = space.cloud.x[kept], space.labels[kept]
+    x, labels = space.cloud.X[kept], space.labels[kept]
     k, (n, d) = np.unique(labels).size, x.shape
     if n > k:
         yield from _separation(x, labels)
@@ -165,32 +148,29 @@ def _separation(x: np.ndarray, labels: np.ndarray) -> Iterator[Entry]:
     if np.linalg.norm(x, axis=1).all():
         cosine = silhouette_score(x, labels, metric="cosine")
         yield Entry("silhouette, cosine", cosine, -1, 1, 1, "the same for directions")
-    bounds = MEASURES["calinski_harabasz_score"].bounds(*x.shape)
-    ratio = calinski_harabasz_score(x, labels)
-    yield Entry("Caliński-Harabasz", ratio, *bounds, 1, "variance between over within; 1 = chance")
+    hint = "variance between over within; 1 = chance"
+    yield _measured(Cloud(x), "calinski_harabasz", "Caliński-Harabasz", hint, labels)
 
 
 def _pairs(space: Space, pair: np.ndarray) -> Iterator[Entry]:
     both = np.flatnonzero(space.norms * norms(pair))
-    u, v = (unit(rows[both]) for rows in (space.cloud.x, pair))
-    yield Entry("paired cosine", float(np.mean(np.vecdot(u, v))), -1, 1, 1, "mean over pairs")
-    gap = np.linalg.norm(u.mean(axis=0, dtype=np.float64) - v.mean(axis=0, dtype=np.float64))
-    yield Entry("centroid gap", float(gap), 0, 2, -1, "between mean unit rows, the modality gap")
+    u, v = (unit(rows[both]) for rows in (space.cloud.X, pair))
+    yield _measured(Cloud(u), "paired_cosine", "paired cosine", "mean over pairs", v)
+    yield _measured(Cloud(u), "modality_gap", "centroid gap", "between mean unit rows, the modality gap", v)
     for name, values in (("x to pair", conformity(u, v)), ("pair to x", conformity(v, u))):
         low, median, high = np.quantile(values, [0.05, 0.5, 0.95])
         yield Entry(f"conformity, {name}", median, low, high, hint="median; 5 to 95 %")
     rows = np.arange(both.size)
     rows = rows if rows.size <= MAX_PAIR_ROWS else sampled(rows, MAX_RECALL_SAMPLE)
-    forth, back = recall_at_1(u[rows], v[rows])
     hint = f"nearest is the partner, among {rows.size:,}" + (" sampled" if rows.size < both.size else "")
-    yield Entry("recall@1, x to pair", forth, 0, 1, 1, hint)
-    yield Entry("recall@1, pair to x", back, 0, 1, 1, "the reverse")
+    yield _measured(Cloud(u[rows]), "recall_at_k", "recall@1, x to pair", hint, v[rows])
+    yield _measured(Cloud(v[rows]), "recall_at_k", "recall@1, pair to x", "the reverse", u[rows])
 
 
-def _measured(space: Space, measure: str, name: str, hint: str) -> Entry:
-    """Return an entry whose value, bounds and direction are those of a measure of the table."""
+def _measured(cloud: Cloud, measure: str, name: str, hint: str, *others: np.ndarray) -> Entry:
+    """Return an entry whose value, bounds and direction are those of a measure."""
     row = MEASURES[measure]
-    return Entry(name, to_float(row(space.cloud)), *row.bounds(*space.x.shape), row.direction, hint)
+    return Entry(name, row(cloud, *others), *row.range(*cloud.X.shape), row.direction, hint)
 
 
 def _percent(share: float) -> str:

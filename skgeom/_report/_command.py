@@ -19,7 +19,7 @@ from skgeom._report._figure import draw
 from skgeom._report._files import embedded_space, read_space
 from skgeom._report._grid import MIN_FOLD, Row, Split, evaluate, split
 from skgeom._report._space import N_FOLDS, Space
-from skgeom._report._text import Progress, card_text, grid_text, write_table
+from skgeom._report._text import ProgressLine, card_text, grid_text, write_table
 from skgeom._report._verdict import verdict
 
 _REFUSED = (OSError, ValueError, TypeError, ImportError, MemoryError)
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except MemoryError as error:
-        return _refuse(Progress(sys.stderr), error)
+        return _refuse(ProgressLine(sys.stderr), error)
     except KeyboardInterrupt:
         print("\nskgeom report: interrupted", file=sys.stderr)
         return 130
@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _report(options: argparse.Namespace) -> int:
     start = time.perf_counter()
-    progress = Progress(sys.stderr)
+    progress = ProgressLine(sys.stderr)
     try:
         progress.say("reading")
         space = _space(options)
@@ -128,7 +128,7 @@ def _space(options: argparse.Namespace) -> Space:
     return embedded_space()
 
 
-def _print_report(space: Space, progress: Progress) -> tuple[Split | None, list[Row]]:
+def _print_report(space: Space, progress: ProgressLine) -> tuple[Split | None, list[Row]]:
     """Print the card as soon as the row "as is" of the grid is there, then the grid."""
     progress.say("measuring")
     folds = split(space)
@@ -146,7 +146,7 @@ def _print_report(space: Space, progress: Progress) -> tuple[Split | None, list[
     return folds, rows
 
 
-def _print_card(space: Space, as_is: Row | None, progress: Progress) -> None:
+def _print_card(space: Space, as_is: Row | None, progress: ProgressLine) -> None:
     probe = None if as_is is None or space.labels is None else (as_is.mean("accuracy"), as_is.deviation("accuracy"))
     text = card_text(space.title, space.notes, card(space, probe))
     progress.clear()
@@ -167,7 +167,7 @@ def _write(out: Path, space: Space, folds: Split | None, rows: list[Row]) -> str
     return f"{said}figure: {out / 'figure.png'}\n"
 
 
-def _refuse(progress: Progress, error: BaseException) -> int:
+def _refuse(progress: ProgressLine, error: BaseException) -> int:
     progress.clear()
     message = str(error) or "expected the rows to fit into memory several times, and they do not. Pass fewer of them."
     if isinstance(error, OSError) and error.strerror:

@@ -32,7 +32,7 @@ PENALTIES = (0.1, 1.0, 10.0, 100.0)
 
 _MAX_WORKERS = 8
 
-MEASURES = ("accuracy", "isoscore", "silhouette", "conformity")
+SCORES = ("accuracy", "isoscore", "silhouette", "conformity")
 
 
 class Scores(NamedTuple):
@@ -97,7 +97,7 @@ def split(space: Space) -> Split | None:
     if space.labels is not None:
         rows = rows[large_classes(space.labels[rows], space.equal_rows[rows])]
         codes = np.unique(space.labels[rows], return_inverse=True)[1]
-    x, groups = space.cloud.x[rows], space.equal_rows[rows]
+    x, groups = space.cloud.X[rows], space.equal_rows[rows]
     fold = _folds(groups, codes)
     if fold is None or space.rank == 0:
         return None

@@ -7,9 +7,11 @@ from functools import cached_property
 import numpy as np
 
 from skgeom._array import float64, peak, row_blocks
-from skgeom._core._registry import Cloud
-from skgeom._core.sums import _angular, _spectrum
-from skgeom._validation import check_cloud
+from skgeom._cloud import Cloud
+from skgeom._core._rows import norms
+from skgeom._core.sums import _spectrum
+from skgeom._validation import check_cloud, check_moments
+from skgeom.metrics import conformity
 
 N_FOLDS = 5
 SEED = 0
@@ -55,8 +57,9 @@ class Space:
     @cached_property
     def norms(self) -> np.ndarray:
         """The length of each row."""
-        norms = float64(self.cloud.unit_rows.norms)
-        return norms if self.cloud.x is self.x else norms * (peak(self.x) / (peak(self.cloud.x) or 1.0))
+        x = self.cloud.X
+        lengths = float64(norms(x))
+        return lengths if x is self.x else lengths * (peak(self.x) / (peak(x) or 1.0))
 
     @cached_property
     def directed(self) -> np.ndarray:
@@ -66,22 +69,22 @@ class Space:
     @cached_property
     def directed_cloud(self) -> Cloud:
         """The rows that have a direction."""
-        return self.cloud if self.directed.size == len(self.x) else Cloud(self.cloud.x[self.directed])
+        return self.cloud if self.directed.size == len(self.x) else Cloud(self.cloud.X[self.directed])
 
     @cached_property
     def conformity(self) -> np.ndarray:
         """Mean cosine of each row that has a direction to all others."""
-        return _angular.conformity(self.directed_cloud.unit_rows)
+        return conformity(self.directed_cloud)
 
     @cached_property
     def eigenvalues(self) -> np.ndarray:
         """Variances of the principal directions, in descending order."""
-        return _spectrum.covariance_eigenvalues(self.cloud.moments)
+        return _spectrum.covariance_eigenvalues(check_moments(self.cloud))
 
     @cached_property
     def rank(self) -> int:
         """Number of directions with more variance than rounding leaves."""
-        return len(_spectrum.above(self.eigenvalues, _spectrum.rank_tolerance(self.cloud.moments)))
+        return len(_spectrum.above(self.eigenvalues, _spectrum.rank_tolerance(check_moments(self.cloud))))
 
     @cached_property
     def equal_rows(self) -> np.ndarray:

@@ -12,7 +12,7 @@ from typing import TextIO
 import numpy as np
 
 from skgeom._report._card import Entry, Section
-from skgeom._report._grid import MEASURES, Row, Split
+from skgeom._report._grid import SCORES, Row, Split
 from skgeom._report._verdict import best, difference
 
 WIDTH = 100
@@ -32,7 +32,7 @@ _MEANINGS = {
 }
 
 
-class Progress:
+class ProgressLine:
     """What is being done, on one line that is rewritten where there is a terminal, else a line now and then."""
 
     _PLAIN_STEPS = 5
@@ -74,7 +74,7 @@ def card_text(title: str, notes: Iterable[str], sections: Iterable[Section]) -> 
 
 def grid_text(rows: list[Row], folds: Split, sentence: str) -> str:
     """Return the table of transforms and the conclusion."""
-    shown = [measure for measure in MEASURES if not np.isnan(rows[0].mean(measure))]
+    shown = [measure for measure in SCORES if not np.isnan(rows[0].mean(measure))]
     head = f"  {'transform':<{_NAME}}{'columns':>8}" + "".join(f"{_COLUMNS[measure]:>{_CELL}}" for measure in shown)
     winner = best(rows)
     lines = ["", _rule("Should I whiten?"), head]
@@ -87,12 +87,12 @@ def grid_text(rows: list[Row], folds: Split, sentence: str) -> str:
 
 def write_table(path: Path, rows: list[Row], folds: Split) -> None:
     """Write the grid as CSV: mean and standard deviation of each measure over folds, empty where it is not defined."""
-    head = [name for measure in MEASURES for name in (measure, f"{measure}_sd")]
+    head = [name for measure in SCORES for name in (measure, f"{measure}_sd")]
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["transform", "columns", *head, "accuracy_gain", "accuracy_gain_margin"])
         for row in rows:
-            values = [value for measure in MEASURES for value in (row.mean(measure), row.deviation(measure))]
+            values = [value for measure in SCORES for value in (row.mean(measure), row.deviation(measure))]
             gain = difference(row, rows[0], folds, len(rows) - 1) if folds.codes is not None else (np.nan, np.nan)
             cells = ["" if np.isnan(value) else f"{value:.6g}" for value in (*values, *gain)]
             writer.writerow([row.name, row.n_features, *cells])

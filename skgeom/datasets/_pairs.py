@@ -96,7 +96,7 @@ def make_double_ellipsoid(
     Examples
     --------
     >>> from skgeom.datasets import make_double_ellipsoid
-    >>> from skgeom.multimodal import modality_gap
+    >>> from skgeom.metrics import modality_gap
     >>> X, Y = make_double_ellipsoid(1000, random_state=0)
     >>> X.shape, round(modality_gap(X, Y), 2)
     ((1000, 512), 0.82)

@@ -1,4 +1,10 @@
-"""Measures of the geometry of embeddings, and scorers that put them into model selection."""
+"""Measures of the geometry of embeddings, and scorers that put them into model selection.
+
+Every measure is one function, which serves as metric and as loss. From rows of NumPy, lists and frames comes a float;
+from an array of another library a 0-d array of that library, on its device and in float64, through which exact first
+derivatives flow where they are asked for. By its name a measure is also an objective and a monitor of
+`skgeom.optim.EmbeddingOptimizer`, and a scorer (`get_scorer`).
+"""
 
 from skgeom.metrics._angles import (
     ConformityEstimate,
@@ -16,7 +22,11 @@ from skgeom.metrics._clusters import (
     silhouette_samples,
     silhouette_score,
 )
-from skgeom.metrics._contrast import alignment, clip_loss, paired_cosine
+from skgeom.metrics._contrast import (
+    alignment_loss,
+    clip_loss,
+    paired_cosine,
+)
 from skgeom.metrics._dispersion import (
     angle_quantiles,
     kernel_energy,
@@ -29,6 +39,13 @@ from skgeom.metrics._dispersion import (
     riesz_energy,
     spherical_variance,
     uniformity,
+)
+from skgeom.metrics._gap import (
+    conformity_divergence,
+    modality_gap,
+    modality_separability,
+    pair_distance_ratio,
+    relative_modality_gap,
 )
 from skgeom.metrics._isotropy import (
     collapse_bound,
@@ -48,7 +65,18 @@ from skgeom.metrics._neighbours import (
     RetrievalScore,
     hubness,
     k_nearest,
+    mean_reciprocal_rank,
+    recall_at_k,
     retrieval_score,
+)
+from skgeom.metrics._objectives import (
+    classifier_objective,
+    cosine_regularizer,
+    isotropy_objective,
+    retention,
+    silhouette_objective,
+    triplet_bound,
+    triplet_objective,
 )
 from skgeom.metrics._scorers import (
     EmbeddingScorer,
@@ -67,22 +95,32 @@ from skgeom.metrics._scorers import (
     recall_scorer,
     silhouette_scorer,
 )
+from skgeom.metrics._sliced import (
+    axis_sliced_dispersion,
+    lloyd,
+    sliced_dispersion,
+    spherical_sliced_wasserstein,
+)
 
 __all__ = [
     "ConformityEstimate",
     "EmbeddingScorer",
     "Neighbours",
     "RetrievalScore",
-    "alignment",
+    "alignment_loss",
     "angle_quantiles",
     "average_cosine",
     "average_cosine_scorer",
+    "axis_sliced_dispersion",
     "calinski_harabasz_score",
+    "classifier_objective",
     "clip_loss",
     "collapse_bound",
     "conformity",
+    "conformity_divergence",
     "conformity_estimate",
     "conformity_scorer",
+    "cosine_regularizer",
     "csls_scorer",
     "dunn_index",
     "effective_rank",
@@ -95,17 +133,23 @@ __all__ = [
     "isoscore_scorer",
     "isoscore_star",
     "isotropy_defect",
+    "isotropy_objective",
     "k_nearest",
     "kernel_energy",
     "koleo",
+    "lloyd",
     "make_embedding_scorer",
+    "mean_reciprocal_rank",
     "median_angle",
     "min_angle",
     "mma",
     "mmcs",
     "mmd_uniform",
+    "modality_gap",
+    "modality_separability",
     "neg_average_cosine_scorer",
     "neg_conformity_scorer",
+    "pair_distance_ratio",
     "paired_cosine",
     "paired_cosine_scorer",
     "participation_ratio",
@@ -115,15 +159,23 @@ __all__ = [
     "partition_isotropy_scorer",
     "partition_isotropy_second_order",
     "rankme",
+    "recall_at_k",
     "recall_scorer",
+    "relative_modality_gap",
+    "retention",
     "retrieval_score",
     "riesz_energy",
+    "silhouette_objective",
     "silhouette_samples",
     "silhouette_score",
     "silhouette_scorer",
+    "sliced_dispersion",
     "spectrum_slope",
+    "spherical_sliced_wasserstein",
     "spherical_variance",
     "stable_rank",
+    "triplet_bound",
+    "triplet_objective",
     "uniformity",
     "variance_explained",
 ]

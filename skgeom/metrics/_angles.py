@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from skgeom._array import asarray_like, namespace, to_float
+from skgeom._cloud import as_cloud, once_per_cloud
 from skgeom._core import _rows
 from skgeom._core.sums import _angular
 from skgeom._core.sums._moments import AnyMoments, moments
@@ -20,6 +21,7 @@ from skgeom._validation import (
     check_moments,
     check_same_kind,
 )
+from skgeom.metrics._measure import DIRECTIONS, measure
 
 
 class ConformityEstimate(NamedTuple):
@@ -38,7 +40,14 @@ class ConformityEstimate(NamedTuple):
     intercept: float
 
 
-def average_cosine(X: Any) -> float:
+@measure(
+    direction=-1,
+    bounds=("-1 / (n - 1)", "1"),
+    invariances=DIRECTIONS,
+    cost="O(n d)",
+    source="Ethayarajh 2019, arXiv:1909.00512",
+)
+def average_cosine(X: Any) -> Array:
     r"""Mean cosine over all pairs of different rows, exactly, without the pairs.
 
     With :math:`u_i = x_i / \lVert x_i \rVert`,
@@ -53,7 +62,7 @@ def average_cosine(X: Any) -> float:
 
     Returns
     -------
-    float
+    float or 0-d array
         In [-1/(n - 1), 1]; 0 for directions spread evenly, 1 if all rows point one way.
 
     Raises
@@ -76,9 +85,17 @@ def average_cosine(X: Any) -> float:
     >>> round(average_cosine(np.eye(3)), 6), round(average_cosine(np.eye(3) + 1), 6)
     (0.0, 0.833333)
     """
-    return to_float(_angular.average_cosine(check_directed(X)))
+    return _angular.average_cosine(check_directed(X))
 
 
+@measure(
+    direction=0,
+    bounds=("-1", "1"),
+    invariances=DIRECTIONS,
+    cost="O(n d)",
+    source="Levi & Gilboa 2025, arXiv:2411.14517",
+    per_row=True,
+)
 def conformity(X: Any, reference: Any = None) -> Array:
     r"""Conformity of each row: its mean cosine to all others, exactly, in O(n d).
 
@@ -186,14 +203,21 @@ def conformity_estimate(X: Any) -> ConformityEstimate:
     return ConformityEstimate(_angular.mean_cosines(rows, direction), n * r / (n - 1), -1 / (n - 1))
 
 
+@measure(
+    direction=+1,
+    bounds=("exp(-2) if normalize else 0", "1"),
+    invariances=DIRECTIONS,
+    cost="O(n d min(n, d))",
+    source="Mu & Viswanath 2018, arXiv:1702.01417",
+)
 def partition_isotropy(
     X: Any,
     *,
     directions: Any = "eigen",
     signs: str = "both",
-    normalize: bool = False,
+    normalize: bool = True,
     random_state: Any = None,
-) -> float:
+) -> Array:
     r"""I1, the isotropy of the partition function: its least over its largest value.
 
     .. math:: I_1 = \frac{\min_v Z(v)}{\max_v Z(v)}, \qquad Z(v) = \sum_i \exp\langle v, x_i \rangle,
@@ -209,15 +233,16 @@ def partition_isotropy(
     signs : {"both", "mean"}, default="both"
         An eigenvector has no sign, but Z does. "both" takes v and -v, the only choice that depends on the space alone;
         "mean" takes the one that points along the mean of the rows. Your own directions are taken as they are.
-    normalize : bool, default=False
-        Divide the rows by their norms first. Z depends on the scale of the rows: only unit rows compare between spaces.
+    normalize : bool, default=True
+        Divide the rows by their norms first, as the source does. Z depends on the scale of the rows: only unit rows
+        compare between spaces. Raw rows of norm 6 make Z vanish beside its largest value, and I1 with it.
     random_state : int, RandomState or None, default=None
         Seed of the random basis, drawn on the host and thus the same for every array library.
 
     Returns
     -------
-    float
-        In [0, 1], best = 1; at least e⁻² = 0.1353 for unit rows. It underflows to 0 where log I1 < -745.
+    float or 0-d array
+        In [e⁻², 1], best = 1, with e⁻² = 0.1353; of raw rows in [0, 1], where it underflows to 0 for log I1 < -745.
 
     Raises
     ------
@@ -252,21 +277,28 @@ def partition_isotropy(
     >>> import numpy as np
     >>> from skgeom.metrics import partition_isotropy
     >>> X = np.random.default_rng(0).normal(size=(2000, 64))
-    >>> round(partition_isotropy(X, normalize=True), 2), round(partition_isotropy(X + 1, normalize=True), 2)
+    >>> round(partition_isotropy(X), 2), round(partition_isotropy(X + 1), 2)
     (0.98, 0.24)
     """
     log_z = _log_partition(X, directions, signs, normalize, random_state)
-    return to_float(_angular.partition_isotropy(log_z))
+    return _angular.partition_isotropy(log_z)
 
 
+@measure(
+    direction=-1,
+    bounds=("0", "sinh(1) if normalize else inf"),
+    invariances=DIRECTIONS,
+    cost="O(n d min(n, d))",
+    source="Wang et al. 2020, ICLR",
+)
 def partition_dispersion(
     X: Any,
     *,
     directions: Any = "eigen",
     signs: str = "both",
-    normalize: bool = False,
+    normalize: bool = True,
     random_state: Any = None,
-) -> float:
+) -> Array:
     r"""I2, the relative spread of the partition function over directions.
 
     .. math:: I_2 = \frac{1}{\bar Z} \sqrt{\frac{1}{|V|} \sum_{v \in V} (Z(v) - \bar Z)^2}.
@@ -281,15 +313,15 @@ def partition_dispersion(
         As in `partition_isotropy`.
     signs : {"both", "mean"}, default="both"
         As in `partition_isotropy`.
-    normalize : bool, default=False
-        Divide the rows by their norms first.
+    normalize : bool, default=True
+        Divide the rows by their norms first, as the source does.
     random_state : int, RandomState or None, default=None
         Seed of the random basis.
 
     Returns
     -------
-    float
-        At least 0, best = 0; at most sinh 1 = 1.1752 for unit rows.
+    float or 0-d array
+        In [0, sinh 1], best = 0, with sinh 1 = 1.1752; of raw rows without bound.
 
     Raises
     ------
@@ -310,14 +342,21 @@ def partition_dispersion(
     >>> import numpy as np
     >>> from skgeom.metrics import partition_dispersion
     >>> X = np.random.default_rng(0).normal(size=(2000, 64))
-    >>> round(partition_dispersion(X, normalize=True), 3), round(partition_dispersion(X + 1, normalize=True), 3)
+    >>> round(partition_dispersion(X), 3), round(partition_dispersion(X + 1), 3)
     (0.003, 0.1)
     """
     log_z = _log_partition(X, directions, signs, normalize, random_state)
-    return to_float(_angular.partition_dispersion(log_z))
+    return _angular.partition_dispersion(log_z)
 
 
-def partition_isotropy_first_order(X: Any) -> float:
+@measure(
+    direction=+1,
+    bounds=("-1", "1"),
+    invariances=("rotation",),
+    cost="O(n d)",
+    source="Mu & Viswanath 2018, arXiv:1702.01417",
+)
+def partition_isotropy_first_order(X: Any) -> Array:
     r"""First-order form of I1.
 
     .. math:: \frac{n - \lVert \sum_i x_i \rVert}{n + \lVert \sum_i x_i \rVert}.
@@ -329,7 +368,7 @@ def partition_isotropy_first_order(X: Any) -> float:
 
     Returns
     -------
-    float
+    float or 0-d array
         At most 1, best = 1 (a mean of zero); in [0, 1] for unit rows; negative where the mean is longer than 1.
 
     Raises
@@ -352,10 +391,17 @@ def partition_isotropy_first_order(X: Any) -> float:
     >>> round(partition_isotropy_first_order(np.array([[1.0, 0.0], [0.0, 1.0]])), 4)
     0.1716
     """
-    return to_float(_angular.first_order(_bounded_moments(X)))
+    return _angular.first_order(_bounded_moments(X))
 
 
-def partition_isotropy_second_order(X: Any) -> float:
+@measure(
+    direction=+1,
+    bounds=("-1", "1"),
+    invariances=("rotation",),
+    cost="O(n d min(n, d))",
+    source="Mu & Viswanath 2018, arXiv:1702.01417",
+)
+def partition_isotropy_second_order(X: Any) -> Array:
     r"""Second-order form of I1.
 
     .. math:: \frac{n - \lVert \sum_i x_i \rVert + \frac12 \sigma_{\min}^2}
@@ -370,7 +416,7 @@ def partition_isotropy_second_order(X: Any) -> float:
 
     Returns
     -------
-    float
+    float or 0-d array
         At most 1, best = 1; in [0, 1] for unit rows.
 
     Raises
@@ -393,9 +439,10 @@ def partition_isotropy_second_order(X: Any) -> float:
     >>> round(partition_isotropy_second_order(np.array([[1.0, 0.0], [0.0, 1.0]])), 4)
     0.2774
     """
-    return to_float(_angular.second_order(_bounded_moments(X)))
+    return _angular.second_order(_bounded_moments(X))
 
 
+@once_per_cloud
 def _bounded_moments(X: Any) -> AnyMoments:
     if isinstance(X, Iterator):
         return check_moments(X, scale_free=False)
@@ -406,16 +453,29 @@ def _log_partition(X: Any, directions: Any, signs: str, normalize: bool, random_
     check_choice(signs, ("both", "mean"), "signs")
     if isinstance(directions, str):
         check_choice(directions, ("eigen", "random"), "directions")
-    x = _rows.unit(check_directed(X).x) if normalize else _rows.bounded(check_cloud(X))
+    X = as_cloud(X)
+    x = _scaled(X, normalize)
     if not isinstance(directions, str):
         v = check_cloud(directions, name="directions", min_samples=1)
         check_same_kind(x, v, ("X", "directions"))
         return _angular.log_partition(x, v, both_signs=False)
     if directions == "eigen":
-        return _angular.eigen_log_partition(x, moments(x), both_signs=signs == "both")
+        return _eigen_log_partition(X, normalize, signs)
     v = asarray_like(_random_basis(x.shape[1], random_state), x)
     mean = namespace(x).mean(x, axis=0)
     return _angular.log_partition(x, v if signs == "both" else _angular.toward(v, mean), both_signs=signs == "both")
+
+
+@once_per_cloud
+def _eigen_log_partition(X: Any, normalize: bool, signs: str) -> Array:
+    x = _scaled(X, normalize)
+    return _angular.eigen_log_partition(x, moments(x), both_signs=signs == "both")
+
+
+@once_per_cloud
+def _scaled(X: Any, normalize: bool) -> Array:
+    """Return unit rows, or the rows as they are up to lengths that exponentials cannot bear."""
+    return _rows.unit(check_directed(X).x) if normalize else _rows.bounded(check_cloud(X))
 
 
 def _random_basis(d: int, random_state: Any) -> np.ndarray:

@@ -6,12 +6,15 @@ from typing import Any
 
 from sklearn import get_config
 
-from skgeom._array import namespace, to_float
+from skgeom._array import namespace
+from skgeom._cloud import once_per_cloud
 from skgeom._core import _rows
 from skgeom._core.pairs import _silhouettes
 from skgeom._core.sums import _clusters
+from skgeom._core.sums._clusters import ClassMoments
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_cloud, check_directed, check_labels
+from skgeom.metrics._measure import RIGID, measure
 
 
 def silhouette_samples(X: Any, labels: Any, *, metric: str = "euclidean") -> Array:
@@ -78,7 +81,15 @@ def silhouette_samples(X: Any, labels: Any, *, metric: str = "euclidean") -> Arr
     return _silhouettes.silhouette_samples(x, labelled, memory=get_config()["working_memory"] * 2.0**20)
 
 
-def silhouette_score(X: Any, labels: Any, *, metric: str = "euclidean") -> float:
+@measure(
+    direction=+1,
+    bounds=("-1", "1"),
+    invariances=RIGID,
+    cost="O(n² d)",
+    source="Rousseeuw 1987, doi:10.1016/0377-0427(87)90125-7",
+    needs="labels",
+)
+def silhouette_score(X: Any, labels: Any, *, metric: str = "euclidean") -> Array:
     r"""Mean silhouette over all rows: see `silhouette_samples`.
 
     Parameters
@@ -92,7 +103,7 @@ def silhouette_score(X: Any, labels: Any, *, metric: str = "euclidean") -> float
 
     Returns
     -------
-    float
+    float or 0-d array
         In [-1, 1], best = 1.
 
     Raises
@@ -117,10 +128,18 @@ def silhouette_score(X: Any, labels: Any, *, metric: str = "euclidean") -> float
     (0.856, 0.977)
     """
     samples = silhouette_samples(X, labels, metric=metric)
-    return to_float(namespace(samples).mean(samples))
+    return namespace(samples).mean(samples)
 
 
-def calinski_harabasz_score(X: Any, labels: Any) -> float:
+@measure(
+    direction=+1,
+    bounds=("0", "inf"),
+    invariances=RIGID,
+    cost="O(n d)",
+    source="Caliński & Harabasz 1974, doi:10.1080/03610927408827101",
+    needs="labels",
+)
+def calinski_harabasz_score(X: Any, labels: Any) -> Array:
     r"""Caliński-Harabasz index: variance between class means over variance within classes.
 
     .. math:: \frac{\sum_c n_c \lVert \mu_c - \mu \rVert^2 / (k - 1)}
@@ -135,7 +154,7 @@ def calinski_harabasz_score(X: Any, labels: Any) -> float:
 
     Returns
     -------
-    float
+    float or 0-d array
         At least 0, larger = better separated; 1 if no class has any spread (as in scikit-learn).
 
     Raises
@@ -158,12 +177,19 @@ def calinski_harabasz_score(X: Any, labels: Any) -> float:
     >>> calinski_harabasz_score(np.array([[0.0], [2.0], [10.0], [12.0]]), [0, 0, 1, 1])
     50.0
     """
-    x = check_cloud(X, scale_free=True)
-    labelled = check_labels(labels, x.shape[0])
-    return to_float(_clusters.calinski_harabasz(_clusters.class_moments(x, labelled)))
+    return _clusters.calinski_harabasz(_class_moments(X, labels))
 
 
-def dunn_index(X: Any, labels: Any) -> float:
+@measure(
+    direction=+1,
+    bounds=("0", "inf"),
+    invariances=RIGID,
+    cost="O(n² d)",
+    source="Dunn 1974, doi:10.1080/01969727408546059",
+    needs="labels",
+    infinite="every class is one point",
+)
+def dunn_index(X: Any, labels: Any) -> Array:
     r"""Dunn index: smallest distance between classes over largest diameter of a class.
 
     .. math:: \frac{\min_{c \ne c'} \min_{i \in c, j \in c'} \lVert x_i - x_j \rVert}
@@ -178,7 +204,7 @@ def dunn_index(X: Any, labels: Any) -> float:
 
     Returns
     -------
-    float
+    float or 0-d array
         At least 0, larger = better separated; inf if every class is one point.
 
     Raises
@@ -203,4 +229,11 @@ def dunn_index(X: Any, labels: Any) -> float:
     4.0
     """
     x = check_cloud(X, scale_free=True)
-    return to_float(_silhouettes.dunn_index(x, check_labels(labels, x.shape[0])))
+    return _silhouettes.dunn_index(x, check_labels(labels, x.shape[0]))
+
+
+@once_per_cloud
+def _class_moments(X: Any, labels: Any) -> ClassMoments:
+    """Return size, mean and scatter of each class."""
+    x = check_cloud(X, scale_free=True)
+    return _clusters.class_moments(x, check_labels(labels, x.shape[0]))

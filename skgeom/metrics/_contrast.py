@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from skgeom._array import to_float
+from skgeom._array import namespace
 from skgeom._core import _two_clouds
 from skgeom._core.pairs import _energies
+from skgeom._typing import Array
 from skgeom._validation import check_directed_pairs, check_positive, check_real
+from skgeom.metrics._measure import DIRECTIONS, measure
 
 
-def alignment(X: Any, Y: Any, *, alpha: float = 2.0) -> float:
+@measure(
+    direction=-1,
+    bounds=("0", "2 ** alpha"),
+    invariances=DIRECTIONS,
+    cost="O(n d)",
+    source="Wang & Isola 2020, arXiv:2005.10242",
+    needs="pairs",
+)
+def alignment_loss(X: Any, Y: Any, *, alpha: float = 2.0) -> Array:
     r"""Alignment: mean distance between the directions of rows that belong together.
 
     .. math:: \frac1n \sum_i \lVert u_i - v_i \rVert^\alpha, \qquad u = x / \lVert x \rVert, \; v = y / \lVert y \rVert.
@@ -24,7 +34,7 @@ def alignment(X: Any, Y: Any, *, alpha: float = 2.0) -> float:
 
     Returns
     -------
-    float
+    float or 0-d array
         In [0, 2^α], best = 0.
 
     Raises
@@ -38,7 +48,7 @@ def alignment(X: Any, Y: Any, *, alpha: float = 2.0) -> float:
 
     Notes
     -----
-    Invariant to a rotation of both and to the length of each row. O(n d) time.
+    Invariant to a rotation of both and to the length of each row. O(n d) time. The gradient of a pair in contact is 0.
 
     References
     ----------
@@ -47,14 +57,22 @@ def alignment(X: Any, Y: Any, *, alpha: float = 2.0) -> float:
     Examples
     --------
     >>> import numpy as np
-    >>> from skgeom.metrics import alignment
-    >>> alignment(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[2.0, 0.0], [1.0, 0.0]]))
+    >>> from skgeom.metrics import alignment_loss
+    >>> alignment_loss(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[2.0, 0.0], [1.0, 0.0]]))
     1.0
     """
-    return to_float(_two_clouds.alignment(*check_directed_pairs(X, Y), check_real(alpha, "alpha", low=0)))
+    return _two_clouds.alignment(*check_directed_pairs(X, Y), check_real(alpha, "alpha", low=0))
 
 
-def paired_cosine(X: Any, Y: Any) -> float:
+@measure(
+    direction=+1,
+    bounds=("-1", "1"),
+    invariances=DIRECTIONS,
+    cost="O(n d)",
+    source="Wang & Isola 2020, arXiv:2005.10242",
+    needs="pairs",
+)
+def paired_cosine(X: Any, Y: Any) -> Array:
     r"""Mean cosine between rows that belong together.
 
     .. math:: \frac1n \sum_i \cos(x_i, y_i).
@@ -66,7 +84,7 @@ def paired_cosine(X: Any, Y: Any) -> float:
 
     Returns
     -------
-    float
+    float or 0-d array
         In [-1, 1], best = 1.
 
     Raises
@@ -80,7 +98,7 @@ def paired_cosine(X: Any, Y: Any) -> float:
 
     Notes
     -----
-    Invariant to a rotation of both and to the length of each row. O(n d) time. It is 1 - `alignment` / 2.
+    Invariant to a rotation of both and to the length of each row. O(n d) time. It is 1 - `alignment_loss` / 2.
 
     Examples
     --------
@@ -89,10 +107,18 @@ def paired_cosine(X: Any, Y: Any) -> float:
     >>> paired_cosine(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[2.0, 0.0], [1.0, 0.0]]))
     0.5
     """
-    return 1 - to_float(_two_clouds.alignment(*check_directed_pairs(X, Y), 2.0)) / 2
+    return 1 - _two_clouds.alignment(*check_directed_pairs(X, Y), 2.0) / 2
 
 
-def clip_loss(X: Any, Y: Any, *, temperature: float = 0.01) -> float:
+@measure(
+    direction=-1,
+    bounds=("0", "log(n) + 2 / temperature"),
+    invariances=DIRECTIONS,
+    cost="O(n² d)",
+    source="Radford et al. 2021, arXiv:2103.00020",
+    needs="pairs",
+)
+def clip_loss(X: Any, Y: Any, *, temperature: float = 0.01) -> Array:
     r"""Symmetric contrastive loss of CLIP (NT-Xent, InfoNCE in both directions).
 
     .. math:: -\frac{1}{2n} \sum_i \log \frac{e^{c_{ii}/\tau}}{\sum_j e^{c_{ij}/\tau}}
@@ -105,11 +131,11 @@ def clip_loss(X: Any, Y: Any, *, temperature: float = 0.01) -> float:
     X, Y : arrays of shape (n_samples, n_features)
         Two clouds; row i of one belongs to row i of the other.
     temperature : float, default=0.01
-        τ, positive; .01 is where CLIP's own ends.
+        τ, positive; .01 is where CLIP's own ends, .07 where it starts.
 
     Returns
     -------
-    float
+    float or 0-d array
         At least 0, best = 0; log n if all cosines are equal.
 
     Raises
@@ -121,7 +147,8 @@ def clip_loss(X: Any, Y: Any, *, temperature: float = 0.01) -> float:
     Notes
     -----
     Invariant to a rotation of both and to the length of each row. O(n² d) time in tiles and logarithms, memory of
-    a few copies of X. The value depends on n: compare batches of one size.
+    a few copies of X. The value depends on n: compare batches of one size. Negatives are the rows of the other cloud
+    only; SimCLR adds those of the same one.
 
     References
     ----------
@@ -135,6 +162,8 @@ def clip_loss(X: Any, Y: Any, *, temperature: float = 0.01) -> float:
     >>> round(clip_loss(X, X + 1, temperature=0.1), 3), round(clip_loss(X, X[::-1], temperature=0.1), 3)
     (0.82, 10.443)
     """
-    x, y = check_directed_pairs(X, Y)
     tau = check_positive(temperature, "temperature")
-    return to_float(_energies.nt_xent(x.unit() / tau, y.unit()))
+    x, y = (side.unit() for side in check_directed_pairs(X, Y))
+    xp = namespace(x)
+    x, y = (xp.astype(side, xp.result_type(x, y), copy=False) for side in (x, y))
+    return _energies.nt_xent(x / tau, y)

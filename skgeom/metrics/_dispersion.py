@@ -6,15 +6,26 @@ from typing import Any
 
 import numpy as np
 
-from skgeom._array import to_float
+from skgeom._array import asarray_like, namespace
+from skgeom._cloud import once_per_cloud
 from skgeom._core.pairs import _energies, _quantiles
+from skgeom._core.pairs._energies import Nearest
 from skgeom._core.sums import _angular
+from skgeom._typing import Array
 from skgeom._validation import check_choice, check_directed, check_fractions, check_real
+from skgeom.metrics._measure import DIRECTIONS, as_it_came, measure
 
 _DISTANCES = ("chordal", "geodesic")
 
 
-def min_angle(X: Any) -> float:
+@measure(
+    direction=+1,
+    bounds=("0", "pi"),
+    invariances=DIRECTIONS,
+    cost="O(n² d)",
+    source="Rankin 1955, doi:10.1017/S2040618500033219",
+)
+def min_angle(X: Any) -> Array:
     r"""Minimum angle between two rows.
 
     .. math:: \min_{i < j} \theta_{ij}, \qquad
@@ -28,7 +39,7 @@ def min_angle(X: Any) -> float:
 
     Returns
     -------
-    float
+    float or 0-d array
         In radians, in [0, π], larger = better separated; 0 if two rows have one direction.
 
     Raises
@@ -59,10 +70,18 @@ def min_angle(X: Any) -> float:
     >>> round(min_angle(np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])), 4)
     1.5708
     """
-    return to_float(_energies.min_angle(_energies.nearest_in_angle(check_directed(X))))
+    return _energies.min_angle(_nearest(X))
 
 
-def median_angle(X: Any) -> float:
+@measure(
+    direction=0,
+    bounds=("0", "pi"),
+    invariances=DIRECTIONS,
+    cost="O(n² d)",
+    source="Tokarchuk et al. 2025, arXiv:2502.08231",
+    differentiable=False,
+)
+def median_angle(X: Any) -> Array:
     """Median angle between two rows: the half quantile of `angle_quantiles`.
 
     Parameters
@@ -72,7 +91,7 @@ def median_angle(X: Any) -> float:
 
     Returns
     -------
-    float
+    float or 0-d array
         In radians, in [0, π]; near π/2 for a space of many dimensions without a common direction.
 
     Raises
@@ -95,7 +114,7 @@ def median_angle(X: Any) -> float:
     >>> round(median_angle(np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])), 4)
     1.5708
     """
-    return float(angle_quantiles(X, 0.5))
+    return angle_quantiles(X, 0.5)
 
 
 def angle_quantiles(X: Any, q: Any) -> Any:
@@ -110,8 +129,8 @@ def angle_quantiles(X: Any, q: Any) -> Any:
 
     Returns
     -------
-    float, or ndarray of shape (len(q),)
-        In radians, in [0, π].
+    float or array of shape (len(q),)
+        In radians, in [0, π]; an array, 0-d for one q, in the library of X if that is not NumPy.
 
     Raises
     ------
@@ -133,11 +152,19 @@ def angle_quantiles(X: Any, q: Any) -> Any:
     array([ 73.2,  90. , 106.8])
     """
     quantiles = check_fractions(q, "q")
-    values = _quantiles.angle_quantiles(check_directed(X), np.atleast_1d(quantiles))
-    return values if quantiles.ndim else float(values[0])
+    x = check_directed(X)
+    values = asarray_like(_quantiles.angle_quantiles(x, np.atleast_1d(quantiles)), x.x, dtype=namespace(x.x).float64)
+    return values if quantiles.ndim else as_it_came(values[0])
 
 
-def spherical_variance(X: Any) -> float:
+@measure(
+    direction=+1,
+    bounds=("0", "1"),
+    invariances=DIRECTIONS,
+    cost="O(n d)",
+    source="Mardia & Jupp 1999, doi:10.1002/9780470316979",
+)
+def spherical_variance(X: Any) -> Array:
     r"""Spherical variance: how much the directions cancel.
 
     .. math:: 1 - \Bigl\lVert \frac1n \sum_i u_i \Bigr\rVert, \qquad u = x / \lVert x \rVert.
@@ -149,7 +176,7 @@ def spherical_variance(X: Any) -> float:
 
     Returns
     -------
-    float
+    float or 0-d array
         In [0, 1]; 0 = all rows have one direction, 1 = the unit rows sum to zero, as spread rows do (and opposite pairs
         of rows too, however close together).
 
@@ -173,10 +200,17 @@ def spherical_variance(X: Any) -> float:
     >>> round(spherical_variance(np.array([[1.0, 0.0], [0.0, 1.0]])), 4)
     0.2929
     """
-    return to_float(_angular.spherical_variance(check_directed(X)))
+    return _angular.spherical_variance(check_directed(X))
 
 
-def uniformity(X: Any, *, t: float = 2.0) -> float:
+@measure(
+    direction=-1,
+    bounds=("-4 * t", "0"),
+    invariances=DIRECTIONS,
+    cost="O(n² d)",
+    source="Wang & Isola 2020, arXiv:2005.10242",
+)
+def uniformity(X: Any, *, t: float = 2.0) -> Array:
     r"""Uniformity: logarithm of the mean Gaussian potential between directions.
 
     .. math:: \log \frac{2}{n(n-1)} \sum_{i < j} e^{-t \lVert u_i - u_j \rVert^2}, \qquad u = x / \lVert x \rVert.
@@ -190,7 +224,7 @@ def uniformity(X: Any, *, t: float = 2.0) -> float:
 
     Returns
     -------
-    float
+    float or 0-d array
         In [-4t, 0], less = more uniform; 0 if all rows have one direction. The uniform distribution on a sphere of many
         dimensions has about -2t.
 
@@ -207,7 +241,8 @@ def uniformity(X: Any, *, t: float = 2.0) -> float:
     Notes
     -----
     Invariant to rotation and to the length of each row. O(n² d) time in tiles, memory of a few copies of X; computed in
-    logarithms where t is so large that the potentials vanish.
+    logarithms where t is so large that the potentials vanish. As a loss, the repulsion of a pair fades in proportion to
+    its distance.
 
     References
     ----------
@@ -221,10 +256,22 @@ def uniformity(X: Any, *, t: float = 2.0) -> float:
     >>> round(uniformity(X), 2), round(uniformity(X + 1), 2)
     (-3.87, -1.93)
     """
-    return to_float(_energies.uniformity(check_directed(X), check_real(t, "t", low=0)))
+    return _energies.uniformity(check_directed(X), check_real(t, "t", low=0))
 
 
-def kernel_energy(X: Any, *, kernel: str = "gaussian", gamma: float = 1.0, distance: str = "chordal") -> float:
+@measure(
+    direction=-1,
+    bounds=("0", "1"),
+    invariances=DIRECTIONS,
+    cost="O(n² d)",
+    source="Tokarchuk et al. 2025, arXiv:2502.08231",
+    variants={
+        "geodesic_gaussian_energy": {"distance": "geodesic"},
+        "geodesic_laplace_energy": {"kernel": "laplace", "distance": "geodesic"},
+        "laplace_energy": {"kernel": "laplace"},
+    },
+)
+def kernel_energy(X: Any, *, kernel: str = "gaussian", gamma: float = 1.0, distance: str = "chordal") -> Array:
     r"""Mean kernel between different directions.
 
     .. math:: \frac{2}{n(n-1)} \sum_{i < j} k(\delta_{ij}), \qquad
@@ -245,7 +292,7 @@ def kernel_energy(X: Any, *, kernel: str = "gaussian", gamma: float = 1.0, dista
 
     Returns
     -------
-    float
+    float or 0-d array
         In [0, 1], less = more dispersed; 1 if all rows have one direction.
 
     Raises
@@ -255,7 +302,12 @@ def kernel_energy(X: Any, *, kernel: str = "gaussian", gamma: float = 1.0, dista
 
     Notes
     -----
-    Invariant to rotation and to the length of each row. O(n² d) time in tiles, memory of a few copies of X.
+    Invariant to rotation and to the length of each row. O(n² d) time in tiles, memory of a few copies of X. As a loss,
+    the repulsion of the Gaussian kernel fades in proportion to the distance of a pair; that of the Laplace kernel tends
+    to γ, and is 0 at contact only.
+
+    By name it is "kernel_energy", and with the other options "laplace_energy", "geodesic_gaussian_energy" and
+    "geodesic_laplace_energy".
 
     The reference code of [1]_ has the chord as 2 - cos θ, which never vanishes, so that its repulsion does where rows
     touch; and its Gaussian kernel exp(γ cos θ) has half the γ of this one.
@@ -275,10 +327,19 @@ def kernel_energy(X: Any, *, kernel: str = "gaussian", gamma: float = 1.0, dista
     check_choice(kernel, ("gaussian", "laplace"), "kernel")
     check_choice(distance, _DISTANCES, "distance")
     rows, gamma = check_directed(X), check_real(gamma, "gamma", low=0)
-    return to_float(_energies.mean_energy(rows, _energies.KERNELS[kernel, distance](gamma)))
+    return _energies.mean_energy(rows, _energies.KERNELS[kernel, distance](gamma))
 
 
-def riesz_energy(X: Any, *, s: float = 1.0, distance: str = "chordal") -> float:
+@measure(
+    direction=-1,
+    bounds=("(pi if distance == 'geodesic' else 2) ** -s if s > 0 else -inf", "inf"),
+    invariances=DIRECTIONS,
+    cost="O(n² d)",
+    source="Liu et al. 2018, arXiv:1805.09298",
+    infinite="two rows have one direction",
+    variants={"mhe": {"distance": "geodesic"}},
+)
+def riesz_energy(X: Any, *, s: float = 1.0, distance: str = "chordal") -> Array:
     r"""Mean Riesz energy between different directions.
 
     .. math:: \frac{2}{n(n-1)} \sum_{i < j} \delta_{ij}^{-s}, \quad
@@ -297,7 +358,7 @@ def riesz_energy(X: Any, *, s: float = 1.0, distance: str = "chordal") -> float:
 
     Returns
     -------
-    float
+    float or 0-d array
         At least 2^(-s) or π^(-s) for s > 0, less = more dispersed; inf if two rows have one direction (s ≥ 0).
 
     Raises
@@ -307,11 +368,15 @@ def riesz_energy(X: Any, *, s: float = 1.0, distance: str = "chordal") -> float:
 
     Notes
     -----
-    Invariant to rotation and to the length of each row. O(n² d) time in tiles, memory of a few copies of X.
+    Invariant to rotation and to the length of each row. O(n² d) time in tiles, memory of a few copies of X. As a loss,
+    the repulsion grows as δ^(-s-1) towards contact; rows of one direction have none, and the gradient stays finite. By
+    name it is "riesz_energy", and with angles "mhe". It is a mean over pairs: the reference code of [1]_ takes twice
+    the mean, or the sum.
 
     References
     ----------
-    Liu et al. 2018, Learning towards minimum hyperspherical energy, arXiv:1805.09298.
+    .. [1] Tokarchuk et al. 2025, Keep your distance, arXiv:2502.08231.
+    .. [2] Liu et al. 2018, Learning towards minimum hyperspherical energy, arXiv:1805.09298.
 
     Examples
     --------
@@ -323,10 +388,17 @@ def riesz_energy(X: Any, *, s: float = 1.0, distance: str = "chordal") -> float:
     """
     check_choice(distance, _DISTANCES, "distance")
     rows, s = check_directed(X), check_real(s, "s")
-    return to_float(_energies.mean_energy(rows, _energies.KERNELS["riesz", distance](s)))
+    return _energies.mean_energy(rows, _energies.KERNELS["riesz", distance](s))
 
 
-def mmd_uniform(X: Any, *, gamma: float = 1.0) -> float:
+@measure(
+    direction=-1,
+    bounds=("0", "1"),
+    invariances=DIRECTIONS,
+    cost="O(n² d)",
+    source="Tokarchuk et al. 2025, arXiv:2502.08231",
+)
+def mmd_uniform(X: Any, *, gamma: float = 1.0) -> Array:
     r"""Squared maximum mean discrepancy between the directions and the uniform distribution on the sphere.
 
     .. math:: \frac{1}{n^2} \sum_{i, j} e^{-\gamma \lVert u_i - u_j \rVert^2} -
@@ -343,7 +415,7 @@ def mmd_uniform(X: Any, *, gamma: float = 1.0) -> float:
 
     Returns
     -------
-    float
+    float or 0-d array
         In [0, 1], less = closer to uniform. n independent uniform rows have the mean (1 - E k)/n, not 0.
 
     Raises
@@ -354,7 +426,7 @@ def mmd_uniform(X: Any, *, gamma: float = 1.0) -> float:
     Notes
     -----
     Invariant to rotation and to the length of each row. O(n² d) time in tiles, memory of a few copies of X. No
-    points are sampled from the uniform distribution.
+    points are sampled from the uniform distribution. The gradient is (n - 1)/n of that of the Gaussian `kernel_energy`.
 
     References
     ----------
@@ -368,10 +440,17 @@ def mmd_uniform(X: Any, *, gamma: float = 1.0) -> float:
     >>> round(mmd_uniform(X), 4), round(mmd_uniform(X + 1), 4)
     (0.0029, 0.2489)
     """
-    return to_float(_energies.mmd_uniform(check_directed(X), check_real(gamma, "gamma", low=0)))
+    return _energies.mmd_uniform(check_directed(X), check_real(gamma, "gamma", low=0))
 
 
-def mma(X: Any) -> float:
+@measure(
+    direction=-1,
+    bounds=("-pi", "0"),
+    invariances=DIRECTIONS,
+    cost="O(n² d)",
+    source="Wang et al. 2020, arXiv:2006.06527",
+)
+def mma(X: Any) -> Array:
     r"""Maximum minimum angle, as a loss: minus the mean angle of each row to its nearest.
 
     .. math:: -\frac1n \sum_i \min_{j \ne i} \theta_{ij}.
@@ -383,7 +462,7 @@ def mma(X: Any) -> float:
 
     Returns
     -------
-    float
+    float or 0-d array
         In radians, in [-π, 0], less = more dispersed; 0 if every row has a twin.
 
     Raises
@@ -393,7 +472,8 @@ def mma(X: Any) -> float:
 
     Notes
     -----
-    Invariant to rotation and to the length of each row. O(n² d) time in tiles, memory of a few copies of X.
+    Invariant to rotation and to the length of each row. O(n² d) time in tiles, memory of a few copies of X. As a loss,
+    the repulsion has constant size down to contact; rows of one direction have none.
 
     References
     ----------
@@ -406,10 +486,17 @@ def mma(X: Any) -> float:
     >>> round(mma(np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])), 4)
     -1.5708
     """
-    return to_float(_energies.mma(_energies.nearest_in_angle(check_directed(X))))
+    return _energies.mma(_nearest(X))
 
 
-def mmcs(X: Any) -> float:
+@measure(
+    direction=-1,
+    bounds=("-1", "1"),
+    invariances=DIRECTIONS,
+    cost="O(n² d)",
+    source="Tokarchuk et al. 2025, arXiv:2502.08231",
+)
+def mmcs(X: Any) -> Array:
     r"""Mean largest cosine: the cosine of each row to its nearest, averaged.
 
     .. math:: \frac1n \sum_i \max_{j \ne i} \cos\theta_{ij}.
@@ -421,7 +508,7 @@ def mmcs(X: Any) -> float:
 
     Returns
     -------
-    float
+    float or 0-d array
         In [-1, 1], less = more dispersed; 1 if every row has a twin.
 
     Raises
@@ -435,8 +522,9 @@ def mmcs(X: Any) -> float:
 
     Notes
     -----
-    Invariant to rotation and to the length of each row. O(n² d) time in tiles, memory of a few copies of X. The
-    reference code of [1]_ adds 1.
+    Invariant to rotation and to the length of each row. O(n² d) time in tiles, memory of a few copies of X. As a loss,
+    the repulsion of a pair fades in proportion to its angle, so that rows can stick together. The reference code of
+    [1]_ adds 1.
 
     References
     ----------
@@ -449,10 +537,18 @@ def mmcs(X: Any) -> float:
     >>> round(mmcs(np.array([[1.0, 0.0], [3.0, 4.0]])), 4)
     0.6
     """
-    return to_float(_energies.mmcs(_energies.nearest_in_angle(check_directed(X))))
+    return _energies.mmcs(_nearest(X))
 
 
-def koleo(X: Any) -> float:
+@measure(
+    direction=-1,
+    bounds=("-log(2)", "inf"),
+    invariances=DIRECTIONS,
+    cost="O(n² d)",
+    source="Sablayrolles et al. 2019, arXiv:1806.03198",
+    infinite="two rows have one direction",
+)
+def koleo(X: Any) -> Array:
     r"""Kozachenko-Leonenko loss: minus the mean logarithm of the distance of each row to its nearest.
 
     .. math:: -\frac1n \sum_i \log \min_{j \ne i} \lVert u_i - u_j \rVert, \qquad u = x / \lVert x \rVert.
@@ -464,7 +560,7 @@ def koleo(X: Any) -> float:
 
     Returns
     -------
-    float
+    float or 0-d array
         At least -log 2, less = more dispersed; inf if two rows have one direction.
 
     Raises
@@ -474,7 +570,8 @@ def koleo(X: Any) -> float:
 
     Notes
     -----
-    Invariant to rotation and to the length of each row. O(n² d) time in tiles, memory of a few copies of X.
+    Invariant to rotation and to the length of each row. O(n² d) time in tiles, memory of a few copies of X. As a loss,
+    the repulsion grows as 1/‖u - v‖ towards contact; rows of one direction have none, and the gradient stays finite.
 
     References
     ----------
@@ -487,4 +584,10 @@ def koleo(X: Any) -> float:
     >>> round(koleo(np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])), 4)
     -0.3466
     """
-    return to_float(_energies.koleo(_energies.nearest_in_angle(check_directed(X))))
+    return _energies.koleo(_nearest(X))
+
+
+@once_per_cloud
+def _nearest(X: Any) -> Nearest:
+    """Return the row nearest to each row in angle."""
+    return _energies.nearest_in_angle(check_directed(X))

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from skgeom._array import namespace, ratio, to_float
-from skgeom._core._registry import MEASURES
+from skgeom._array import namespace, ratio, wants_gradient
+from skgeom._cloud import rows_of
+from skgeom._core import _objectives
 from skgeom._core.sums import _spectrum
 from skgeom._core.sums._moments import moments
 from skgeom._typing import Array
 from skgeom._validation import check_cloud, check_count, check_covariance, check_moments, check_real
+from skgeom.metrics._measure import LINEAR, RIGID, as_it_came, measure
 
 
-def isoscore(X: Any, *, debias: bool = False) -> float:
+@measure(
+    direction=+1,
+    bounds=("0", "(min(n - 1, d) - 1) / (d - 1) if d > 1 else 1"),
+    invariances=RIGID,
+    cost="O(n d min(n, d))",
+    source="Rudman et al. 2022, arXiv:2108.07344",
+)
+def isoscore(X: Any, *, debias: bool = False) -> Array:
     r"""IsoScore: the share of the dimensions that a cloud of points uses evenly.
 
     With :math:`C` the sample covariance and :math:`PR = (\mathrm{tr}\,C)^2 / \mathrm{tr}\,C^2` the participation ratio,
@@ -34,7 +43,7 @@ def isoscore(X: Any, *, debias: bool = False) -> float:
 
     Returns
     -------
-    float
+    float or 0-d array
         In [0, (min(n - 1, d) - 1)/(d - 1)], best = 1 for isotropy. With `debias=True` the estimate can leave [0, 1].
         Its variance relative to PR² is, for Gaussian rows and large n, with :math:`t_k = \mathrm{tr}\,C^k`,
         :math:`4/n^2 + (8/n)\,[t_2/t_1^2 + t_4/t_2^2 - 2 t_3/(t_1 t_2)]`; heavier tails add to it. The value is 0 if
@@ -55,6 +64,12 @@ def isoscore(X: Any, *, debias: bool = False) -> float:
     Invariant to translation, uniform scaling and rotation. O(n d min(n, d)) time, O(min(n, d)²) memory beyond one block
     of rows. Sums accumulate in float64 around a shift, so that an offset of the mean costs nothing.
 
+    The gradient is in closed form, with t = tr C and f = tr C²,
+
+    .. math:: \nabla = \frac{4 t}{(n - 1) f (d - 1)} \Bigl(X_c - \frac tf X_c C\Bigr),
+
+    and finite everywhere: 0 at isotropy, where that of the published code is infinite, and without spread.
+
     References
     ----------
     .. [1] Rudman, Gillman, Rayne & Eickhoff 2022, IsoScore: measuring the uniformity of embedding space utilization,
@@ -71,13 +86,15 @@ def isoscore(X: Any, *, debias: bool = False) -> float:
     >>> round(isoscore(X), 2)
     0.5
     """
-    if not debias:
-        return _of_moments("isoscore", X)
-    t2, f, d = _debiased_traces(X)
-    return to_float(ratio(t2 - f, f) / (d - 1) if d > 1 else ratio(f, f))
+    if debias:
+        t2, f, d = _debiased_traces(X)
+        return ratio(t2 - f, f) / (d - 1) if d > 1 else ratio(f, f)
+    if not wants_gradient(rows_of(X)):
+        return _spectrum.isoscore(check_moments(X))
+    return _objectives.isoscore(check_cloud(X, scale_free=True))
 
 
-def isoscore_from_covariance(covariance: Any) -> float:
+def isoscore_from_covariance(covariance: Any) -> float | Array:
     r"""IsoScore of a cloud of which only the covariance is known.
 
     With :math:`PR = (\mathrm{tr}\,C)^2 / \mathrm{tr}\,C^2`, it is (PR - 1)/(d - 1): see `isoscore`.
@@ -115,10 +132,17 @@ def isoscore_from_covariance(covariance: Any) -> float:
     c = check_covariance(covariance, scale_free=True)
     xp = namespace(c)
     t = xp.linalg.trace(c)
-    return to_float(_spectrum.isoscore_of_traces(t * t, xp.sum(c * c), c.shape[0]))
+    return as_it_came(_spectrum.isoscore_of_traces(t * t, xp.sum(c * c), c.shape[0]))
 
 
-def isoscore_star(X: Any, covariance: Any = None, *, zeta: float) -> float:
+@measure(
+    direction=+1,
+    bounds=("0", "1"),
+    invariances=RIGID,
+    cost="O(n d min(n, d))",
+    source="Rudman & Eickhoff 2024, arXiv:2305.19358",
+)
+def isoscore_star(X: Any, covariance: Any = None, *, zeta: float = 0.5) -> Array:
     r"""IsoScore*: the IsoScore of a covariance shrunk towards another.
 
     .. math:: \mathrm{IsoScore}^*(X) = \mathrm{IsoScore}\big((1 - \zeta)\,C + \zeta\,C_0\big),
@@ -131,14 +155,15 @@ def isoscore_star(X: Any, covariance: Any = None, *, zeta: float) -> float:
     X : array of shape (n_samples, n_features), or iterator of blocks of rows
         The embeddings, one per row.
     covariance : array of shape (n_features, n_features), default=None
-        The target C₀, for instance the covariance of a larger sample. None stands for (tr C / d) I, which keeps the
-        score free of scale; with any other target the score depends on the scale of X.
-    zeta : float
+        The target C₀, for instance the covariance of a larger sample: a constant, to which no gradient flows. None
+        stands for (tr C / d) I, which keeps the score free of scale; with any other target it depends on the scale
+        of X.
+    zeta : float, default=0.5
         The share of the target, in [0, 1]; 0 gives `isoscore`.
 
     Returns
     -------
-    float
+    float or 0-d array
         In [0, 1], best = 1.
 
     Raises
@@ -148,8 +173,10 @@ def isoscore_star(X: Any, covariance: Any = None, *, zeta: float) -> float:
 
     Notes
     -----
-    Invariant to translation and to a rotation of both X and C₀. O(n d min(n, d)) time. The published code leaves the
-    target on the first GPU, whatever the device of X; here everything follows X.
+    Invariant to translation and to a rotation of both X and C₀; with the default target to uniform scaling too.
+    O(n d min(n, d)) time; a gradient in closed form, finite everywhere, with a target in O(n d²). The penalty of the
+    source is 1 minus this value. The published code leaves the target on the first GPU, whatever the device of X; here
+    everything follows X.
 
     References
     ----------
@@ -164,12 +191,23 @@ def isoscore_star(X: Any, covariance: Any = None, *, zeta: float) -> float:
     (0.66, 0.98)
     """
     zeta = check_real(zeta, "zeta", 0, 1)
+    if wants_gradient(rows_of(X)):
+        x = check_cloud(X, scale_free=covariance is None)
+        c0 = None if covariance is None else check_covariance(covariance, like=x, definite=False)
+        return _objectives.isoscore_star(x, c0, zeta)
     m = check_moments(X, scale_free=covariance is None)
     c0 = None if covariance is None else check_covariance(covariance, like=m.mean)
-    return to_float(_spectrum.isoscore_star(m, c0, zeta))
+    return _spectrum.isoscore_star(m, c0, zeta)
 
 
-def isotropy_defect(X: Any) -> float:
+@measure(
+    direction=-1,
+    bounds=("0", "1"),
+    invariances=RIGID,
+    cost="O(n d min(n, d))",
+    source="Rudman et al. 2022, arXiv:2108.07344",
+)
+def isotropy_defect(X: Any) -> Array:
     r"""Isotropy defect: the distance of the normalised variances from the all-equal vector.
 
     With λ the covariance eigenvalues,
@@ -183,7 +221,7 @@ def isotropy_defect(X: Any) -> float:
 
     Returns
     -------
-    float
+    float or 0-d array
         In [0, 1], best = 0 for isotropy; 1 if all variance lies in one direction or there is none.
 
     Raises
@@ -210,10 +248,17 @@ def isotropy_defect(X: Any) -> float:
     >>> isotropy_defect(np.vstack([np.eye(3), -np.eye(3)]))
     0.0
     """
-    return _of_moments("isotropy_defect", X)
+    return _spectrum.isotropy_defect(check_moments(X))
 
 
-def participation_ratio(X: Any, *, debias: bool = False) -> float:
+@measure(
+    direction=+1,
+    bounds=("0", "min(n - 1, d)"),
+    invariances=RIGID,
+    cost="O(n d min(n, d))",
+    source="Gao et al. 2017, doi:10.1101/214262",
+)
+def participation_ratio(X: Any, *, debias: bool = False) -> Array:
     r"""Participation ratio: the effective number of directions that share the variance.
 
     .. math:: PR = \frac{(\mathrm{tr}\,C)^2}{\mathrm{tr}\,C^2} = \frac{(\sum_i \lambda_i)^2}{\sum_i \lambda_i^2}.
@@ -227,7 +272,7 @@ def participation_ratio(X: Any, *, debias: bool = False) -> float:
 
     Returns
     -------
-    float
+    float or 0-d array
         In [1, min(n - 1, d)], larger = more isotropic; 0 if all rows are equal. With `debias=True` it can leave the
         range.
 
@@ -254,12 +299,19 @@ def participation_ratio(X: Any, *, debias: bool = False) -> float:
     (33, 100)
     """
     if not debias:
-        return _of_moments("participation_ratio", X)
+        return _spectrum.participation_ratio(check_moments(X))
     t2, f, _ = _debiased_traces(X)
-    return to_float(ratio(t2, f))
+    return ratio(t2, f)
 
 
-def effective_rank(X: Any) -> float:
+@measure(
+    direction=+1,
+    bounds=("0", "min(n - 1, d)"),
+    invariances=RIGID,
+    cost="O(n d min(n, d))",
+    source="Roy & Vetterli 2007, EUSIPCO",
+)
+def effective_rank(X: Any) -> Array:
     r"""Effective rank: the exponential of the entropy of the singular values.
 
     With σ the singular values of the centred rows and :math:`p_i = \sigma_i / \sum_j \sigma_j`,
@@ -276,7 +328,7 @@ def effective_rank(X: Any) -> float:
 
     Returns
     -------
-    float
+    float or 0-d array
         In [1, min(n - 1, d)], larger = more directions in use; 0 if all rows are equal.
 
     Raises
@@ -304,10 +356,17 @@ def effective_rank(X: Any) -> float:
     >>> round(effective_rank(np.vstack([np.eye(4), -np.eye(4)])), 6)
     4.0
     """
-    return _of_moments("effective_rank", X)
+    return _spectrum.effective_rank(check_moments(X))
 
 
-def rankme(X: Any, *, epsilon: float = 1e-7) -> float:
+@measure(
+    direction=+1,
+    bounds=("0", "min(n, d) * (1 + 1e4 * epsilon)"),
+    invariances=LINEAR,
+    cost="O(n d min(n, d))",
+    source="Garrido et al. 2023, arXiv:2210.02885",
+)
+def rankme(X: Any, *, epsilon: float = 1e-7) -> Array:
     r"""RankMe: the effective rank of the uncentred rows, with the published epsilon.
 
     .. math:: \mathrm{RankMe}(X) = \exp\Big(-\sum_i p_i \log p_i\Big), \quad
@@ -322,7 +381,7 @@ def rankme(X: Any, *, epsilon: float = 1e-7) -> float:
 
     Returns
     -------
-    float
+    float or 0-d array
         In [1, min(n, d)] up to epsilon, larger = better according to the source.
 
     Raises
@@ -347,10 +406,17 @@ def rankme(X: Any, *, epsilon: float = 1e-7) -> float:
     5.0
     """
     epsilon = check_real(epsilon, "epsilon", 0)
-    return to_float(_spectrum.rankme(check_moments(X), epsilon))
+    return _spectrum.rankme(check_moments(X), epsilon)
 
 
-def stable_rank(X: Any) -> float:
+@measure(
+    direction=+1,
+    bounds=("0", "min(n - 1, d)"),
+    invariances=RIGID,
+    cost="O(n d min(n, d))",
+    source="Rudelson & Vershynin 2007, doi:10.1145/1255443.1255449",
+)
+def stable_rank(X: Any) -> Array:
     r"""Stable rank: the total variance over the largest.
 
     .. math:: \mathrm{srank}(X) = \frac{\sum_i \lambda_i}{\lambda_1}.
@@ -362,7 +428,7 @@ def stable_rank(X: Any) -> float:
 
     Returns
     -------
-    float
+    float or 0-d array
         In [1, min(n - 1, d)], larger = less dominated by one direction; 0 if all rows are equal.
 
     Raises
@@ -385,10 +451,18 @@ def stable_rank(X: Any) -> float:
     >>> round(stable_rank(np.vstack([np.diag([2.0, 1.0]), -np.diag([2.0, 1.0])])), 3)
     1.25
     """
-    return _of_moments("stable_rank", X)
+    return _spectrum.stable_rank(check_moments(X))
 
 
-def spectrum_slope(X: Any, *, first: int = 1, last: int | None = None) -> float:
+@measure(
+    direction=0,
+    bounds=("0", "inf"),
+    invariances=RIGID,
+    cost="O(n d min(n, d))",
+    source="Agrawal et al. 2022, arXiv:2202.05808",
+    infinite="fewer than two directions have variance",
+)
+def spectrum_slope(X: Any, *, first: int = 1, last: int | None = None) -> Array:
     r"""Decay exponent α of the covariance spectrum, :math:`\lambda_j \propto j^{-\alpha}` (α-ReQ).
 
     α is minus the slope of log λ against log rank, by least squares with weights 1/j, which give each octave of ranks
@@ -404,7 +478,7 @@ def spectrum_slope(X: Any, *, first: int = 1, last: int | None = None) -> float:
 
     Returns
     -------
-    float
+    float or 0-d array
         At least 0 (a flat spectrum). The source finds good representations near 1. It is inf if fewer than two
         directions in the range have variance.
 
@@ -432,7 +506,7 @@ def spectrum_slope(X: Any, *, first: int = 1, last: int | None = None) -> float:
     """
     first = check_count(first, "first")
     last = None if last is None else check_count(last, "last", first + 1)
-    return to_float(_spectrum.spectrum_slope(check_moments(X), first, last))
+    return _spectrum.spectrum_slope(check_moments(X), first, last)
 
 
 def variance_explained(X: Any) -> Array:
@@ -511,10 +585,6 @@ def collapse_bound(n_classes: int, n_features: int) -> float:
     (0.0, 0.46939, 1.0)
     """
     return _spectrum.collapse_bound(check_count(n_classes, "n_classes"), check_count(n_features, "n_features"))
-
-
-def _of_moments(name: str, X: Any) -> float:
-    return to_float(MEASURES[name].kernel(check_moments(X)))
 
 
 def _debiased_traces(X: Any) -> tuple[Array, Array, int]:

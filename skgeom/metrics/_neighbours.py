@@ -15,10 +15,9 @@ from skgeom._array import (
     namespace,
     peak,
     times_power_of_two,
-    to_float,
 )
 from skgeom._core.pairs import _neighbours
-from skgeom._core.pairs._neighbours import Rows
+from skgeom._core.pairs._neighbours import Ranks, Rows
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
@@ -30,6 +29,7 @@ from skgeom._validation import (
     check_relevant,
     check_same_kind,
 )
+from skgeom.metrics._measure import DIRECTIONS, measure
 
 
 class Neighbours(NamedTuple):
@@ -219,14 +219,8 @@ def retrieval_score(
     >>> retrieval_score(np.ones((4, 2)), np.ones((4, 2)), k=3)
     RetrievalScore(recall=0.75, mrr=0.5208333333333333, mean_rank=2.5)
     """
-    check_choice(metric, ("cosine", "csls"), "metric")
     cutoffs = check_cutoffs(k)
-    x, y = (check_directed(side, name=name, min_samples=1).x for side, name in ((X, "X"), (Y, "Y")))
-    check_same_kind(x, y)
-    pairs = check_relevant(relevant, x.shape[0], y.shape[0])
-    queries, candidates = (_neighbours.as_directions(as_data(side)) for side in (x, y))
-    adjust = _neighbours.crowding(candidates, queries) if metric == "csls" else None
-    ranks = _neighbours.ranks(queries, candidates, pairs, adjust)
+    _, ranks = _ranked(X, Y, metric, relevant)
     recall = np.array([np.mean(_neighbours.expected_recall(ranks, one)) for one in cutoffs])
     return RetrievalScore(
         recall if np.iterable(k) else float(recall[0]),
@@ -235,7 +229,127 @@ def retrieval_score(
     )
 
 
-def hubness(X: Any, *, k: int = 10, metric: str = "cosine") -> float:
+@measure(
+    direction=+1,
+    bounds=("0", "1"),
+    invariances=DIRECTIONS,
+    cost="O(n² d)",
+    source="Conneau et al. 2018, arXiv:1710.04087",
+    needs="pairs",
+    differentiable=False,
+)
+def recall_at_k(X: Any, Y: Any, *, k: int = 1, metric: str = "cosine") -> Array:
+    """Recall at k: the share of the rows of X whose partner is among the k nearest rows of Y.
+
+    Parameters
+    ----------
+    X, Y : arrays of shape (n_samples, n_features)
+        Two clouds; row i of one belongs to row i of the other.
+    k : int, default=1
+        How many rows of Y are looked at.
+    metric : {"cosine", "csls"}, default="cosine"
+        The similarity.
+
+    Returns
+    -------
+    float or 0-d array
+        In [0, 1], best = 1; k/n by chance. It is the `recall` of `retrieval_score`, with ties at their expectation.
+
+    Raises
+    ------
+    ValueError
+        If X and Y are not finite matrices of one shape, a row is zero, k is not positive or the metric is unknown.
+
+    See Also
+    --------
+    retrieval_score : Several k at once, and partners that are not row i; the definition, cost and source.
+    recall_scorer, csls_scorer : It in model selection.
+
+    Notes
+    -----
+    Invariant to a rotation of both and to the length of each row. It falls with the number of rows: compare sets of one
+    size.
+
+    References
+    ----------
+    Conneau et al. 2018, Word translation without parallel data, arXiv:1710.04087.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeom.metrics import recall_at_k
+    >>> X = np.random.default_rng(0).normal(size=(500, 8))
+    >>> Y = X + np.random.default_rng(1).normal(size=(500, 8))
+    >>> recall_at_k(X, Y), recall_at_k(X, Y, k=10)
+    (0.172, 0.572)
+    """
+    k = check_count(k, "k")
+    x, ranks = _ranked(X, Y, metric, None)
+    return asarray_like(np.mean(_neighbours.expected_recall(ranks, k)), x, dtype=namespace(x).float64)
+
+
+@measure(
+    direction=+1,
+    bounds=("1 / n", "1"),
+    invariances=DIRECTIONS,
+    cost="O(n² d)",
+    source="Voorhees 1999, TREC-8",
+    needs="pairs",
+    differentiable=False,
+)
+def mean_reciprocal_rank(X: Any, Y: Any, *, metric: str = "cosine") -> Array:
+    """Mean reciprocal rank of the partner of each row of X among all rows of Y.
+
+    Parameters
+    ----------
+    X, Y : arrays of shape (n_samples, n_features)
+        Two clouds; row i of one belongs to row i of the other.
+    metric : {"cosine", "csls"}, default="cosine"
+        The similarity.
+
+    Returns
+    -------
+    float or 0-d array
+        In [1/n, 1], best = 1: every partner is the nearest. It is the `mrr` of `retrieval_score`.
+
+    Raises
+    ------
+    ValueError
+        If X and Y are not finite matrices of one shape, a row is zero, or the metric is unknown.
+
+    See Also
+    --------
+    retrieval_score : Partners that are not row i; the definition and cost.
+
+    Notes
+    -----
+    Invariant to a rotation of both and to the length of each row.
+
+    References
+    ----------
+    Voorhees 1999, The TREC-8 question answering track report.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeom.metrics import mean_reciprocal_rank
+    >>> X = np.eye(4)
+    >>> mean_reciprocal_rank(X, X), mean_reciprocal_rank(np.ones((3, 2)), np.ones((3, 2)))  # three in a tie: 11/18
+    (1.0, 0.6111111111111112)
+    """
+    x, ranks = _ranked(X, Y, metric, None)
+    return asarray_like(np.mean(_neighbours.expected_reciprocal_rank(ranks)), x, dtype=namespace(x).float64)
+
+
+@measure(
+    direction=-1,
+    bounds=("-(n - 2) / sqrt(n - 1)", "(n - 2) / sqrt(n - 1)"),
+    invariances=DIRECTIONS,
+    cost="O(n² d)",
+    source="Radovanović et al. 2010, JMLR 11",
+    differentiable=False,
+)
+def hubness(X: Any, *, k: int = 10, metric: str = "cosine") -> Array:
     r"""Skewness of the k-occurrence: whether a few rows are among the neighbours of very many.
 
     With :math:`N_k(i)` the number of other rows that have row i among their k nearest, whose mean is k,
@@ -254,7 +368,7 @@ def hubness(X: Any, *, k: int = 10, metric: str = "cosine") -> float:
 
     Returns
     -------
-    float
+    float or 0-d array
         From -(n - 2)/√(n - 1) to (n - 2)/√(n - 1), the value for one hub that all rows share; near 0 without hubs, and
         exactly 0 if all rows occur equally often.
 
@@ -271,8 +385,8 @@ def hubness(X: Any, *, k: int = 10, metric: str = "cosine") -> float:
     Notes
     -----
     Rows as near as the k-th nearest share the last of the k places, so that duplicates do not become hubs because of
-    their position, and the order of the rows does not matter: near means up to the rounding of the rows to their dtype, as in
-    `retrieval_score`. "cosine" is invariant to rotation and to the length of each row, "euclidean" to rotation,
+    their position, and the order of the rows does not matter: near means up to the rounding of the rows to their dtype,
+    as in `retrieval_score`. "cosine" is invariant to rotation and to the length of each row, "euclidean" to rotation,
     translation and uniform scaling. O(n² d) time, up to three times that where many rows are tied.
 
     References
@@ -289,11 +403,20 @@ def hubness(X: Any, *, k: int = 10, metric: str = "cosine") -> float:
     """
     check_choice(metric, ("cosine", "euclidean"), "metric")
     k = check_count(k, "k")
-    if metric == "cosine":
-        rows = _neighbours.as_directions(as_data(check_directed(X).x))
-    else:
-        rows = _neighbours.as_places(as_data(check_cloud(X, scale_free=True)))
-    return to_float(_neighbours.hubness(rows, k))
+    x = check_directed(X).x if metric == "cosine" else check_cloud(X, scale_free=True)
+    rows = (_neighbours.as_directions if metric == "cosine" else _neighbours.as_places)(as_data(x))
+    return asarray_like(_neighbours.hubness(rows, k), x, dtype=namespace(x).float64)
+
+
+def _ranked(X: Any, Y: Any, metric: str, relevant: Any) -> tuple[Array, Ranks]:
+    """Return the rows of X, and the ranks of what is relevant to each among the rows of Y."""
+    check_choice(metric, ("cosine", "csls"), "metric")
+    x, y = (check_directed(side, name=name, min_samples=1).x for side, name in ((X, "X"), (Y, "Y")))
+    check_same_kind(x, y)
+    pairs = check_relevant(relevant, x.shape[0], y.shape[0])
+    queries, candidates = (_neighbours.as_directions(as_data(side)) for side in (x, y))
+    adjust = _neighbours.crowding(candidates, queries) if metric == "csls" else None
+    return x, _neighbours.ranks(queries, candidates, pairs, adjust)
 
 
 def _directions(X: Any, Y: Any) -> tuple[Array, Array | None]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from copy import copy
+from functools import cache
 from typing import Any
 
 from sklearn.base import is_classifier, is_clusterer, is_outlier_detector
@@ -17,12 +18,10 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from skgeom._array import namespace, place, to_float
-from skgeom._core._registry import MEASURES
+from skgeom._array import place, to_float
 from skgeom._validation import check_choice, check_cloud, check_count, check_device, check_host, check_steps
-from skgeom.metrics import _angles, _clusters, _dispersion, _isotropy, _neighbours
-from skgeom.metrics._contrast import paired_cosine
-from skgeom.metrics._neighbours import retrieval_score
+from skgeom.metrics._measure import MEASURES, mean_in_float64
+from skgeom.metrics._neighbours import recall_at_k
 
 
 class EmbeddingScorer:
@@ -56,9 +55,9 @@ class EmbeddingScorer:
         if self.device is not None:
             given = [_placed(values, self.device) for values in given]
         value = self.metric(*given, **self.options)
-        if hasattr(value, "ndim") and value.ndim:
-            value = to_float(namespace(value).mean(value))
-        return value if self.greater_is_better else -value
+        if getattr(value, "ndim", 0):
+            value = mean_in_float64(value)
+        return to_float(value) if self.greater_is_better else -to_float(value)
 
     def set_score_request(self, *, labels: bool | str | None = None) -> EmbeddingScorer:
         """Return a copy that asks metadata routing for `labels`, or for what an alias names."""
@@ -143,8 +142,8 @@ def make_embedding_scorer(
     array([1.  , 0.99, 0.99])
     """
     if isinstance(metric, str):
-        check_choice(metric, _METRICS, "metric")
-        metric = _METRICS[metric]
+        row = MEASURES[check_choice(metric, MEASURES, "metric")]
+        metric, options = row.function, {**row.options, **options}
     return EmbeddingScorer(metric, step=step, greater_is_better=greater_is_better, device=device, **options)
 
 
@@ -190,7 +189,7 @@ def recall_scorer(k: int = 1) -> EmbeddingScorer:
     >>> search.fit(X, Y).best_params_
     {'alpha': 100.0}
     """
-    return EmbeddingScorer(_recall, k=check_count(k, "k"), name=f"recall_scorer({k})")
+    return EmbeddingScorer(recall_at_k, k=check_count(k, "k"), name=f"recall_scorer({k})")
 
 
 def csls_scorer(k: int = 1) -> EmbeddingScorer:
@@ -221,7 +220,7 @@ def csls_scorer(k: int = 1) -> EmbeddingScorer:
     >>> csls_scorer(5)
     csls_scorer(5)
     """
-    return EmbeddingScorer(_recall, k=check_count(k, "k"), metric="csls", name=f"csls_scorer({k})")
+    return EmbeddingScorer(recall_at_k, k=check_count(k, "k"), metric="csls", name=f"csls_scorer({k})")
 
 
 def get_scorer(name: str) -> EmbeddingScorer:
@@ -248,7 +247,7 @@ def get_scorer(name: str) -> EmbeddingScorer:
     >>> get_scorer("isoscore")
     isoscore_scorer
     """
-    return _SCORERS[check_choice(name, get_scorer_names(), "name")]
+    return _ready_made(check_choice(name, get_scorer_names(), "name"))
 
 
 def get_scorer_names() -> list[str]:
@@ -263,13 +262,9 @@ def get_scorer_names() -> list[str]:
     --------
     >>> from skgeom.metrics import get_scorer_names
     >>> get_scorer_names()[:3]
-    ['average_cosine', 'calinski_harabasz', 'conformity']
+    ['alignment_loss', 'average_cosine', 'axis_sliced_dispersion']
     """
-    return sorted(_SCORERS)
-
-
-def _recall(Z: Any, Y: Any, **options: Any) -> float:
-    return float(retrieval_score(Z, Y, **options).recall)
+    return sorted([*MEASURES, *(f"neg_{name}" for name, row in MEASURES.items() if row.direction <= 0)])
 
 
 def _representation(estimator: Any, X: Any, step: str | Callable[[Any, Any], Any]) -> Any:
@@ -327,28 +322,21 @@ def _labels(estimator: Any, X: Any, y: Any, labels: Any) -> Any:
     )
 
 
-_METRICS: dict[str, Callable[..., Any]] = {
-    name: next(
-        getattr(file, name) for file in (_isotropy, _angles, _dispersion, _neighbours, _clusters) if hasattr(file, name)
+@cache
+def _ready_made(name: str) -> EmbeddingScorer:
+    """Return the scorer of a measure, or of its negative."""
+    row = MEASURES[name.removeprefix("neg_")]
+    return EmbeddingScorer(
+        row.function, greater_is_better=not name.startswith("neg_"), name=f"{name}_scorer", **row.options
     )
-    for name in MEASURES
-}
 
-_SCORERS: dict[str, EmbeddingScorer] = {}
-for _row in MEASURES.values():
-    _name = _row.name.removesuffix("_score")
-    _SCORERS[_name] = EmbeddingScorer(_METRICS[_row.name], name=f"{_name}_scorer", **_row.options)
-    if _row.direction <= 0:
-        _SCORERS[f"neg_{_name}"] = EmbeddingScorer(
-            _METRICS[_row.name], greater_is_better=False, name=f"neg_{_name}_scorer", **_row.options
-        )
 
-paired_cosine_scorer = EmbeddingScorer(paired_cosine, name="paired_cosine_scorer")
-isoscore_scorer = _SCORERS["isoscore"]
-silhouette_scorer = _SCORERS["silhouette"]
-conformity_scorer = _SCORERS["conformity"]
-neg_conformity_scorer = _SCORERS["neg_conformity"]
-average_cosine_scorer = _SCORERS["average_cosine"]
-neg_average_cosine_scorer = _SCORERS["neg_average_cosine"]
-effective_rank_scorer = _SCORERS["effective_rank"]
-partition_isotropy_scorer = _SCORERS["partition_isotropy"]
+isoscore_scorer = _ready_made("isoscore")
+silhouette_scorer = _ready_made("silhouette")
+conformity_scorer = _ready_made("conformity")
+neg_conformity_scorer = _ready_made("neg_conformity")
+average_cosine_scorer = _ready_made("average_cosine")
+neg_average_cosine_scorer = _ready_made("neg_average_cosine")
+effective_rank_scorer = _ready_made("effective_rank")
+paired_cosine_scorer = _ready_made("paired_cosine")
+partition_isotropy_scorer = _ready_made("partition_isotropy")

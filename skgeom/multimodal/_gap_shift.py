@@ -70,7 +70,8 @@ class GapShift(OneToOneFeatureMixin, GeometryTransformer):
     Examples
     --------
     >>> import numpy as np
-    >>> from skgeom.multimodal import GapShift, modality_gap
+    >>> from skgeom.metrics import modality_gap
+    >>> from skgeom.multimodal import GapShift
     >>> rng = np.random.default_rng(0)
     >>> X = np.vstack([rng.normal([3, 0, 0], size=(200, 3)), rng.normal([0, 3, 0], size=(200, 3))])
     >>> groups = np.repeat(["image", "text"], 200)

@@ -64,7 +64,7 @@ class Best:
             p.copy_(copy)
 
 
-class Progress:
+class LossTrend:
     """The level of the loss, which is its mean over a window of updates, and whether it still falls."""
 
     def __init__(self, window: int, tol: float | None) -> None:
@@ -130,7 +130,7 @@ def descend(
     An interrupt, a loss that is not finite and a loss that rose in the end bring the best state back.
     """
     parameters = [p for o in optimizers for group in o.param_groups for p in group["params"]]
-    best, progress = Best(parameters, max_iter), Progress(window, tol)
+    best, trend = Best(parameters, max_iter), LossTrend(window, tol)
     done, loss, trouble, stopping, interrupted = 0, inf, "", False, False
     try:
         while True:
@@ -139,9 +139,9 @@ def descend(
             if not isfinite(loss):
                 trouble = f"the loss became {loss}"
                 break
-            progress.add(loss)
-            best.see(done, progress.level)
-            last = stopping or done == max_iter or progress.has_stalled()
+            trend.add(loss)
+            best.see(done, trend.level)
+            last = stopping or done == max_iter or trend.has_stalled()
             record(done, loss, values, last)
             if last:
                 break
@@ -153,8 +153,8 @@ def descend(
                 o.step()
             done += 1
             stopping = updates.end(attributes)
-        if not trouble and progress.has_risen():
-            trouble = f"the loss rose from {progress.first:.4g} to {progress.level:.4g}"
+        if not trouble and trend.has_risen():
+            trouble = f"the loss rose from {trend.first:.4g} to {trend.level:.4g}"
     except KeyboardInterrupt:
         trouble, interrupted = "it was interrupted", True
     except ValueError as error:  # a loss that refuses the rows it is given: at the start they are the user's
@@ -164,4 +164,4 @@ def descend(
     if trouble:
         best.restore()
         return Outcome(done, best.loss, best.iteration, trouble, was_interrupted=interrupted)
-    return Outcome(done, loss, done, trouble, converged=progress.has_stalled())
+    return Outcome(done, loss, done, trouble, converged=trend.has_stalled())

@@ -42,11 +42,12 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
     ----------
     objective : str, callable or dict, default="cross_entropy"
         What is minimised. A name: "cross_entropy" (`y` holds class labels) or "binary_cross_entropy" (`y` is a
-        multi-label indicator), both of a linear head that is trained along, or a loss of this package: "isoscore",
-        "silhouette_objective", "uniformity", "retention" (stay near the start) and so on; those of labelled rows take
-        the clusters of `y`, "alignment" and "nt_xent" take target embeddings as `y`. A callable: a loss of this package
-        with other parameters, ``functools.partial(loss, ...)``, or your own ``f(embedding)``, or ``f(embedding, y)`` if
-        it has a parameter of that name, from a Torch tensor (n_samples, n_features) to a 0-d tensor. A dict from names
+        multi-label indicator), both of a linear head that is trained along, or a differentiable measure of
+        `skgeom.metrics`: "isoscore", "silhouette_objective", "uniformity", "retention" (stay near the start) and so on;
+        those of labelled rows take the clusters of `y`, those of two clouds, as "alignment_loss" and "clip_loss", take
+        target embeddings as `y`. A callable: a measure with other parameters, ``functools.partial(uniformity, t=4)``,
+        or your own ``f(embedding)``, or ``f(embedding, y)`` if it has a parameter of that name, from a Torch tensor
+        (n_samples, n_features) to a 0-d tensor. A dict from names
         or callables to weights :math:`w_k`: negative weights maximise. Without a dict, what is named is made better:
         it is minimised if less is better, as of callables of your own, else maximised.
     parametrization : {"points", "linear"}, default="points"
@@ -69,9 +70,8 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         left. None takes all.
     monitor : str, callable, list of these or None, default=("isoscore", "silhouette")
         What is measured: names as in the table of measures, or callables ``f(embedding)`` or ``f(embedding, y)`` that
-        get the rows (as NumPy array, or as tensor on a GPU) and `y` as passed. "silhouette" stands for
-        "silhouette_score". Measures of labelled rows take the clusters from `y`: its classes, or the distinct rows of
-        an indicator; without such `y` they are left out.
+        get the rows (as NumPy array, or as tensor on a GPU) and `y` as passed. Measures of labelled rows take the
+        clusters from `y`: its classes, or the distinct rows of an indicator; without such `y` they are left out.
     monitor_every : int, default=1
         Measure and record the start, every so many updates, and the end.
     tol : float, default=None
@@ -85,7 +85,7 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
     random_state : int, RandomState instance or None, default=None
         Draws the start of the head, the batches and random objectives. The global generator of Torch is not touched.
     verbose : int, default=0
-        1 prints about ten lines a fit, 2 one for each record.
+        1 prints about ten lines per fit, 2 one for each record.
 
     Attributes
     ----------

@@ -12,10 +12,9 @@ from sklearn.model_selection import cross_val_score
 
 from skgeom._array import detached, to_float, to_numpy
 from skgeom._core._labels import Labels
-from skgeom._core._registry import MEASURES, Cloud
-from skgeom._core.sums._spectrum import collapse_bound
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_classes, check_cloud, check_labels, check_numbers
+from skgeom.metrics import collapse_bound, isoscore, silhouette_score
 from skgeom.optim._embedding_optimizer import EmbeddingOptimizer
 from skgeom.optim._history import History, frame_of
 from skgeom.optim._requirement import load
@@ -254,12 +253,12 @@ def _weighted(objective: Any) -> dict[Any, float]:
 
 
 def _measured(z: Array, y: Any, clusters: Labels, score: str) -> tuple[float, float]:
-    cloud = Cloud(detached(z), clusters)
-    isoscore = to_float(MEASURES["isoscore"](cloud))
+    z = detached(z)
+    isotropy = to_float(isoscore(z))
     if score == "silhouette":
-        return isoscore, to_float(MEASURES["silhouette_score"](cloud))
+        return isotropy, to_float(silhouette_score(z, clusters))
     codes = check_classes(y, z.shape[0])[1]
-    return isoscore, float(cross_val_score(LogisticRegression(max_iter=1000), to_numpy(z), codes).mean())
+    return isotropy, float(cross_val_score(LogisticRegression(max_iter=1000), to_numpy(z), codes).mean())
 
 
 def _are_optimal(points: np.ndarray) -> np.ndarray:

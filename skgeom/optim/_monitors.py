@@ -8,14 +8,14 @@ from functools import partial
 from typing import Any
 
 from skgeom._array import as_data, detached, namespace, take_rows, to_float
+from skgeom._cloud import Cloud
 from skgeom._core._labels import Labels
-from skgeom._core._registry import MEASURES, Cloud, Measure
 from skgeom._typing import Array
 from skgeom._validation import check_directed, check_named
+from skgeom.metrics._measure import MEASURES, Measure
 
-SHORT_NAMES = {"silhouette": "silhouette_score", "calinski_harabasz": "calinski_harabasz_score", "dunn": "dunn_index"}
-
-_OF_DIRECTIONS = ("unit_rows", "nearest", "log_partition")
+MONITORS = {name: row for name, row in MEASURES.items() if row.needs in ("cloud", "labels")}
+"""The measures of rows, and of rows and their labels, by name."""
 
 
 def chosen(monitor: Any) -> list[Any]:
@@ -28,7 +28,7 @@ def chosen(monitor: Any) -> list[Any]:
     ValueError
         If a name is unknown, or one stands there twice.
     """
-    return check_named(() if monitor is None else monitor, [*MEASURES, *SHORT_NAMES], "monitor")
+    return check_named(() if monitor is None else monitor, MONITORS, "monitor")
 
 
 class Monitors:
@@ -40,28 +40,28 @@ class Monitors:
     def __init__(self, monitor: Any, labels: Callable[[], Labels] | None, pairs: Any, y: Any) -> None:
         kept = [one for one in chosen(monitor) if labels is not None or not _needs_labels(one)]
         self.names = unique_names(kept)
-        self._measures = [_measure(one) if isinstance(one, str) else one for one in kept]
+        self._monitors = [MONITORS[one] if isinstance(one, str) else one for one in kept]
         self._labels = labels() if labels is not None and any(map(_needs_labels, kept)) else None
         self._pairs = pairs
         self._y = y
 
     def check_rows(self, x: Array) -> None:
         """Refuse rows without a direction where one is measured."""
-        if any(isinstance(one, Measure) and one.summary in _OF_DIRECTIONS for one in self._measures):
+        if any(isinstance(one, Measure) and "row scaling" in one.invariances for one in self._monitors):
             check_directed(x)
 
     def __call__(self, z: Array) -> list[float]:
         """Return the value of each monitor for the rows z."""
         z = detached(z)
-        cloud = Cloud(z, self._labels if self._pairs is None else None)
+        cloud = Cloud(z)
         apart = self._pairs is not None and self._labels is not None
-        labelled = Cloud(_joined(z, self._pairs), self._labels) if apart else cloud
-        return [self._value(one, cloud, labelled) for one in self._measures]
+        labelled = Cloud(_joined(z, self._pairs)) if apart else cloud
+        return [self._value(one, cloud, labelled) for one in self._monitors]
 
     def _value(self, monitor: Any, cloud: Cloud, labelled: Cloud) -> float:
         if isinstance(monitor, Measure):
-            return to_float(monitor(labelled if monitor.needs_labels else cloud))
-        x = as_data(cloud.x)
+            return to_float(monitor(labelled, self._labels) if monitor.needs == "labels" else monitor(cloud))
+        x = as_data(cloud.X)
         return float(monitor(x, y=self._y) if takes_y(monitor) else monitor(x))
 
 
@@ -88,11 +88,7 @@ def _name_of(function: Any) -> str:
 
 
 def _needs_labels(monitor: Any) -> bool:
-    return isinstance(monitor, str) and _measure(monitor).needs_labels
-
-
-def _measure(name: str) -> Measure:
-    return MEASURES[SHORT_NAMES.get(name, name)]
+    return isinstance(monitor, str) and MONITORS[monitor].needs == "labels"
 
 
 def _joined(z: Array, pairs: Any) -> Array:

@@ -194,7 +194,8 @@ class RiemannianAdam(_SphereOptimizer):
     Examples
     --------
     >>> import torch
-    >>> from skgeom.optim import RiemannianAdam, riesz_energy
+    >>> from skgeom.metrics import riesz_energy
+    >>> from skgeom.optim import RiemannianAdam
     >>> x = torch.randn(4, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     >>> x = (x / x.norm(dim=1, keepdim=True)).requires_grad_()
     >>> optimizer = RiemannianAdam([x], lr=0.02)

@@ -31,11 +31,12 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
     Parameters
     ----------
     loss : str or callable, default="mma"
-        What is minimised: "mma", "koleo", "mmcs", "uniformity", "gaussian", "laplace", "geodesic_gaussian",
-        "geodesic_laplace", "riesz", "mhe", "mmd_uniform", "lloyd", "sliced_dispersion", "axis_sliced_dispersion",
-        "spherical_sliced_wasserstein" or "cosine_regularizer", with the parameters that the function of this package
-        has by default, or a callable from a Torch tensor (n, d) to a 0-d tensor, as
-        ``functools.partial(kernel_energy, gamma=12.5)``.
+        What is minimised: a measure of `skgeom.metrics` of directions alone, of which less is better: "mma", "koleo",
+        "mmcs", "uniformity", "kernel_energy" (Gaussian), "laplace_energy", "geodesic_gaussian_energy",
+        "geodesic_laplace_energy", "riesz_energy", "mhe", "mmd_uniform", "lloyd", "sliced_dispersion",
+        "axis_sliced_dispersion", "spherical_sliced_wasserstein", "cosine_regularizer", "average_cosine" or
+        "partition_dispersion", with its default parameters; or a callable from a Torch tensor (n, d) to a 0-d tensor,
+        as ``functools.partial(kernel_energy, gamma=12.5)``.
     learning_rate : float, default=0.02
         Distance, about, that a point moves in one of the first updates, in radians. A tenth of the angle looked for is
         a good value.

@@ -17,14 +17,17 @@ from skgeom._typing import Array
 from skgeom._validation import check_choice, check_directed, check_gradient
 from skgeom.optim._callbacks import Updates
 from skgeom.optim._descent import Outcome, batches, descend, window_of
-from skgeom.optim._losses import LOSSES
+from skgeom.optim._movable import as_tensor
 from skgeom.optim._polish import polish
 from skgeom.optim._riemannian import RiemannianAdam
-from skgeom.optim._space import as_tensor
 from skgeom.optim._spherical_codes import least_angle
-from skgeom.optim._terms import Batch, Term, terms_of
+from skgeom.optim._terms import OBJECTIVES, Batch, Term, terms_of
 
-_DISPERSIONS = [row.name for row in LOSSES.values() if row.needs in ("rows", "generator") and row.direction < 0]
+_DISPERSIONS = [
+    name
+    for name, row in OBJECTIVES.items()
+    if row.needs == "cloud" and row.direction < 0 and "row scaling" in row.invariances
+]
 
 _ONE_DIRECTION = 1e-6
 """Distance of unit rows below which their direction is one."""

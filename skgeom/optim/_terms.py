@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -11,21 +12,33 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from skgeom._core._labels import Labels
-from skgeom._validation import check_no_pairs, check_one_kind_of_y, check_supervised, check_terms
-from skgeom.optim._losses import LOSSES, Loss
+from skgeom._validation import check_no_pairs, check_one_direction, check_one_kind_of_y, check_supervised, check_terms
+from skgeom.metrics._measure import MEASURES, Measure
 from skgeom.optim._monitors import takes_y, unique_names
 from skgeom.optim._targets import CLASSES, CLUSTERS, INDICATOR, TARGETS
 
+
+class HeadLoss(NamedTuple):
+    """A loss of the outputs of the linear head against y, and what kind of y it takes."""
+
+    name: str
+    function: Callable[..., Tensor]
+    kind_of_y: str
+
+
 HEADS = {
-    row.name: row
-    for row in (
-        Loss("cross_entropy", cross_entropy, "classes", -1, "Mickus et al. 2024, arXiv:2402.03191"),
-        Loss("binary_cross_entropy", binary_cross_entropy_with_logits, "indicator", -1, "Mickus et al. 2024"),
+    loss.name: loss
+    for loss in (
+        HeadLoss("cross_entropy", cross_entropy, CLASSES),
+        HeadLoss("binary_cross_entropy", binary_cross_entropy_with_logits, INDICATOR),
     )
 }
-"""Losses of the outputs of the linear head against y."""
+"""The losses of the linear head by name."""
 
-_KIND_OF_Y = {"classes": CLASSES, "indicator": INDICATOR, "labels": CLUSTERS, "targets": TARGETS}
+OBJECTIVES = {name: row for name, row in MEASURES.items() if row.differentiable}
+"""The measures that gradients can improve, by name."""
+
+_KIND_OF_Y = {"labels": CLUSTERS, "pairs": TARGETS, "clouds": TARGETS}
 
 
 class Batch(NamedTuple):
@@ -55,43 +68,42 @@ class Head(NamedTuple):
 
 
 class Term(NamedTuple):
-    """A named row of the table, or a callable, and its weight in the total."""
+    """A loss of the head, the row of a measure, or a function of the user, and its weight in the total."""
 
     name: str
     weight: float
-    source: Any
-
-    @property
-    def needs(self) -> str:
-        """What the function takes besides the rows."""
-        return self.source.needs if isinstance(self.source, Loss) else ""
+    source: HeadLoss | Measure | Callable[..., Tensor]
 
     @property
     def needs_head(self) -> bool:
         """Whether the function takes the outputs of the head."""
-        return self.source in HEADS.values()
+        return isinstance(self.source, HeadLoss)
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether the function takes clusters."""
+        return isinstance(self.source, Measure) and self.source.needs == "labels"
+
+    @property
+    def kind_of_y(self) -> str | None:
+        """What y must be, None for anything."""
+        if isinstance(self.source, HeadLoss):
+            return self.source.kind_of_y
+        return _KIND_OF_Y.get(self.source.needs) if isinstance(self.source, Measure) else None
 
     @property
     def is_random(self) -> bool:
         """Whether the value wavers from draw to draw."""
-        return self.needs == "generator"
+        return isinstance(self.source, Measure) and self.source.is_random
 
     def __call__(self, batch: Batch, head: Head | None) -> Tensor:
         """Return the value, 0-d."""
-        if head is not None and self.needs_head:
+        if isinstance(self.source, HeadLoss):
+            assert head is not None
             return self.source.function(head(batch.joint), batch.y)
-        if not isinstance(self.source, Loss):
-            return self.source(batch.z, y=batch.y) if takes_y(self.source) else self.source(batch.z)
-        match self.needs:
-            case "labels":
-                return self.source.function(batch.joint, batch.labels)
-            case "targets":
-                return self.source.function(batch.z, batch.y)
-            case "start":
-                return self.source.function(batch.z, batch.start)
-            case "generator":
-                return self.source.function(batch.z, batch.generator)
-        return self.source.function(batch.z)
+        if isinstance(self.source, Measure):
+            return _measured(self.source, batch)
+        return self.source(batch.z, y=batch.y) if takes_y(self.source) else self.source(batch.z)
 
 
 def terms_of(objective: Any, monitors: Iterable[str]) -> list[Term]:
@@ -99,13 +111,13 @@ def terms_of(objective: Any, monitors: Iterable[str]) -> list[Term]:
 
     A name or a callable alone means "make it better": a loss has weight 1, a measure of which more is better -1.
     """
-    given = check_terms(objective, [*HEADS, *LOSSES])
+    given = check_terms(objective, [*HEADS, *OBJECTIVES])
     sources = [_source(one) for one, _ in given]
     taken = {"iteration", "loss", *monitors}
     plain = unique_names((one for one, _ in given), ())
     names = unique_names([f"{name}_term" if name in taken else name for name in plain], taken)
     return [
-        Term(name, _weight_alone(source) if weight is None else weight, source)
+        Term(name, _weight_alone(name, source) if weight is None else weight, source)
         for name, (_, weight), source in zip(names, given, sources, strict=True)
     ]
 
@@ -118,8 +130,8 @@ def check_y(terms: list[Term], y: Any, pairs: Any) -> str | None:
     ValueError
         If y is missing, if terms need different kinds of it, or if it cannot belong to pairs.
     """
-    check_supervised(y, [term.name for term in terms if term.needs in _KIND_OF_Y])
-    kinds = {_KIND_OF_Y[term.needs]: term.name for term in terms if term.needs in _KIND_OF_Y}
+    kinds = {term.kind_of_y: term.name for term in terms if term.kind_of_y is not None}
+    check_supervised(y, [term.name for term in terms if term.kind_of_y is not None])
     if len(kinds) > 1 and TARGETS not in kinds:
         kinds.pop(CLUSTERS, None)
     check_one_kind_of_y(kinds.values())
@@ -139,16 +151,24 @@ def new_head(n_outputs: int, n_features: int, fit_intercept: bool, generator: to
     return Head(weight, uniform(n_outputs) if fit_intercept else None)
 
 
-def _source(one: Any) -> Any:
-    """Return the loss of the head, the row of the table, or the callable; public losses are their rows."""
+def _measured(row: Measure, batch: Batch) -> Tensor:
+    """Return the value of a measure for what it needs of a batch."""
+    rows = batch.joint if row.needs == "labels" else batch.z
+    others = row.besides(labels=batch.labels, partners=batch.y, start=batch.start)
+    return row(rows, *others, **({"random_state": batch.generator} if row.is_random else {}))
+
+
+def _source(one: Any) -> HeadLoss | Measure | Callable[..., Tensor]:
+    """Return the loss of the head, the row of a measure, also one with other options, or the callable."""
     if isinstance(one, str):
-        return {**HEADS, **LOSSES}[one]
-    function = one.func if isinstance(one, partial) else one
-    for row in LOSSES.values():
+        return HEADS[one] if one in HEADS else OBJECTIVES[one]
+    function, options = (one.func, one.keywords) if isinstance(one, partial) and not one.args else (one, {})
+    for row in OBJECTIVES.values():
         if row.function is function:
-            return row._replace(function=one)
+            return replace(row, options=options)
     return one
 
 
-def _weight_alone(source: Any) -> float:
-    return -float(source.direction) if isinstance(source, Loss) else 1.0
+def _weight_alone(name: str, source: HeadLoss | Measure | Callable[..., Tensor]) -> float:
+    """Return the weight with which a loss, a function of the user or a measure gets better, all by itself."""
+    return -float(check_one_direction(source.direction, name)) if isinstance(source, Measure) else 1.0

@@ -19,8 +19,8 @@ from skgeom.optim._callbacks import Updates
 from skgeom.optim._constraint import on_spheres, radii
 from skgeom.optim._descent import Outcome, batches, descend, window_of
 from skgeom.optim._monitors import Monitors, chosen, unique_names
+from skgeom.optim._movable import LinearMap, Movable, Points, as_tensor
 from skgeom.optim._riemannian import RiemannianAdam, RiemannianSGD
-from skgeom.optim._space import LinearMap, Points, Space, as_tensor
 from skgeom.optim._targets import read_targets
 from skgeom.optim._terms import Batch, Head, check_y, new_head, terms_of
 
@@ -44,7 +44,7 @@ class Training:
             check_directed(x)
         seed = check_random_state(settings.random_state).randint(np.iinfo(np.int32).max)
         self.generator = torch.Generator().manual_seed(seed)
-        self.labels = self.targets.labels() if any(term.needs == "labels" for term in self.terms) else None
+        self.labels = self.targets.labels() if any(term.needs_labels for term in self.terms) else None
         self.space, self.start = self._space()
         self.head = self._head()
         self.y = self._y()
@@ -80,7 +80,7 @@ class Training:
             found["classes_"] = self.targets.classes
         return found
 
-    def _space(self) -> tuple[Space, Tensor]:
+    def _space(self) -> tuple[Movable, Tensor]:
         """Return what moves, and where the rows are before it does."""
         settings = self.settings
         x = as_tensor(self.x, settings.device)

@@ -222,7 +222,7 @@ def test_points_spread_and_stay_on_the_sphere(distance, optimizer):
 
 
 def test_kernels_as_coded_do_not_repel_at_contact(distance):
-    from skgeom.optim import riesz_energy
+    from skgeom.metrics import riesz_energy
 
     assert distance.repulsion(riesz_energy) == pytest.approx(1e6, rel=1e-3)
     assert distance.repulsion(distance.riesz_as_coded) == pytest.approx(0.5e-3, rel=1e-2)

@@ -9,12 +9,12 @@ from numpy.testing import assert_allclose
 
 import skgeom._array
 from skgeom._core._labels import labels_of
-from skgeom._core._registry import MEASURES, Cloud
 from skgeom._core._rows import DirectedRows, norms, unit
 from skgeom._core.pairs._silhouettes import silhouette_samples
 from skgeom._core.pairs._tiles import squared_distances
 from skgeom._core.sums._angular import conformity, conformity_to, log_partition, resultant
 from skgeom._core.sums._clusters import class_moments, squared_silhouette_samples
+from skgeom.metrics._measure import MEASURES
 
 DIRECTIONS = np.eye(4)[:3]
 PER_ROW = {
@@ -49,9 +49,12 @@ def small_blocks(request, monkeypatch):
 @pytest.mark.parametrize("name", MEASURES)
 def test_measures_do_not_depend_on_the_blocks(name, small_blocks):
     x, labels = cloud()
-    whole = MEASURES[name](Cloud(x, labels))
+    row, y = MEASURES[name], cloud(seed=1)[0]
+    given = row.besides(labels=labels, partners=y, start=y)
+    seed = {"random_state": 0} if row.is_random else {}
+    whole = row(x, *given, **seed)
     small_blocks()
-    assert_allclose(MEASURES[name](Cloud(x, labels)), whole, rtol=1e-10)
+    assert_allclose(row(x, *given, **seed), whole, rtol=1e-10)
 
 
 @pytest.mark.parametrize("kernel", PER_ROW)

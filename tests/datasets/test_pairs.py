@@ -4,8 +4,17 @@ import numpy as np
 import pytest
 
 from skgeom.datasets import make_double_ellipsoid, make_embedding_pair
-from skgeom.metrics import average_cosine, conformity, conformity_estimate, isoscore, partition_isotropy
-from skgeom.multimodal import conformity_divergence, loss_along_offset, modality_gap, modality_separability
+from skgeom.metrics import (
+    average_cosine,
+    conformity,
+    conformity_divergence,
+    conformity_estimate,
+    isoscore,
+    modality_gap,
+    modality_separability,
+    partition_isotropy,
+)
+from skgeom.multimodal import loss_along_offset
 
 
 @pytest.fixture(scope="module")

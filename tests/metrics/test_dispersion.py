@@ -23,7 +23,7 @@ OF_ROWS = [
     metrics.mmcs,
     metrics.koleo,
 ]
-OF_PAIRS = [metrics.alignment, metrics.clip_loss]
+OF_PAIRS = [metrics.alignment_loss, metrics.clip_loss]
 
 
 def cloud(n=40, d=5, seed=0):
@@ -87,8 +87,8 @@ def test_quantiles_come_in_the_order_and_shape_of_the_request():
 
 def test_alignment_and_the_contrastive_loss_of_a_cloud_with_itself():
     x = cloud()
-    assert metrics.alignment(x, 3 * x) == 0
-    assert_allclose(metrics.alignment(x, -x, alpha=3), 8)
+    assert metrics.alignment_loss(x, 3 * x) == 0
+    assert_allclose(metrics.alignment_loss(x, -x, alpha=3), 8)
     assert metrics.clip_loss(x, x, temperature=1e-3) < 1e-6
     assert_allclose(metrics.clip_loss(np.ones((7, 2)), np.ones((7, 2))), math.log(7))
 
@@ -96,7 +96,7 @@ def test_alignment_and_the_contrastive_loss_of_a_cloud_with_itself():
 def test_the_contrastive_loss_is_symmetric():
     x, y = cloud(), cloud(seed=1)
     assert_allclose(metrics.clip_loss(x, y), metrics.clip_loss(y, x), rtol=1e-12)
-    assert_allclose(metrics.alignment(x, y), metrics.alignment(y, x), rtol=1e-12)
+    assert_allclose(metrics.alignment_loss(x, y), metrics.alignment_loss(y, x), rtol=1e-12)
 
 
 @pytest.mark.parametrize("measure", OF_ROWS)
@@ -148,7 +148,7 @@ def test_bad_pairs_are_refused_in_words(measure, x, y, words):
         (lambda x: metrics.angle_quantiles(x, 1.5), ValueError, "q must lie between 0 and 1"),
         (lambda x: metrics.angle_quantiles(x, "half"), TypeError, "q must be a number"),
         (lambda x: metrics.clip_loss(x, x, temperature=0), ValueError, "temperature must be greater than 0"),
-        (lambda x: metrics.alignment(x, x, alpha=-1), ValueError, "alpha must be a finite number from 0"),
+        (lambda x: metrics.alignment_loss(x, x, alpha=-1), ValueError, "alpha must be a finite number from 0"),
     ],
 )
 def test_bad_options_are_refused_in_words(call, error, words):

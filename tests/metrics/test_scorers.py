@@ -19,7 +19,6 @@ from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, cross_
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 
-import skgeom.metrics
 from skgeom.metrics import (
     EmbeddingScorer,
     average_cosine,
@@ -39,6 +38,7 @@ from skgeom.metrics import (
     silhouette_score,
     silhouette_scorer,
 )
+from skgeom.metrics._measure import MEASURES
 
 
 def data(seed=0):
@@ -50,6 +50,11 @@ def data(seed=0):
 
 def scaled():
     return StandardScaler().fit(data()[0])
+
+
+def target(row):
+    """Return what a measure takes as y: classes, or other rows."""
+    return Y if row.needs in ("cloud", "labels") else Z[::-1]
 
 
 def center(x):
@@ -219,15 +224,14 @@ def test_two_processes_give_the_scores_of_one():
 
 @pytest.mark.parametrize("name", get_scorer_names())
 def test_every_named_scorer_is_its_measure_with_its_sign(name):
+    row = MEASURES[name.removeprefix("neg_")]
+    seed = {"random_state": 0} if row.is_random else {}
+    y = target(row)
     scorer = get_scorer(name)
-    measure = name.removeprefix("neg_")
-    function = getattr(skgeom.metrics, measure, None) or getattr(skgeom.metrics, f"{measure}_score")
-    labels = (Y,) if name in ("silhouette", "calinski_harabasz", "dunn_index") else ()
-    options = {"isoscore_star": {"zeta": 0.5}, "partition_isotropy": {"normalize": True}}
-    options["partition_dispersion"] = options["partition_isotropy"]
-    expected = np.mean(function(Z, *labels, **options.get(measure, {})))
-    assert_allclose(scorer(scaled(), X, Y), -expected if name.startswith("neg_") else expected, rtol=1e-12)
-    assert type(scorer(scaled(), X, Y)) is float
+    scorer = make_embedding_scorer(scorer.metric, greater_is_better=scorer.greater_is_better, **scorer.options, **seed)
+    expected = row(Z, *row.besides(labels=y, partners=y, start=y), **seed)
+    assert_allclose(scorer(scaled(), X, y), -expected if name.startswith("neg_") else expected, rtol=1e-12)
+    assert type(scorer(scaled(), X, y)) is float
 
 
 def test_flagship_scorers_are_the_named_ones():
@@ -257,12 +261,12 @@ def test_options_are_passed_on():
     assert make_embedding_scorer("isoscore", debias=True)(scaled(), X) == isoscore(Z, debias=True)
     assert make_embedding_scorer("isoscore", greater_is_better=False)(scaled(), X) == -isoscore(Z)
     raw = make_embedding_scorer("partition_isotropy", normalize=False)
-    assert raw(scaled(), X) == partition_isotropy(Z)
+    assert raw(scaled(), X) == partition_isotropy(Z, normalize=False)
 
 
 @pytest.mark.parametrize("metric", ["sqeuclidean", "cosine"])
 def test_the_metric_of_a_silhouette_is_an_option_like_any_other(metric):
-    scorer = make_embedding_scorer("silhouette_score", metric=metric)
+    scorer = make_embedding_scorer("silhouette", metric=metric)
     assert scorer(scaled(), X, Y) == silhouette_score(Z, Y, metric=metric)
     assert make_embedding_scorer(silhouette_score, metric=metric)(scaled(), X, Y) == scorer(scaled(), X, Y)
 
@@ -276,9 +280,9 @@ def test_any_function_of_a_representation_makes_a_scorer():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: make_embedding_scorer("isoscor"), "metric must be one of 'isoscore', .*Got 'isoscor'"),
-        (lambda: get_scorer("isoscor"), "name must be one of 'average_cosine', .*Got 'isoscor'"),
-        (lambda: get_scorer(None), "name must be one of 'average_cosine', .*Got None"),
+        (lambda: make_embedding_scorer("isoscor"), "metric must be one of 'average_cosine', .*Got 'isoscor'"),
+        (lambda: get_scorer("isoscor"), "name must be one of 'alignment_loss', .*Got 'isoscor'"),
+        (lambda: get_scorer(None), "name must be one of 'alignment_loss', .*Got None"),
         (lambda: make_embedding_scorer("isoscore", device="gpu")(scaled(), X), 'device must be None, "cpu", "cuda"'),
         (
             lambda: make_embedding_scorer("isoscore", step="pca")(make_pipeline(StandardScaler()).fit(X), X),
@@ -310,10 +314,12 @@ def test_a_scorer_reads_like_the_call_that_made_it(scorer, text):
 
 @pytest.mark.parametrize("name", get_scorer_names())
 def test_scorers_pickle(name):
+    row = MEASURES[name.removeprefix("neg_")]
     scorer = get_scorer(name).set_score_request(labels=True)
     copy = pickle.loads(pickle.dumps(scorer))
     assert isinstance(copy, EmbeddingScorer)
-    assert copy(scaled(), X, Y) == scorer(scaled(), X, Y)
+    if not row.is_random:
+        assert copy(scaled(), X, target(row)) == scorer(scaled(), X, target(row))
     assert repr(copy) == repr(scorer)
     assert copy.get_metadata_routing().score.requests == {"labels": True}
 
@@ -339,10 +345,13 @@ def test_the_host_by_any_name_changes_no_score(name, device, monkeypatch):
 @pytest.mark.parametrize("device", ["cuda", "cuda:1", "auto"])
 @pytest.mark.parametrize("name", get_scorer_names())
 def test_an_accelerator_changes_no_score(name, device, fake_accelerator):
-    named = get_scorer(name)
-    sign = {"greater_is_better": named.greater_is_better}
-    scorer = make_embedding_scorer(named.metric, device=device, **sign, **named.options)
-    assert_allclose(scorer(scaled(), X, Y), named(scaled(), X, Y), rtol=1e-10)
+    row = MEASURES[name.removeprefix("neg_")]
+    seed = {"random_state": 0} if row.is_random else {}
+    here, there = (
+        make_embedding_scorer(row.name, greater_is_better=name == row.name, device=where, **seed)
+        for where in (None, device)
+    )
+    assert_allclose(there(scaled(), X, target(row)), here(scaled(), X, target(row)), rtol=1e-10)
 
 
 def test_the_computation_happens_on_the_accelerator(fake_accelerator):

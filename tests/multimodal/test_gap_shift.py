@@ -6,7 +6,8 @@ from sklearn import config_context
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from skgeom.multimodal import GapShift, modality_gap
+from skgeom.metrics import modality_gap
+from skgeom.multimodal import GapShift
 
 
 def two_groups(n=80):

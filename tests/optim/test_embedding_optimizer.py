@@ -18,8 +18,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skgeom.metrics import collapse_bound, isoscore
-from skgeom.optim import EmbeddingOptimizer, spherical_code, uniformity
+from skgeom.metrics import collapse_bound, isoscore, uniformity
+from skgeom.optim import EmbeddingOptimizer, spherical_code
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +157,7 @@ def test_losses_of_the_package_can_be_partial():
     assert history["uniformity"][0] == pytest.approx(uniformity(torch.tensor(X), t=4).item())
 
 
-@pytest.mark.parametrize("name", ["alignment", "nt_xent"])
+@pytest.mark.parametrize("name", ["alignment_loss", "clip_loss"])
 def test_target_embeddings_attract(digits, name):
     X, _ = digits
     target = np.roll(X, 1, axis=1)
@@ -424,7 +424,7 @@ def test_collapsing_classes_stay_above_the_bound(digits):
         ({"objective": 3}, TypeError, "a name or a callable"),
         ({"objective": {"isoscore": np.nan}}, ValueError, "The weight of 'isoscore' must be a finite number"),
         ({"objective": {"isoscore": "much"}}, TypeError, "The weight of 'isoscore' must be a number"),
-        ({"objective": {"cross_entropy": 1, "alignment": 1}}, ValueError, "different kinds of y"),
+        ({"objective": {"cross_entropy": 1, "alignment_loss": 1}}, ValueError, "different kinds of y"),
         ({"objective": lambda z: z.sum(0)}, TypeError, r"0-d tensor, got a tensor of shape \(64,\)"),
         ({"objective": lambda z: z.detach().sum()}, ValueError, "has no gradient"),
         ({"monitor": "isotropy"}, ValueError, "monitor must be one of"),
@@ -454,7 +454,7 @@ def test_parameters_out_of_range_are_refused(digits, parameters, error, match):
     [
         ("cross_entropy", None, None, ValueError, "requires y to be passed.*'cross_entropy'"),
         ("silhouette_objective", None, None, ValueError, "requires y to be passed"),
-        ("alignment", None, None, ValueError, "requires y to be passed"),
+        ("alignment_loss", None, None, ValueError, "requires y to be passed"),
         ("cross_entropy", np.zeros(6), None, ValueError, "one class only"),
         ("cross_entropy", np.linspace(0, 1, 6), None, ValueError, "continuous"),
         ("cross_entropy", [0, 1], None, ValueError, "2 classes for 6 rows"),
@@ -462,7 +462,7 @@ def test_parameters_out_of_range_are_refused(digits, parameters, error, match):
         ("binary_cross_entropy", [0, 1, 0, 1, 0, 1], None, ValueError, "multi-label indicator"),
         ("binary_cross_entropy", np.full((6, 2), 2), None, ValueError, "zeros and ones only"),
         ("binary_cross_entropy", np.ones((5, 2)), None, ValueError, "5 rows of labels for 6 rows"),
-        ("alignment", np.ones((5, 2)), None, ValueError, "X has 6 rows and y has 5"),
+        ("alignment_loss", np.ones((5, 2)), None, ValueError, "X has 6 rows and y has 5"),
         ("cross_entropy", [0, 1], [[0, 1], [2, 6]], ValueError, "names row 6 of X"),
         ("cross_entropy", [0, 1], [[0, 1], [2, -1]], ValueError, "names row -1 of X"),
         ("cross_entropy", [0, 1], [0, 1], ValueError, r"expected \(n_pairs, 2\)"),

@@ -12,8 +12,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from skgeom.metrics import min_angle
-from skgeom.optim import SphereDispersion, kernel_energy, mma, spherical_code, tammes_bound
+from skgeom.metrics import kernel_energy, min_angle, mma
+from skgeom.optim import SphereDispersion, spherical_code, tammes_bound
 from skgeom.optim._polish import polish
 
 
@@ -113,7 +113,7 @@ def test_the_mean_of_the_nearest_angles_is_largest_elsewhere_than_the_least_for_
     assert_allclose(math.degrees(polished.min_angle_), 90, atol=1e-6)
 
 
-@pytest.mark.parametrize("loss", ["riesz", "lloyd", "sliced_dispersion", partial(kernel_energy, gamma=4.0)])
+@pytest.mark.parametrize("loss", ["riesz_energy", "lloyd", "sliced_dispersion", partial(kernel_energy, gamma=4.0)])
 def test_every_loss_spreads(loss):
     x = cloud(20, 3) + 2
     found = SphereDispersion(loss, max_iter=150, learning_rate=0.05, polish=False, random_state=0).fit(x)

@@ -9,7 +9,7 @@ import pytest
 from skgeom import __version__
 from skgeom._report import _grid
 from skgeom._report._command import main
-from skgeom._report._text import WIDTH, Progress, number
+from skgeom._report._text import WIDTH, ProgressLine, number
 
 N, D = 60, 6
 
@@ -75,7 +75,7 @@ def test_every_kind_of_file_is_read(folder, capsys, file):
     assert code == 0
     assert f"GEOMETRY CARD  {file}" in out
     assert "60 × 6" in out
-    assert "Only labels can tell" in out
+    assert "Only labels can say" in out
 
 
 @pytest.mark.parametrize("kind", ["parquet", "safetensors"])
@@ -281,7 +281,7 @@ class Terminal(io.StringIO):
 
 def test_progress_rewrites_one_line_on_a_terminal():
     stream = Terminal()
-    progress = Progress(stream)
+    progress = ProgressLine(stream)
     for i in range(1, 11):
         progress.step("folds", i, 10)
     progress.clear()
@@ -291,7 +291,7 @@ def test_progress_rewrites_one_line_on_a_terminal():
 
 def test_progress_is_a_few_lines_elsewhere():
     stream = io.StringIO()
-    progress = Progress(stream)
+    progress = ProgressLine(stream)
     progress.say("reading")
     for i in range(1, 46):
         progress.step("folds", i, 45)

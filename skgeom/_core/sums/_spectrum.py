@@ -89,6 +89,11 @@ def collapse_bound(k: int, d: int) -> float:
     return max(0.0, (used - 1) / (d - 1)) if d > 1 else float(used)
 
 
+def isotropy(m: AnyMoments) -> Array:
+    """Return the cosine between the variances of the principal directions and the vector of ones: √(PR / d)."""
+    return (participation_ratio(m) / m.mean.shape[0]) ** 0.5
+
+
 def isotropy_defect(m: AnyMoments) -> Array:
     """Return ‖√d λ/‖λ‖ - 1‖ / √(2(d - √d)), the distance of the spectrum from the flat one; 1 without spread."""
     xp = namespace(m.mean)

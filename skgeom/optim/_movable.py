@@ -11,7 +11,7 @@ from skgeom._array import is_foreign, to_numpy
 from skgeom.optim._constraint import on_spheres
 
 
-class Space(Protocol):
+class Movable(Protocol):
     """The rows of an embedding as a function of tensors that change."""
 
     parameter: Tensor

@@ -5,9 +5,11 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from skgeom._core._two_clouds import gaussian_divergence
-from skgeom.metrics import average_cosine, conformity, isoscore
-from skgeom.multimodal import (
+from skgeom.metrics import (
+    average_cosine,
+    conformity,
     conformity_divergence,
+    isoscore,
     modality_gap,
     modality_separability,
     pair_distance_ratio,

@@ -10,7 +10,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skgeom._array import float64, namespace, ratio, to_float, to_numpy
+from skgeom._array import asarray_like, float64, namespace, ratio, to_numpy
 from skgeom._core import _two_clouds
 from skgeom._core._rows import DirectedRows, mean_of
 from skgeom._core.sums._angular import conformity
@@ -24,9 +24,18 @@ from skgeom._validation import (
     check_paired,
     check_same_kind,
 )
+from skgeom.metrics._measure import DIRECTIONS, RIGID, measure
 
 
-def modality_gap(X: Any, Y: Any) -> float:
+@measure(
+    direction=-1,
+    bounds=("0", "2"),
+    invariances=DIRECTIONS,
+    cost="O(n d)",
+    source="Liang et al. 2022, arXiv:2203.02053",
+    needs="clouds",
+)
+def modality_gap(X: Any, Y: Any) -> Array:
     r"""Distance between the centres of two modalities on the sphere.
 
     .. math:: \Big\lVert \frac1n \sum_i \frac{x_i}{\lVert x_i \rVert}
@@ -41,7 +50,7 @@ def modality_gap(X: Any, Y: Any) -> float:
 
     Returns
     -------
-    float
+    float or 0-d array
         In [0, 2]; 0 if the centres coincide, which says nothing about the rest of the clouds.
 
     Raises
@@ -68,14 +77,22 @@ def modality_gap(X: Any, Y: Any) -> float:
     Examples
     --------
     >>> import numpy as np
-    >>> from skgeom.multimodal import modality_gap
+    >>> from skgeom.metrics import modality_gap
     >>> round(modality_gap(np.array([[1.0, 0.0], [5.0, 0.0]]), np.array([[0.0, 2.0]])), 4)
     1.4142
     """
-    return to_float(_two_clouds.modality_gap(*_check_directions(X, Y, min_samples=1)))
+    return _two_clouds.modality_gap(*_check_directions(X, Y, min_samples=1))
 
 
-def relative_modality_gap(X: Any, Y: Any) -> float:
+@measure(
+    direction=-1,
+    bounds=("0", "1"),
+    invariances=DIRECTIONS,
+    cost="O(n d)",
+    source="Schrodi et al. 2024, arXiv:2404.07983",
+    needs="pairs",
+)
+def relative_modality_gap(X: Any, Y: Any) -> Array:
     r"""Cosine distance of pairs, relative to the distances within the modalities.
 
     .. math:: \frac{p}{p + w}, \qquad
@@ -93,7 +110,7 @@ def relative_modality_gap(X: Any, Y: Any) -> float:
 
     Returns
     -------
-    float
+    float or 0-d array
         In [0, 1], best = 0 (partners coincide); ½ if partners are as far apart as any two rows of a modality; 1 if the
         modalities have no spread beside the distance of partners. 0 if all rows of both point one way.
 
@@ -121,15 +138,24 @@ def relative_modality_gap(X: Any, Y: Any) -> float:
     Examples
     --------
     >>> import numpy as np
-    >>> from skgeom.multimodal import relative_modality_gap
+    >>> from skgeom.metrics import relative_modality_gap
     >>> X = np.eye(3)
     >>> relative_modality_gap(X, X), round(relative_modality_gap(X, X[[1, 2, 0]]), 4)
     (0.0, 0.5)
     """
-    return to_float(_two_clouds.relative_modality_gap(*check_directed_pairs(X, Y)))
+    return _two_clouds.relative_modality_gap(*check_directed_pairs(X, Y))
 
 
-def modality_separability(X: Any, Y: Any, *, cv: int = 5) -> float:
+@measure(
+    direction=-1,
+    bounds=("0", "1"),
+    invariances=("translation", "scaling"),
+    cost="O(n d)",
+    source="Tyshchuk et al. 2023, doi:10.3390/info14070392",
+    needs="clouds",
+    differentiable=False,
+)
+def modality_separability(X: Any, Y: Any, *, cv: int = 5) -> Array:
     """Cross-validated accuracy of a linear classifier that tells two modalities apart.
 
     Features are standardised and classified by scikit-learn's logistic regression; the accuracies are averaged over
@@ -146,7 +172,7 @@ def modality_separability(X: Any, Y: Any, *, cv: int = 5) -> float:
 
     Returns
     -------
-    float
+    float or 0-d array
         In [0, 1]; 1 if a plane separates the modalities, near the share of the larger one, ½ for equal numbers, if
         nothing tells them apart.
 
@@ -174,7 +200,7 @@ def modality_separability(X: Any, Y: Any, *, cv: int = 5) -> float:
     Examples
     --------
     >>> import numpy as np
-    >>> from skgeom.multimodal import modality_separability
+    >>> from skgeom.metrics import modality_separability
     >>> X = np.random.default_rng(0).normal(size=(100, 4))
     >>> modality_separability(X, X + 10)
     1.0
@@ -185,10 +211,19 @@ def modality_separability(X: Any, Y: Any, *, cv: int = 5) -> float:
     rows = np.vstack([to_numpy(x), to_numpy(y)])
     modality = np.repeat([0, 1], [x.shape[0], y.shape[0]])
     classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    return float(cross_val_score(classifier, rows, modality, cv=folds).mean())
+    accuracy = cross_val_score(classifier, rows, modality, cv=folds).mean()
+    return asarray_like(accuracy, x, dtype=namespace(x).float64)
 
 
-def pair_distance_ratio(X: Any, Y: Any, *, reference: str = "cross") -> float:
+@measure(
+    direction=-1,
+    bounds=("0", "inf"),
+    invariances=RIGID,
+    cost="O(n² d)",
+    source="Tyshchuk et al. 2023, doi:10.3390/info14070392",
+    needs="pairs",
+)
+def pair_distance_ratio(X: Any, Y: Any, *, reference: str = "cross") -> Array:
     r"""Mean distance of partners over the mean distance of rows that are not partners.
 
     .. math:: \frac{\frac1n \sum_i \lVert x_i - y_i \rVert}{D}, \qquad
@@ -209,7 +244,7 @@ def pair_distance_ratio(X: Any, Y: Any, *, reference: str = "cross") -> float:
 
     Returns
     -------
-    float
+    float or 0-d array
         At least 0, best = 0 (partners coincide). 0 if all rows are equal.
 
     Raises
@@ -234,7 +269,7 @@ def pair_distance_ratio(X: Any, Y: Any, *, reference: str = "cross") -> float:
     Examples
     --------
     >>> import numpy as np
-    >>> from skgeom.multimodal import pair_distance_ratio
+    >>> from skgeom.metrics import pair_distance_ratio
     >>> X = np.array([[0.0], [1.0], [5.0]])
     >>> pair_distance_ratio(X, X), round(pair_distance_ratio(X, X + 2), 4)
     (0.0, 0.5455)
@@ -242,16 +277,25 @@ def pair_distance_ratio(X: Any, Y: Any, *, reference: str = "cross") -> float:
     check_choice(reference, ("cross", "pooled"), "reference")
     x, y = _check_clouds(X, Y)
     mean = _two_clouds.mean_unpaired_distance if reference == "cross" else _two_clouds.mean_pooled_distance
-    return to_float(ratio(_two_clouds.mean_paired_distance(x, y), mean(x, y)))
+    return ratio(_two_clouds.mean_paired_distance(x, y), mean(x, y))
 
 
-def conformity_divergence(X: Any, Y: Any, *, method: str = "gaussian", bins: int = 50) -> float:
+@measure(
+    direction=-1,
+    bounds=("0", "inf"),
+    invariances=DIRECTIONS,
+    cost="O(n d)",
+    source="Levi & Gilboa 2025, arXiv:2411.14517",
+    needs="clouds",
+    infinite="the conformities of one cloud alone have no spread",
+)
+def conformity_divergence(X: Any, Y: Any, *, method: str = "gaussian", bins: int = 50) -> Array:
     r"""Kullback-Leibler divergence of the conformities of one modality from those of the other.
 
     .. math:: \mathrm{KL}(P \,\Vert\, Q) = \int p \log \frac{p}{q},
 
-    where P is the distribution of the conformities of the rows of X within X, and Q that of the rows of Y within Y. Exchange
-    the arguments for the other direction.
+    where P is the distribution of the conformities of the rows of X within X, and Q that of the rows of Y within Y.
+    Exchange the arguments for the other direction.
 
     Parameters
     ----------
@@ -272,9 +316,9 @@ def conformity_divergence(X: Any, Y: Any, *, method: str = "gaussian", bins: int
 
     Returns
     -------
-    float
-        At least 0, best = 0 (equal distributions). "gaussian" is infinite if only one of them has spread, or neither and
-        they differ.
+    float or 0-d array
+        At least 0, best = 0 (equal distributions). "gaussian" is infinite if only one of them has spread, or neither
+        and they differ.
 
     Raises
     ------
@@ -300,7 +344,7 @@ def conformity_divergence(X: Any, Y: Any, *, method: str = "gaussian", bins: int
     Examples
     --------
     >>> import numpy as np
-    >>> from skgeom.multimodal import conformity_divergence
+    >>> from skgeom.metrics import conformity_divergence
     >>> Z = np.random.default_rng(0).normal(size=(500, 16))
     >>> conformity_divergence(Z + 1, Z + 1)
     0.0
@@ -311,8 +355,8 @@ def conformity_divergence(X: Any, Y: Any, *, method: str = "gaussian", bins: int
     bins = check_count(bins, "bins", 2)
     p, q = map(conformity, _check_directions(X, Y, min_samples=2))
     if method == "gaussian":
-        return to_float(_two_clouds.gaussian_divergence(p, q))
-    return to_float(_two_clouds.histogram_divergence(p, q, bins))
+        return _two_clouds.gaussian_divergence(p, q)
+    return _two_clouds.histogram_divergence(p, q, bins)
 
 
 def _check_directions(X: Any, Y: Any, *, min_samples: int) -> tuple[DirectedRows, DirectedRows]:

@@ -1,0 +1,142 @@
+"""The row of a measure: what its function promises, above the function and for all that lists measures.
+
+Scorers, monitors, objectives, the report, the common tests and the tables of the documentation know measures by these
+rows alone. A measure exists when its function has one.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import wraps
+from math import exp, inf, log, pi, sinh, sqrt
+from typing import Any, Concatenate, Literal, ParamSpec
+
+from skgeom._array import float64, is_foreign, namespace, to_float
+from skgeom._typing import Array
+
+P = ParamSpec("P")
+
+Needs = Literal["cloud", "labels", "pairs", "start", "clouds"]
+"""What a measure takes: rows; rows and their labels; two clouds whose rows belong together; rows and where they were at
+the start; two clouds."""
+
+RIGID = ("translation", "rotation", "scaling")
+LINEAR = ("rotation", "scaling")
+DIRECTIONS = ("rotation", "scaling", "row scaling")
+"""Invariances that many measures share."""
+
+_WORDS = {"pi": pi, "inf": inf, "exp": exp, "log": log, "sinh": sinh, "sqrt": sqrt, "min": min, "max": max}
+"""What the text of a bound may use besides n, d and the options of the function."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One row: a measure with what it needs, where it is better, and what bounds it and leaves it unchanged.
+
+    `direction` is +1 where more is more isotropic, better separated or richer, -1 where less is, 0 where neither is.
+    `bounds` are formulas of n rows, d features and the options of the function. `infinite` says for which finite rows
+    the value is infinite. `options` are what a variant of a function fixes. A measure `per_row` has one value for each
+    row, and counts as their mean. One that `is_random` takes ``random_state``.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    needs: Needs
+    direction: int
+    bounds: tuple[str, str]
+    invariances: frozenset[str]
+    cost: str
+    source: str
+    infinite: str = ""
+    per_row: bool = False
+    differentiable: bool = True
+    is_random: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __call__(self, X: Any, *others: Any, **options: Any) -> Any:
+        """Return the value, a float or 0-d array: of a measure per row the mean."""
+        values = self.function(X, *others, **{**self.options, **options})
+        return as_it_came(mean_in_float64(values)) if self.per_row else values
+
+    def besides(self, *, labels: Any = None, partners: Any = None, start: Any = None) -> tuple[Any, ...]:
+        """Return what the function takes besides the rows, out of what there is."""
+        match self.needs:
+            case "cloud":
+                return ()
+            case "labels":
+                return (labels,)
+            case "start":
+                return (start,)
+        return (partners,)
+
+    def range(self, n: int, d: int) -> tuple[float, float]:
+        """Return the least and the largest value of n rows of d features."""
+        parameters = inspect.signature(self.function).parameters.values()
+        defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        names = {**_WORDS, **defaults, **self.options, "n": n, "d": d}
+        low, high = (float(eval(text, {"__builtins__": {}}, names)) for text in self.bounds)
+        return low, high
+
+
+MEASURES: dict[str, Measure] = {}
+"""The rows by name, which is that of the function without ``_score`` or ``_index``."""
+
+
+def mean_in_float64(values: Array) -> Array:
+    """Return the mean of one value per row."""
+    return namespace(values).mean(float64(values))
+
+
+def as_it_came(value: Any) -> Any:
+    """Return an array of a library other than NumPy as it is, gradient and all, and a number of NumPy as a float."""
+    return value if is_foreign(value) else to_float(value)
+
+
+def measure(
+    *,
+    direction: Literal[-1, 0, 1],
+    bounds: tuple[str, str],
+    cost: str,
+    source: str,
+    needs: Needs = "cloud",
+    invariances: tuple[str, ...] = (),
+    infinite: str = "",
+    per_row: bool = False,
+    differentiable: bool = True,
+    is_random: bool = False,
+    variants: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Callable[[Callable[Concatenate[Any, P], Any]], Callable[Concatenate[Any, P], Any]]:
+    """Write the row of a measure above its function, and those of its variants: other names for fixed options.
+
+    The function returns an array, 0-d unless it is per row. What leaves is what came: a float for rows of NumPy, lists
+    and frames, and for another library its array.
+    """
+
+    def of(function: Callable[Concatenate[Any, P], Any]) -> Callable[Concatenate[Any, P], Any]:
+        @wraps(function)
+        def public(X: Any, *args: P.args, **kwargs: P.kwargs) -> Any:
+            values = function(X, *args, **kwargs)
+            return values if per_row else as_it_came(values)
+
+        row = Measure(
+            function.__name__.removesuffix("_score").removesuffix("_index"),
+            public,
+            needs,
+            direction,
+            bounds,
+            frozenset(invariances),
+            cost,
+            source,
+            infinite,
+            per_row,
+            differentiable,
+            is_random,
+        )
+        MEASURES[row.name] = row
+        for name, options in (variants or {}).items():
+            MEASURES[name] = replace(row, name=name, options=options)
+        return public
+
+    return of

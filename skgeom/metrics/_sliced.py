@@ -1,0 +1,251 @@
+"""Distances to the uniform distribution on the sphere, seen through random points, circles and planes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from skgeom._array import namespace, random_integers, standard_normal
+from skgeom._core import _sliced
+from skgeom._typing import Array
+from skgeom._validation import check_count, check_directed, check_plane, check_random
+from skgeom.metrics._measure import DIRECTIONS, measure
+
+
+@measure(
+    direction=-1,
+    bounds=("0", "pi ** 2"),
+    invariances=DIRECTIONS,
+    cost="O(n d)",
+    source="Tokarchuk et al. 2025, arXiv:2502.08231",
+    is_random=True,
+)
+def lloyd(X: Any, *, n_points: int = 512, random_state: Any = None) -> Array:
+    r"""Lloyd's quantisation error: mean squared angle from random points of the sphere to their nearest row.
+
+    .. math:: \frac1m \sum_{k=1}^m \min_i \theta(s_k, x_i)^2, \qquad s_k \text{ independent and uniform.}
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features)
+        The embeddings, one per row.
+    n_points : int, default=512
+        Their number m.
+    random_state : int, RandomState, Generator or None, default=None
+        Draws the points: a seed, or a generator of NumPy or Torch, which goes on drawing from call to call.
+
+    Returns
+    -------
+    float or 0-d array
+        In [0, π²], less = more dispersed; an unbiased estimate of the error over the whole sphere.
+
+    Raises
+    ------
+    ValueError
+        If X is not a finite matrix of at least two rows, a row is zero, or n_points is not positive.
+
+    Notes
+    -----
+    Invariant in distribution to rotation, and to the length of each row. O(m n d) time, in blocks. As a loss, it draws
+    each row towards the points it is nearest to, so rows repel each other only through the cells they share; rows of
+    one direction share one cell, which goes to the first. The gradient is finite at contact with a point, where it is
+    0, and opposite to it.
+
+    References
+    ----------
+    Tokarchuk et al. 2025, Keep your distance, arXiv:2502.08231.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeom.metrics import lloyd
+    >>> round(lloyd(np.array([[1.0], [-1.0]]), random_state=0), 4)
+    0.0
+    """
+    rng = check_random(random_state)
+    m, rows = check_count(n_points, "n_points"), check_directed(X)
+    return _sliced.lloyd(rows, standard_normal((m, rows.x.shape[1]), rng, rows.x))
+
+
+@measure(
+    direction=-1,
+    bounds=("0", "inf"),
+    invariances=DIRECTIONS,
+    cost="O(n d)",
+    source="Tokarchuk et al. 2025, arXiv:2502.08231",
+    is_random=True,
+)
+def sliced_dispersion(X: Any, *, n_circles: int = 1, random_state: Any = None) -> Array:
+    r"""Sliced dispersion: squared distance of the angles on random great circles to the nearest even spacing.
+
+    .. math:: \frac12 \sum_i (\theta_i - \theta_i^*)^2, \qquad
+              \theta_i^* = \bar\theta + \frac{2\pi}{n}\Bigl(r_i - \frac{n + 1}{2}\Bigr),
+
+    with θ the angles of the rows projected to the plane of the circle and r their ranks; averaged over circles.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features)
+        The embeddings, one per row, of at least two features.
+    n_circles : int, default=1
+        Their number.
+    random_state : int, RandomState, Generator or None, default=None
+        Draws the circles: a seed, or a generator of NumPy or Torch, which goes on drawing from call to call.
+
+    Returns
+    -------
+    float or 0-d array
+        At least 0, less = more dispersed; about n times a constant for rows crowded on one side.
+
+    Raises
+    ------
+    ValueError
+        If X is not a finite matrix of at least two rows and two features, a row is zero, or n_circles is not positive.
+
+    See Also
+    --------
+    axis_sliced_dispersion : The same in the planes of two features, without projections.
+    spherical_sliced_wasserstein : The same number on another scale.
+
+    Notes
+    -----
+    Invariant in distribution to rotation, and to the length of each row. O(n d + n log n) time and O(n) memory for each
+    circle. The gradient is finite: rows of one direction have different ranks and move apart, and a row that projects
+    to the centre of a circle, where it has no angle, stays.
+
+    References
+    ----------
+    Tokarchuk et al. 2025, Keep your distance, arXiv:2502.08231.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeom.metrics import sliced_dispersion
+    >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
+    >>> round(sliced_dispersion(X, random_state=0), 6)
+    0.0
+    """
+    return _sliced.sliced_dispersion(*_on_circles(X, random_state, n_circles))
+
+
+@measure(
+    direction=-1,
+    bounds=("0", "inf"),
+    invariances=("scaling", "row scaling"),
+    cost="O(n log n)",
+    source="Tokarchuk et al. 2025, arXiv:2502.08231",
+    is_random=True,
+)
+def axis_sliced_dispersion(X: Any, *, n_planes: int = 1, random_state: Any = None) -> Array:
+    r"""Axis-aligned sliced dispersion: the same in random planes of two features each.
+
+    .. math:: \frac12 \sum_i (\theta_i - \theta_i^*)^2, \qquad \theta_i = \operatorname{atan2}(x_{il}, x_{ik}),
+
+    with θ* as in `sliced_dispersion`, averaged over pairs of features k ≠ l.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features)
+        The embeddings, one per row, of at least two features.
+    n_planes : int, default=1
+        Their number.
+    random_state : int, RandomState, Generator or None, default=None
+        Draws the pairs of features: a seed, or a generator of NumPy or Torch, which goes on drawing from call to call.
+
+    Returns
+    -------
+    float or 0-d array
+        At least 0, less = more dispersed.
+
+    Raises
+    ------
+    ValueError
+        If X is not a finite matrix of at least two rows and two features, a row is zero, or n_planes is not positive.
+
+    Notes
+    -----
+    Invariant to the length of each row, not to rotation. O(n log n) time for each plane. The gradient behaves as in
+    `sliced_dispersion`. Few features have few planes: on the sphere of three it spreads points badly.
+
+    References
+    ----------
+    Tokarchuk et al. 2025, Keep your distance, arXiv:2502.08231.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeom.metrics import axis_sliced_dispersion
+    >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
+    >>> round(axis_sliced_dispersion(X, random_state=0), 6)
+    0.0
+    """
+    rng = check_random(random_state)
+    m, x = check_count(n_planes, "n_planes"), check_directed(X).x
+    check_plane(x)
+    d = x.shape[1]
+    first = random_integers(0, d, m, rng, x)
+    return _sliced.sliced_dispersion(*_sliced.on_axes(x, first, (first + random_integers(1, d, m, rng, x)) % d))
+
+
+@measure(
+    direction=-1,
+    bounds=("1 / (12 * n ** 2)", "1 / 12"),
+    invariances=DIRECTIONS,
+    cost="O(n d)",
+    source="Bonet et al. 2023, arXiv:2206.08780",
+    is_random=True,
+)
+def spherical_sliced_wasserstein(X: Any, *, n_circles: int = 50, random_state: Any = None) -> Array:
+    r"""Squared spherical sliced Wasserstein distance between the directions and the uniform distribution.
+
+    .. math:: SSW_2^2 = \frac1m \sum_{k=1}^m W_2^2\bigl(P_k X, \mathrm{Unif}(S^1)\bigr), \qquad
+              \text{sliced} = \tfrac12 n (2\pi)^2 \Bigl(SSW_2^2 - \frac{1}{12 n^2}\Bigr),
+
+    with P_k the projection to a random great circle of length 1, and sliced the value of `sliced_dispersion`.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features)
+        The embeddings, one per row, of at least two features.
+    n_circles : int, default=50
+        Their number m.
+    random_state : int, RandomState, Generator or None, default=None
+        Draws the circles: a seed, or a generator of NumPy or Torch, which goes on drawing from call to call.
+
+    Returns
+    -------
+    float or 0-d array
+        In [1/(12 n²), 1/12], less = closer to uniform.
+
+    Raises
+    ------
+    ValueError
+        If X is not a finite matrix of at least two rows and two features, a row is zero, or n_circles is not positive.
+
+    Notes
+    -----
+    Invariant in distribution to rotation, and to the length of each row. O(m n (d + log n)) time, O(m n) memory. The
+    gradient behaves as that of `sliced_dispersion`. The function of POT returns the square root.
+
+    References
+    ----------
+    Bonet et al. 2023, Spherical sliced-Wasserstein, arXiv:2206.08780.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeom.metrics import spherical_sliced_wasserstein
+    >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
+    >>> round(spherical_sliced_wasserstein(X, random_state=0) * 12 * 4**2, 6)
+    1.0
+    """
+    return _sliced.spherical_sliced_wasserstein(*_on_circles(X, random_state, n_circles))
+
+
+def _on_circles(X: Any, random_state: Any, n_circles: int) -> tuple[Array, Array]:
+    """Return the coordinates of the rows in the planes of random great circles."""
+    rng = check_random(random_state)
+    m, x = check_count(n_circles, "n_circles"), check_directed(X).x
+    check_plane(x)
+    xp = namespace(x)
+    planes = xp.linalg.qr(standard_normal((m, x.shape[1], 2), rng, x))[0]
+    return _sliced.on_planes(x, xp.astype(xp.permute_dims(planes, (2, 0, 1)), x.dtype))
