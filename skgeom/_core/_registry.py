@@ -22,7 +22,7 @@ from skgeom._core.pairs import _energies, _neighbours, _quantiles, _silhouettes
 from skgeom._core.pairs._energies import Nearest
 from skgeom._core.sums import _angular, _clusters, _spectrum
 from skgeom._core.sums._clusters import ClassMoments
-from skgeom._core.sums._moments import AnyMoments, moments
+from skgeom._core.sums._moments import Moments, moments
 from skgeom._typing import Array
 
 Bounds = Callable[[int, int], tuple[float, float]]
@@ -36,7 +36,7 @@ class Cloud:
         self.labels = labels
 
     @cached_property
-    def moments(self) -> AnyMoments:
+    def moments(self) -> Moments:
         """Weight, mean and scatter."""
         return moments(self.x)
 

@@ -11,7 +11,7 @@ from skgeom._array import row_blocks, to_float
 from skgeom._core._registry import MEASURES
 from skgeom._core._rows import norms, unit
 from skgeom._core.sums import _angular, _spectrum
-from skgeom._core.sums._moments import AnyMoments, Moments
+from skgeom._core.sums._moments import Moments
 from skgeom._report._space import N_FOLDS, Space, sampled
 from skgeom.metrics import calinski_harabasz_score, collapse_bound, conformity, isoscore, silhouette_score
 
@@ -57,9 +57,9 @@ def card(space: Space, probe: tuple[float, float] | None = None) -> list[Section
     return sections
 
 
-def dead_coordinates(m: AnyMoments) -> np.ndarray:
+def dead_coordinates(m: Moments) -> np.ndarray:
     """Return the coordinates whose variance is rounding beside the largest."""
-    variances = np.diagonal(m.scatter) if isinstance(m, Moments) else np.sum(m.root * m.root, axis=0)
+    variances = m.variances()
     return np.flatnonzero(variances <= _spectrum.rank_tolerance(m) * variances.max())
 
 

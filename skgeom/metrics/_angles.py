@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 from skgeom._array import asarray_like, namespace, to_float
 from skgeom._core import _rows
 from skgeom._core.sums import _angular
-from skgeom._core.sums._moments import AnyMoments, moments
+from skgeom._core.sums._moments import Moments, moments
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
@@ -396,7 +396,7 @@ def partition_isotropy_second_order(X: Any) -> float:
     return to_float(_angular.second_order(_bounded_moments(X)))
 
 
-def _bounded_moments(X: Any) -> AnyMoments:
+def _bounded_moments(X: Any) -> Moments:
     if isinstance(X, Iterator):
         return check_moments(X, scale_free=False)
     return moments(_rows.bounded(check_cloud(X)))

@@ -7,7 +7,7 @@ from typing import Any
 from skgeom._array import namespace, ratio, to_float
 from skgeom._core._registry import MEASURES
 from skgeom._core.sums import _spectrum
-from skgeom._core.sums._moments import moments
+from skgeom._core.sums._moments import fourth_moments
 from skgeom._typing import Array
 from skgeom._validation import check_cloud, check_count, check_covariance, check_moments, check_real
 
@@ -520,5 +520,5 @@ def _of_moments(name: str, X: Any) -> float:
 def _debiased_traces(X: Any) -> tuple[Array, Array, int]:
     """Return the unbiased (tr C)² and tr C², and d."""
     x = check_cloud(X, min_samples=4, scale_free=True)
-    t2, f = _spectrum.unbiased_traces(moments(x, fourth=True))
+    t2, f = _spectrum.unbiased_traces(fourth_moments(x))
     return t2, f, x.shape[1]

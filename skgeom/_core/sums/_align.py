@@ -17,7 +17,7 @@ from skgeom._array import asarray_like, float64, namespace, ratio, to_float, whe
 from skgeom._core.sums import _cross
 from skgeom._core.sums._cross import CrossMoments, cross_moments, scatter_of
 from skgeom._core.sums._maps import WhiteningMap
-from skgeom._core.sums._moments import about_origin, dense, moments
+from skgeom._core.sums._moments import moments
 from skgeom._core.sums._spectrum import above
 from skgeom._typing import Array
 
@@ -256,7 +256,7 @@ def _basis_of_sample(x: Array, weights: Array | None, *, centre: bool, penalty: 
     if stride < 2:
         return None
     m = moments(float64(x[::stride, :]), None if weights is None else weights[::stride])
-    scatter = dense(m if centre else about_origin(m)).scatter
+    scatter = (m if centre else m.about_origin()).dense().scatter
     values = namespace(x).flip(namespace(x).linalg.eigvalsh(scatter))
     return None if _is_safe(values, penalty / stride) else _basis(*_eigen(scatter))
 
