@@ -115,7 +115,7 @@ class AllButTheTop(OneToOneFeatureMixin, MomentsTransformer):
         m = m.second
         d = m.mean.shape[0]
         count = (
-            max(1, round(d / 100))
+            _maps.default_top(d)
             if self.n_components == "auto"
             else check_count(self.n_components, "n_components", 0, d)
         )

@@ -1,4 +1,4 @@
-"""Linear maps: whitening in its five forms, and the shrinkage of covariances."""
+"""Linear maps: whitening in its five forms, the shrinkage of covariances, all-but-the-top."""
 
 from __future__ import annotations
 
@@ -92,6 +92,11 @@ def centred_product(x: Array, mean: Array, w: Array) -> Array:
     pivot = xp.astype(mean, x.dtype)
     rest = (float64(pivot) - mean) @ w
     return (x - pivot) @ xp.astype(w, x.dtype) + xp.astype(rest, x.dtype)
+
+
+def default_top(d: int) -> int:
+    """Return how many leading directions of d all-but-the-top removes unless told otherwise: one per hundred."""
+    return max(1, round(d / 100))
 
 
 def without(x: Array, mean: Array, directions: Array, *, seen_from: Array) -> Array:
