@@ -91,7 +91,8 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
     ------
     ValueError
         At fit, if X is not a finite matrix of at least two rows, has no spread, or a parameter is out of range; at
-        transform, if X has another width, library or device than at fit.
+        partial_fit, if `shrinkage` became "ledoit_wolf" only after the first batch; at transform, if X has another
+        width, library or device than at fit.
     RuntimeError
         If a GPU is asked for and none is visible.
 
