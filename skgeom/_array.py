@@ -212,8 +212,13 @@ def place(x: np.ndarray, device: str | None) -> Array:
         return xp.asarray(x, device=where)
     if device == "auto":
         return x
-    raise RuntimeError(
-        f"device={device!r} was asked for, but no GPU is visible. Install a CUDA build of CuPy or Torch "
+    raise no_gpu(device, "CuPy or Torch")
+
+
+def no_gpu(device: str | None, libraries: str) -> RuntimeError:
+    """Return the error that a GPU was asked for and none is visible to the libraries that could use it."""
+    return RuntimeError(
+        f"device={device!r} was asked for, but no GPU is visible to {libraries}. Install a CUDA build of {libraries} "
         'on a machine with an NVIDIA driver, or pass device="auto" to fall back to the CPU.'
     )
 

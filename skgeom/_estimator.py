@@ -9,7 +9,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skgeom._array import asarray_like, namespace, place, to_numpy
-from skgeom._core.sums._moments import AnyMoments, map_arrays, merge, moments
+from skgeom._core.sums._moments import FourthMoments, Moments, moments
 from skgeom._typing import Array
 from skgeom._validation import (
     check_cloud,
@@ -78,8 +78,7 @@ class MomentsTransformer(GeometryTransformer):
     """Base of the transformers that the moments of the rows determine: fitting in parts equals fitting the whole."""
 
     n_samples_seen_: float
-    _moments: AnyMoments
-    _needs_fourth = False
+    _moments: Moments | FourthMoments
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Learn from the rows of X.
@@ -100,7 +99,7 @@ class MomentsTransformer(GeometryTransformer):
         """
         self._check_parameters()
         x, w = check_weights(sample_weight, self._receive(X, reset=True, min_samples=2))
-        return self._learn(moments(x, w, fourth=self._needs_fourth))
+        return self._learn(self._summary(x, w))
 
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Add rows to those seen, and learn from all of them as `fit` on the whole would.
@@ -122,19 +121,25 @@ class MomentsTransformer(GeometryTransformer):
         self._check_parameters()
         first = not hasattr(self, "_moments")
         x = self._receive(X, reset=first, min_samples=2 if first else 1)
-        m = moments(*check_weights(sample_weight, x, minimum=1 if first else 0), fourth=self._needs_fourth)
-        return self._learn(m if first else merge(map_arrays(lambda a: self._bring(a, x), self._moments), m))
+        x, w = check_weights(sample_weight, x, minimum=1 if first else 0)
+        if first:
+            return self._learn(self._summary(x, w))
+        return self._learn(self._moments.map_arrays(lambda a: self._bring(a, x)).extended(x, w))
 
-    def _learn(self, m: AnyMoments) -> Self:
+    def _summary(self, x: Array, w: Array | None) -> Moments | FourthMoments:
+        """Return the moments of the first rows; those of all rows are of the same order."""
+        return moments(x, w)
+
+    def _learn(self, m: Moments | FourthMoments) -> Self:
         self._solve(m)
-        self._moments = map_arrays(self._leave, m)
-        self.n_samples_seen_ = m.n
+        self._moments = m.map_arrays(self._leave)
+        self.n_samples_seen_ = m.second.n
         return self
 
     def _check_parameters(self) -> None:
         """Refuse parameters out of range."""
         raise NotImplementedError
 
-    def _solve(self, m: AnyMoments) -> None:
+    def _solve(self, m: Moments | FourthMoments) -> None:
         """Set the fitted attributes from the moments of all rows seen."""
         raise NotImplementedError

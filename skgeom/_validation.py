@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator
-from functools import reduce
+from itertools import chain
 from math import ceil, isfinite, isnan, log2
 from numbers import Integral, Real
 from typing import Any
@@ -37,7 +37,7 @@ from skgeom._array import (
 from skgeom._cloud import once_per_cloud, rows_of
 from skgeom._core._labels import Labels, labels_of
 from skgeom._core._rows import DirectedRows, norms, row_scaled, shortest_exact
-from skgeom._core.sums._moments import AnyMoments, merge, moments
+from skgeom._core.sums._moments import Moments, merge_all, moments
 from skgeom._typing import Array
 
 _SQUARES_SAFE = 480
@@ -65,7 +65,7 @@ def check_cloud(X: Any, *, name: str = "X", min_samples: int = 2, scale_free: bo
 
 
 @once_per_cloud
-def check_moments(X: Any, *, scale_free: bool = True) -> AnyMoments:
+def check_moments(X: Any, *, scale_free: bool = True) -> Moments:
     """Return the moments of X, an array (n, d) or an iterator of blocks of rows.
 
     Data of extreme magnitude are treated as in `check_cloud`; of blocks, the first that is not zero decides the factor,
@@ -79,8 +79,8 @@ def check_moments(X: Any, *, scale_free: bool = True) -> AnyMoments:
     if not isinstance(rows_of(X), Iterator):
         return moments(check_cloud(X, scale_free=scale_free))
     blocks = map(moments, _check_blocks(rows_of(X), scale_free))
-    m = next(blocks, None)
-    m = reduce(merge, blocks, m) if m else None
+    first = next(blocks, None)
+    m = None if first is None else merge_all(chain([first], blocks))
     if m is None or m.n < 2:
         raise ValueError("Found 0 or 1 sample in the blocks of X while a minimum of 2 is required.")
     return m

@@ -27,13 +27,13 @@ from skgeom._array import (
     with_gradients,
 )
 from skgeom._core._labels import Labels, unsorted
-from skgeom._core._rows import DirectedRows, centred, mean_of
+from skgeom._core._rows import DirectedRows, mean_of
 from skgeom._core._threads import in_threads
 from skgeom._core.pairs._tiles import squared_distances
 from skgeom._core.sums import _spectrum
 from skgeom._core.sums._angular import average_cosine
 from skgeom._core.sums._clusters import ClassMoments, class_moments
-from skgeom._core.sums._moments import AnyMoments, ThinMoments, dense, moments
+from skgeom._core.sums._moments import Moments, moments
 from skgeom._typing import Array
 
 Weigh: TypeAlias = Callable[[Array, slice], Array]
@@ -148,14 +148,14 @@ def _codes(x: Array, labels: Labels) -> Array:
     return unsorted(asarray_like(labels.codes, x, dtype=namespace(x).int64), labels)
 
 
-def _slope_of_isoscore(m: AnyMoments) -> float:
+def _slope_of_isoscore(m: Moments) -> float:
     """Return the derivative of IsoScore by the participation ratio; the score of one dimension is constant."""
     d = m.mean.shape[0]
     return 1 / (d - 1) if d > 1 else 0.0
 
 
 def _with_slope(
-    x: Array, m: AnyMoments, value: Array, slope: Array | float, c0: Array | None = None, zeta: float = 0.0
+    x: Array, m: Moments, value: Array, slope: Array | float, c0: Array | None = None, zeta: float = 0.0
 ) -> Array:
     """Return a function of the participation ratio of (1 - ζ)C + ζC₀, given its value and its derivative by the ratio.
 
@@ -165,16 +165,14 @@ def _with_slope(
     if not wants_gradient(x):
         return with_gradients(value, [x], [])
     xp, data = namespace(m.mean), detached(x)
-    rows = m.root if isinstance(m, ThinMoments) and c0 is None else None
-    products = dense(m).scatter if rows is None else rows @ rows.T
-    c = products * ((1 - zeta) / (m.n - 1)) + (0.0 if c0 is None else zeta * c0)
+    m = m if c0 is None else m.dense()
+    c = m.gram() * ((1 - zeta) / (m.n - 1)) + (0.0 if c0 is None else zeta * c0)
     t = xp.linalg.trace(c)
     c = ratio(c, t)
     f = xp.sum(c * c)
     identity = xp.eye(c.shape[0], dtype=c.dtype, device=device_of(c))
     g = ratio(4 * (1 - zeta) * slope / (m.n - 1) * (identity - ratio(c, f)), f * t)
-    gradient = centred(data, m.mean) @ xp.astype(g, data.dtype) if rows is None else g @ rows
-    return with_gradients(value, [x], [gradient])
+    return with_gradients(value, [x], [m.times_rows(g, data)])
 
 
 def _anchors(x: Array, labels: Labels) -> list[tuple[slice, slice]]:

@@ -10,7 +10,7 @@ import numpy as np
 from skgeom._cloud import Cloud
 from skgeom._core._rows import norms, unit
 from skgeom._core.sums import _spectrum
-from skgeom._core.sums._moments import AnyMoments, Moments
+from skgeom._core.sums._moments import Moments
 from skgeom._report._space import N_FOLDS, Space, sampled
 from skgeom._validation import check_moments
 from skgeom.metrics import collapse_bound, conformity, isoscore, silhouette_score
@@ -58,9 +58,9 @@ def card(space: Space, probe: tuple[float, float] | None = None) -> list[Section
     return sections
 
 
-def dead_coordinates(m: AnyMoments) -> np.ndarray:
+def dead_coordinates(m: Moments) -> np.ndarray:
     """Return the coordinates whose variance is rounding beside the largest."""
-    variances = np.diagonal(m.scatter) if isinstance(m, Moments) else np.sum(m.root * m.root, axis=0)
+    variances = m.variances()
     return np.flatnonzero(variances <= _spectrum.rank_tolerance(m) * variances.max())
 
 

@@ -113,7 +113,7 @@ def transforms(rank: int, d: int) -> list[Transform]:
     """Return the rows of the grid: nothing, centring, whitening to powers of two up to the rank, all-but-the-top."""
     first = 16 if rank > 32 else 2
     widths = [k for k in (2**j for j in range(32)) if first <= k < rank] + [rank]
-    top = max(1, round(d / 100))
+    top = _maps.default_top(d)
     listed = [
         Transform("as is", d, lambda x, mean, found: x),
         Transform("centred", d, lambda x, mean, found: _rows.centred(x, mean)),

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, RegressorMixin
 from sklearn.utils import Tags
 
 from skgeom._array import float64, namespace, to_float
-from skgeom._core.sums import _cross
 from skgeom._core.sums._align import variance_explained
-from skgeom._core.sums._cross import CrossMoments, cross_moments
+from skgeom._core.sums._cross import CrossMoments
 from skgeom._core.sums._maps import centred_product
 from skgeom._estimator import GeometryTransformer
 from skgeom._typing import Array
 from skgeom._validation import check_squares, check_target_width, check_targets, check_weights
 
+_M = TypeVar("_M", bound=CrossMoments)
 
-class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, GeometryTransformer):
+
+class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, GeometryTransformer, Generic[_M]):
     """Base of the aligners: an affine map of the rows of one space, found from the moments of pairs."""
 
     x_mean_: Array
@@ -25,7 +26,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, GeometryTransform
     coef_: Array
     intercept_: Array
     n_samples_seen_: float
-    _cross: CrossMoments
+    _cross: _M
     _is_flat: bool
 
     def __sklearn_tags__(self) -> Tags:
@@ -75,7 +76,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, GeometryTransform
         x, t, w = self._receive_pairs(X, y, sample_weight, reset=first)
         m = self._summary(x, t, w)
         if not first:
-            m = _cross.merge(_cross.map_arrays(lambda a: self._bring(a, x, "partial_fit"), self._cross), m)
+            m = self._cross.map_arrays(lambda a: self._bring(a, x, "partial_fit")).merge(m)
         self._solve(m)
         return self._learn(m)
 
@@ -174,8 +175,8 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, GeometryTransform
         self._is_flat = flat
         return x, t, w
 
-    def _learn(self, m: CrossMoments) -> Self:
-        self._cross = _cross.map_arrays(self._leave, m)
+    def _learn(self, m: _M) -> Self:
+        self._cross = m.map_arrays(self._leave)
         self.n_samples_seen_ = m.n
         return self
 
@@ -198,17 +199,17 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, GeometryTransform
         """Return the map (n_targets, n_features) from the target space back, where the rows z are."""
         raise NotImplementedError
 
-    def _summary(self, x: Array, t: Array, w: Array | None) -> CrossMoments:
+    def _summary(self, x: Array, t: Array, w: Array | None) -> _M:
         """Return what the solution needs to know of pairs."""
-        return cross_moments(x, t, w)
+        raise NotImplementedError
 
-    def _solve_rows(self, x: Array, t: Array, w: Array | None) -> CrossMoments:
+    def _solve_rows(self, x: Array, t: Array, w: Array | None) -> _M:
         """Set the fitted attributes from all pairs at once, and return their moments."""
         m = self._summary(x, t, w)
         self._solve(m)
         return m
 
-    def _solve(self, m: CrossMoments) -> None:
+    def _solve(self, m: _M) -> None:
         """Set the fitted attributes from the moments of all pairs seen."""
         raise NotImplementedError
 

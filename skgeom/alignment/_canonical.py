@@ -9,9 +9,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgeom._array import float64, namespace
 from skgeom._core.sums._align import canonical
-from skgeom._core.sums._cross import CrossMoments, cross_moments, scatter_of
+from skgeom._core.sums._cross import JointMoments, joint_moments
 from skgeom._core.sums._maps import WhiteningMap, centred_product, shrink, whitening_map
-from skgeom._core.sums._moments import Moments
+from skgeom._core.sums._moments import DenseMoments
 from skgeom._core.sums._spectrum import rank_tolerance
 from skgeom._typing import Array
 from skgeom._validation import (
@@ -25,7 +25,7 @@ from skgeom._validation import (
 from skgeom.alignment._aligner import Aligner
 
 
-class CCAAligner(Aligner):
+class CCAAligner(Aligner[JointMoments]):
     r"""Map two spaces into a shared one, in which paired rows correlate most.
 
     With C the covariances within and between the centred spaces, the directions a and b of the k-th shared coordinate
@@ -214,13 +214,13 @@ class CCAAligner(Aligner):
             check_real(self.rank_tol, "rank_tol", 0)
         check_real(self.shrinkage, "shrinkage", 0, 1)
 
-    def _summary(self, x: Array, t: Array, w: Array | None) -> CrossMoments:
-        return cross_moments(x, t, w, xx=True, yy=True)
+    def _summary(self, x: Array, t: Array, w: Array | None) -> JointMoments:
+        return joint_moments(x, t, w)
 
-    def _solve(self, m: CrossMoments) -> None:
+    def _solve(self, m: JointMoments) -> None:
         share = float(self.shrinkage)
-        x_whitening = self._whitening(Moments(m.n, m.x_mean, scatter_of(m.xx), m.epsilon), share, "X")
-        y_whitening = self._whitening(Moments(m.n, m.y_mean, scatter_of(m.yy), m.epsilon), share, "y")
+        x_whitening = self._whitening(DenseMoments(m.n, m.x_mean, m.epsilon, m.xx), share, "X")
+        y_whitening = self._whitening(DenseMoments(m.n, m.y_mean, m.epsilon, m.yy), share, "y")
         found = canonical(m, x_whitening, y_whitening, share)
         k = self._count(found.correlations.shape[0])
         self.n_components_ = k
@@ -233,7 +233,7 @@ class CCAAligner(Aligner):
         self._set_map(found.x_forward[:, :k] @ slopes, m.x_mean, m.y_mean)
         self._n_features_out = k
 
-    def _whitening(self, m: Moments, share: float, name: str) -> WhiteningMap:
+    def _whitening(self, m: DenseMoments, share: float, name: str) -> WhiteningMap:
         """Return the whitening of one side."""
         tolerance = rank_tolerance(m) if self.rank_tol is None else self.rank_tol
         whitening = whitening_map(shrink(m, share), "pca", 1.0, None, tolerance)

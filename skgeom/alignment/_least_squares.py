@@ -18,7 +18,7 @@ from skgeom._core.sums._align import (
     ridge,
     singular_tolerance,
 )
-from skgeom._core.sums._cross import CrossMoments, about_origin, cross_moments
+from skgeom._core.sums._cross import RegressionMoments, regression_moments
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_flag, check_one_space, check_real
 from skgeom.alignment._aligner import Aligner
@@ -27,7 +27,7 @@ PRIORS = ("zero", "identity", "orthogonal")
 DOUBTFUL = 1e-6
 
 
-class LstsqAligner(Aligner):
+class LstsqAligner(Aligner[RegressionMoments]):
     r"""Map one space to another by least squares, learnt from pairs.
 
     With rows x and y of weight w, and P a map that is known in advance,
@@ -150,38 +150,38 @@ class LstsqAligner(Aligner):
         if self.prior == "identity":
             check_one_space(d, k)
 
-    def _summary(self, x: Array, t: Array, w: Array | None) -> CrossMoments:
-        return cross_moments(x, t, w, xx=True)
+    def _summary(self, x: Array, t: Array, w: Array | None) -> RegressionMoments:
+        return regression_moments(x, t, w)
 
-    def _solve_rows(self, x: Array, t: Array, w: Array | None) -> CrossMoments:
+    def _solve_rows(self, x: Array, t: Array, w: Array | None) -> RegressionMoments:
         penalty = 0.0 if isinstance(self.alpha, str) else float(self.alpha)
         m, system = least_squares_of_rows(x, t, w, centre=self.fit_intercept, penalty=penalty)
         about = self._about(m)
         self._set_solution(about, system, self._penalty(about, system))
         return m
 
-    def _solve(self, m: CrossMoments) -> None:
+    def _solve(self, m: RegressionMoments) -> None:
         about = self._about(m)
         penalty = self._penalty(about, least_squares_of_moments(about))
         system = least_squares_of_moments(about, penalty)
         self._set_solution(about, system, penalty)
         self._warn_if_doubtful(system)
 
-    def _about(self, m: CrossMoments) -> CrossMoments:
-        return m if self.fit_intercept else about_origin(m)
+    def _about(self, m: RegressionMoments) -> RegressionMoments:
+        return m if self.fit_intercept else m.about_origin()
 
-    def _penalty(self, about: CrossMoments, system: System) -> float:
+    def _penalty(self, about: RegressionMoments, system: System) -> float:
         if isinstance(self.alpha, str):
             return gcv_penalty(system, self._prior(about), centre=self.fit_intercept)
         return float(self.alpha)
 
-    def _set_solution(self, about: CrossMoments, system: System, penalty: float) -> None:
+    def _set_solution(self, about: RegressionMoments, system: System, penalty: float) -> None:
         self.alpha_ = penalty
         self.rank_ = system.directions.shape[1] - system.dropped
         self.condition_ = condition(system, penalty)
         self._set_map(ridge(system, penalty, self._prior(about)), about.x_mean, about.y_mean)
 
-    def _prior(self, about: CrossMoments) -> Array | None:
+    def _prior(self, about: RegressionMoments) -> Array | None:
         if self.prior == "zero":
             return None
         if self.prior == "identity":

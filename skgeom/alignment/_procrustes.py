@@ -6,13 +6,13 @@ from sklearn.utils import Tags
 
 from skgeom._array import asarray_like, namespace, ratio, to_float
 from skgeom._core.sums._align import procrustes
-from skgeom._core.sums._cross import CrossMoments, about_origin, cross_moments
+from skgeom._core.sums._cross import CrossMoments, cross_moments, regression_moments
 from skgeom._typing import Array
 from skgeom._validation import check_flag
 from skgeom.alignment._aligner import Aligner
 
 
-class ProcrustesAligner(Aligner):
+class ProcrustesAligner(Aligner[CrossMoments]):
     r"""Map one space onto another by a rotation, learnt from pairs.
 
     With rows x and y of weight w,
@@ -134,10 +134,10 @@ class ProcrustesAligner(Aligner):
             check_flag(getattr(self, name), name)
 
     def _summary(self, x: Array, t: Array, w: Array | None) -> CrossMoments:
-        return cross_moments(x, t, w, xx=x.shape[1] > t.shape[1])
+        return regression_moments(x, t, w) if x.shape[1] > t.shape[1] else cross_moments(x, t, w)
 
     def _solve(self, m: CrossMoments) -> None:
-        about = m if self.center else about_origin(m)
+        about = m if self.center else m.about_origin()
         found = procrustes(about, scale=self.scale, reflection=self.allow_reflection)
         self.rotation_ = self._leave(found.rotation)
         self.scale_ = to_float(found.scale)

@@ -9,10 +9,10 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from skgeom._array import asarray_like, namespace, to_float
-from skgeom._cloud import as_cloud, once_per_cloud
+from skgeom._cloud import as_cloud, once_per_cloud, rows_of
 from skgeom._core import _rows
 from skgeom._core.sums import _angular
-from skgeom._core.sums._moments import AnyMoments, moments
+from skgeom._core.sums._moments import Moments, moments
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
@@ -443,8 +443,8 @@ def partition_isotropy_second_order(X: Any) -> Array:
 
 
 @once_per_cloud
-def _bounded_moments(X: Any) -> AnyMoments:
-    if isinstance(X, Iterator):
+def _bounded_moments(X: Any) -> Moments:
+    if isinstance(rows_of(X), Iterator):
         return check_moments(X, scale_free=False)
     return moments(_rows.bounded(check_cloud(X)))
 

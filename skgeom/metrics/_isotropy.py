@@ -8,7 +8,7 @@ from skgeom._array import namespace, ratio, wants_gradient
 from skgeom._cloud import rows_of
 from skgeom._core import _objectives
 from skgeom._core.sums import _spectrum
-from skgeom._core.sums._moments import moments
+from skgeom._core.sums._moments import fourth_moments
 from skgeom._typing import Array
 from skgeom._validation import check_cloud, check_count, check_covariance, check_moments, check_real
 from skgeom.metrics._measure import LINEAR, RIGID, as_it_came, measure
@@ -590,5 +590,5 @@ def collapse_bound(n_classes: int, n_features: int) -> float:
 def _debiased_traces(X: Any) -> tuple[Array, Array, int]:
     """Return the unbiased (tr C)² and tr C², and d."""
     x = check_cloud(X, min_samples=4, scale_free=True)
-    t2, f = _spectrum.unbiased_traces(moments(x, fourth=True))
+    t2, f = _spectrum.unbiased_traces(fourth_moments(x))
     return t2, f, x.shape[1]

@@ -12,8 +12,8 @@ from skgeom._array import namespace, ratio, to_float, to_numpy
 from skgeom._core._two_clouds import unit_mean
 from skgeom._core.sums import _ellipsoid
 from skgeom._core.sums._angular import Resultant, conformity_to
-from skgeom._core.sums._moments import AnyMoments, moments
-from skgeom._core.sums._spectrum import participation_ratio, total_variance, unbiased_traces
+from skgeom._core.sums._moments import FourthMoments, Moments, fourth_moments
+from skgeom._core.sums._spectrum import participation_ratio, unbiased_traces
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
@@ -222,21 +222,22 @@ class DoubleEllipsoid(BaseEstimator):
         check_same_kind(*clouds)
         check_paired(*clouds)
         rows = [check_directed(x, name=name) for x, name in zip(clouds, "XY", strict=True)]
-        sums = [moments(x, fourth=True) for x in clouds]
+        fourths = [fourth_moments(x) for x in clouds]
+        sums = [m.second for m in fourths]
         for m, name in zip(sums, "XY", strict=True):
-            check_varies(to_float(total_variance(m)), name)
+            check_varies(to_float(m.total_variance()), name)
         xp = namespace(clouds[0])
         self.n_features_in_ = clouds[0].shape[1]
         self.means_ = xp.stack([m.mean for m in sums])
         self.unit_means_ = xp.stack([unit_mean(r) for r in rows])
-        self.variances_ = xp.stack([_ellipsoid.variances(m) for m in sums])
+        self.variances_ = xp.stack([m.variances() for m in sums])
         self.alphas_ = _ALPHAS.copy()
         self.losses_ = shifted_losses(*clouds, self.alphas_, temperature, batch_size)
         self.properties_ = EllipsoidProperties(
             [
                 self._separating_features(sums),
                 self._thin_shell(clouds, sums),
-                self._variance_profile(sums),
+                self._variance_profile(fourths),
                 self._off_diagonal_dominance(sums),
                 self._offset_ratio(sums),
                 self._loss_along_offset(),
@@ -265,7 +266,7 @@ class DoubleEllipsoid(BaseEstimator):
         check_same_kind(rows.x, mean[None, :], ("X", "the fitted clouds"))
         return conformity_to(rows, Resultant(1, mean))
 
-    def _separating_features(self, sums: list[AnyMoments]) -> EllipsoidProperty:
+    def _separating_features(self, sums: list[Moments]) -> EllipsoidProperty:
         self.separation_ = _ellipsoid.separation(*sums)
         separation = to_numpy(self.separation_)
         order = np.argsort(-separation, kind="stable")
@@ -281,7 +282,7 @@ class DoubleEllipsoid(BaseEstimator):
             f"one feature at least separates the clouds: |m - m'| / √(v + v') >= {_SEPARATES}",
         )
 
-    def _thin_shell(self, clouds: tuple[Array, Array], sums: list[AnyMoments]) -> EllipsoidProperty:
+    def _thin_shell(self, clouds: tuple[Array, Array], sums: list[Moments]) -> EllipsoidProperty:
         xp = namespace(clouds[0])
         radii = [_ellipsoid.radii(x, m.mean) for x, m in zip(clouds, sums, strict=True)]
         self.shell_mean_squares_ = _pair(xp.mean(r) ** 2 for r in radii)
@@ -294,9 +295,9 @@ class DoubleEllipsoid(BaseEstimator):
             f"the distances to the mean vary little in both clouds: std / mean <= {_THIN}",
         )
 
-    def _variance_profile(self, sums: list[AnyMoments]) -> EllipsoidProperty:
-        shares = [ratio(*unbiased_traces(m)) / self.n_features_in_ for m in sums]
-        self.participation_ratios_ = _pair(participation_ratio(m) for m in sums)
+    def _variance_profile(self, fourths: list[FourthMoments]) -> EllipsoidProperty:
+        shares = [ratio(*unbiased_traces(m)) / self.n_features_in_ for m in fourths]
+        self.participation_ratios_ = _pair(participation_ratio(m.second) for m in fourths)
         return EllipsoidProperty(
             "variance profile",
             max(map(to_float, shares)) <= _ELONGATED,
@@ -304,7 +305,7 @@ class DoubleEllipsoid(BaseEstimator):
             f"both clouds use a part of the dimensions only: PR / d, without bias, <= {_ELONGATED}",
         )
 
-    def _off_diagonal_dominance(self, sums: list[AnyMoments]) -> EllipsoidProperty:
+    def _off_diagonal_dominance(self, sums: list[Moments]) -> EllipsoidProperty:
         self.off_diagonal_dominances_ = found = _pair(map(_ellipsoid.off_diagonal_dominance, sums))
         chance = _pair(map(_ellipsoid.chance_dominance, sums))
         return EllipsoidProperty(
@@ -314,7 +315,7 @@ class DoubleEllipsoid(BaseEstimator):
             f"in both clouds Σ|C_ij| / C_ii is >= 1 on average, and >= {_TILTED} times that of independent features",
         )
 
-    def _offset_ratio(self, sums: list[AnyMoments]) -> EllipsoidProperty:
+    def _offset_ratio(self, sums: list[Moments]) -> EllipsoidProperty:
         self.offset_ratios_ = _pair(map(_ellipsoid.offset_ratio, sums))
         unbiased = [max(0.0, r * r - 1 / m.n) ** 0.5 for r, m in zip(self.offset_ratios_, sums, strict=True)]
         return EllipsoidProperty(

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from skgeom._array import is_foreign, to_numpy
+from skgeom._array import is_foreign, no_gpu, to_numpy
 from skgeom.optim._constraint import on_spheres
 
 
@@ -61,8 +61,5 @@ def _device(name: str | None) -> torch.device:
     if name in (None, "cpu") or (name == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
     if not torch.cuda.is_available():
-        raise RuntimeError(
-            f"device={name!r} was asked for, but Torch sees no GPU. Install a CUDA build of Torch on a machine with "
-            'an NVIDIA driver, or pass device="auto" to fall back to the CPU.'
-        )
+        raise no_gpu(name, "Torch")
     return torch.device("cuda" if name == "auto" else str(name))

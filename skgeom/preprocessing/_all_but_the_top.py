@@ -7,8 +7,7 @@ from typing import Any
 from sklearn.base import OneToOneFeatureMixin
 
 from skgeom._core.sums import _maps
-from skgeom._core.sums._moments import AnyMoments
-from skgeom._core.sums._spectrum import axes
+from skgeom._core.sums._moments import FourthMoments, Moments
 from skgeom._estimator import MomentsTransformer
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_count
@@ -112,14 +111,15 @@ class AllButTheTop(OneToOneFeatureMixin, MomentsTransformer):
         else:
             check_count(self.n_components, "n_components", 0)
 
-    def _solve(self, m: AnyMoments) -> None:
+    def _solve(self, m: Moments | FourthMoments) -> None:
+        m = m.second
         d = m.mean.shape[0]
         count = (
-            max(1, round(d / 100))
+            _maps.default_top(d)
             if self.n_components == "auto"
             else check_count(self.n_components, "n_components", 0, d)
         )
-        found = axes(m)
+        found = m.axes()
         self.mean_ = self._leave(m.mean)
         self.components_ = self._leave(found.directions[:count, :])
         self.spectrum_ = self._leave(found.variances[:count])

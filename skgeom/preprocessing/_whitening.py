@@ -12,7 +12,7 @@ from sklearn.utils.metaestimators import available_if
 from skgeom._array import float64, namespace, ratio, to_float
 from skgeom._core._rows import norms
 from skgeom._core.sums import _maps
-from skgeom._core.sums._moments import AnyMoments
+from skgeom._core.sums._moments import FourthMoments, Moments, fourth_moments, moments
 from skgeom._core.sums._spectrum import rank_tolerance
 from skgeom._estimator import MomentsTransformer
 from skgeom._typing import Array
@@ -91,7 +91,8 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
     ------
     ValueError
         At fit, if X is not a finite matrix of at least two rows, has no spread, or a parameter is out of range; at
-        transform, if X has another width, library or device than at fit.
+        partial_fit, if `shrinkage` became "ledoit_wolf" only after the first batch; at transform, if X has another
+        width, library or device than at fit.
     RuntimeError
         If a GPU is asked for and none is visible.
 
@@ -229,12 +230,12 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         else:
             check_choice(self.shrinkage, (None, "ledoit_wolf", "oas"), "shrinkage")
 
-    @property
-    def _needs_fourth(self) -> bool:  # type: ignore[override]
-        return self.shrinkage == "ledoit_wolf"
+    def _summary(self, x: Array, w: Array | None) -> Moments | FourthMoments:
+        return fourth_moments(x, w) if self.shrinkage == "ledoit_wolf" else moments(x, w)
 
-    def _solve(self, m: AnyMoments) -> None:
+    def _solve(self, m: Moments | FourthMoments) -> None:
         self.shrinkage_ = self._share(m)
+        m = m.second
         tolerance = rank_tolerance(m) if self.rank_tol is None else self.rank_tol
         found = _maps.whitening_map(
             _maps.shrink(m, self.shrinkage_), self.method, self.power, self.n_components, tolerance
@@ -257,9 +258,16 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         self._scale = self._leave(found.scale)
         self._n_features_out = found.forward.shape[1]
 
-    def _share(self, m: AnyMoments) -> float:
+    def _share(self, m: Moments | FourthMoments) -> float:
         if self.shrinkage is None:
             return 0.0
         if isinstance(self.shrinkage, Real):
             return float(self.shrinkage)
-        return to_float(_maps.oas(m) if self.shrinkage == "oas" else _maps.ledoit_wolf(m))
+        if self.shrinkage == "oas":
+            return to_float(_maps.oas(m.second))
+        if not isinstance(m, FourthMoments):
+            raise ValueError(
+                "shrinkage='ledoit_wolf' was set after the first partial_fit, and the rows seen until then were summed "
+                "without what it needs. Set it before the first batch, or call fit on all rows."
+            )
+        return to_float(_maps.ledoit_wolf(m))

@@ -1,5 +1,6 @@
 """Moments, against two passes in extended precision: however the rows are cut, weighted, shifted or merged."""
 
+import pickle
 from functools import reduce
 
 import hypothesis.strategies as st
@@ -11,7 +12,7 @@ from numpy.testing import assert_allclose
 
 from skgeom._array import to_numpy
 from skgeom._core._rows import mean_of
-from skgeom._core.sums._moments import Moments, ThinMoments, about_origin, dense, map_arrays, merge, merge_all, moments
+from skgeom._core.sums._moments import DenseMoments, ThinMoments, fourth_moments, merge_all, moments
 
 SHAPES = st.tuples(st.integers(2, 24), st.integers(1, 12))
 
@@ -37,7 +38,7 @@ def fourth(x, weights=None):
 
 def assert_moments(m, expected, rtol=1e-12):
     """Compare the weight, the mean on the scale of the rows, and the scatter on that of its largest entry."""
-    m = dense(m)
+    m = m.dense()
     n, mean, scatter = (np.asarray(value, np.float64) for value in expected)
     spread = np.sqrt(np.abs(scatter).max() / n)
     assert m.n == pytest.approx(float(n), rel=1e-14)
@@ -45,26 +46,31 @@ def assert_moments(m, expected, rtol=1e-12):
     assert_allclose(to_numpy(m.scatter), scatter, rtol=0, atol=rtol * n * spread**2)
 
 
-def assert_same(a, b, rtol=1e-12):
+def assert_same_moments(a, b, rtol=1e-12):
     assert a.epsilon == b.epsilon
-    assert_moments(a, dense(b)[:3], rtol)
-    assert (a.fourth is None) == (b.fourth is None)
-    if a.fourth is not None:
-        assert_allclose(a.fourth.quartic, b.fourth.quartic, rtol=1e-10)
-        assert_allclose(a.fourth.cubic, b.fourth.cubic, atol=1e-10 * float(b.fourth.quartic) ** 0.75 + 1e-300)
+    b = b.dense()
+    assert_moments(a, (b.n, b.mean, b.scatter), rtol)
+
+
+def assert_same_fourth(a, b):
+    assert_same_moments(a.second, b.second)
+    assert_allclose(a.quartic, b.quartic, rtol=1e-10)
+    assert_allclose(a.cubic, b.cubic, atol=1e-10 * float(b.quartic) ** 0.75 + 1e-300)
 
 
 # Merging
 
 
 @settings(max_examples=200)
-@given(shape=SHAPES, seed=st.integers(0, 99), offset=st.sampled_from([0, 1e3]), fourth=st.booleans(), data=st.data())
-def test_the_parts_of_every_split_merge_into_the_whole(shape, seed, offset, fourth, data):
+@given(shape=SHAPES, seed=st.integers(0, 99), offset=st.sampled_from([0, 1e3]), data=st.data())
+def test_the_parts_of_every_split_merge_into_the_whole(shape, seed, offset, data):
     x = cloud(shape, seed, offset)
     cuts = data.draw(st.lists(st.integers(1, shape[0] - 1), unique=True).map(sorted))
-    parts = [moments(part, fourth=fourth) for part in np.split(x, cuts)]
-    assert_same(merge_all(parts), moments(x, fourth=fourth))
-    assert_same(reduce(lambda a, b: merge(b, a), parts), moments(x, fourth=fourth))
+    parts = np.split(x, cuts)
+    for summary, assert_same in ((moments, assert_same_moments), (fourth_moments, assert_same_fourth)):
+        assert_same(reduce(lambda a, b: a.merge(b), map(summary, parts)), summary(x))
+        assert_same(reduce(lambda a, b: b.merge(a), map(summary, parts)), summary(x))
+        assert_same(reduce(lambda a, part: a.extended(part, None), parts[1:], summary(parts[0])), summary(x))
 
 
 @settings(max_examples=100)
@@ -72,25 +78,25 @@ def test_the_parts_of_every_split_merge_into_the_whole(shape, seed, offset, four
 def test_weights_count_how_often_a_row_occurs(shape, seed, data):
     x = cloud(shape, seed)
     counts = np.array(data.draw(st.lists(st.integers(1, 4), min_size=len(x), max_size=len(x))))
-    weighted = moments(x, counts.astype(float), fourth=True)
-    assert_same(weighted, moments(np.repeat(x, counts, axis=0), fourth=True))
+    weighted = fourth_moments(x, counts.astype(float))
+    assert_same_fourth(weighted, fourth_moments(np.repeat(x, counts, axis=0)))
 
 
 @pytest.mark.parametrize("shape", [(30, 4), (4, 30), (7, 7)])
 @pytest.mark.parametrize("offset", [0.0, 1e5])
 def test_fractional_weights_weigh(shape, offset):
     x, w = cloud(shape, offset=offset), default_rng(1).uniform(0.1, 3, shape[0])
-    m = moments(x, w, fourth=True)
-    assert_moments(m, exact(x, w))
-    assert_allclose(m.fourth.quartic, fourth(x, w)[1], rtol=1e-9)
+    m = fourth_moments(x, w)
+    assert_moments(m.second, exact(x, w))
+    assert_allclose(m.quartic, fourth(x, w)[1], rtol=1e-9)
 
 
 @pytest.mark.parametrize("shape", [(30, 4), (4, 30)])
 def test_fourth_moments_are_their_sums(shape):
     x = cloud(shape, offset=5.0)
     cubic, quartic = fourth(x)
-    assert_allclose(moments(x, fourth=True).fourth.quartic, quartic, rtol=1e-12)
-    assert_allclose(moments(x, fourth=True).fourth.cubic, cubic, atol=1e-10)
+    assert_allclose(fourth_moments(x).quartic, quartic, rtol=1e-12)
+    assert_allclose(fourth_moments(x).cubic, cubic, atol=1e-10)
 
 
 def test_one_row_has_a_mean_and_no_scatter():
@@ -102,7 +108,7 @@ def test_one_row_has_a_mean_and_no_scatter():
 # The two forms
 
 
-@pytest.mark.parametrize(("shape", "form"), [((5, 9), ThinMoments), ((9, 9), Moments), ((20, 9), Moments)])
+@pytest.mark.parametrize(("shape", "form"), [((5, 9), ThinMoments), ((9, 9), DenseMoments), ((20, 9), DenseMoments)])
 def test_the_smaller_summary_is_kept(shape, form):
     assert type(moments(cloud(shape))) is form
     assert_moments(moments(cloud(shape)), exact(cloud(shape)))
@@ -112,7 +118,7 @@ def test_thin_summaries_become_dense_once_they_are_the_larger_ones():
     parts = [moments(cloud((3, 9), seed)) for seed in range(6)]
     merged = [merge_all(parts[: k + 1]) for k in range(6)]
     assert [type(m) is ThinMoments for m in merged] == [True, True, False, False, False, False]
-    assert all(m.root.shape[0] < 9 for m in merged[:2])
+    assert all(m.rows.shape[0] < 9 for m in merged[:2])
     rows = np.vstack([cloud((3, 9), seed) for seed in range(6)])
     assert_moments(merged[-1], exact(rows))
 
@@ -120,17 +126,52 @@ def test_thin_summaries_become_dense_once_they_are_the_larger_ones():
 @pytest.mark.parametrize("shape", [(30, 4), (4, 30), (8, 9)])
 def test_about_the_origin_the_scatter_is_the_second_moment(shape):
     x = cloud(shape, offset=2.0)
-    m = about_origin(moments(x))
+    m = moments(x).about_origin()
     assert_moments(m, (shape[0], np.zeros(shape[1]), x.T @ x))
 
 
 @pytest.mark.parametrize("shape", [(30, 4), (4, 30)])
 def test_a_function_of_the_arrays_reaches_all_of_them(shape):
-    m = moments(cloud(shape), fourth=True)
-    twice = map_arrays(lambda a: 2 * a, m)
-    assert type(twice) is type(m)
-    assert_allclose(twice.mean, 2 * m.mean)
-    assert_allclose(twice.fourth.cubic, 2 * m.fourth.cubic)
+    m = fourth_moments(cloud(shape))
+    twice = m.map_arrays(lambda a: 2 * a)
+    assert type(twice.second) is type(m.second)
+    for name in ("mean", "scatter" if shape[0] > shape[1] else "rows"):
+        assert_allclose(getattr(twice.second, name), 2 * getattr(m.second, name))
+    assert_allclose(twice.cubic, 2 * m.cubic)
+    assert_allclose(twice.quartic, 2 * m.quartic)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("shape", [(30, 4), (4, 30)])
+def test_both_forms_answer_as_the_covariance_does(shape, weighted):
+    x = cloud(shape, offset=3.0)
+    w = default_rng(1).uniform(0.5, 2, shape[0]) if weighted else None
+    n, _, scatter = exact(x, w)
+    c = (scatter / (n - 1)).astype(float)
+    m, q = moments(x, w), cloud((shape[1], shape[1]), 2)
+    q = q + q.T
+    assert_allclose(m.variances(), np.diag(c), rtol=1e-12)
+    assert_allclose(m.total_variance(), np.trace(c), rtol=1e-12)
+    assert_allclose(m.traces(2.0), (np.trace(c) / 2, np.sum(c * c) / 4), rtol=1e-12)
+    assert_allclose(m.inner(q, 2.0), np.sum(c * q) / 2, rtol=1e-10)
+    assert_allclose(m.singular_values() ** 2, np.linalg.eigvalsh(c)[::-1][: min(shape)] * float(n - 1), atol=1e-10)
+    assert_allclose(np.trace(m.gram()), np.trace(scatter).astype(float), rtol=1e-12)
+    scaled = m.scaled(np.linspace(0, 2, shape[1]))
+    assert type(scaled) is type(m)
+    assert_moments(scaled, exact(x * np.linspace(0, 2, shape[1]), w))
+
+
+@pytest.mark.parametrize("shape", [(30, 4), (4, 30)])
+def test_a_function_of_the_gram_matrix_acts_on_the_rows(shape):
+    x = cloud(shape, offset=3.0)
+    m, centred = moments(x), x - x.mean(axis=0)
+    assert_allclose(m.times_rows(m.gram(), x), centred @ centred.T @ centred, atol=1e-11)
+
+
+def test_a_summary_survives_a_pickle():
+    for shape in ((30, 4), (4, 30)):
+        m = fourth_moments(cloud(shape))
+        assert_same_fourth(pickle.loads(pickle.dumps(m)), m)
 
 
 # Accuracy
@@ -158,7 +199,7 @@ def test_columns_of_unequal_scale_keep_their_own_digits():
 @pytest.mark.parametrize("weighted", [False, True])
 def test_equal_rows_have_exactly_no_scatter(dtype, value, shape, weighted):
     x = np.full(shape, value, dtype)
-    m = dense(moments(x, np.linspace(1, 2, shape[0]) if weighted else None))
+    m = moments(x, np.linspace(1, 2, shape[0]) if weighted else None).dense()
     assert np.all(m.scatter == 0)
     assert np.all(m.mean == x[0])
     assert np.all(mean_of(x) == x[0])
@@ -193,7 +234,7 @@ def test_the_precision_is_that_of_the_rows(backend):
         m = moments(backend.asarray(x, dtype))
         assert m.epsilon == np.finfo(dtype).eps
         assert m.mean.dtype == m.scatter.dtype == backend.xp.float64
-    mixed = merge(moments(backend.asarray(x, "float32")), moments(backend.asarray(x)))
+    mixed = moments(backend.asarray(x, "float32")).merge(moments(backend.asarray(x)))
     assert mixed.epsilon == np.finfo(np.float32).eps
 
 
@@ -202,5 +243,5 @@ def test_every_library_has_the_same_moments(backend, shape, monkeypatch):
     x, w = cloud(shape, offset=3.0), default_rng(0).uniform(0.5, 2, shape[0])
     monkeypatch.setattr("skgeom._array.HOST_BLOCK_BYTES", 999)
     monkeypatch.setattr("skgeom._array.ACCELERATOR_BLOCK_BYTES", 999)
-    found = map_arrays(to_numpy, moments(backend.asarray(x), backend.asarray(w), fourth=True))
-    assert_same(found, moments(x, w, fourth=True))
+    found = fourth_moments(backend.asarray(x), backend.asarray(w)).map_arrays(to_numpy)
+    assert_same_fourth(found, fourth_moments(x, w))

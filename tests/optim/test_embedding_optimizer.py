@@ -490,7 +490,7 @@ def test_zero_rows_are_refused_where_directions_count(parameters):
 
 def test_a_gpu_that_is_not_there_is_an_error(digits, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(RuntimeError, match="Torch sees no GPU"):
+    with pytest.raises(RuntimeError, match="no GPU is visible to Torch"):
         quick(device="cuda").fit(*digits)
     assert quick(device="auto").fit(*digits).n_iter_ == 5
     with pytest.raises(ValueError, match="is for data on the host"):

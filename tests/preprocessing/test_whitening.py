@@ -132,6 +132,19 @@ def test_partial_fit_goes_on_from_a_fit_and_through_a_pickle():
     np.testing.assert_allclose(parts.transform(x), Whitening().fit_transform(x), atol=1e-9)
 
 
+def test_shrinkage_may_change_between_batches_where_the_moments_seen_suffice():
+    x = planted()
+    parts = Whitening(shrinkage="ledoit_wolf").fit(x[:100])
+    for shrinkage in ("oas", "ledoit_wolf"):
+        seen = 200 if shrinkage == "oas" else 300
+        parts.set_params(shrinkage=shrinkage).partial_fit(x[seen - 100 : seen])
+        assert parts.shrinkage_ == pytest.approx(Whitening(shrinkage=shrinkage).fit(x[:seen]).shrinkage_, rel=1e-9)
+    plain = Whitening().fit(x[:100]).set_params(shrinkage="ledoit_wolf")
+    with pytest.raises(ValueError, match=r"'ledoit_wolf' was set after the first partial_fit.*call fit on all rows"):
+        plain.partial_fit(x[100:])
+    assert plain.n_samples_seen_ == 100
+
+
 @pytest.mark.parametrize("shape", [(30, 5), (8, 20)])
 def test_weights_count_rows(shape):
     x = planted(*shape)

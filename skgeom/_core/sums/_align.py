@@ -9,15 +9,15 @@ doi:10.1553/etna_vol44s306).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from skgeom._array import asarray_like, float64, namespace, ratio, to_float, where
-from skgeom._core.sums import _cross
-from skgeom._core.sums._cross import CrossMoments, cross_moments, scatter_of
+from skgeom._core.sums._cross import CrossMoments, RegressionMoments, cross_moments, regression_moments
 from skgeom._core.sums._maps import WhiteningMap
-from skgeom._core.sums._moments import about_origin, dense, moments
+from skgeom._core.sums._moments import moments
 from skgeom._core.sums._spectrum import above
 from skgeom._typing import Array
 
@@ -71,15 +71,15 @@ class Canonical(NamedTuple):
 def procrustes(m: CrossMoments, *, scale: bool = False, reflection: bool = True) -> Procrustes:
     """Return the (semi-)orthogonal map of largest Σ w ⟨x @ rotation, y⟩, with the best scale >= 0 or 1.
 
-    The residual follows from the inner product, which is the nuclear norm of xy unless a reflection was refused. It
-    needs xx where x is the wider cloud, since then the map shortens rows.
+    The residual follows from the inner product, which is the nuclear norm of xy unless a reflection was refused. Of
+    a wider x, of which the map shortens rows, it needs `RegressionMoments`.
     """
     xp = namespace(m.xy)
     dx, dy = m.xy.shape
     tolerance = _SMALLEST_VARIANCE * to_float(m.x_squares * m.y_squares) ** 0.5
     rotation = _nearest_orthogonal(m.xy, tolerance, _references(m.xy), 1.0 if dx == dy and not reflection else 0.0)
     inner = xp.sum(rotation * m.xy)
-    squares = m.x_squares if dx <= dy else xp.sum(rotation * (scatter_of(m.xx) @ rotation))
+    squares = m.squares_through(rotation)
     factor = xp.clip(ratio(inner, squares), min=0.0) if scale else xp.ones_like(inner)
     residual = factor * (factor * squares - 2 * inner) + m.y_squares
     return Procrustes(rotation, factor, xp.clip(residual, min=0.0))
@@ -130,35 +130,34 @@ def _handedness(q: Array) -> float:
 # Least squares
 
 
-def least_squares_of_moments(m: CrossMoments, penalty: float = 0.0) -> System:
+def least_squares_of_moments(m: RegressionMoments, penalty: float = 0.0) -> System:
     """Return the system of pairs of which only the moments are known, for solutions with a penalty.
 
     Directions below 6e-8 of the largest are lost if the penalty does not outweigh them.
     """
-    return _system(m, *_eigen(scatter_of(m.xx)), penalty=penalty)
+    return _system(m, *_eigen(m.xx), penalty=penalty)
 
 
 def least_squares_of_rows(
     x: Array, y: Array, weights: Array | None, *, centre: bool, penalty: float
-) -> tuple[CrossMoments, System]:
+) -> tuple[RegressionMoments, System]:
     """Return the moments of the pairs, and their system, about the means or the origin, to the precision of the rows.
 
     The moments of the rows as they are suffice if, with the penalty that is going to be added, they are well
     conditioned. A sample tells in advance; the moments of all rows, or of their images, tell for certain.
     """
     if x.shape[0] <= x.shape[1]:
-        m = cross_moments(x, y, weights, xx=True)
-        return m, _system_of_few_rows(x, y, weights, m if centre else _cross.about_origin(m))
+        m = regression_moments(x, y, weights)
+        return m, _system_of_few_rows(x, y, weights, m if centre else m.about_origin())
     basis = _basis_of_sample(x, weights, centre=centre, penalty=penalty)
     for remaining in reversed(range(_MAX_PASSES)):
-        m = cross_moments(x, y, weights, xx=True, through=None if basis is None else basis.forward)
-        about = m if centre else _cross.about_origin(m)
-        scatter = scatter_of(about.xx)
-        values, vectors = _eigen(scatter)
+        m = regression_moments(x, y, weights, through=None if basis is None else basis.forward)
+        about = m if centre else m.about_origin()
+        values, vectors = _eigen(about.xx)
         settled = _is_safe(values, penalty) if basis is None else _is_safe(_alive(values), limit=_NEARLY_ORTHONORMAL)
         if settled or not remaining:
             break
-        basis = _basis(values, vectors) if basis is None else _refined(basis, scatter)
+        basis = _basis(values, vectors) if basis is None else _refined(basis, about.xx)
     return _mapped_back(m, basis), _system(about, values, vectors, basis, penalty=0.0 if basis else penalty)
 
 
@@ -256,7 +255,7 @@ def _basis_of_sample(x: Array, weights: Array | None, *, centre: bool, penalty: 
     if stride < 2:
         return None
     m = moments(float64(x[::stride, :]), None if weights is None else weights[::stride])
-    scatter = dense(m if centre else about_origin(m)).scatter
+    scatter = (m if centre else m.about_origin()).dense().scatter
     values = namespace(x).flip(namespace(x).linalg.eigvalsh(scatter))
     return None if _is_safe(values, penalty / stride) else _basis(*_eigen(scatter))
 
@@ -277,13 +276,14 @@ def _refined(basis: _Basis, scatter: Array) -> _Basis:
     return _Basis(basis.forward @ xp.linalg.inv(factor), factor @ basis.backward)
 
 
-def _mapped_back(m: CrossMoments, basis: _Basis | None) -> CrossMoments:
+def _mapped_back(m: RegressionMoments, basis: _Basis | None) -> RegressionMoments:
     """Return the moments of x = z @ backward and y from those of z and y."""
     if basis is None:
         return m
-    xx = basis.backward.T @ scatter_of(m.xx) @ basis.backward
+    xx = basis.backward.T @ m.xx @ basis.backward
     xx = (xx + xx.T) / 2
-    return m._replace(
+    return replace(
+        m,
         x_mean=m.x_mean @ basis.backward,
         x_squares=namespace(xx).linalg.trace(xx),
         xy=basis.backward.T @ m.xy,
@@ -341,5 +341,5 @@ def variance_explained(y: Array, z: Array, weights: Array | None) -> Array:
     """Return 1 - Σ w ‖y - z‖² / Σ w ‖y - mean‖², which no rotation changes; for constant y 1 if z is exact, else 0."""
     xp = namespace(y)
     m = cross_moments(float64(y) - float64(z), y, weights)
-    wrong = _cross.about_origin(m).x_squares
+    wrong = m.about_origin().x_squares
     return where(m.y_squares > 0, 1 - ratio(wrong, m.y_squares), xp.astype(wrong == 0, wrong.dtype))

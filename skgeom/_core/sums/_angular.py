@@ -20,8 +20,7 @@ from skgeom._array import (
 )
 from skgeom._core._rows import DirectedRows
 from skgeom._core._threads import in_threads
-from skgeom._core.sums._moments import AnyMoments, about_origin
-from skgeom._core.sums._spectrum import axes, singular_values
+from skgeom._core.sums._moments import Moments
 from skgeom._typing import Array
 
 
@@ -90,13 +89,13 @@ def partition_dispersion(log_z: Array) -> Array:
     return xp.sqrt(xp.mean((z - mean) ** 2)) / mean
 
 
-def eigen_log_partition(x: Array, m: AnyMoments, *, both_signs: bool) -> Array:
+def eigen_log_partition(x: Array, m: Moments, *, both_signs: bool) -> Array:
     """Return log Z over the eigenvectors of XᵀX, with both signs or with the one that points along the mean.
 
     A direction in the null space of X has Z = n exactly, and needs no product.
     """
     xp = namespace(x)
-    v = axes(about_origin(m)).directions
+    v = m.about_origin().axes().directions
     log_z = log_partition(x, v if both_signs else toward(v, m.mean), both_signs=both_signs)
     null = (x.shape[1] - v.shape[0]) * (2 if both_signs else 1)
     return xp.concat([log_z, xp.full((null,), log(x.shape[0]), dtype=log_z.dtype, device=device_of(log_z))])
@@ -107,18 +106,18 @@ def toward(v: Array, mean: Array) -> Array:
     return where((v @ mean < 0)[:, None], -v, v)
 
 
-def first_order(m: AnyMoments) -> Array:
+def first_order(m: Moments) -> Array:
     """Return the first-order form of I1: (n - ‖Σx‖) / (n + ‖Σx‖)."""
     xp = namespace(m.mean)
     total = m.n * xp.sqrt(xp.vecdot(m.mean, m.mean))
     return (m.n - total) / (m.n + total)
 
 
-def second_order(m: AnyMoments) -> Array:
+def second_order(m: Moments) -> Array:
     """Return the second-order form of I1, which adds half the extreme squared singular values of X."""
     xp = namespace(m.mean)
     total = m.n * xp.sqrt(xp.vecdot(m.mean, m.mean))
-    s2 = singular_values(about_origin(m)) ** 2
+    s2 = m.about_origin().singular_values() ** 2
     least = 0.0 * s2[0] if s2.shape[0] < m.mean.shape[0] else s2[-1]
     return (m.n - total + 0.5 * least) / (m.n + total + 0.5 * s2[0])
 

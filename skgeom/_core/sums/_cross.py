@@ -1,14 +1,15 @@
 """The mergeable sums from which every linear map between two paired clouds is found.
 
-Row k of x (n, dx) belongs to row k of y (n, dy). Their means, the scatter matrix between them and, where asked for,
-the scatter within each are formed in float64 whatever the rows are: the smallest singular value of a map is what its
-inverse depends on most. Summaries of disjoint sets of pairs merge like those of one cloud, see `_moments`.
+Row k of x (n, dx) belongs to row k of y (n, dy). Their means, the scatter matrix between them and, where a map needs
+it, the scatter within one or both are formed in float64 whatever the rows are: the smallest singular value of a map is
+what its inverse depends on most. Summaries of disjoint sets of pairs merge like those of one cloud, see `_moments`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, fields, replace
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -21,11 +22,12 @@ _BLOCK_ROWS = 2048
 """A product of fewer rows at once is slower, and more of them cost memory only."""
 
 
-class CrossMoments(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class CrossMoments:
     """Weight n, means (dx,) and (dy,), and scatters about the means of two paired clouds, in float64.
 
-    xy (dx, dy) is Σ w (x - mean)(y - mean)ᵀ; xx (dx, dx) and yy (dy, dy) are there where they were asked for, their
-    traces x_squares and y_squares () always. The epsilon is the relative precision of the rows that were summed.
+    xy (dx, dy) is Σ w (x - mean)(y - mean)ᵀ; x_squares and y_squares () are the traces of the scatters within. The
+    epsilon is the relative precision of the rows that were summed.
     """
 
     n: float
@@ -35,8 +37,87 @@ class CrossMoments(NamedTuple):
     y_squares: Array
     xy: Array
     epsilon: float
-    xx: Array | None = None
-    yy: Array | None = None
+
+    def merge(self, other: Self) -> Self:
+        """Return the summary of the union with a disjoint set of pairs."""
+        n, (x_shift, y_shift) = self.n + other.n, self._shifts(other)
+        return replace(
+            self,
+            n=n,
+            x_mean=self.x_mean + (other.x_mean - self.x_mean) * (other.n / n),
+            y_mean=self.y_mean + (other.y_mean - self.y_mean) * (other.n / n),
+            x_squares=self.x_squares + other.x_squares + _squares(x_shift),
+            y_squares=self.y_squares + other.y_squares + _squares(y_shift),
+            xy=self.xy + other.xy + _outer(x_shift, y_shift),
+            epsilon=max(self.epsilon, other.epsilon),
+        )
+
+    def about_origin(self) -> Self:
+        """Return the summary whose scatters are the raw second moments, with the means taken as zero."""
+        x_shift, y_shift = self.x_mean * self.n**0.5, self.y_mean * self.n**0.5
+        return replace(
+            self,
+            x_mean=0.0 * self.x_mean,
+            y_mean=0.0 * self.y_mean,
+            x_squares=self.x_squares + _squares(x_shift),
+            y_squares=self.y_squares + _squares(y_shift),
+            xy=self.xy + _outer(x_shift, y_shift),
+        )
+
+    def map_arrays(self, function: Callable[[Array], Array]) -> Self:
+        """Return the summary with a function, such as a move to a device, applied to its arrays."""
+        names = {field.name for field in fields(self)} - {"n", "epsilon"}
+        return replace(self, **{name: function(getattr(self, name)) for name in names})
+
+    def squares_through(self, rotation: Array) -> Array:
+        """Return Σ w ‖(x - mean) @ rotation‖² for a (semi-)orthogonal map, here one that keeps lengths."""
+        assert rotation.shape[0] <= rotation.shape[1]
+        return self.x_squares
+
+    def _shifts(self, other: Self) -> tuple[Array, Array]:
+        """Return the rows (dx,) and (dy,) whose products are the scatters between the two means."""
+        shift = (self.n * other.n / (self.n + other.n)) ** 0.5
+        return (other.x_mean - self.x_mean) * shift, (other.y_mean - self.y_mean) * shift
+
+
+@dataclass(frozen=True, eq=False)
+class RegressionMoments(CrossMoments):
+    """The same with the scatter xx (dx, dx) within the first cloud, for maps that depend on it."""
+
+    xx: Array
+
+    def merge(self, other: Self) -> Self:
+        """Return the summary of the union with a disjoint set of pairs."""
+        x_shift, _ = self._shifts(other)
+        return replace(super().merge(other), xx=self.xx + other.xx + _outer(x_shift, x_shift))
+
+    def about_origin(self) -> Self:
+        """Return the summary whose scatters are the raw second moments, with the means taken as zero."""
+        x_shift = self.x_mean * self.n**0.5
+        return replace(super().about_origin(), xx=self.xx + _outer(x_shift, x_shift))
+
+    def squares_through(self, rotation: Array) -> Array:
+        """Return Σ w ‖(x - mean) @ rotation‖² for a (semi-)orthogonal map."""
+        if rotation.shape[0] <= rotation.shape[1]:
+            return self.x_squares
+        return namespace(rotation).sum(rotation * (self.xx @ rotation))
+
+
+@dataclass(frozen=True, eq=False)
+class JointMoments(RegressionMoments):
+    """The same with the scatter within both clouds: yy is (dy, dy)."""
+
+    yy: Array
+
+    def merge(self, other: Self) -> Self:
+        """Return the summary of the union with a disjoint set of pairs."""
+        _, y_shift = self._shifts(other)
+        return replace(super().merge(other), yy=self.yy + other.yy + _outer(y_shift, y_shift))
+
+    def about_origin(self) -> Self:
+        """Return the summary whose scatters are the raw second moments, with the means taken as zero."""
+        y_shift = self.y_mean * self.n**0.5
+        return replace(super().about_origin(), yy=self.yy + _outer(y_shift, y_shift))
 
 
 class _Side(NamedTuple):
@@ -54,25 +135,44 @@ class _Side(NamedTuple):
         return (self.pivot if self.through is None else self.through).shape[-1]
 
 
-def cross_moments(
+def cross_moments(x: Array, y: Array, weights: Array | None = None) -> CrossMoments:
+    """Return the summary of the pairs of rows of x (n, dx) and y (n, dy), with positive weights (n,) or none."""
+    return _summed(x, y, weights)[0]
+
+
+def regression_moments(
+    x: Array, y: Array, weights: Array | None = None, *, through: Array | None = None
+) -> RegressionMoments:
+    """Return the summary of the pairs with the scatter within x.
+
+    With `through` (dx, k) the first cloud is x @ through, which is never formed as a whole.
+    """
+    m, xx, _ = _summed(x, y, weights, xx=True, through=through)
+    return RegressionMoments(**vars(m), xx=xx)
+
+
+def joint_moments(x: Array, y: Array, weights: Array | None = None) -> JointMoments:
+    """Return the summary of the pairs with the scatter within x and within y."""
+    m, xx, yy = _summed(x, y, weights, xx=True, yy=True)
+    return JointMoments(**vars(m), xx=xx, yy=yy)
+
+
+def _summed(
     x: Array,
     y: Array,
-    weights: Array | None = None,
+    weights: Array | None,
     *,
     xx: bool = False,
     yy: bool = False,
     through: Array | None = None,
-) -> CrossMoments:
-    """Return the summary of the pairs of rows of x (n, dx) and y (n, dy), with positive weights (n,) or none.
-
-    With `through` (dx, k) the first cloud is x @ through, which is never formed as a whole.
-    """
+) -> tuple[CrossMoments, Array, Array]:
+    """Return the summary of the pairs, and the scatter within each cloud: its trace only unless asked for."""
     blocks = list(row_blocks(x, columns=y.shape[1], n_blocks=2, least=_BLOCK_ROWS))
     a, b = _side(x, through, xx, blocks[0].stop), _side(y, None, yy, blocks[0].stop)
     n, x_sum, y_sum, xy, x_scatter, y_scatter = _summed_blocks(a, b, weights, blocks)
     x_slack, y_slack = x_sum / n**0.5, y_sum / n**0.5
     x_scatter, y_scatter = x_scatter - _within(x_slack, xx), y_scatter - _within(y_slack, yy)
-    return CrossMoments(
+    m = CrossMoments(
         n,
         _mean(a, x_sum / n),
         _mean(b, y_sum / n),
@@ -80,55 +180,8 @@ def cross_moments(
         _trace(y_scatter),
         xy - _outer(x_slack, y_slack),
         max(epsilon(x), epsilon(y)),
-        x_scatter if xx else None,
-        y_scatter if yy else None,
     )
-
-
-def merge(a: CrossMoments, b: CrossMoments) -> CrossMoments:
-    """Return the summary of two disjoint sets of pairs from the summary of each."""
-    n = a.n + b.n
-    shift = (a.n * b.n / n) ** 0.5
-    x_shift, y_shift = (b.x_mean - a.x_mean) * shift, (b.y_mean - a.y_mean) * shift
-    return CrossMoments(
-        n,
-        a.x_mean + (b.x_mean - a.x_mean) * (b.n / n),
-        a.y_mean + (b.y_mean - a.y_mean) * (b.n / n),
-        a.x_squares + b.x_squares + _squares(x_shift),
-        a.y_squares + b.y_squares + _squares(y_shift),
-        a.xy + b.xy + _outer(x_shift, y_shift),
-        max(a.epsilon, b.epsilon),
-        None if a.xx is None or b.xx is None else a.xx + b.xx + _outer(x_shift, x_shift),
-        None if a.yy is None or b.yy is None else a.yy + b.yy + _outer(y_shift, y_shift),
-    )
-
-
-def map_arrays(function: Callable[[Array], Array], m: CrossMoments) -> CrossMoments:
-    """Return the summary with a function, such as a move to a device, applied to its arrays."""
-    names = ("x_mean", "y_mean", "x_squares", "y_squares", "xy", "xx", "yy")
-    return m._replace(**{name: function(v) for name in names if (v := getattr(m, name)) is not None})
-
-
-def about_origin(m: CrossMoments) -> CrossMoments:
-    """Return the summary whose scatters are the raw second moments, with the means taken as zero."""
-    x_shift, y_shift = m.x_mean * m.n**0.5, m.y_mean * m.n**0.5
-    return CrossMoments(
-        m.n,
-        0.0 * m.x_mean,
-        0.0 * m.y_mean,
-        m.x_squares + _squares(x_shift),
-        m.y_squares + _squares(y_shift),
-        m.xy + _outer(x_shift, y_shift),
-        m.epsilon,
-        None if m.xx is None else m.xx + _outer(x_shift, x_shift),
-        None if m.yy is None else m.yy + _outer(y_shift, y_shift),
-    )
-
-
-def scatter_of(scatter: Array | None) -> Array:
-    """Return a scatter within one cloud of a summary that was asked to have it."""
-    assert scatter is not None
-    return scatter
+    return m, x_scatter, y_scatter
 
 
 def _side(rows: Array, through: Array | None, full: bool, height: int) -> _Side:

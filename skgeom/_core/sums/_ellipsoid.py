@@ -6,25 +6,18 @@ from math import pi
 
 from skgeom._array import float64, namespace, ratio, row_blocks, where
 from skgeom._core._rows import norms
-from skgeom._core.sums._moments import AnyMoments, Moments, dense
-from skgeom._core.sums._spectrum import rank_tolerance, total_variance
+from skgeom._core.sums._moments import Moments
+from skgeom._core.sums._spectrum import rank_tolerance
 from skgeom._typing import Array
 
 _DEAD = 1e-12
 """Share of the largest variance below which a feature is constant up to rounding."""
 
 
-def variances(m: AnyMoments) -> Array:
-    """Return the sample variance of each feature (d,)."""
-    xp = namespace(m.mean)
-    squares = xp.linalg.diagonal(m.scatter) if isinstance(m, Moments) else xp.sum(m.root * m.root, axis=0)
-    return squares / (m.n - 1)
-
-
-def separation(a: AnyMoments, b: AnyMoments) -> Array:
+def separation(a: Moments, b: Moments) -> Array:
     """Return |μ - ν| / √(σ² + τ²) of each feature (d,): infinite where constants differ, 0 where they are equal."""
     xp = namespace(a.mean)
-    distance, spread = xp.abs(a.mean - b.mean), xp.sqrt(variances(a) + variances(b))
+    distance, spread = xp.abs(a.mean - b.mean), xp.sqrt(a.variances() + b.variances())
     return where((spread == 0) & (distance > 0), xp.inf, ratio(distance, spread))
 
 
@@ -33,21 +26,21 @@ def radii(x: Array, mean: Array) -> Array:
     return namespace(x).concat([norms(float64(x[rows, :]) - mean) for rows in row_blocks(x)])
 
 
-def off_diagonal_dominance(m: AnyMoments) -> Array:
+def off_diagonal_dominance(m: Moments) -> Array:
     """Return the mean over features of Σ_{j≠i} |C_ij| / C_ii, over the features that vary."""
-    c = dense(m).scatter
+    c = m.dense().scatter
     xp = namespace(c)
     own = xp.linalg.diagonal(c)
     alive = _alive(own, m)
     return _mean_over(alive, ratio(xp.sum(xp.abs(c), axis=1) - own, where(alive, own, 0.0)))
 
 
-def chance_dominance(m: AnyMoments) -> Array:
+def chance_dominance(m: Moments) -> Array:
     """Return the off-diagonal dominance expected of independent Gaussian features with the same variances.
 
     Of n rows, their sample covariances are about N(0, C_ii C_jj / (n - 1)).
     """
-    v = variances(m)
+    v = m.variances()
     xp = namespace(v)
     alive = _alive(v, m)
     deviations = xp.sqrt(where(alive, v, 0.0))
@@ -55,12 +48,12 @@ def chance_dominance(m: AnyMoments) -> Array:
     return _mean_over(alive, relative) * (2 / (pi * (m.n - 1))) ** 0.5
 
 
-def offset_ratio(m: AnyMoments) -> Array:
+def offset_ratio(m: Moments) -> Array:
     """Return ‖μ‖ / √tr C."""
-    return ratio(norms(m.mean[None, :])[0], namespace(m.mean).sqrt(total_variance(m)))
+    return ratio(norms(m.mean[None, :])[0], namespace(m.mean).sqrt(m.total_variance()))
 
 
-def _alive(own: Array, m: AnyMoments) -> Array:
+def _alive(own: Array, m: Moments) -> Array:
     """Return which features vary: the rounding of a dead one in float32 survives its conversion to float64."""
     return own > max(rank_tolerance(m), _DEAD) * namespace(own).max(own)
 

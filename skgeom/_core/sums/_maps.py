@@ -1,14 +1,15 @@
-"""Linear maps: whitening in its five forms, and the shrinkage of covariances."""
+"""Linear maps: whitening in its five forms, the shrinkage of covariances, all-but-the-top."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import log, pi
 from typing import NamedTuple
 
 from skgeom._array import device_of, float64, namespace, ratio, where
 from skgeom._core._rows import centred
-from skgeom._core.sums._moments import AnyMoments, Moments, dense, fourth_of
-from skgeom._core.sums._spectrum import above, axes, traces
+from skgeom._core.sums._moments import FourthMoments, Moments
+from skgeom._core.sums._spectrum import above
 from skgeom._typing import Array
 
 
@@ -27,28 +28,28 @@ class WhiteningMap(NamedTuple):
     rank: int
 
 
-def shrink(m: AnyMoments, share: float) -> AnyMoments:
+def shrink(m: Moments, share: float) -> Moments:
     """Return the moments with the covariance (1 - s)C + s (tr C / d) I."""
     if share == 0:
         return m
-    full = dense(m)
+    full = m.dense()
     xp = namespace(full.scatter)
     d = full.mean.shape[0]
     eye = xp.eye(d, dtype=full.scatter.dtype, device=device_of(full.scatter))
     scatter = (1 - share) * full.scatter + share * xp.linalg.trace(full.scatter) / d * eye
-    return Moments(full.n, full.mean, scatter, full.epsilon)
+    return replace(full, scatter=scatter)
 
 
-def ledoit_wolf(m: AnyMoments) -> Array:
-    """Return the Ledoit-Wolf (2004) shrinkage from moments with the fourth."""
-    xp = namespace(m.mean)
-    t, f, d, n = *_population_traces(m), m.mean.shape[0], m.n
+def ledoit_wolf(m: FourthMoments) -> Array:
+    """Return the Ledoit-Wolf (2004) shrinkage."""
+    xp = namespace(m.quartic)
+    t, f, d, n = *_population_traces(m.second), m.second.mean.shape[0], m.second.n
     distance = f - t * t / d
-    noise = (fourth_of(m).quartic / n - f) / n
+    noise = (m.quartic / n - f) / n
     return where(distance > 0, ratio(xp.minimum(noise, distance), distance), 0.0)
 
 
-def oas(m: AnyMoments) -> Array:
+def oas(m: Moments) -> Array:
     """Return the oracle approximating shrinkage of Chen et al. (2010)."""
     xp = namespace(m.mean)
     t, f, d, n = *_population_traces(m), m.mean.shape[0], m.n
@@ -57,7 +58,7 @@ def oas(m: AnyMoments) -> Array:
     return where(denominator > 0, xp.clip(ratio(alpha + mu * mu, denominator), max=1.0), 1.0)
 
 
-def whitening_map(m: AnyMoments, method: str, power: float, n_components: int | None, tolerance: float) -> WhiteningMap:
+def whitening_map(m: Moments, method: str, power: float, n_components: int | None, tolerance: float) -> WhiteningMap:
     """Return the whitening of a cloud on its leading axes of relative variance above the tolerance.
 
     With V the axes and Λ their variances, "pca" is Λ^(-p/2) V; every other form is a rotation of it that has the same
@@ -65,7 +66,7 @@ def whitening_map(m: AnyMoments, method: str, power: float, n_components: int | 
     the standardised coordinates.
     """
     scale = _standardisation(m, tolerance) if method.endswith("-cor") else namespace(m.mean).ones_like(m.mean)
-    variances, directions = axes(_scaled(m, scale) if method.endswith("-cor") else m)
+    variances, directions = (m.scaled(scale) if method.endswith("-cor") else m).axes()
     rank = above(variances, tolerance).shape[0]
     k = rank if n_components is None else min(n_components, rank)
     variances, directions = variances[:k], directions[:k, :]
@@ -93,6 +94,11 @@ def centred_product(x: Array, mean: Array, w: Array) -> Array:
     return (x - pivot) @ xp.astype(w, x.dtype) + xp.astype(rest, x.dtype)
 
 
+def default_top(d: int) -> int:
+    """Return how many leading directions of d all-but-the-top removes unless told otherwise: one per hundred."""
+    return max(1, round(d / 100))
+
+
 def without(x: Array, mean: Array, directions: Array, *, seen_from: Array) -> Array:
     """Return x - mean without its components along orthonormal directions (k, d), as seen from a point."""
     shares = centred_product(x, seen_from, directions.T)
@@ -118,24 +124,15 @@ def _rotation(method: str, directions: Array, whitening: Array) -> Array:
     return xp.eye(directions.shape[0], dtype=directions.dtype, device=device_of(directions))
 
 
-def _standardisation(m: AnyMoments, tolerance: float) -> Array:
+def _standardisation(m: Moments, tolerance: float) -> Array:
     """Return 1/σ for each coordinate, and 0 for those whose variance is below the tolerance."""
     xp = namespace(m.mean)
-    variances = (xp.linalg.diagonal(m.scatter) if isinstance(m, Moments) else xp.sum(m.root * m.root, axis=0)) / (
-        m.n - 1
-    )
+    variances = m.variances()
     alive = (variances > tolerance * xp.max(variances)) & (variances > 0)
     return where(alive, 1 / xp.sqrt(where(alive, variances, 1.0)), 0.0)
 
 
-def _scaled(m: AnyMoments, scale: Array) -> AnyMoments:
-    """Return the moments of the rows with each coordinate multiplied by a factor."""
-    if isinstance(m, Moments):
-        return m._replace(mean=m.mean * scale, scatter=m.scatter * scale[:, None] * scale)
-    return m._replace(mean=m.mean * scale, root=m.root * scale)
-
-
-def _population_traces(m: AnyMoments) -> tuple[Array, Array]:
-    t, f = traces(m)
+def _population_traces(m: Moments) -> tuple[Array, Array]:
+    t, f = m.traces()
     bias = (m.n - 1) / m.n
     return t * bias, f * bias * bias

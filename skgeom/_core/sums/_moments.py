@@ -2,230 +2,282 @@
 
 A cloud of n points in d dimensions is reduced once, in blocks, to its weight, mean and scatter matrix. Two summaries of
 disjoint sets of rows merge into the summary of their union (Chan, Golub & LeVeque 1983), so that streams, folds, chunks
-and machines are all one operation. With fewer rows than columns the centred rows themselves are the smaller summary.
+and machines are all one operation. With fewer rows than columns the centred rows themselves are the smaller summary:
+the methods of `Moments` are where the two forms differ, and whoever calls them need not know which one it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from functools import reduce
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Self
 
-import numpy as np
-
-from skgeom._array import (
-    asarray_like,
-    device_of,
-    epsilon,
-    float64,
-    gram,
-    namespace,
-    row_blocks,
-    scratch,
-    subtract,
-)
+from skgeom._array import epsilon, namespace, where
+from skgeom._core._rows import centred
+from skgeom._core.sums._blocks import centred_rows, higher_sums, panels
 from skgeom._typing import Array
 
-_SAMPLE_STRIDE = 16
-_BLOCKS_PER_PANEL = 256
-_ROWS_PER_COLUMN = 4
-"""A Gram product costs O(d²) beyond its flops: blocks of 4 d rows keep that small, in O(d²) memory."""
+
+class Axes(NamedTuple):
+    """Variances (r,) in descending order and their principal directions (r, d), of fixed sign."""
+
+    variances: Array
+    directions: Array
 
 
-class FourthMoments(NamedTuple):
-    """Σ w ‖y‖² y (d,) and Σ w ‖y‖⁴ over the centred rows y: what the sampling noise of a covariance needs."""
-
-    cubic: Array
-    quartic: Array
-
-
-class Moments(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Moments(ABC):
     """Weight n, mean (d,) and scatter (d, d) = Σ w (x - mean)(x - mean)ᵀ of a cloud, in float64.
 
     The epsilon is the relative precision of the rows that were summed, which bounds what the spectrum can tell. The
-    fourth moments are there where they were asked for.
+    sample covariance, the scatter over n - 1, is called C.
     """
 
     n: float
     mean: Array
+    epsilon: float
+
+    @property
+    def second(self) -> Self:
+        """The summary itself: the moments up to the second, as those of `FourthMoments`."""
+        return self
+
+    def extended(self, x: Array, weights: Array | None) -> Moments:
+        """Return the summary with more rows."""
+        return self.merge(moments(x, weights))
+
+    def variances(self) -> Array:
+        """Return the variance of each feature (d,)."""
+        return self._squares() / (self.n - 1)
+
+    def total_variance(self) -> Array:
+        """Return tr C."""
+        return self._total() / (self.n - 1)
+
+    def traces(self, unit: Array | float = 1.0) -> tuple[Array, Array]:
+        """Return tr C and ‖C‖²_F = tr C², with C in the given unit."""
+        xp = namespace(self.mean)
+        gram = self.gram() / ((self.n - 1) * unit)
+        flat = xp.reshape(gram, (-1,))
+        return xp.linalg.trace(gram), xp.vecdot(flat, flat)
+
+    def _mean_and_shift(self, other: Moments) -> tuple[Array, Array]:
+        """Return the mean of the union, and the row (d,) whose square is the scatter between the two means."""
+        n = self.n + other.n
+        delta = other.mean - self.mean
+        return self.mean + delta * (other.n / n), delta * (self.n * other.n / n) ** 0.5
+
+    @abstractmethod
+    def merge(self, other: Moments) -> Moments:
+        """Return the summary of the union with a disjoint set of rows."""
+
+    @abstractmethod
+    def about_origin(self) -> Moments:
+        """Return the summary whose scatter is the raw second moment Σ w x xᵀ, with the mean taken as zero."""
+
+    @abstractmethod
+    def scaled(self, scale: Array) -> Moments:
+        """Return the summary of the rows with each feature multiplied by a factor (d,)."""
+
+    @abstractmethod
+    def map_arrays(self, function: Callable[[Array], Array]) -> Moments:
+        """Return the summary with a function, such as a move to a device, applied to its arrays."""
+
+    @abstractmethod
+    def dense(self) -> DenseMoments:
+        """Return the form that holds the scatter matrix."""
+
+    @abstractmethod
+    def gram(self) -> Array:
+        """Return the smaller product of the weighted centred rows with themselves: (d, d), or (r, r) for r < d rows."""
+
+    @abstractmethod
+    def times_rows(self, g: Array, x: Array) -> Array:
+        """Return X g(XᵀX) = g(XXᵀ) X for the centred rows X of x, those that were summed, given g of `gram`."""
+
+    @abstractmethod
+    def inner(self, c: Array, unit: Array | float) -> Array:
+        """Return ⟨C, c⟩ for a symmetric matrix c (d, d), with C in the given unit."""
+
+    @abstractmethod
+    def singular_values(self) -> Array:
+        """Return the singular values of the centred rows, in descending order: √((n - 1) λ)."""
+
+    @abstractmethod
+    def axes(self) -> Axes:
+        """Return the principal axes; a sign rule makes the largest coordinate of each direction positive."""
+
+    @abstractmethod
+    def _squares(self) -> Array:
+        """Return the diagonal of the scatter (d,)."""
+
+    @abstractmethod
+    def _total(self) -> Array:
+        """Return the trace of the scatter."""
+
+
+@dataclass(frozen=True, eq=False)
+class DenseMoments(Moments):
+    """Moments of a cloud that hold the scatter matrix."""
+
     scatter: Array
-    epsilon: float
-    fourth: FourthMoments | None = None
+
+    def merge(self, other: Moments) -> DenseMoments:
+        mean, shift = self._mean_and_shift(other)
+        scatter = self.scatter + other.dense().scatter + shift[:, None] * shift[None, :]
+        return DenseMoments(self.n + other.n, mean, max(self.epsilon, other.epsilon), scatter)
+
+    def about_origin(self) -> DenseMoments:
+        shift = self.mean * self.n**0.5
+        return replace(self, mean=0.0 * self.mean, scatter=self.scatter + shift[:, None] * shift[None, :])
+
+    def scaled(self, scale: Array) -> DenseMoments:
+        return replace(self, mean=self.mean * scale, scatter=self.scatter * scale[:, None] * scale)
+
+    def map_arrays(self, function: Callable[[Array], Array]) -> DenseMoments:
+        return replace(self, mean=function(self.mean), scatter=function(self.scatter))
+
+    def dense(self) -> DenseMoments:
+        return self
+
+    def gram(self) -> Array:
+        return self.scatter
+
+    def times_rows(self, g: Array, x: Array) -> Array:
+        return centred(x, self.mean) @ namespace(x).astype(g, x.dtype)
+
+    def inner(self, c: Array, unit: Array | float) -> Array:
+        return namespace(c).sum(self.scatter / unit * c) / (self.n - 1)
+
+    def singular_values(self) -> Array:
+        xp = namespace(self.mean)
+        return xp.sqrt(xp.clip(xp.flip(xp.linalg.eigvalsh(self.scatter)), min=0.0))
+
+    def axes(self) -> Axes:
+        xp = namespace(self.mean)
+        values, vectors = xp.linalg.eigh(self.scatter)
+        variances = xp.clip(xp.flip(values), min=0.0) / (self.n - 1)
+        return Axes(variances, oriented(xp.flip(vectors, axis=1).T))
+
+    def _squares(self) -> Array:
+        return namespace(self.mean).linalg.diagonal(self.scatter)
+
+    def _total(self) -> Array:
+        return namespace(self.mean).linalg.trace(self.scatter)
 
 
-class ThinMoments(NamedTuple):
-    """The same for a cloud of r < d rows: scatter = rootᵀ root, where root (r, d) holds the weighted centred rows."""
+@dataclass(frozen=True, eq=False)
+class ThinMoments(Moments):
+    """Moments of a cloud of r < d rows that hold the weighted centred rows (r, d): the scatter is rowsᵀ rows."""
 
-    n: float
-    mean: Array
-    root: Array
-    epsilon: float
-    fourth: FourthMoments | None = None
+    rows: Array
 
+    def merge(self, other: Moments) -> Moments:
+        if not isinstance(other, ThinMoments):
+            return self.dense().merge(other)
+        mean, shift = self._mean_and_shift(other)
+        rows = namespace(shift).concat([self.rows, other.rows, shift[None, :]])
+        return ThinMoments(self.n + other.n, mean, max(self.epsilon, other.epsilon), rows)._smaller_form()
 
-AnyMoments: TypeAlias = Moments | ThinMoments
+    def about_origin(self) -> Moments:
+        shift = self.mean * self.n**0.5
+        rows = namespace(shift).concat([self.rows, shift[None, :]])
+        return replace(self, mean=0.0 * self.mean, rows=rows)._smaller_form()
 
+    def scaled(self, scale: Array) -> ThinMoments:
+        return replace(self, mean=self.mean * scale, rows=self.rows * scale)
 
-class _Block(NamedTuple):
-    """One block shifted by a pivot near its mean: weight, pivot, residual sum (d,) and Gram matrix (d, d)."""
+    def map_arrays(self, function: Callable[[Array], Array]) -> ThinMoments:
+        return replace(self, mean=function(self.mean), rows=function(self.rows))
 
-    n: float
-    pivot: Array
-    residual: Array
-    gram: Array
+    def dense(self) -> DenseMoments:
+        return DenseMoments(self.n, self.mean, self.epsilon, self.rows.T @ self.rows)
 
+    def gram(self) -> Array:
+        return self.rows @ self.rows.T
 
-def moments(x: Array, weights: Array | None = None, *, fourth: bool = False) -> AnyMoments:
-    """Return the smaller of the two summaries of the rows of x (n, d), with positive weights (n,) or none."""
-    m = _thin(x, weights) if x.shape[0] < x.shape[1] else _dense(x, weights)
-    return m._replace(fourth=_fourth_moments(x, m.mean, weights)) if fourth else m
+    def times_rows(self, g: Array, x: Array) -> Array:
+        return g @ self.rows
 
+    def inner(self, c: Array, unit: Array | float) -> Array:
+        return namespace(c).sum((self.rows / unit @ c) * self.rows) / (self.n - 1)
 
-def merge(a: AnyMoments, b: AnyMoments) -> AnyMoments:
-    """Return the summary of two disjoint sets of rows from the summary of each."""
-    n = a.n + b.n
-    delta = b.mean - a.mean
-    mean = a.mean + delta * (b.n / n)
-    shift = delta * (a.n * b.n / n) ** 0.5
-    precision = max(a.epsilon, b.epsilon)
-    fourth = _merged_fourth(a, b, mean) if a.fourth and b.fourth else None
-    if isinstance(a, ThinMoments) and isinstance(b, ThinMoments):
-        rows = namespace(shift).concat([a.root, b.root, shift[None, :]])
-        return thinned(ThinMoments(n, mean, rows, precision, fourth))
-    scatter = dense(a).scatter + dense(b).scatter + shift[:, None] * shift[None, :]
-    return Moments(n, mean, scatter, precision, fourth)
+    def singular_values(self) -> Array:
+        return namespace(self.mean).linalg.svdvals(self.rows)
 
+    def axes(self) -> Axes:
+        _, s, directions = namespace(self.mean).linalg.svd(self.rows, full_matrices=False)
+        return Axes(s * s / (self.n - 1), oriented(directions))
 
-def fourth_of(m: AnyMoments) -> FourthMoments:
-    """Return the fourth moments of a summary that was asked to have them."""
-    assert m.fourth is not None
-    return m.fourth
+    def _squares(self) -> Array:
+        return namespace(self.mean).sum(self.rows * self.rows, axis=0)
 
+    def _total(self) -> Array:
+        return namespace(self.mean).sum(self.rows * self.rows)
 
-def merge_all(parts: Iterable[AnyMoments]) -> AnyMoments:
-    """Return the summary of many disjoint sets of rows."""
-    return reduce(merge, parts)
-
-
-def map_arrays(function: Callable[[Array], Array], m: AnyMoments) -> AnyMoments:
-    """Return the summary with a function, such as a move to a device, applied to its arrays."""
-    fourth = FourthMoments(*map(function, m.fourth)) if m.fourth else None
-    return type(m)(m.n, function(m[1]), function(m[2]), m.epsilon, fourth)
+    def _smaller_form(self) -> Moments:
+        return self if self.rows.shape[0] < self.rows.shape[1] else self.dense()
 
 
-def dense(m: AnyMoments) -> Moments:
-    """Return the (d, d) form of a summary."""
-    return m if isinstance(m, Moments) else Moments(m.n, m.mean, m.root.T @ m.root, m.epsilon, m.fourth)
+@dataclass(frozen=True, eq=False)
+class FourthMoments:
+    """Moments up to the second, and Σ w ‖y‖² y (d,) and Σ w ‖y‖⁴ () over the centred rows y.
 
-
-def thinned(m: ThinMoments) -> AnyMoments:
-    """Return the thin form while it is the smaller one, else the dense form."""
-    return m if m.root.shape[0] < m.root.shape[1] else dense(m)
-
-
-def about_origin(m: AnyMoments) -> AnyMoments:
-    """Return the summary whose scatter is the raw second moment Σ w x xᵀ, with the mean taken as zero."""
-    origin = 0.0 * m.mean
-    shift = m.mean * m.n**0.5
-    if isinstance(m, ThinMoments):
-        rows = namespace(shift).concat([m.root, shift[None, :]])
-        return thinned(ThinMoments(m.n, origin, rows, m.epsilon))
-    return Moments(m.n, origin, m.scatter + shift[:, None] * shift[None, :], m.epsilon)
-
-
-def _dense(x: Array, weights: Array | None) -> Moments:
-    blocks = list(row_blocks(x, n_blocks=2, least=_ROWS_PER_COLUMN * x.shape[1]))
-    panels = (blocks[start : start + _BLOCKS_PER_PANEL] for start in range(0, len(blocks), _BLOCKS_PER_PANEL))
-    return dense(merge_all(_panel(x, weights, panel) for panel in panels))
-
-
-def _thin(x: Array, weights: Array | None) -> ThinMoments:
-    xp = namespace(x)
-    rows = float64(x)
-    first = rows[0, :]
-    shifted = rows - first
-    if weights is None:
-        n, mean = float(x.shape[0]), xp.mean(shifted, axis=0)
-        return ThinMoments(n, first + mean, shifted - mean, epsilon(x))
-    w = float64(weights)
-    n = float(xp.sum(w))
-    mean = (w @ shifted) / n
-    return ThinMoments(n, first + mean, xp.sqrt(w)[:, None] * (shifted - mean), epsilon(x))
-
-
-def _panel(x: Array, weights: Array | None, blocks: Sequence[slice]) -> Moments:
-    """Sum the blocks of a panel; the scatter between blocks and the slack of the pivots are one product each."""
-    xp = namespace(x)
-    sizes, pivots, residuals, scatter = _summed_blocks(x, weights, blocks)
-    n = sum(sizes)
-    size = asarray_like(sizes, pivots[0])[:, None]
-    residual = xp.stack(residuals)
-    shifts = xp.stack(pivots) - pivots[0] + residual / size
-    shift = xp.sum(shifts * size, axis=0) / n
-    between, slack = (shifts - shift) * xp.sqrt(size), residual / xp.sqrt(size)
-    scatter += between.T @ between  # two products, since one of unequal factors can differ from its transpose
-    scatter -= slack.T @ slack
-    return Moments(n, pivots[0] + shift, scatter, epsilon(x))
-
-
-def _summed_blocks(
-    x: Array, weights: Array | None, blocks: Sequence[slice]
-) -> tuple[list[float], list[Array], list[Array], Array]:
-    """Return weight, pivot and residual of each block, and the sum of their Gram matrices in float64."""
-    xp = namespace(x)
-    d = x.shape[1]
-    scatter = xp.zeros((d, d), dtype=xp.float64, device=device_of(x))
-    room = scratch(x, (blocks[0].stop - blocks[0].start, d)), scratch(x, (d, d))
-    sizes, pivots, residuals = [], [], []
-    for rows in blocks:
-        block = _block(x[rows, :], None if weights is None else weights[rows], *room)
-        sizes.append(block.n)
-        pivots.append(float64(block.pivot))
-        residuals.append(float64(block.residual))
-        scatter += block.gram
-    return sizes, pivots, residuals, scatter
-
-
-def _block(block: Array, weights: Array | None, rows: np.ndarray | None, square: np.ndarray | None) -> _Block:
-    """Reduce one block in its own dtype, with the help of scratch arrays for its rows and their products.
-
-    The pivot is the mean of a sample of rows, formed around the first row: close enough to the mean that the products
-    lose nothing to an offset, and exact for constant data, whose scatter is then exactly zero.
+    They are what the sampling noise of a covariance needs.
     """
-    xp = namespace(block)
-    first = block[0, :]
-    pivot = first + xp.mean(block[::_SAMPLE_STRIDE, :] - first, axis=0)
-    centred = subtract(block, pivot, rows)
-    if weights is None:
-        return _Block(float(block.shape[0]), pivot, xp.sum(centred, axis=0), gram(centred, square))
-    w = xp.astype(weights, block.dtype)
-    root = centred * xp.sqrt(w)[:, None]
-    return _Block(float(xp.sum(float64(weights))), pivot, w @ centred, gram(root, square))
+
+    second: Moments
+    cubic: Array
+    quartic: Array
+
+    def merge(self, other: FourthMoments) -> FourthMoments:
+        """Return the summary of the union with a disjoint set of rows."""
+        second = self.second.merge(other.second)
+        a_cubic, a_quartic = self._sums_about(second.mean)
+        b_cubic, b_quartic = other._sums_about(second.mean)
+        return FourthMoments(second, a_cubic + b_cubic, a_quartic + b_quartic)
+
+    def extended(self, x: Array, weights: Array | None) -> FourthMoments:
+        """Return the summary with more rows."""
+        return self.merge(fourth_moments(x, weights))
+
+    def map_arrays(self, function: Callable[[Array], Array]) -> FourthMoments:
+        """Return the summary with a function, such as a move to a device, applied to its arrays."""
+        return FourthMoments(self.second.map_arrays(function), function(self.cubic), function(self.quartic))
+
+    def _sums_about(self, centre: Array) -> tuple[Array, Array]:
+        """Expand ‖y - δ‖² (y - δ) and ‖y - δ‖⁴ over the rows y around their mean, with δ from the mean to a centre."""
+        delta = centre - self.second.mean
+        xp, n, scatter = namespace(delta), self.second.n, self.second.dense().scatter
+        total, length, stretched = xp.linalg.trace(scatter), xp.vecdot(delta, delta), scatter @ delta
+        cubic = self.cubic - 2 * stretched - (total + n * length) * delta
+        quartic = self.quartic + 4 * xp.vecdot(delta, stretched) + 2 * length * total - 4 * xp.vecdot(delta, self.cubic)
+        return cubic, quartic + n * length * length
 
 
-def _fourth_moments(x: Array, mean: Array, weights: Array | None = None) -> FourthMoments:
-    """Return the third and fourth moments of the norms of the rows around their mean."""
-    xp = namespace(x)
-    cubic, quartic = 0.0 * mean, xp.sum(0.0 * mean)
-    for rows in row_blocks(x):
-        centred = float64(x[rows, :]) - mean
-        squares = xp.vecdot(centred, centred)
-        weighted = squares if weights is None else squares * weights[rows]
-        cubic, quartic = cubic + weighted @ centred, quartic + xp.sum(weighted * squares)
-    return FourthMoments(cubic, quartic)
+def moments(x: Array, weights: Array | None = None) -> Moments:
+    """Return the smaller of the two summaries of the rows of x (n, d), with positive weights (n,) or none."""
+    if x.shape[0] < x.shape[1]:
+        n, mean, rows = centred_rows(x, weights)
+        return ThinMoments(n, mean, epsilon(x), rows)
+    return merge_all(DenseMoments(p.n, p.mean, epsilon(x), p.scatter) for p in panels(x, weights))
 
 
-def _merged_fourth(a: AnyMoments, b: AnyMoments, mean: Array) -> FourthMoments:
-    a_cubic, a_quartic = _recentred(a, mean - a.mean)
-    b_cubic, b_quartic = _recentred(b, mean - b.mean)
-    return FourthMoments(a_cubic + b_cubic, a_quartic + b_quartic)
+def fourth_moments(x: Array, weights: Array | None = None) -> FourthMoments:
+    """Return the moments of the rows of x with the sums of their third and fourth powers."""
+    second = moments(x, weights)
+    return FourthMoments(second, *higher_sums(x, second.mean, weights))
 
 
-def _recentred(m: AnyMoments, delta: Array) -> FourthMoments:
-    """Expand ‖y - δ‖² (y - δ) and ‖y - δ‖⁴ over the rows y around their mean."""
-    xp, f = namespace(delta), fourth_of(m)
-    scatter = dense(m).scatter
-    total, length, stretched = xp.linalg.trace(scatter), xp.vecdot(delta, delta), scatter @ delta
-    cubic = f.cubic - 2 * stretched - (total + m.n * length) * delta
-    quartic = f.quartic + 4 * xp.vecdot(delta, stretched) + 2 * length * total - 4 * xp.vecdot(delta, f.cubic)
-    return FourthMoments(cubic, quartic + m.n * length * length)
+def merge_all(parts: Iterable[Moments]) -> Moments:
+    """Return the summary of many disjoint sets of rows."""
+    return reduce(lambda a, b: a.merge(b), parts)
+
+
+def oriented(v: Array) -> Array:
+    """Return directions (m, d) with the sign that makes the largest coordinate of each positive."""
+    xp = namespace(v)
+    flipped = -xp.min(v, axis=1, keepdims=True) > xp.max(v, axis=1, keepdims=True)
+    return where(flipped, -v, v)

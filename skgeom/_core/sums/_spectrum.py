@@ -6,21 +6,12 @@ affine function of it. A cloud without spread uses no direction at all: its part
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from skgeom._array import asarray_like, namespace, ratio, where
-from skgeom._core.sums._moments import AnyMoments, Moments, ThinMoments, about_origin, fourth_of
+from skgeom._core.sums._moments import FourthMoments, Moments
 from skgeom._typing import Array
 
 
-class Axes(NamedTuple):
-    """Variances (r,) in descending order and their principal directions (r, d), of fixed sign."""
-
-    variances: Array
-    directions: Array
-
-
-def rank_tolerance(m: AnyMoments) -> float:
+def rank_tolerance(m: Moments) -> float:
     """Return the share of the largest variance below which a direction is rounding.
 
     Products of rows of precision ε put the null directions below ε/2 in float32 and 3ε in float64 of the largest
@@ -29,34 +20,20 @@ def rank_tolerance(m: AnyMoments) -> float:
     return 16 * m.epsilon
 
 
-def total_variance(m: AnyMoments) -> Array:
-    """Return tr C of the sample covariance."""
-    xp = namespace(m.mean)
-    return (xp.linalg.trace(m.scatter) if isinstance(m, Moments) else xp.sum(m.root * m.root)) / (m.n - 1)
-
-
-def traces(m: AnyMoments, unit: Array | float = 1.0) -> tuple[Array, Array]:
-    """Return tr C and ‖C‖²_F = tr C² of the sample covariance, with C in the given unit."""
-    xp = namespace(m.mean)
-    gram = (m.scatter if isinstance(m, Moments) else m.root @ m.root.T) / ((m.n - 1) * unit)
-    flat = xp.reshape(gram, (-1,))
-    return xp.linalg.trace(gram), xp.vecdot(flat, flat)
-
-
-def relative_traces(m: AnyMoments) -> tuple[Array, Array]:
+def relative_traces(m: Moments) -> tuple[Array, Array]:
     """Return the traces of C / tr C, which neither overflow nor vanish at any scale; zeros without spread."""
-    t = total_variance(m)
-    return traces(m, where(t > 0, t, 1.0))
+    t = m.total_variance()
+    return m.traces(where(t > 0, t, 1.0))
 
 
-def unbiased_traces(m: AnyMoments) -> tuple[Array, Array]:
-    """Return the U-statistics of (tr C)² and tr C², from moments with the fourth.
+def unbiased_traces(m: FourthMoments) -> tuple[Array, Array]:
+    """Return the U-statistics of (tr C)² and tr C².
 
     Distribution-free closed forms of Himeno & Yamada (2014), doi:10.1016/j.jmva.2014.05.006; n >= 4.
     """
-    n = m.n
-    t, f = traces(m)
-    q = fourth_of(m).quartic / (n - 1)
+    n = m.second.n
+    t, f = m.second.traces()
+    q = m.quartic / (n - 1)
     unit = (n - 1) / (n * (n - 2) * (n - 3))
     return (
         unit * (2 * f + (n * n - 3 * n + 1) * t * t - n * q),
@@ -64,13 +41,13 @@ def unbiased_traces(m: AnyMoments) -> tuple[Array, Array]:
     )
 
 
-def participation_ratio(m: AnyMoments) -> Array:
+def participation_ratio(m: Moments) -> Array:
     """Return (tr C)² / tr C²."""
     t, f = relative_traces(m)
     return ratio(t * t, f)
 
 
-def isoscore(m: AnyMoments) -> Array:
+def isoscore(m: Moments) -> Array:
     """Return (PR - 1) / (d - 1)."""
     t, f = relative_traces(m)
     return isoscore_of_traces(t * t, f, m.mean.shape[0])
@@ -89,12 +66,12 @@ def collapse_bound(k: int, d: int) -> float:
     return max(0.0, (used - 1) / (d - 1)) if d > 1 else float(used)
 
 
-def isotropy(m: AnyMoments) -> Array:
+def isotropy(m: Moments) -> Array:
     """Return the cosine between the variances of the principal directions and the vector of ones: √(PR / d)."""
     return (participation_ratio(m) / m.mean.shape[0]) ** 0.5
 
 
-def isotropy_defect(m: AnyMoments) -> Array:
+def isotropy_defect(m: Moments) -> Array:
     """Return ‖√d λ/‖λ‖ - 1‖ / √(2(d - √d)), the distance of the spectrum from the flat one; 1 without spread."""
     xp = namespace(m.mean)
     t, f = relative_traces(m)
@@ -105,7 +82,7 @@ def isotropy_defect(m: AnyMoments) -> Array:
     return xp.sqrt(d * (1 - cosine) / (d - d**0.5))
 
 
-def isoscore_star(m: AnyMoments, c0: Array | None, zeta: float) -> Array:
+def isoscore_star(m: Moments, c0: Array | None, zeta: float) -> Array:
     """Return the IsoScore of (1 - ζ)C + ζC₀, where C₀ is by default the isotropic covariance of the same trace."""
     xp = namespace(m.mean)
     d = m.mean.shape[0]
@@ -113,28 +90,19 @@ def isoscore_star(m: AnyMoments, c0: Array | None, zeta: float) -> Array:
         t, f = relative_traces(m)
         t0, f0, inner = t, t * t / d, t * t / d
     else:
-        unit = total_variance(m) + xp.linalg.trace(c0)
+        unit = m.total_variance() + xp.linalg.trace(c0)
         unit = where(unit > 0, unit, 1.0)
-        t, f = traces(m, unit)
+        t, f = m.traces(unit)
         c0 = c0 / unit
-        products = m.scatter / unit * c0 if isinstance(m, Moments) else (m.root / unit @ c0) * m.root
-        t0, f0, inner = xp.linalg.trace(c0), xp.sum(c0 * c0), xp.sum(products) / (m.n - 1)
+        t0, f0, inner = xp.linalg.trace(c0), xp.sum(c0 * c0), m.inner(c0, unit)
     t = (1 - zeta) * t + zeta * t0
     f = (1 - zeta) ** 2 * f + 2 * zeta * (1 - zeta) * inner + zeta**2 * f0
     return isoscore_of_traces(t * t, f, d)
 
 
-def singular_values(m: AnyMoments) -> Array:
-    """Return the singular values of the centred rows, in descending order: √((n - 1) λ)."""
-    xp = namespace(m.mean)
-    if isinstance(m, ThinMoments):
-        return xp.linalg.svdvals(m.root)
-    return xp.sqrt(xp.clip(xp.flip(xp.linalg.eigvalsh(m.scatter)), min=0.0))
-
-
-def covariance_eigenvalues(m: AnyMoments) -> Array:
+def covariance_eigenvalues(m: Moments) -> Array:
     """Return the eigenvalues of the sample covariance that can differ from 0, in descending order."""
-    return singular_values(m) ** 2 / (m.n - 1)
+    return m.singular_values() ** 2 / (m.n - 1)
 
 
 def above(values: Array, tolerance: float) -> Array:
@@ -150,38 +118,38 @@ def spectral_entropy(p: Array) -> Array:
     return -xp.sum(p * xp.log(where(p > 0, p, 1.0)))
 
 
-def effective_rank(m: AnyMoments) -> Array:
+def effective_rank(m: Moments) -> Array:
     """Return the exponential of the entropy of the normalised singular values above the precision of the rows."""
     xp = namespace(m.mean)
-    s = singular_values(m)
+    s = m.singular_values()
     s = _above_rounding(s, s[0], m)
     total = xp.sum(s)
     return where(total > 0, xp.exp(spectral_entropy(ratio(s, total))), 0.0)
 
 
-def rankme(m: AnyMoments, epsilon: float) -> Array:
+def rankme(m: Moments, epsilon: float) -> Array:
     """Return the RankMe of the uncentred rows: exp of the entropy of σ/Σσ + ε.
 
     The mean joins the scatter in float64, so that rounding is relative to the largest variance about the mean.
     """
     xp = namespace(m.mean)
-    s = singular_values(about_origin(m))[: min(int(m.n), m.mean.shape[0])]
-    s = _above_rounding(s, singular_values(m)[0], m)
+    s = m.about_origin().singular_values()[: min(int(m.n), m.mean.shape[0])]
+    s = _above_rounding(s, m.singular_values()[0], m)
     return xp.exp(spectral_entropy(ratio(s, xp.sum(s)) + epsilon))
 
 
-def _above_rounding(s: Array, largest: Array, m: AnyMoments) -> Array:
+def _above_rounding(s: Array, largest: Array, m: Moments) -> Array:
     """Return singular values with 0 for those within the rounding of the largest of the centred rows."""
     return where(s * s > rank_tolerance(m) * largest * largest, s, 0.0)
 
 
-def stable_rank(m: AnyMoments) -> Array:
+def stable_rank(m: Moments) -> Array:
     """Return tr C / λ_max."""
     values = covariance_eigenvalues(m)
     return ratio(namespace(values).sum(values), values[0])
 
 
-def spectrum_slope(m: AnyMoments, first: int = 1, last: int | None = None) -> Array:
+def spectrum_slope(m: Moments, first: int = 1, last: int | None = None) -> Array:
     """Return the decay exponent α of λ_j ∝ j^(-α) between two ranks, by least squares with weights 1/j.
 
     Only variances above the precision of the rows count; the slope is infinite if fewer than two of them are left.
@@ -197,29 +165,9 @@ def spectrum_slope(m: AnyMoments, first: int = 1, last: int | None = None) -> Ar
     return -xp.sum(w * x * y) / xp.sum(w * x * x)
 
 
-def variance_explained(m: AnyMoments) -> Array:
+def variance_explained(m: Moments) -> Array:
     """Return the share of the variance in the first 1, 2, ..., d principal directions; zeros without spread."""
     xp = namespace(m.mean)
     values = covariance_eigenvalues(m)
     padded = xp.concat([values, xp.zeros_like(m.mean)])[: m.mean.shape[0]]
     return ratio(xp.cumulative_sum(padded), xp.sum(padded))
-
-
-def axes(m: AnyMoments) -> Axes:
-    """Return the principal axes; a sign rule makes the largest coordinate of each direction positive."""
-    xp = namespace(m.mean)
-    if isinstance(m, ThinMoments):
-        _, s, directions = xp.linalg.svd(m.root, full_matrices=False)
-        variances = s * s / (m.n - 1)
-    else:
-        values, vectors = xp.linalg.eigh(m.scatter)
-        variances = xp.clip(xp.flip(values), min=0.0) / (m.n - 1)
-        directions = xp.flip(vectors, axis=1).T
-    return Axes(variances, oriented(directions))
-
-
-def oriented(v: Array) -> Array:
-    """Return directions (m, d) with the sign that makes the largest coordinate of each positive."""
-    xp = namespace(v)
-    flipped = -xp.min(v, axis=1, keepdims=True) > xp.max(v, axis=1, keepdims=True)
-    return where(flipped, -v, v)

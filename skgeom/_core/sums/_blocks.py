@@ -1,0 +1,117 @@
+"""The sums of a cloud, block by block: weight, mean and scatter in one pass, and what a second pass adds to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from skgeom._array import asarray_like, device_of, float64, gram, namespace, row_blocks, scratch, subtract
+from skgeom._typing import Array
+
+_SAMPLE_STRIDE = 16
+_BLOCKS_PER_PANEL = 256
+_ROWS_PER_COLUMN = 4
+"""A Gram product costs O(d²) beyond its flops: blocks of 4 d rows keep that small, in O(d²) memory."""
+
+
+class Panel(NamedTuple):
+    """Weight, mean (d,) and scatter (d, d) of consecutive blocks of rows."""
+
+    n: float
+    mean: Array
+    scatter: Array
+
+
+class _Block(NamedTuple):
+    """One block shifted by a pivot near its mean: weight, pivot, residual sum (d,) and Gram matrix (d, d)."""
+
+    n: float
+    pivot: Array
+    residual: Array
+    gram: Array
+
+
+def panels(x: Array, weights: Array | None) -> Iterator[Panel]:
+    """Yield the sums of the rows of x (n, d), with positive weights (n,) or none, a panel of blocks at a time."""
+    blocks = list(row_blocks(x, n_blocks=2, least=_ROWS_PER_COLUMN * x.shape[1]))
+    for start in range(0, len(blocks), _BLOCKS_PER_PANEL):
+        yield _panel(x, weights, blocks[start : start + _BLOCKS_PER_PANEL])
+
+
+def centred_rows(x: Array, weights: Array | None) -> tuple[float, Array, Array]:
+    """Return the weight and the mean (d,) of the rows of x, and the centred rows (n, d) times the roots of weights."""
+    xp = namespace(x)
+    rows = float64(x)
+    first = rows[0, :]
+    shifted = rows - first
+    if weights is None:
+        n, mean = float(x.shape[0]), xp.mean(shifted, axis=0)
+        return n, first + mean, shifted - mean
+    w = float64(weights)
+    n = float(xp.sum(w))
+    mean = (w @ shifted) / n
+    return n, first + mean, xp.sqrt(w)[:, None] * (shifted - mean)
+
+
+def higher_sums(x: Array, mean: Array, weights: Array | None) -> tuple[Array, Array]:
+    """Return Σ w ‖y‖² y (d,) and Σ w ‖y‖⁴ () over the rows y of x about their mean."""
+    xp = namespace(x)
+    cubic, quartic = 0.0 * mean, xp.sum(0.0 * mean)
+    for rows in row_blocks(x):
+        centred = float64(x[rows, :]) - mean
+        squares = xp.vecdot(centred, centred)
+        weighted = squares if weights is None else squares * weights[rows]
+        cubic, quartic = cubic + weighted @ centred, quartic + xp.sum(weighted * squares)
+    return cubic, quartic
+
+
+def _panel(x: Array, weights: Array | None, blocks: Sequence[slice]) -> Panel:
+    """Sum the blocks of a panel; the scatter between blocks and the slack of the pivots are one product each."""
+    xp = namespace(x)
+    sizes, pivots, residuals, scatter = _summed_blocks(x, weights, blocks)
+    n = sum(sizes)
+    size = asarray_like(sizes, pivots[0])[:, None]
+    residual = xp.stack(residuals)
+    shifts = xp.stack(pivots) - pivots[0] + residual / size
+    shift = xp.sum(shifts * size, axis=0) / n
+    between, slack = (shifts - shift) * xp.sqrt(size), residual / xp.sqrt(size)
+    scatter += between.T @ between  # two products, since one of unequal factors can differ from its transpose
+    scatter -= slack.T @ slack
+    return Panel(n, pivots[0] + shift, scatter)
+
+
+def _summed_blocks(
+    x: Array, weights: Array | None, blocks: Sequence[slice]
+) -> tuple[list[float], list[Array], list[Array], Array]:
+    """Return weight, pivot and residual of each block, and the sum of their Gram matrices in float64."""
+    xp = namespace(x)
+    d = x.shape[1]
+    scatter = xp.zeros((d, d), dtype=xp.float64, device=device_of(x))
+    room = scratch(x, (blocks[0].stop - blocks[0].start, d)), scratch(x, (d, d))
+    sizes, pivots, residuals = [], [], []
+    for rows in blocks:
+        block = _block(x[rows, :], None if weights is None else weights[rows], *room)
+        sizes.append(block.n)
+        pivots.append(float64(block.pivot))
+        residuals.append(float64(block.residual))
+        scatter += block.gram
+    return sizes, pivots, residuals, scatter
+
+
+def _block(block: Array, weights: Array | None, rows: np.ndarray | None, square: np.ndarray | None) -> _Block:
+    """Reduce one block in its own dtype, with the help of scratch arrays for its rows and their products.
+
+    The pivot is the mean of a sample of rows, formed around the first row: close enough to the mean that the products
+    lose nothing to an offset, and exact for constant data, whose scatter is then exactly zero.
+    """
+    xp = namespace(block)
+    first = block[0, :]
+    pivot = first + xp.mean(block[::_SAMPLE_STRIDE, :] - first, axis=0)
+    centred = subtract(block, pivot, rows)
+    if weights is None:
+        return _Block(float(block.shape[0]), pivot, xp.sum(centred, axis=0), gram(centred, square))
+    w = xp.astype(weights, block.dtype)
+    weighted = centred * xp.sqrt(w)[:, None]
+    return _Block(float(xp.sum(float64(weights))), pivot, w @ centred, gram(weighted, square))
