@@ -292,177 +292,6 @@ def check_classes(y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
     return classes, codes
 
 
-def check_several_classes(classes: np.ndarray) -> None:
-    """Refuse to tell one class from others that are not there."""
-    if classes.size < 2:
-        raise ValueError(
-            f"y has one class only, {classes.tolist()[0]!r}: a classifier needs at least two. Pass rows of several "
-            "classes, or an objective without labels."
-        )
-
-
-def check_indicator(y: Any, n: int) -> np.ndarray:
-    """Return a multi-label indicator (n, k) of zeros and ones, as float64.
-
-    Raises
-    ------
-    TypeError
-        If it is sparse.
-    ValueError
-        If it is not a matrix of n rows of zeros and ones.
-    """
-    if (is_foreign(y) and is_sparse(y)) or hasattr(y, "toarray"):
-        raise TypeError("Sparse data was passed as y, but a dense indicator is required: pass y.toarray().")
-    values = np.asarray(to_numpy(y) if is_foreign(y) else y)
-    if values.ndim != 2:
-        raise ValueError(
-            f"y has shape {values.shape}, expected a multi-label indicator (n_samples, n_labels) of zeros and ones. "
-            "sklearn.preprocessing.MultiLabelBinarizer makes one of lists of labels; a flat y of two classes is "
-            "y.reshape(-1, 1)."
-        )
-    if values.shape[0] != n:
-        raise ValueError(f"y has {values.shape[0]} rows of labels for {n} rows: pass one for each row of X, or pair.")
-    if values.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
-        raise ValueError("y is not a multi-label indicator: it must hold zeros and ones only.")
-    return values.astype(np.float64)
-
-
-def check_pair_rows(pairs: Any, n: int) -> np.ndarray:
-    """Return pairs (m, 2) of positions among n rows.
-
-    Raises
-    ------
-    TypeError
-        If they are not integers.
-    ValueError
-        If they have another shape, there is none, or one is out of range.
-    """
-    given = np.asarray(to_numpy(pairs) if is_foreign(pairs) else pairs)
-    if given.ndim != 2 or given.shape[1] != 2 or not given.shape[0]:
-        raise ValueError(f"pairs has shape {given.shape}, expected (n_pairs, 2): two rows of X for each entry of y.")
-    if given.dtype.kind not in "iu":
-        raise TypeError(f"pairs must hold integers, the positions of rows, got dtype {given.dtype}.")
-    if given.min() < 0 or given.max() >= n:
-        wrong = int(given.min() if given.min() < 0 else given.max())
-        raise ValueError(f"pairs names row {wrong} of X, which has rows 0 to {n - 1}.")
-    return given.astype(np.int64)
-
-
-def check_no_pairs(pairs: Any, needed_by: str) -> None:
-    """Refuse pairs where y belongs to rows."""
-    if pairs is not None:
-        raise ValueError(f"pairs go with labels of pairs, but {needed_by} compares each row of X with its row of y.")
-
-
-def check_supervised(y: Any, needed_by: Iterable[str]) -> None:
-    """Refuse to go without y where something needs it."""
-    needed_by = list(needed_by)
-    if y is None and needed_by:
-        raise ValueError(
-            "This estimator requires y to be passed, but the target y is None: "
-            f"{_listed(needed_by)} cannot be computed without. Pass y, or an objective that needs none."
-        )
-
-
-def check_one_kind_of_y(needed_by: Iterable[str]) -> None:
-    """Refuse objectives that need different kinds of y."""
-    needed_by = list(needed_by)
-    if len(needed_by) > 1:
-        raise ValueError(
-            f"The objectives {_listed(needed_by)} need different kinds of y (class labels, a multi-label indicator or "
-            "target embeddings), and there is one y: leave out all but one."
-        )
-
-
-def check_named(values: Any, names: Iterable[str], what: str) -> list[Any]:
-    """Return the names and callables of a list, or the only one.
-
-    Raises
-    ------
-    TypeError
-        If one is neither a name nor a callable.
-    ValueError
-        If a name is unknown, or one stands there twice.
-    """
-    given = list(values) if isinstance(values, list | tuple | dict) else [values]
-    for value in given:
-        if not isinstance(value, str) and not callable(value):
-            raise TypeError(f"{what} must be a name or a callable, got {value!r}.")
-        if isinstance(value, str):
-            check_choice(value, names, what)
-    if len(set(given)) < len(given):
-        raise ValueError(f"{what} has the same entry twice: {_listed(given)}.")
-    return given
-
-
-def check_terms(objective: Any, names: Iterable[str]) -> list[tuple[Any, float | None]]:
-    """Return names and callables with their weights, None for the only one of an objective that is not a dict.
-
-    Raises
-    ------
-    TypeError
-        If one is neither a name nor a callable, or a weight is not a number.
-    ValueError
-        If there is none, a name is unknown, or a weight is not finite.
-    """
-    if isinstance(objective, dict) and not objective:
-        raise ValueError("objective is an empty dict: name a term and its weight.")
-    if isinstance(objective, list | tuple):
-        raise TypeError(f"objective must be a name, a callable or a dict of weights, got {objective!r}.")
-    terms = check_named(objective, names, "objective")
-    if not isinstance(objective, dict):
-        return [(terms[0], None)]
-    return [(term, check_real(objective[term], f"The weight of {term!r}")) for term in terms]
-
-
-def check_sphere_rows(parameter: Any) -> Array:
-    """Return the norms (n,) of the rows of a parameter that is to move on spheres, found in float64.
-
-    Raises
-    ------
-    TypeError
-        If it is not of float32 or float64.
-    ValueError
-        If it is not a finite matrix, or a row is zero.
-    """
-    xp = namespace(parameter)
-    if parameter.dtype not in (xp.float32, xp.float64):
-        raise TypeError(f"Rows on spheres must be float32 or float64, got {parameter.dtype}: convert the parameter.")
-    if parameter.ndim != 2:
-        raise ValueError(
-            f"Each parameter must be a matrix with a point in each row, got shape {tuple(parameter.shape)}: reshape "
-            "it, or leave it to another optimizer."
-        )
-    lengths = norms(float64(parameter))
-    if not bool(xp.all(xp.isfinite(lengths))):
-        raise ValueError("A parameter contains NaN or infinity: rows on spheres must be finite.")
-    if not bool(xp.all(lengths > 0)):
-        row = int(xp.argmin(lengths))
-        raise ValueError(f"Row {row} of a parameter is zero, and a sphere of radius 0 has no directions: drop the row.")
-    return xp.astype(lengths, parameter.dtype)
-
-
-def check_gradient(value: Any, name: str) -> None:
-    """Refuse the value of an objective that is no 0-d tensor, or has no gradient."""
-    if not hasattr(value, "requires_grad") or value.ndim:
-        got = f"a tensor of shape {tuple(value.shape)}" if hasattr(value, "requires_grad") else repr(value)
-        raise TypeError(f"The objective {name!r} must return a 0-d tensor, got {got}: take its mean or sum.")
-    if not value.requires_grad:
-        raise ValueError(
-            f"The value of the objective {name!r} has no gradient: compute it from the rows with operations of Torch, "
-            "without detach() or float()."
-        )
-
-
-def check_same_shape(x: Array, earlier: tuple[int, ...], name: str) -> None:
-    """Refuse to go on from a fit on data of another shape."""
-    if tuple(x.shape) != tuple(earlier):
-        raise ValueError(
-            f"warm_start=True goes on from {name}, of shape {tuple(earlier)}, but these data need {tuple(x.shape)}: "
-            "pass as many rows, features and classes as before, or warm_start=False."
-        )
-
-
 def check_class_directions(lengths: np.ndarray, classes: np.ndarray) -> None:
     """Refuse classes whose mean unit row has the length 0 up to rounding."""
     empty = classes[lengths <= 1e-12]
@@ -478,7 +307,7 @@ def check_known_classes(y: Any, classes: np.ndarray) -> None:
     unseen = np.setdiff1d(to_numpy(y) if is_foreign(y) else y, classes)
     if unseen.size:
         raise ValueError(
-            f"y has class {unseen.tolist()[0]!r}, for which fit had no embedding: it had {_listed(classes.tolist())}. "
+            f"y has class {unseen.tolist()[0]!r}, for which fit had no embedding: it had {listed(classes.tolist())}. "
             "Add a row for it to fit, or drop these rows."
         )
 
@@ -768,11 +597,6 @@ def check_plane(x: Array) -> None:
         raise ValueError(f"The number of features of X must be at least 2, got n_features = {x.shape[1]}: add columns.")
 
 
-def check_verbose(value: Any) -> None:
-    """Refuse a verbosity that is neither a flag nor an integer from 0."""
-    check_count(int(value) if isinstance(value, bool) else value, "verbose", low=0)
-
-
 def check_width(z: Array, width: int, name: str) -> None:
     """Refuse rows of another width than the output of an estimator."""
     if z.shape[1] != width:
@@ -921,7 +745,7 @@ def _excess(exponent: int, scale_free: bool) -> int:
     return exponent if beyond and scale_free else beyond
 
 
-def _listed(values: list[Any], most: int = 8) -> str:
+def listed(values: list[Any], most: int = 8) -> str:
     """Name the first of the values."""
     return ", ".join(map(repr, values[:most])) + (f" and {len(values) - most} more" if len(values) > most else "")
 

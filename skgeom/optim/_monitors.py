@@ -11,7 +11,8 @@ from skgeom._array import as_data, detached, namespace, take_rows, to_float
 from skgeom._core._labels import Labels
 from skgeom._core._registry import MEASURES, Cloud, Measure
 from skgeom._typing import Array
-from skgeom._validation import check_directed, check_named
+from skgeom._validation import check_directed
+from skgeom.optim._checks import check_named
 
 SHORT_NAMES = {"silhouette": "silhouette_score", "calinski_harabasz": "calinski_harabasz_score", "dunn": "dunn_index"}
 
