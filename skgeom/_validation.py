@@ -5,10 +5,9 @@ A message says what was expected, what came, and what to do.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator
 from functools import reduce
-from math import ceil, isfinite, isnan, log2
+from math import isfinite, isnan
 from numbers import Integral, Real
 from typing import Any
 
@@ -17,8 +16,10 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import column_or_1d
 
 from skgeom._array import (
+    SQUARES_SAFE,
     asarray_like,
     excess_exponent,
+    exponent_of,
     float64,
     is_foreign,
     is_real_floating,
@@ -38,9 +39,6 @@ from skgeom._core._rows import DirectedRows, norms, row_scaled, shortest_exact
 from skgeom._core.sums._moments import AnyMoments, merge, moments
 from skgeom._typing import Array
 
-_SQUARES_SAFE = 480
-"""Power of two up to which, or down to which, sums of squares stay within float64."""
-
 
 def check_cloud(X: Any, *, name: str = "X", min_samples: int = 2, scale_free: bool = False) -> Array:
     """Return X as a finite array (n, d) of float32 or float64 in its own library.
@@ -58,7 +56,7 @@ def check_cloud(X: Any, *, name: str = "X", min_samples: int = 2, scale_free: bo
     x, largest = _checked(X, name, min_samples)
     if not excess_exponent(x, largest):
         return x
-    return times_power_of_two(x, -_exponent(largest)) if scale_free else float64(x)
+    return times_power_of_two(x, -exponent_of(largest)) if scale_free else float64(x)
 
 
 def check_moments(X: Any, *, scale_free: bool = True) -> AnyMoments:
@@ -116,25 +114,6 @@ def check_directed_pairs(X: Any, Y: Any) -> tuple[DirectedRows, DirectedRows]:
     check_same_kind(x.x, y.x)
     check_paired(x.x, y.x)
     return x, y
-
-
-def check_vectors(x: Any, name: str) -> tuple[Array, bool]:
-    """Return a vector, or the rows of a matrix, as a matrix (n, d), and whether it was a vector.
-
-    Raises
-    ------
-    ValueError
-        If it is not finite, or has another number of dimensions.
-    """
-    values = x if is_foreign(x) else np.asarray(x)
-    single = values.ndim == 1
-    return check_cloud(values[None, :] if single else values, name=name, min_samples=1), single
-
-
-def check_one_row(x: Array, name: str) -> None:
-    """Refuse a matrix where a vector is needed."""
-    if x.shape[0] != 1:
-        raise ValueError(f"{name} has {x.shape[0]} rows, expected one vector. Pass the mean of the rows.")
 
 
 def check_same_kind(X: Array, Y: Array, names: tuple[str, str] = ("X", "Y"), *, same_width: bool = True) -> None:
@@ -238,38 +217,12 @@ def check_known_groups(groups: Any, n: int, known: list[Any]) -> np.ndarray:
     return np.searchsorted(known, values)
 
 
-def check_one_width(widths: list[int], groups: list[Any]) -> None:
-    """Refuse groups whose outputs differ in width."""
-    if len(set(widths)) > 1:
-        ranks = ", ".join(f"{g!r}: {w}" for g, w in zip(groups, widths, strict=True))
-        raise ValueError(
-            f"The groups have outputs of unequal width ({ranks}): pass n_components={min(widths)} or less, "
-            'or method="zca".'
-        )
-
-
-def check_two_groups(groups: list[Any]) -> None:
-    """Refuse more groups than the two between which a gap lies."""
-    if len(groups) > 2:
-        listed = ", ".join(map(repr, groups))
-        raise ValueError(f"A gap lies between two groups, got {len(groups)}: {listed}. Pass the rows of two of them.")
-
-
 def check_paired(X: Array, Y: Array, names: tuple[str, str] = ("X", "Y")) -> None:
     """Refuse clouds whose rows do not come in pairs."""
     if X.shape[0] != Y.shape[0]:
         raise ValueError(
             f"{names[0]} has {X.shape[0]} rows and {names[1]} has {Y.shape[0]}, but row i of one belongs to row i of "
             "the other. Drop the rows without a partner."
-        )
-
-
-def check_not_opposite(smallest: float) -> None:
-    """Refuse to turn one direction into its opposite, given the smallest ‖u + v‖² of the unit vectors."""
-    if smallest <= 1e-12:
-        raise ValueError(
-            "x and y point in opposite directions, between which there is no shortest arc. Move one of them a little, "
-            "or go through a third point."
         )
 
 
@@ -290,26 +243,6 @@ def check_classes(y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError("Unknown label type: continuous. Expected the class that each row names, got fractions.")
     classes, codes = np.unique(values, return_inverse=True)
     return classes, codes
-
-
-def check_class_directions(lengths: np.ndarray, classes: np.ndarray) -> None:
-    """Refuse classes whose mean unit row has the length 0 up to rounding."""
-    empty = classes[lengths <= 1e-12]
-    if empty.size:
-        raise ValueError(
-            f"The prompts of class {empty.tolist()[0]!r} cancel: the mean of their unit rows is zero, and points "
-            'nowhere. Drop one of them, or use logits="distance".'
-        )
-
-
-def check_known_classes(y: Any, classes: np.ndarray) -> None:
-    """Refuse classes that were not there at fit."""
-    unseen = np.setdiff1d(to_numpy(y) if is_foreign(y) else y, classes)
-    if unseen.size:
-        raise ValueError(
-            f"y has class {unseen.tolist()[0]!r}, for which fit had no embedding: it had {listed(classes.tolist())}. "
-            "Add a row for it to fit, or drop these rows."
-        )
 
 
 def check_covariance(
@@ -597,45 +530,10 @@ def check_plane(x: Array) -> None:
         raise ValueError(f"The number of features of X must be at least 2, got n_features = {x.shape[1]}: add columns.")
 
 
-def check_width(z: Array, width: int, name: str) -> None:
-    """Refuse rows of another width than the output of an estimator."""
-    if z.shape[1] != width:
-        raise ValueError(
-            f"X has {z.shape[1]} features, but {name}.inverse_transform is expecting {width} features as input."
-        )
-
-
-def check_spread(rank: int, name: str = "X") -> None:
-    """Refuse to whiten a cloud without any spread."""
-    if rank == 0:
-        raise ValueError(
-            f"{name} has no spread: all rows are equal, and there is no direction to whiten. Pass rows that differ."
-        )
-
-
-def check_targets(y: Any, x: Array) -> tuple[Array, bool]:
-    """Return the targets y as a finite array (n, k) of floats where the rows x (n, d) are, and whether y was flat.
-
-    Raises
-    ------
-    TypeError
-        If y is sparse.
-    ValueError
-        If y is None, holds strings, is not finite, or does not have one target for each row.
-
-    Warns
-    -----
-    UserWarning
-        If y is one column of integers or booleans, as class labels are.
-    """
-    targets, flat = check_target_rows(y)
-    _warn_of_labels(y, targets)
-    if targets.shape[0] != x.shape[0]:
-        raise ValueError(
-            f"Found input variables with inconsistent numbers of samples: X has {x.shape[0]} rows and y has "
-            f"{targets.shape[0]}. Row k of y is the target of row k of X: pass as many."
-        )
-    return (targets if same_kind(targets, x) else _moved(targets, x)), flat
+def check_spread(spread: float, name: str = "X") -> None:
+    """Check that a cloud has spread, given its variance or its rank."""
+    if not spread > 0:
+        raise ValueError(f"{name} has no spread: all its rows are equal. Pass rows that differ.")
 
 
 def check_target_rows(y: Any) -> tuple[Array, bool]:
@@ -655,37 +553,6 @@ def check_target_rows(y: Any) -> tuple[Array, bool]:
         raise ValueError("y holds strings, but an aligner maps X to target embeddings: pass an array of numbers.")
     flat = len(values.shape) == 1
     return check_cloud(namespace(values).reshape(values, (-1, 1)) if flat else values, name="y", min_samples=1), flat
-
-
-def check_target_width(t: Array, width: int) -> None:
-    """Refuse targets of another width than those seen before."""
-    if t.shape[1] != width:
-        raise ValueError(f"y has {t.shape[1]} features, but {width} were seen before: the target space is the same.")
-
-
-def check_one_space(d: int, k: int) -> None:
-    """Refuse the identity as a map between spaces of unequal width."""
-    if d != k:
-        raise ValueError(
-            f'prior="identity" needs X and y of one width, but X has {d} features and y has {k}: '
-            'use prior="orthogonal" or "zero".'
-        )
-
-
-def check_squares(x: Array, name: str) -> None:
-    """Refuse data of a magnitude whose squares overflow or vanish in float64."""
-    largest = peak(x) if namespace(x).finfo(x.dtype).bits == 64 else 0.0
-    if largest and abs(_exponent(largest)) > _SQUARES_SAFE:
-        raise ValueError(
-            f"{name} has magnitudes up to {largest:.3g}, whose squares leave the range of float64. Divide {name} by "
-            "that number."
-        )
-
-
-def check_varies(variance: float, name: str) -> None:
-    """Refuse a cloud without any spread where its shape is asked for."""
-    if not variance > 0:
-        raise ValueError(f"{name} has no spread: all rows are equal, and have no shape. Pass rows that differ.")
 
 
 def _check_group_values(groups: Any, n: int) -> np.ndarray:
@@ -735,13 +602,13 @@ def _check_blocks(blocks: Iterator[Any], scale_free: bool) -> Iterator[Array]:
         if excess_exponent(x, largest):
             x = float64(x)
         if exponent is None and largest:
-            exponent = _excess(_exponent(largest), scale_free)
+            exponent = _excess(exponent_of(largest), scale_free)
         yield times_power_of_two(x, -exponent) if exponent else x
 
 
 def _excess(exponent: int, scale_free: bool) -> int:
     """Return by which power of two blocks are divided: none, or all of it, or what is beyond the safe range."""
-    beyond = max(0, exponent - _SQUARES_SAFE) + min(0, exponent + _SQUARES_SAFE)
+    beyond = max(0, exponent - SQUARES_SAFE) + min(0, exponent + SQUARES_SAFE)
     return exponent if beyond and scale_free else beyond
 
 
@@ -752,25 +619,6 @@ def listed(values: list[Any], most: int = 8) -> str:
 
 def _has_strings(values: np.ndarray) -> bool:
     return any(isinstance(v, str | bytes) for v in values.ravel().tolist())
-
-
-def _warn_of_labels(y: Any, targets: Array) -> None:
-    """Warn of one column of integers where target embeddings are expected."""
-    if targets.shape[1] > 1:
-        return
-    values = y if is_foreign(y) else np.asarray(y)
-    if namespace(values).isdtype(values.dtype, ("integral", "bool")):
-        warnings.warn(
-            "y is one column of integers and looks like class labels, but an aligner takes y as the space to map "
-            "X to. In a Pipeline with labels, pass FrozenEstimator(aligner.fit(X_pairs, Y_pairs)) as the step.",
-            UserWarning,
-            stacklevel=5,
-        )
-
-
-def _moved(values: Array, like: Array) -> Array:
-    """Return an array of another library or device where the other one is, in float64."""
-    return asarray_like(to_numpy(values), like, dtype=namespace(like).float64)
 
 
 def _is_missing(value: Any) -> bool:
@@ -792,7 +640,3 @@ def _checked(X: Any, name: str, min_samples: int) -> tuple[Array, float]:
             f"replace the rows concerned before passing {name}."
         )
     return x, largest
-
-
-def _exponent(largest: float) -> int:
-    return ceil(log2(largest))

@@ -23,7 +23,7 @@ from skgeom._validation import (
     check_paired,
     check_positive,
     check_same_kind,
-    check_varies,
+    check_spread,
 )
 from skgeom.multimodal._offset import shifted_losses
 
@@ -224,7 +224,7 @@ class DoubleEllipsoid(BaseEstimator):
         rows = [check_directed(x, name=name) for x, name in zip(clouds, "XY", strict=True)]
         sums = [moments(x, fourth=True) for x in clouds]
         for m, name in zip(sums, "XY", strict=True):
-            check_varies(to_float(total_variance(m)), name)
+            check_spread(to_float(total_variance(m)), name)
         xp = namespace(clouds[0])
         self.n_features_in_ = clouds[0].shape[1]
         self.means_ = xp.stack([m.mean for m in sums])
