@@ -1,6 +1,6 @@
-"""The only file that refuses what a user passes: every public entry asks here first, and the mathematics trusts it.
+"""Checks that several packages share: a public function checks its arguments first, and the mathematics trusts them.
 
-A message says what was expected, what came, and what to do.
+A check that only one package needs is in that package. A message says what was expected, what came, and what to do.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ from skgeom._typing import Array
 def check_cloud(X: Any, *, name: str = "X", min_samples: int = 2, scale_free: bool = False) -> Array:
     """Return X as a finite array (n, d) of float32 or float64 in its own library.
 
-    Data of extreme magnitude, whose squares would overflow or vanish, come back in float64, or, with `scale_free` for
-    results that do not depend on the scale, multiplied by a power of two, which is exact.
+    Data of extreme magnitude, whose squares would overflow or vanish, are returned in float64, or, with `scale_free`
+    for results that do not depend on the scale, multiplied by a power of two, which is exact.
 
     Raises
     ------
@@ -68,7 +68,8 @@ def check_moments(X: Any, *, scale_free: bool = True) -> AnyMoments:
     Raises
     ------
     ValueError
-        If X, or a block of it, is not a finite matrix, if blocks differ in width or kind, or if there is only one row.
+        If X, or a block of it, is not a finite matrix, if blocks differ in width or kind, or if there are fewer than
+        two rows.
     """
     if not isinstance(X, Iterator):
         return moments(check_cloud(X, scale_free=scale_free))
@@ -81,7 +82,7 @@ def check_moments(X: Any, *, scale_free: bool = True) -> AnyMoments:
 
 
 def check_directed(X: Any, *, name: str = "X", min_samples: int = 2) -> DirectedRows:
-    """Return the rows of X, up to factors for each row, with their norms.
+    """Return the rows of X, each up to a factor, with their norms.
 
     Raises
     ------
@@ -102,22 +103,23 @@ def check_directed(X: Any, *, name: str = "X", min_samples: int = 2) -> Directed
     return DirectedRows(x, lengths)
 
 
-def check_directed_pairs(X: Any, Y: Any) -> tuple[DirectedRows, DirectedRows]:
-    """Return the rows of two clouds, up to factors for each row, whose rows belong together, with their norms.
-
-    Raises
-    ------
-    ValueError
-        As `check_directed`, or if the clouds differ in shape, library or device.
-    """
-    x, y = check_directed(X), check_directed(Y, name="Y")
+def check_directed_clouds(X: Any, Y: Any, *, min_samples: int = 2) -> tuple[DirectedRows, DirectedRows]:
+    """Return the rows of two clouds in one space, as `check_directed` does."""
+    x = check_directed(X, min_samples=min_samples)
+    y = check_directed(Y, name="Y", min_samples=min_samples)
     check_same_kind(x.x, y.x)
+    return x, y
+
+
+def check_directed_pairs(X: Any, Y: Any) -> tuple[DirectedRows, DirectedRows]:
+    """Return the rows of two clouds whose rows come in pairs, as `check_directed` does."""
+    x, y = check_directed_clouds(X, Y)
     check_paired(x.x, y.x)
     return x, y
 
 
 def check_same_kind(X: Array, Y: Array, names: tuple[str, str] = ("X", "Y"), *, same_width: bool = True) -> None:
-    """Refuse two arrays of different libraries, devices or widths."""
+    """Check that two arrays belong to one library and one device, and have the same width."""
     if not same_kind(X, Y):
         raise ValueError(
             f"{names[0]} and {names[1]} must use the same namespace and device: got {kind_of(X)} and {kind_of(Y)}. "
@@ -130,29 +132,27 @@ def check_same_kind(X: Array, Y: Array, names: tuple[str, str] = ("X", "Y"), *, 
 
 
 def check_labels(labels: Any, n: int, *, name: str = "labels") -> Labels:
-    """Return labels of n rows, at least two different ones and fewer than rows, sorted by class.
+    """Return the labels of n rows, from 2 to n - 1 different ones, sorted by class.
 
     Raises
     ------
     ValueError
-        If the labels are not n values of one dimension, or there is one class only, or one class for each row.
+        If the labels are not n values of one dimension, or there is only one class, or one class per row.
     """
-    values = column_or_1d(to_numpy(labels) if is_foreign(labels) else labels)
-    if values.shape[0] != n:
-        raise ValueError(f"Found {values.shape[0]} {name} for {n} rows: pass one label for each row of X.")
+    values = _column(labels, n, name)
     if values.dtype.kind in "fO" and any(map(_is_missing, values.tolist())):
         raise ValueError(f"Input {name} contains NaN or None: drop the rows without a label.")
     classes, codes = np.unique(values, return_inverse=True)
     if not 2 <= classes.size <= n - 1:
         raise ValueError(
             f"Number of labels is {classes.size}. Valid values are 2 to n_samples - 1 (inclusive), here {n - 1}: "
-            "cluster structure needs two classes, and two rows in one of them."
+            "clusters need at least two classes, and two rows in one of them."
         )
     return labels_of(codes)
 
 
 def check_batch_labels(labels: Any, n: int) -> Labels:
-    """Return labels of the n rows of a batch, sorted by class: one class, or one for each row, is not an error there.
+    """Return the labels of the n rows of a batch, sorted by class; one class, or one class per row, is no error.
 
     Raises
     ------
@@ -162,21 +162,21 @@ def check_batch_labels(labels: Any, n: int) -> Labels:
     if not isinstance(labels, Labels):
         return labels_of(check_classes(labels, n)[1])
     if labels.codes.shape[0] != n:
-        raise ValueError(f"Found {labels.codes.shape[0]} labels for {n} rows: pass one label for each row of X.")
+        raise ValueError(f"Found {labels.codes.shape[0]} labels for {n} rows: pass one per row.")
     return labels
 
 
 def check_one_row_per_class(C: Array, n_classes: int) -> None:
-    """Refuse directions that are not one for each class."""
+    """Check that there is one direction per class."""
     if C.shape[0] != n_classes:
         raise ValueError(
-            f"C has {C.shape[0]} rows, but the labels have {n_classes} classes: pass one row for each class, in the "
+            f"C has {C.shape[0]} rows, but the labels have {n_classes} classes: pass one row per class, in the "
             "sorted order of the classes."
         )
 
 
 def check_generator(generator: Any) -> None:
-    """Refuse what is not a generator of random numbers of Torch."""
+    """Check that random numbers come from a generator of Torch."""
     if not hasattr(generator, "initial_seed"):
         raise TypeError(
             f"generator must be a torch.Generator, got {generator!r}: pass torch.Generator(). The global "
@@ -190,7 +190,7 @@ def check_groups(groups: Any, n: int, *, min_members: int = 1) -> tuple[list[Any
     Raises
     ------
     ValueError
-        If there is not one group for each row, or one has fewer members than needed.
+        If there is not one group per row, or a group has fewer than `min_members` rows.
     """
     values = _check_group_values(groups, n)
     found, codes = np.unique(values, return_inverse=True)
@@ -201,15 +201,15 @@ def check_groups(groups: Any, n: int, *, min_members: int = 1) -> tuple[list[Any
 
 
 def check_known_groups(groups: Any, n: int, known: list[Any]) -> np.ndarray:
-    """Return the position among the groups of the fit of the group of each of n rows.
+    """Return the position, among the groups at fit, of the group of each of n rows.
 
     Raises
     ------
     ValueError
-        If a group was not there at fit, or none are given where there were several.
+        If a group was not there at fit, or no groups are given and there were several at fit.
     """
     if groups is None and len(known) > 1:
-        raise ValueError(f"groups is needed: there were {len(known)} at fit. Pass groups=, one for each row.")
+        raise ValueError(f"groups is needed: there were {len(known)} at fit. Pass groups=, one per row.")
     values = np.full(n, known[0]) if groups is None else _check_group_values(groups, n)
     unseen = np.setdiff1d(values, known)
     if unseen.size:
@@ -218,7 +218,7 @@ def check_known_groups(groups: Any, n: int, known: list[Any]) -> np.ndarray:
 
 
 def check_paired(X: Array, Y: Array, names: tuple[str, str] = ("X", "Y")) -> None:
-    """Refuse clouds whose rows do not come in pairs."""
+    """Check that two clouds have as many rows, which come in pairs."""
     if X.shape[0] != Y.shape[0]:
         raise ValueError(
             f"{names[0]} has {X.shape[0]} rows and {names[1]} has {Y.shape[0]}, but row i of one belongs to row i of "
@@ -232,15 +232,13 @@ def check_classes(y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
     Raises
     ------
     ValueError
-        If y is not one class label for each row.
+        If y is not one class label per row.
     """
-    values = column_or_1d(to_numpy(y) if is_foreign(y) else y, warn=True)
-    if values.shape[0] != n:
-        raise ValueError(f"Found {values.shape[0]} classes for {n} rows: pass the class of each row of X.")
+    values = _column(y, n, "classes", warn=True)
     if values.dtype.kind in "fO" and any(_is_missing(v) or v in (np.inf, -np.inf) for v in values.tolist()):
         raise ValueError("Input y contains NaN, None or infinity: drop the rows without a class.")
     if values.dtype.kind == "f" and (values != np.floor(values)).any():
-        raise ValueError("Unknown label type: continuous. Expected the class that each row names, got fractions.")
+        raise ValueError("Unknown label type: continuous. Expected one class label per row, got fractions.")
     classes, codes = np.unique(values, return_inverse=True)
     return classes, codes
 
@@ -253,7 +251,7 @@ def check_covariance(
     name: str = "covariance",
     definite: bool = True,
 ) -> Array:
-    """Return a symmetric positive semi-definite matrix (d, d) in float64; `definite` checks its signs, in O(d³).
+    """Return a symmetric positive semi-definite matrix (d, d) in float64; `definite` checks its eigenvalues, in O(d³).
 
     Raises
     ------
@@ -278,13 +276,13 @@ def check_covariance(
 
 
 def check_weights(sample_weight: Any, x: Array, *, minimum: float = 1.0) -> tuple[Array, Array | None]:
-    """Return the rows of positive weight and their weights, in float64.
+    """Return the rows of positive weight, and their weights in float64.
 
     Raises
     ------
     ValueError
-        If a weight is negative or not finite, their number is wrong, or they do not sum to more than the minimum:
-        weights count how often a row occurs.
+        If a weight is negative or not finite, there is not one weight per row, or the weights do not sum to more than
+        the minimum: they count how often each row occurs.
     """
     if sample_weight is None:
         return x, None
@@ -307,35 +305,28 @@ def check_weights(sample_weight: Any, x: Array, *, minimum: float = 1.0) -> tupl
 
 
 def check_choice(value: Any, choices: Iterable[Any], name: str) -> Any:
-    """Return a value that is one of the choices.
-
-    Raises
-    ------
-    ValueError
-        Otherwise.
-    """
+    """Check that a value is one of the choices, and return it."""
     choices = list(choices)
     if not any(value is c or (isinstance(value, str) and value == c) for c in choices):
-        listed = ", ".join(repr(c) for c in choices)
-        raise ValueError(f"{name} must be one of {listed}. Got {value!r} instead.")
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}. Got {value!r} instead.")
     return value
 
 
 def check_steps(estimator: Any) -> None:
-    """Refuse to look for a step by name in what has none."""
+    """Check that an estimator has steps, one of which is asked for by name."""
     if not hasattr(estimator, "steps"):
         raise ValueError(f'step names a step of a Pipeline, but the estimator is {estimator!r}: use step="auto".')
 
 
 def check_real(value: Any, name: str, low: float = -np.inf, high: float = np.inf) -> float:
-    """Return a finite number between two bounds.
+    """Return a finite number between two bounds as a float.
 
     Raises
     ------
     TypeError
         If the value is not a number.
     ValueError
-        If it is not finite or out of bounds.
+        If it is not finite, or out of bounds.
     """
     if not isinstance(value, Real) or isinstance(value, bool):
         raise TypeError(f"{name} must be a number, got {value!r}.")
@@ -346,15 +337,7 @@ def check_real(value: Any, name: str, low: float = -np.inf, high: float = np.inf
 
 
 def check_positive(value: Any, name: str) -> float:
-    """Return a finite number above zero.
-
-    Raises
-    ------
-    TypeError
-        If the value is not a number.
-    ValueError
-        If it is not finite, zero or negative.
-    """
+    """Return a finite number greater than 0 as a float."""
     number = check_real(value, name)
     if number <= 0:
         raise ValueError(f"{name} must be greater than 0, got {value!r}.")
@@ -369,7 +352,7 @@ def check_numbers(values: Any, name: str) -> np.ndarray:
     TypeError
         If the values are not numbers.
     ValueError
-        If one is not finite, there is none, or they have more than one dimension.
+        If there are no numbers, one is not finite, or they have more than one dimension.
     """
     numbers = np.asarray(to_numpy(values) if is_foreign(values) else values)
     if numbers.dtype.kind not in "iuf":
@@ -380,15 +363,7 @@ def check_numbers(values: Any, name: str) -> np.ndarray:
 
 
 def check_fractions(values: Any, name: str) -> np.ndarray:
-    """Return a number from 0 to 1, or a list of them, as an array () or (n,) of float64.
-
-    Raises
-    ------
-    TypeError
-        If the values are not numbers.
-    ValueError
-        If one is not finite or out of bounds, there is none, or they have more than one dimension.
-    """
+    """Return a number from 0 to 1, or a list of them, as `check_numbers` does."""
     fractions = check_numbers(values, name)
     if fractions.min() < 0 or fractions.max() > 1:
         raise ValueError(f"{name} must lie between 0 and 1, got {values!r}.")
@@ -396,19 +371,13 @@ def check_fractions(values: Any, name: str) -> np.ndarray:
 
 
 def check_flag(value: Any, name: str) -> None:
-    """Refuse a value that is neither True nor False.
-
-    Raises
-    ------
-    TypeError
-        If it is something else.
-    """
+    """Check that a value is True or False."""
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{name} must be True or False, got {value!r}.")
 
 
 def check_count(value: Any, name: str, low: int = 1, high: int | None = None) -> int:
-    """Return an integer between two bounds.
+    """Return an integer between two bounds as an int.
 
     Raises
     ------
@@ -426,31 +395,15 @@ def check_count(value: Any, name: str, low: int = 1, high: int | None = None) ->
 
 
 def check_cutoffs(k: Any) -> list[int]:
-    """Return the positive integers of a sequence, or the only one.
-
-    Raises
-    ------
-    TypeError
-        If one is not an integer.
-    ValueError
-        If one is not positive, or there is none.
-    """
+    """Return a positive integer, or several of them, as a list that is not empty."""
     counts = [check_count(one, "k") for one in (k if np.iterable(k) else [k])]
     if not counts:
-        raise ValueError("k is empty: pass a number of candidates, or a sequence of some.")
+        raise ValueError("k is empty: pass a number of candidates, or several of them.")
     return counts
 
 
 def check_neighbours(k: Any, n_candidates: int) -> int:
-    """Return a number of neighbours that there are candidates for.
-
-    Raises
-    ------
-    TypeError
-        If it is not an integer.
-    ValueError
-        If it is not positive, or exceeds the number of candidates.
-    """
+    """Return a number of neighbours, from 1 to the number of candidates, as an int."""
     count = check_count(k, "k")
     if count > n_candidates:
         raise ValueError(
@@ -461,15 +414,15 @@ def check_neighbours(k: Any, n_candidates: int) -> int:
 
 
 def check_relevant(relevant: Any, n: int, n_candidates: int) -> np.ndarray:
-    """Return the pairs (p, 2) of query and relevant candidate, sorted and different.
+    """Return the pairs (p, 2) of a query and a relevant candidate, sorted and without duplicates.
 
     Raises
     ------
     TypeError
         If they are not integers.
     ValueError
-        If there are none, their shape is neither (n,) nor (p, 2), one is out of range, or none are given for sets of
-        unequal size.
+        If there are no pairs, their shape is neither (n,) nor (p, 2), one is out of range, or `relevant` is None and
+        the numbers of queries and candidates differ.
     """
     if relevant is None:
         if n != n_candidates:
@@ -498,7 +451,7 @@ def check_relevant(relevant: Any, n: int, n_candidates: int) -> np.ndarray:
 
 
 def check_device(device: Any) -> None:
-    """Refuse a device that is not None, "cpu", "cuda", "cuda:<index>" or "auto"."""
+    """Check that a device is None, "cpu", "cuda", "cuda:<index>" or "auto"."""
     if device is None or device in ("cpu", "cuda", "auto"):
         return
     if isinstance(device, str) and device.startswith("cuda:") and device[5:].isascii() and device[5:].isdigit():
@@ -507,7 +460,7 @@ def check_device(device: Any) -> None:
 
 
 def check_host(X: Any, device: str) -> None:
-    """Refuse an array that already lives in another library where a device is asked for by name."""
+    """Check that X is host data, which alone can be moved to a device by its name."""
     if is_foreign(X):
         raise ValueError(
             f"device={device!r} is for data on the host, but X is an array of {kind_of(X)}. Pass device=None: the "
@@ -516,7 +469,7 @@ def check_host(X: Any, device: str) -> None:
 
 
 def check_fitted_kind(estimator: Any, x: Array, fitted: Array, method: str = "transform") -> None:
-    """Refuse an array of another library or device than the estimator was fitted on."""
+    """Check that an array is of the library and on the device that the estimator was fitted on."""
     if not same_kind(x, fitted):
         raise ValueError(
             f"Inputs passed to {type(estimator).__name__}.{method}() must use the same namespace and the same device "
@@ -525,7 +478,7 @@ def check_fitted_kind(estimator: Any, x: Array, fitted: Array, method: str = "tr
 
 
 def check_plane(x: Array) -> None:
-    """Refuse rows of fewer than two features, which leave no sphere to move on and no circle to look at."""
+    """Check that rows have at least two features: with fewer there is no sphere to move on and no circle."""
     if x.shape[1] < 2:
         raise ValueError(f"The number of features of X must be at least 2, got n_features = {x.shape[1]}: add columns.")
 
@@ -544,7 +497,7 @@ def check_target_rows(y: Any) -> tuple[Array, bool]:
     TypeError
         If y is sparse.
     ValueError
-        If y is None, holds strings, or is not finite.
+        If y is None, holds strings, or is not a finite matrix.
     """
     if y is None:
         raise ValueError("This estimator requires y to be passed, but the target y is None: pass target embeddings.")
@@ -555,16 +508,26 @@ def check_target_rows(y: Any) -> tuple[Array, bool]:
     return check_cloud(namespace(values).reshape(values, (-1, 1)) if flat else values, name="y", min_samples=1), flat
 
 
+def listed(values: list[Any], most: int = 8) -> str:
+    """Return the first of the values in words, and how many more there are."""
+    return ", ".join(map(repr, values[:most])) + (f" and {len(values) - most} more" if len(values) > most else "")
+
+
 def _check_group_values(groups: Any, n: int) -> np.ndarray:
     if groups is None:
         return np.zeros(n, dtype=np.int64)
-    values = column_or_1d(to_numpy(groups) if is_foreign(groups) else groups)
-    if values.shape[0] != n:
-        raise ValueError(f"Found {values.shape[0]} groups for {n} rows: pass one for each row of X.")
-    return values
+    return _column(groups, n, "groups")
 
 
-def _check_host(X: Any, name: str, min_samples: int) -> np.ndarray:
+def _column(values: Any, n: int, name: str, *, warn: bool = False) -> np.ndarray:
+    """Return values of any library, one per row, as an array (n,) of NumPy."""
+    column = column_or_1d(to_numpy(values) if is_foreign(values) else values, warn=warn)
+    if column.shape[0] != n:
+        raise ValueError(f"Found {column.shape[0]} {name} for {n} rows: pass one per row.")
+    return column
+
+
+def _check_host_array(X: Any, name: str, min_samples: int) -> np.ndarray:
     if isinstance(X, np.ndarray) and X.dtype == np.float16:
         X = X.astype(np.float32)
     return check_array(
@@ -576,7 +539,7 @@ def _check_host(X: Any, name: str, min_samples: int) -> np.ndarray:
     )
 
 
-def _check_foreign(X: Array, name: str, min_samples: int) -> Array:
+def _check_foreign_array(X: Array, name: str, min_samples: int) -> Array:
     if is_sparse(X):
         raise TypeError(f"Sparse data was passed as {name}, but dense data is required: centring fills it anyway.")
     xp = namespace(X)
@@ -607,14 +570,9 @@ def _check_blocks(blocks: Iterator[Any], scale_free: bool) -> Iterator[Array]:
 
 
 def _excess(exponent: int, scale_free: bool) -> int:
-    """Return by which power of two blocks are divided: none, or all of it, or what is beyond the safe range."""
+    """Return the power of two that blocks are divided by: 0, the whole exponent, or its excess over the safe range."""
     beyond = max(0, exponent - SQUARES_SAFE) + min(0, exponent + SQUARES_SAFE)
     return exponent if beyond and scale_free else beyond
-
-
-def listed(values: list[Any], most: int = 8) -> str:
-    """Name the first of the values."""
-    return ", ".join(map(repr, values[:most])) + (f" and {len(values) - most} more" if len(values) > most else "")
 
 
 def _has_strings(values: np.ndarray) -> bool:
@@ -632,7 +590,7 @@ def _checked(X: Any, name: str, min_samples: int) -> tuple[Array, float]:
     """Return X as a finite array of float32 or float64, and its largest magnitude."""
     if isinstance(X, Iterator):
         raise ValueError(f"{name} is an iterator, but all rows are needed at once: pass one array, or concatenate it.")
-    x = (_check_foreign if is_foreign(X) else _check_host)(X, name, min_samples)
+    x = (_check_foreign_array if is_foreign(X) else _check_host_array)(X, name, min_samples)
     largest = peak(x)
     if not isfinite(largest):
         raise ValueError(
