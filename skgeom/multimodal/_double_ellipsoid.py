@@ -17,14 +17,13 @@ from skgeom._core.sums._spectrum import participation_ratio, total_variance, unb
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
-    check_cloud,
     check_count,
     check_directed,
-    check_paired,
     check_positive,
     check_same_kind,
     check_spread,
 )
+from skgeom.multimodal._checks import check_paired_clouds
 from skgeom.multimodal._offset import shifted_losses
 
 _SEPARATES = 3.29
@@ -218,9 +217,7 @@ class DoubleEllipsoid(BaseEstimator):
         """
         temperature = check_positive(self.temperature, "temperature")
         batch_size = check_count(self.batch_size, "batch_size", 2)
-        clouds = check_cloud(X, min_samples=4), check_cloud(Y, name="Y", min_samples=4)
-        check_same_kind(*clouds)
-        check_paired(*clouds)
+        clouds = check_paired_clouds(X, Y, min_samples=4)
         rows = [check_directed(x, name=name) for x, name in zip(clouds, "XY", strict=True)]
         sums = [moments(x, fourth=True) for x in clouds]
         for m, name in zip(sums, "XY", strict=True):
