@@ -152,13 +152,7 @@ def check_labels(labels: Any, n: int, *, name: str = "labels") -> Labels:
 
 
 def check_batch_labels(labels: Any, n: int) -> Labels:
-    """Return the labels of the n rows of a batch, sorted by class; one class, or one class per row, is no error.
-
-    Raises
-    ------
-    ValueError
-        If the labels are not n values of one dimension.
-    """
+    """Return the labels of the n rows of a batch, sorted by class; one class, or one class per row, is no error."""
     if not isinstance(labels, Labels):
         return labels_of(check_classes(labels, n)[1])
     if labels.codes.shape[0] != n:
@@ -432,22 +426,25 @@ def check_relevant(relevant: Any, n: int, n_candidates: int) -> np.ndarray:
             )
         return np.stack([np.arange(n)] * 2, axis=1)
     given = np.asarray(to_numpy(relevant) if is_foreign(relevant) else relevant)
-    if given.dtype.kind not in "iu":
-        raise TypeError(f"relevant must hold integers, the positions of rows, got dtype {given.dtype}.")
     if given.shape != (n,) and not (given.ndim == 2 and given.shape[0] and given.shape[1] == 2):
         raise ValueError(
             f"relevant has shape {given.shape}, expected ({n},), one row of Y for each row of X, or (n_pairs, 2), "
             "pairs of a row of X and a row of Y."
         )
-    pairs = np.unique(np.stack([np.arange(n), given], axis=1) if given.ndim == 1 else given, axis=0).astype(np.int64)
-    for side, size, name in ((pairs[:, 0], n, "X"), (pairs[:, 1], n_candidates, "Y")):
-        if side.min() < 0 or side.max() >= size:
-            wrong = int(side.min() if side.min() < 0 else side.max())
-            raise ValueError(
-                f"relevant names row {wrong} of {name}, which has rows 0 to {size - 1}. Leave out queries without a "
-                "relevant candidate by passing pairs."
-            )
-    return pairs
+    queries, candidates = (np.arange(n), given) if given.ndim == 1 else given.T
+    remedy = " Leave out queries without a relevant candidate by passing pairs."
+    check_positions(queries, n, "relevant", remedy=remedy)
+    check_positions(candidates, n_candidates, "relevant", of="Y", remedy=remedy)
+    return np.unique(np.stack([queries, candidates], axis=1), axis=0).astype(np.int64)
+
+
+def check_positions(rows: np.ndarray, n: int, name: str, *, of: str = "X", remedy: str = "") -> None:
+    """Check that all values are integers from 0 to n - 1, the positions of n rows."""
+    if rows.dtype.kind not in "iu":
+        raise TypeError(f"{name} must hold integers, the positions of rows, got dtype {rows.dtype}.")
+    if rows.min() < 0 or rows.max() >= n:
+        wrong = int(rows.min() if rows.min() < 0 else rows.max())
+        raise ValueError(f"{name} names row {wrong} of {of}, which has rows 0 to {n - 1}.{remedy}")
 
 
 def check_device(device: Any) -> None:

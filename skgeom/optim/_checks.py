@@ -10,7 +10,7 @@ import numpy as np
 from skgeom._array import float64, is_foreign, is_sparse, namespace, to_numpy
 from skgeom._core._rows import norms
 from skgeom._typing import Array
-from skgeom._validation import check_choice, check_count, check_real, listed
+from skgeom._validation import check_choice, check_count, check_positions, check_real, listed
 
 
 def check_named(values: Any, names: Iterable[str], what: str) -> list[Any]:
@@ -134,11 +134,7 @@ def check_pair_rows(pairs: Any, n: int) -> np.ndarray:
     given = np.asarray(to_numpy(pairs) if is_foreign(pairs) else pairs)
     if given.ndim != 2 or given.shape[1] != 2 or not given.shape[0]:
         raise ValueError(f"pairs has shape {given.shape}, expected (n_pairs, 2): two rows of X for each entry of y.")
-    if given.dtype.kind not in "iu":
-        raise TypeError(f"pairs must hold integers, the positions of rows, got dtype {given.dtype}.")
-    if given.min() < 0 or given.max() >= n:
-        wrong = int(given.min() if given.min() < 0 else given.max())
-        raise ValueError(f"pairs names row {wrong} of X, which has rows 0 to {n - 1}.")
+    check_positions(given, n, "pairs")
     return given.astype(np.int64)
 
 
