@@ -27,6 +27,9 @@ ACCELERATOR_BLOCK_BYTES = 1 << 28
 SAFE_EXPONENTS = {32: (-40, 50), 64: (-200, 230)}
 """Powers of two between which fourth powers and their sums neither overflow nor vanish, by width of float."""
 
+SQUARES_SAFE = 480
+"""Power of two up to which, or down to which, sums of squares stay within float64."""
+
 
 def namespace(*arrays: Array) -> Namespace:
     """Return the array API namespace that the arrays share."""
@@ -238,10 +241,15 @@ def peak(x: Array) -> float:
     return float(np.max(peaks))
 
 
+def exponent_of(magnitude: float) -> int:
+    """Return the exponent of the smallest power of two that is not below a magnitude, and 0 for 0."""
+    return ceil(log2(magnitude)) if magnitude else 0
+
+
 def excess_exponent(x: Array, largest: float) -> int:
     """Return by how many powers of two the largest magnitude leaves the range in which fourth powers are safe."""
     low, high = SAFE_EXPONENTS[namespace(x).finfo(x.dtype).bits]
-    exponent = ceil(log2(largest)) if largest else 0
+    exponent = exponent_of(largest)
     return max(0, exponent - high) + min(0, exponent - low)
 
 

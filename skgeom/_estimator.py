@@ -17,7 +17,6 @@ from skgeom._validation import (
     check_fitted_kind,
     check_host,
     check_weights,
-    check_width,
 )
 
 
@@ -52,7 +51,7 @@ class GeometryTransformer(TransformerMixin, BaseEstimator):
         """Check rows of the output space, and bring them to where they are computed."""
         check_is_fitted(self)
         z = check_cloud(X, min_samples=1)
-        check_width(z, self._n_features_out, type(self).__name__)
+        _check_width(z, self._n_features_out, type(self).__name__)
         return self._placed(z)
 
     def _placed(self, x: Array) -> Array:
@@ -63,7 +62,7 @@ class GeometryTransformer(TransformerMixin, BaseEstimator):
         return self._bring(getattr(self, name), x, method)
 
     def _bring(self, fitted: Array, x: Array, method: str = "transform") -> Array:
-        """Move a fitted array to where the rows x are, if a device was asked for; else refuse rows of another kind."""
+        """Move a fitted array to where the rows x are, if a device was asked for; else check that x is of its kind."""
         if self.device is not None:
             return asarray_like(fitted, x, dtype=namespace(x).float64)
         check_fitted_kind(self, x, fitted, method)
@@ -137,9 +136,17 @@ class MomentsTransformer(GeometryTransformer):
         return self
 
     def _check_parameters(self) -> None:
-        """Refuse parameters out of range."""
+        """Check that the parameters are in range."""
         raise NotImplementedError
 
     def _solve(self, m: Moments | FourthMoments) -> None:
         """Set the fitted attributes from the moments of all rows seen."""
         raise NotImplementedError
+
+
+def _check_width(z: Array, width: int, name: str) -> None:
+    """Check that rows have as many features as the output of an estimator."""
+    if z.shape[1] != width:
+        raise ValueError(
+            f"X has {z.shape[1]} features, but {name}.inverse_transform is expecting {width} features as input."
+        )

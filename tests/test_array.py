@@ -193,3 +193,8 @@ def test_without_a_gpu_no_library_finds_one():
     if any("cuda" in str(_array.find_accelerator(name)) for name in ("cuda", "cuda:1")):
         pytest.skip("there is a GPU")
     assert _array.find_accelerator("cuda") is None
+
+
+@pytest.mark.parametrize(("magnitude", "exponent"), [(0.0, 0), (0.75, 0), (1.0, 0), (1.5, 1), (2.0**-480, -480)])
+def test_the_exponent_of_a_magnitude_is_that_of_the_next_power_of_two(magnitude, exponent):
+    assert _array.exponent_of(magnitude) == exponent

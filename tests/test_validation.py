@@ -1,4 +1,4 @@
-"""The floor that says no: what passes, what it becomes, and the words for what does not."""
+"""The checks that several packages share: what passes, what it becomes, and the messages for what does not."""
 
 import numpy as np
 import pytest

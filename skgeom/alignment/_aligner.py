@@ -13,7 +13,8 @@ from skgeom._core.sums._cross import CrossMoments
 from skgeom._core.sums._maps import centred_product
 from skgeom._estimator import GeometryTransformer
 from skgeom._typing import Array
-from skgeom._validation import check_squares, check_target_width, check_targets, check_weights
+from skgeom._validation import check_weights
+from skgeom.alignment._checks import check_squares, check_target_width, check_targets
 
 _M = TypeVar("_M", bound=CrossMoments)
 
@@ -214,8 +215,8 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, GeometryTransform
         raise NotImplementedError
 
     def _check_parameters(self) -> None:
-        """Refuse parameters out of range."""
+        """Check that the parameters are in range."""
         raise NotImplementedError
 
     def _check_widths(self, d: int, k: int) -> None:
-        """Refuse widths of the two spaces that the map cannot have."""
+        """Check that there is such a map between spaces of these widths."""

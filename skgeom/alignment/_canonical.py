@@ -20,9 +20,9 @@ from skgeom._validation import (
     check_real,
     check_spread,
     check_target_rows,
-    check_target_width,
 )
 from skgeom.alignment._aligner import Aligner
+from skgeom.alignment._checks import check_target_width
 
 
 class CCAAligner(Aligner[JointMoments]):

@@ -20,7 +20,7 @@ from skgeom._core.sums._align import (
 )
 from skgeom._core.sums._cross import RegressionMoments, regression_moments
 from skgeom._typing import Array
-from skgeom._validation import check_choice, check_flag, check_one_space, check_real
+from skgeom._validation import check_choice, check_flag, check_real
 from skgeom.alignment._aligner import Aligner
 
 PRIORS = ("zero", "identity", "orthogonal")
@@ -147,8 +147,11 @@ class LstsqAligner(Aligner[RegressionMoments]):
             check_real(self.alpha, "alpha", 0)
 
     def _check_widths(self, d: int, k: int) -> None:
-        if self.prior == "identity":
-            check_one_space(d, k)
+        if self.prior == "identity" and d != k:
+            raise ValueError(
+                f'prior="identity" needs X and y of equal width, but X has {d} features and y has {k}: '
+                'use prior="orthogonal" or "zero".'
+            )
 
     def _summary(self, x: Array, t: Array, w: Array | None) -> RegressionMoments:
         return regression_moments(x, t, w)

@@ -12,7 +12,8 @@ from skgeom._core.pairs import _energies, _quantiles
 from skgeom._core.pairs._energies import Nearest
 from skgeom._core.sums import _angular
 from skgeom._typing import Array
-from skgeom._validation import check_choice, check_directed, check_fractions, check_real
+from skgeom._validation import check_choice, check_directed, check_real
+from skgeom.metrics._checks import check_fractions
 from skgeom.metrics._measure import DIRECTIONS, as_it_came, measure
 
 _DISTANCES = ("chordal", "geodesic")

@@ -12,17 +12,17 @@ from sklearn.preprocessing import StandardScaler
 
 from skgeom._array import asarray_like, float64, namespace, ratio, to_numpy
 from skgeom._core import _two_clouds
-from skgeom._core._rows import DirectedRows, mean_of
+from skgeom._core._rows import mean_of
 from skgeom._core.sums._angular import conformity
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
     check_cloud,
+    check_clouds,
     check_count,
-    check_directed,
+    check_directed_clouds,
     check_directed_pairs,
-    check_paired,
-    check_same_kind,
+    check_paired_clouds,
 )
 from skgeom.metrics._measure import DIRECTIONS, RIGID, measure
 
@@ -81,7 +81,7 @@ def modality_gap(X: Any, Y: Any) -> Array:
     >>> round(modality_gap(np.array([[1.0, 0.0], [5.0, 0.0]]), np.array([[0.0, 2.0]])), 4)
     1.4142
     """
-    return _two_clouds.modality_gap(*_check_directions(X, Y, min_samples=1))
+    return _two_clouds.modality_gap(*check_directed_clouds(X, Y, min_samples=1))
 
 
 @measure(
@@ -206,8 +206,7 @@ def modality_separability(X: Any, Y: Any, *, cv: int = 5) -> Array:
     1.0
     """
     folds = check_count(cv, "cv", 2)
-    x, y = check_cloud(X, min_samples=folds), check_cloud(Y, name="Y", min_samples=folds)
-    check_same_kind(x, y)
+    x, y = check_clouds(X, Y, min_samples=folds)
     rows = np.vstack([to_numpy(x), to_numpy(y)])
     modality = np.repeat([0, 1], [x.shape[0], y.shape[0]])
     classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
@@ -275,7 +274,7 @@ def pair_distance_ratio(X: Any, Y: Any, *, reference: str = "cross") -> Array:
     (0.0, 0.5455)
     """
     check_choice(reference, ("cross", "pooled"), "reference")
-    x, y = _check_clouds(X, Y)
+    x, y = _around_one_mean(X, Y)
     mean = _two_clouds.mean_unpaired_distance if reference == "cross" else _two_clouds.mean_pooled_distance
     return ratio(_two_clouds.mean_paired_distance(x, y), mean(x, y))
 
@@ -353,24 +352,15 @@ def conformity_divergence(X: Any, Y: Any, *, method: str = "gaussian", bins: int
     """
     check_choice(method, ("gaussian", "histogram"), "method")
     bins = check_count(bins, "bins", 2)
-    p, q = map(conformity, _check_directions(X, Y, min_samples=2))
+    p, q = map(conformity, check_directed_clouds(X, Y))
     if method == "gaussian":
         return _two_clouds.gaussian_divergence(p, q)
     return _two_clouds.histogram_divergence(p, q, bins)
 
 
-def _check_directions(X: Any, Y: Any, *, min_samples: int) -> tuple[DirectedRows, DirectedRows]:
-    rows = check_directed(X, min_samples=min_samples)
-    others = check_directed(Y, name="Y", min_samples=min_samples)
-    check_same_kind(rows.x, others.x)
-    return rows, others
-
-
-def _check_clouds(X: Any, Y: Any) -> tuple[Array, Array]:
+def _around_one_mean(X: Any, Y: Any) -> tuple[Array, Array]:
     """Return paired clouds in float64 around their common mean, in one unit."""
-    x, y = check_cloud(X), check_cloud(Y, name="Y")
-    check_same_kind(x, y)
-    check_paired(x, y)
+    x, y = check_paired_clouds(X, Y)
     both = check_cloud(namespace(x).concat([float64(x), float64(y)]), scale_free=True)
     both = both - mean_of(both)
     return both[: x.shape[0], :], both[x.shape[0] :, :]

@@ -10,7 +10,8 @@ from skgeom._core import _objectives
 from skgeom._core.sums import _spectrum
 from skgeom._core.sums._moments import fourth_moments
 from skgeom._typing import Array
-from skgeom._validation import check_cloud, check_count, check_covariance, check_moments, check_real
+from skgeom._validation import check_cloud, check_count, check_moments, check_real
+from skgeom.metrics._checks import check_covariance
 from skgeom.metrics._measure import LINEAR, RIGID, as_it_came, measure
 
 

@@ -22,13 +22,12 @@ from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
     check_cloud,
+    check_clouds,
     check_count,
-    check_cutoffs,
     check_directed,
-    check_neighbours,
-    check_relevant,
-    check_same_kind,
+    check_directed_clouds,
 )
+from skgeom.metrics._checks import check_cutoffs, check_neighbours, check_relevant
 from skgeom.metrics._measure import DIRECTIONS, measure
 
 
@@ -411,8 +410,7 @@ def hubness(X: Any, *, k: int = 10, metric: str = "cosine") -> Array:
 def _ranked(X: Any, Y: Any, metric: str, relevant: Any) -> tuple[Array, Ranks]:
     """Return the rows of X, and the ranks of what is relevant to each among the rows of Y."""
     check_choice(metric, ("cosine", "csls"), "metric")
-    x, y = (check_directed(side, name=name, min_samples=1).x for side, name in ((X, "X"), (Y, "Y")))
-    check_same_kind(x, y)
+    x, y = (rows.x for rows in check_directed_clouds(X, Y, min_samples=1))
     pairs = check_relevant(relevant, x.shape[0], y.shape[0])
     queries, candidates = (_neighbours.as_directions(as_data(side)) for side in (x, y))
     adjust = _neighbours.crowding(candidates, queries) if metric == "csls" else None
@@ -421,22 +419,15 @@ def _ranked(X: Any, Y: Any, metric: str, relevant: Any) -> tuple[Array, Ranks]:
 
 def _directions(X: Any, Y: Any) -> tuple[Array, Array | None]:
     """Return the rows of X and Y, none of them zero, up to factors for each row."""
-    x = check_directed(X, min_samples=2 if Y is None else 1).x
     if Y is None:
-        return x, None
-    y = check_directed(Y, name="Y", min_samples=1).x
-    check_same_kind(x, y)
-    return x, y
+        return check_directed(X).x, None
+    x, y = check_directed_clouds(X, Y, min_samples=1)
+    return x.x, y.x
 
 
 def _places(X: Any, Y: Any) -> tuple[Array, Array | None]:
     """Return the rows of X and Y as they are."""
-    x = check_cloud(X, min_samples=2 if Y is None else 1)
-    if Y is None:
-        return x, None
-    y = check_cloud(Y, name="Y", min_samples=1)
-    check_same_kind(x, y)
-    return x, y
+    return (check_cloud(X), None) if Y is None else check_clouds(X, Y, min_samples=1)
 
 
 def _by_cosine(x: Array, y: Array | None, k: int) -> tuple[Array, Array]:

@@ -9,15 +9,8 @@ from skgeom._cloud import rows_of
 from skgeom._core import _objectives
 from skgeom._core.sums import _spectrum
 from skgeom._typing import Array
-from skgeom._validation import (
-    check_batch_labels,
-    check_cloud,
-    check_directed,
-    check_moments,
-    check_one_row_per_class,
-    check_paired,
-    check_same_kind,
-)
+from skgeom._validation import check_cloud, check_directed, check_moments, check_paired, check_same_kind
+from skgeom.metrics._checks import check_batch_labels, check_one_row_per_class
 from skgeom.metrics._measure import DIRECTIONS, RIGID, measure
 
 

@@ -19,7 +19,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import MetadataRequest
 
 from skgeom._array import place, to_float
-from skgeom._validation import check_choice, check_cloud, check_count, check_device, check_host, check_steps
+from skgeom._validation import check_choice, check_cloud, check_count, check_device, check_host
+from skgeom.metrics._checks import check_steps
 from skgeom.metrics._measure import MEASURES, mean_in_float64
 from skgeom.metrics._neighbours import recall_at_k
 

@@ -7,7 +7,8 @@ from typing import Any
 from skgeom._array import namespace, random_integers, standard_normal
 from skgeom._core import _sliced
 from skgeom._typing import Array
-from skgeom._validation import check_count, check_directed, check_plane, check_random
+from skgeom._validation import check_count, check_directed, check_plane
+from skgeom.metrics._checks import check_random
 from skgeom.metrics._measure import DIRECTIONS, measure
 
 

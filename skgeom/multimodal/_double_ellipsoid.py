@@ -17,13 +17,12 @@ from skgeom._core.sums._spectrum import participation_ratio, unbiased_traces
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
-    check_cloud,
     check_count,
     check_directed,
-    check_paired,
+    check_paired_clouds,
     check_positive,
     check_same_kind,
-    check_varies,
+    check_spread,
 )
 from skgeom.multimodal._offset import shifted_losses
 
@@ -218,14 +217,12 @@ class DoubleEllipsoid(BaseEstimator):
         """
         temperature = check_positive(self.temperature, "temperature")
         batch_size = check_count(self.batch_size, "batch_size", 2)
-        clouds = check_cloud(X, min_samples=4), check_cloud(Y, name="Y", min_samples=4)
-        check_same_kind(*clouds)
-        check_paired(*clouds)
+        clouds = check_paired_clouds(X, Y, min_samples=4)
         rows = [check_directed(x, name=name) for x, name in zip(clouds, "XY", strict=True)]
         fourths = [fourth_moments(x) for x in clouds]
         sums = [m.second for m in fourths]
         for m, name in zip(sums, "XY", strict=True):
-            check_varies(to_float(m.total_variance()), name)
+            check_spread(to_float(m.total_variance()), name)
         xp = namespace(clouds[0])
         self.n_features_in_ = clouds[0].shape[1]
         self.means_ = xp.stack([m.mean for m in sums])

@@ -11,7 +11,7 @@ from skgeom._array import asarray_like, namespace, take_rows, where
 from skgeom._core._rows import directions, mean_of, norms, unit_or_zero
 from skgeom._estimator import GeometryTransformer
 from skgeom._typing import Array
-from skgeom._validation import check_groups, check_known_groups, check_real, check_two_groups
+from skgeom._validation import check_groups, check_known_groups, check_real
 
 
 class GapShift(OneToOneFeatureMixin, GeometryTransformer):
@@ -104,7 +104,7 @@ class GapShift(OneToOneFeatureMixin, GeometryTransformer):
         check_real(self.lam, "lam")
         u = unit_or_zero(directions(self._receive(X, reset=True)))
         self.groups_, codes = check_groups(groups, u.shape[0])
-        check_two_groups(self.groups_)
+        _check_two_groups(self.groups_)
         centres = [mean_of(take_rows(u, np.flatnonzero(codes == g))) for g in range(len(self.groups_))]
         self.gap_ = self._leave(centres[0] - centres[-1])
         return self
@@ -151,3 +151,10 @@ class GapShift(OneToOneFeatureMixin, GeometryTransformer):
         steps = asarray_like(np.where(codes == 0, -self.lam, self.lam)[:, None], u)
         steps = where(norms(u)[:, None] > 0, steps, 0.0)
         return self._leave(unit_or_zero(directions(u + steps * xp.astype(gap, u.dtype))))
+
+
+def _check_two_groups(groups: list[Any]) -> None:
+    """Check that there are at most two groups."""
+    if len(groups) > 2:
+        listed = ", ".join(map(repr, groups))
+        raise ValueError(f"A gap lies between two groups, got {len(groups)}: {listed}. Pass the rows of two of them.")

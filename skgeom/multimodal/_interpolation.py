@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from skgeom._array import asarray_like, float64, namespace, to_float
+import numpy as np
+
+from skgeom._array import asarray_like, float64, is_foreign, namespace, to_float
 from skgeom._core import _two_clouds
 from skgeom._core._rows import unit
 from skgeom._core.pairs._sphere import chords_of
 from skgeom._typing import Array
 from skgeom._validation import (
+    check_cloud,
     check_directed,
-    check_not_opposite,
     check_numbers,
-    check_one_row,
     check_paired,
     check_real,
     check_same_kind,
-    check_vectors,
 )
 
 
@@ -135,7 +135,7 @@ def vslerp(x: Any, y: Any, t: Any, mean: Any, alpha: float = 1.0) -> Array:
     """
     steps = check_numbers(t, "t")
     share = check_real(alpha, "alpha")
-    (rows, single), (others, _) = check_vectors(x, "x"), check_vectors(y, "y")
+    (rows, single), (others, _) = _check_vectors(x, "x"), _check_vectors(y, "y")
     check_same_kind(rows, others, ("x", "y"))
     check_paired(rows, others, ("x", "y"))
     centre = share * _centre(mean, rows)
@@ -143,7 +143,7 @@ def vslerp(x: Any, y: Any, t: Any, mean: Any, alpha: float = 1.0) -> Array:
     seen_from = "" if mean is None else " seen from the mean"
     u, v = (unit(check_directed(z, name=f"{name}{seen_from}", min_samples=1).x) for z, name in ((a, "x"), (b, "y")))
     chords = chords_of(u, v)
-    check_not_opposite(to_float(namespace(u).min(chords.plus)))
+    _check_not_opposite(to_float(namespace(u).min(chords.plus)))
     points = _two_clouds.slerp(a, b, chords, asarray_like(steps.reshape(*steps.shape, 1, 1), a)) + centre
     points = namespace(rows).astype(points, rows.dtype)
     return points[..., 0, :] if single else points
@@ -153,7 +153,24 @@ def _centre(mean: Any, like: Array) -> Array:
     """Return the mean as one row in float64."""
     if mean is None:
         return float64(0.0 * like[:1, :])
-    centre, _ = check_vectors(mean, "mean")
+    centre, _ = _check_vectors(mean, "mean")
     check_same_kind(like, centre, ("x", "mean"))
-    check_one_row(centre, "mean")
+    if centre.shape[0] != 1:
+        raise ValueError(f"mean has {centre.shape[0]} rows, expected one vector. Pass the mean of the rows.")
     return float64(centre)
+
+
+def _check_vectors(x: Any, name: str) -> tuple[Array, bool]:
+    """Return a vector, or the rows of a matrix, as a finite matrix (n, d), and whether it was a vector."""
+    values = x if is_foreign(x) else np.asarray(x)
+    single = values.ndim == 1
+    return check_cloud(values[None, :] if single else values, name=name, min_samples=1), single
+
+
+def _check_not_opposite(smallest: float) -> None:
+    """Check that no two unit vectors u and v are opposite, given the smallest ‖u + v‖²."""
+    if smallest <= 1e-12:
+        raise ValueError(
+            "x and y point in opposite directions, between which there is no shortest arc. Move one of them slightly, "
+            "or go through a third point."
+        )

@@ -11,13 +11,11 @@ from skgeom._core._rows import mean_of
 from skgeom._core._two_clouds import contrastive_loss
 from skgeom._typing import Array
 from skgeom._validation import (
-    check_cloud,
     check_count,
     check_directed,
     check_numbers,
-    check_paired,
+    check_paired_clouds,
     check_positive,
-    check_same_kind,
 )
 
 
@@ -85,9 +83,7 @@ def loss_along_offset(
     """
     steps = check_numbers(alphas, "alphas")
     check_positive(temperature, "temperature")
-    x, y = check_cloud(X, scale_free=True), check_cloud(Y, name="Y", scale_free=True)
-    check_same_kind(x, y)
-    check_paired(x, y)
+    x, y = check_paired_clouds(X, Y, scale_free=True)
     size = x.shape[0] if batch_size is None else check_count(batch_size, "batch_size", 2)
     return np.reshape(shifted_losses(x, y, steps.ravel(), float(temperature), size), steps.shape)
 

@@ -17,12 +17,11 @@ from skgeom._core.sums._clusters import class_moments
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
-    check_class_directions,
     check_classes,
     check_cloud,
-    check_known_classes,
     check_positive,
     check_same_kind,
+    listed,
 )
 
 
@@ -210,7 +209,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
             The accuracy, in [0, 1], best = 1.
         """
         check_is_fitted(self)
-        check_known_classes(y, self.classes_)
+        _check_known_classes(y, self.classes_)
         return super().score(X, to_numpy(y) if is_foreign(y) else y, sample_weight=sample_weight)
 
     def _logits(self, X: Any) -> Array:
@@ -256,5 +255,25 @@ def _mean_directions(x: Array, codes: np.ndarray, classes: np.ndarray) -> Array:
     """Return the mean of the unit rows of each class, divided by its length, in float64."""
     means = class_moments(x, labels_of(codes), prepare=_unit).mean
     lengths = norms(means)
-    check_class_directions(to_numpy(lengths), classes)
+    _check_class_directions(to_numpy(lengths), classes)
     return means / lengths[:, None]
+
+
+def _check_class_directions(lengths: np.ndarray, classes: np.ndarray) -> None:
+    """Check that the mean unit row of each class has a length above rounding."""
+    empty = classes[lengths <= 1e-12]
+    if empty.size:
+        raise ValueError(
+            f"The prompts of class {empty.tolist()[0]!r} cancel: the mean of their unit rows is zero and has no "
+            'direction. Drop one of them, or use logits="distance".'
+        )
+
+
+def _check_known_classes(y: Any, classes: np.ndarray) -> None:
+    """Check that all classes in y were there at fit."""
+    unseen = np.setdiff1d(to_numpy(y) if is_foreign(y) else y, classes)
+    if unseen.size:
+        raise ValueError(
+            f"y has class {unseen.tolist()[0]!r}, which was not there at fit: the classes are "
+            f"{listed(classes.tolist())}. Fit with an embedding of that class, or drop these rows."
+        )

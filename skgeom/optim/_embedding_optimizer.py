@@ -13,16 +13,9 @@ from sklearn.utils.metaestimators import available_if
 from skgeom._array import asarray_like
 from skgeom._estimator import GeometryTransformer
 from skgeom._typing import Array
-from skgeom._validation import (
-    check_choice,
-    check_count,
-    check_flag,
-    check_pair_rows,
-    check_positive,
-    check_real,
-    check_verbose,
-)
+from skgeom._validation import check_choice, check_count, check_flag, check_positive, check_real
 from skgeom.optim._callbacks import WithUpdates, with_callbacks
+from skgeom.optim._checks import check_pair_rows, check_verbose
 from skgeom.optim._constraint import CONSTRAINTS, on_spheres, radii
 from skgeom.optim._history import History
 from skgeom.optim._requirement import load
@@ -116,7 +109,7 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         If an objective or a monitor is neither a name nor a callable, or a parameter is of the wrong kind.
     ValueError
         If X is not a finite matrix of at least two rows, a name is unknown, a weight is not finite, `y` is missing, has
-        one class only or is not what the objective needs, `pairs` are out of range, a parameter is out of range, or
+        only one class or is not what the objective needs, `pairs` are out of range, a parameter is out of range, or
         rows are zero under a constraint or a measure of angles.
     ImportError
         At fit, if Torch is not installed.

@@ -11,8 +11,9 @@ from skgeom._array import as_data, detached, namespace, take_rows, to_float
 from skgeom._cloud import Cloud
 from skgeom._core._labels import Labels
 from skgeom._typing import Array
-from skgeom._validation import check_directed, check_named
+from skgeom._validation import check_directed
 from skgeom.metrics._measure import MEASURES, Measure
+from skgeom.optim._checks import check_named
 
 MONITORS = {name: row for name, row in MEASURES.items() if row.needs in ("cloud", "labels")}
 """The measures of rows, and of rows and their labels, by name."""

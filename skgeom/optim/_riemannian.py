@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from skgeom._validation import check_positive, check_real, check_sphere_rows
+from skgeom._validation import check_positive, check_real
+from skgeom.optim._checks import check_sphere_rows
 
 _LARGEST_SHARE = 1 - 2.0**-32
 """Moments must fade: shares of the past are below 1."""

@@ -12,8 +12,9 @@ from sklearn.utils import Tags
 from skgeom._core.pairs._bounds import tammes_bound
 from skgeom._estimator import GeometryTransformer
 from skgeom._typing import Array
-from skgeom._validation import check_choice, check_count, check_plane, check_positive, check_verbose
+from skgeom._validation import check_choice, check_count, check_plane, check_positive
 from skgeom.optim._callbacks import WithUpdates, with_callbacks
+from skgeom.optim._checks import check_verbose
 from skgeom.optim._history import History
 from skgeom.optim._requirement import load
 

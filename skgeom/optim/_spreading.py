@@ -14,8 +14,9 @@ from skgeom._array import asarray_like, is_foreign, to_numpy
 from skgeom._core.pairs._bounds import tammes_bound
 from skgeom._core.pairs._energies import nearest_in_angle
 from skgeom._typing import Array
-from skgeom._validation import check_choice, check_directed, check_gradient
+from skgeom._validation import check_choice, check_directed
 from skgeom.optim._callbacks import Updates
+from skgeom.optim._checks import check_gradient
 from skgeom.optim._descent import Outcome, batches, descend, window_of
 from skgeom.optim._movable import as_tensor
 from skgeom.optim._polish import polish

@@ -9,14 +9,8 @@ from sklearn.utils.multiclass import type_of_target
 
 from skgeom._array import is_foreign, to_numpy
 from skgeom._core._labels import Labels
-from skgeom._validation import (
-    check_classes,
-    check_indicator,
-    check_labels,
-    check_paired,
-    check_several_classes,
-    check_target_rows,
-)
+from skgeom._validation import check_classes, check_labels, check_paired, check_target_rows
+from skgeom.optim._checks import check_indicator, check_several_classes
 
 CLASSES = "class labels"
 INDICATOR = "a multi-label indicator"

@@ -12,8 +12,14 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from skgeom._core._labels import Labels
-from skgeom._validation import check_no_pairs, check_one_direction, check_one_kind_of_y, check_supervised, check_terms
 from skgeom.metrics._measure import MEASURES, Measure
+from skgeom.optim._checks import (
+    check_no_pairs,
+    check_one_direction,
+    check_one_kind_of_y,
+    check_supervised,
+    check_terms,
+)
 from skgeom.optim._monitors import takes_y, unique_names
 from skgeom.optim._targets import CLASSES, CLUSTERS, INDICATOR, TARGETS
 

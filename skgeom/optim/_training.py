@@ -14,8 +14,9 @@ from torch import Tensor
 from skgeom._array import asarray_like, is_foreign, to_numpy
 from skgeom._core._labels import Labels, labels_of
 from skgeom._typing import Array
-from skgeom._validation import check_directed, check_gradient, check_same_shape
+from skgeom._validation import check_directed
 from skgeom.optim._callbacks import Updates
+from skgeom.optim._checks import check_gradient, check_same_shape
 from skgeom.optim._constraint import on_spheres, radii
 from skgeom.optim._descent import Outcome, batches, descend, window_of
 from skgeom.optim._monitors import Monitors, chosen, unique_names

@@ -12,7 +12,7 @@ from skgeom._array import namespace, take_rows
 from skgeom._core._rows import centred, mean_of
 from skgeom._estimator import GeometryTransformer
 from skgeom._typing import Array
-from skgeom._validation import check_fitted_kind, check_groups, check_known_groups, check_one_width
+from skgeom._validation import check_fitted_kind, check_groups, check_known_groups
 from skgeom.preprocessing._whitening import Whitening
 
 _T = TypeVar("_T")
@@ -243,7 +243,7 @@ class GroupWhitening(ClassNamePrefixFeaturesOutMixin, _GroupTransformer):
         whitenings = [Whitening(**self.get_params()) for _ in self.groups_]
         self.whitenings_ = [w.fit(take_rows(x, np.flatnonzero(codes == g))) for g, w in enumerate(whitenings)]
         widths = [w.whitening_matrix_.shape[1] for w in whitenings]
-        check_one_width(widths, self.groups_)
+        _check_one_width(widths, self.groups_)
         self._n_features_out = widths[0]
         return self
 
@@ -267,6 +267,16 @@ class GroupWhitening(ClassNamePrefixFeaturesOutMixin, _GroupTransformer):
             check_fitted_kind(self, x, self.whitenings_[0].mean_)
         parts = self._rows_by_group(groups, x.shape[0])
         return _in_order([w.transform(take_rows(x, rows)) for w, rows in _occupied(self.whitenings_, parts)], parts)
+
+
+def _check_one_width(widths: list[int], groups: list[Any]) -> None:
+    """Check that the outputs of all groups have the same width."""
+    if len(set(widths)) > 1:
+        ranks = ", ".join(f"{g!r}: {w}" for g, w in zip(groups, widths, strict=True))
+        raise ValueError(
+            f"The groups have outputs of unequal width ({ranks}): pass n_components={min(widths)} or less, "
+            'or method="zca".'
+        )
 
 
 def _occupied(fitted: Iterable[_T], parts: list[np.ndarray]) -> list[tuple[_T, np.ndarray]]:

@@ -359,9 +359,9 @@ def test_what_does_not_match_the_fit_is_refused(aligner):
     fitted = copy(aligner).fit(x, y)
     with pytest.raises(ValueError, match=r"X has 4 features, but .* is expecting 5"):
         fitted.transform(x[:, :4])
-    with pytest.raises(ValueError, match="y has 4 features, but 5 were seen before"):
+    with pytest.raises(ValueError, match="y has 4 features, but the targets at fit had 5"):
         fitted.score(x, y[:, :4])
-    with pytest.raises(ValueError, match="y has 4 features, but 5 were seen before"):
+    with pytest.raises(ValueError, match="y has 4 features, but the targets at fit had 5"):
         fitted.partial_fit(x, y[:, :4])
     with pytest.raises(ValueError, match="inverse_transform is expecting"):
         fitted.inverse_transform(np.ones((3, 9)))

@@ -182,5 +182,5 @@ def test_spaces_without_spread_are_refused():
 
 def test_targets_of_another_width_are_refused():
     x, y = pairs()
-    with pytest.raises(ValueError, match="y has 3 features, but 4 were seen before"):
+    with pytest.raises(ValueError, match="y has 3 features, but the targets at fit had 4"):
         CCAAligner().fit(x, y).transform_target(y[:, :3])

@@ -274,7 +274,7 @@ def test_inverse_transform_is_the_pseudo_inverse():
         ({"alpha": "loo"}, "alpha must be one of 'gcv'"),
         ({"alpha": None}, "alpha must be a number"),
         ({"prior": "unit"}, "prior must be one of 'zero', 'identity', 'orthogonal'"),
-        ({"prior": "identity"}, 'prior="identity" needs X and y of one width, but X has 6 features and y has 4'),
+        ({"prior": "identity"}, 'prior="identity" needs X and y of equal width, but X has 6 features and y has 4'),
         ({"fit_intercept": "yes"}, "fit_intercept must be True or False"),
     ],
 )

@@ -1,0 +1,83 @@
+"""Checks of the pairs that an aligner is given."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from skgeom._array import (
+    SQUARES_SAFE,
+    asarray_like,
+    exponent_of,
+    is_foreign,
+    namespace,
+    peak,
+    same_kind,
+    to_numpy,
+)
+from skgeom._typing import Array
+from skgeom._validation import check_target_rows
+
+
+def check_targets(y: Any, x: Array) -> tuple[Array, bool]:
+    """Return the targets y as a finite array (n, k) of floats where the rows x (n, d) are, and whether y was flat.
+
+    Raises
+    ------
+    TypeError
+        If y is sparse.
+    ValueError
+        If y is None, holds strings, is not finite, or does not have one target per row.
+
+    Warns
+    -----
+    UserWarning
+        If y is one column of integers or booleans, as class labels are.
+    """
+    targets, flat = check_target_rows(y)
+    _warn_of_labels(y, targets)
+    if targets.shape[0] != x.shape[0]:
+        raise ValueError(
+            f"Found input variables with inconsistent numbers of samples: X has {x.shape[0]} rows and y has "
+            f"{targets.shape[0]}. Row k of y is the target of row k of X: pass one target per row of X."
+        )
+    return (targets if same_kind(targets, x) else _moved(targets, x)), flat
+
+
+def check_target_width(t: Array, width: int) -> None:
+    """Check that targets have as many features as those of the fit."""
+    if t.shape[1] != width:
+        raise ValueError(
+            f"y has {t.shape[1]} features, but the targets at fit had {width}: pass rows of the same target space."
+        )
+
+
+def check_squares(x: Array, name: str) -> None:
+    """Check that sums of squares of the data neither overflow nor vanish in float64."""
+    largest = peak(x) if namespace(x).finfo(x.dtype).bits == 64 else 0.0
+    if abs(exponent_of(largest)) > SQUARES_SAFE:
+        raise ValueError(
+            f"{name} has magnitudes up to {largest:.3g}, whose squares leave the range of float64. Divide {name} by "
+            "that number."
+        )
+
+
+def _warn_of_labels(y: Any, targets: Array) -> None:
+    """Warn if y is one column of integers or booleans where target embeddings are expected."""
+    if targets.shape[1] > 1:
+        return
+    values = y if is_foreign(y) else np.asarray(y)
+    if namespace(values).isdtype(values.dtype, ("integral", "bool")):
+        warnings.warn(
+            "y is one column of integers and looks like class labels, but an aligner expects target embeddings as y. "
+            "In a Pipeline with labels, pass FrozenEstimator(aligner.fit(X_pairs, Y_pairs)) as the step.",
+            UserWarning,
+            stacklevel=5,
+        )
+
+
+def _moved(values: Array, like: Array) -> Array:
+    """Return an array of another library or device where the other one is, in float64."""
+    return asarray_like(to_numpy(values), like, dtype=namespace(like).float64)

@@ -1,0 +1,145 @@
+"""Checks of what only measures and scorers take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from skgeom._array import is_foreign, is_torch_generator, namespace, to_float, to_numpy
+from skgeom._core._labels import Labels, labels_of
+from skgeom._typing import Array
+from skgeom._validation import check_classes, check_cloud, check_count, check_numbers, check_positions, check_same_kind
+
+
+def check_batch_labels(labels: Any, n: int) -> Labels:
+    """Return the labels of the n rows of a batch, sorted by class; one class, or one class per row, is no error."""
+    if not isinstance(labels, Labels):
+        return labels_of(check_classes(labels, n)[1])
+    if labels.codes.shape[0] != n:
+        raise ValueError(f"Found {labels.codes.shape[0]} labels for {n} rows: pass one per row.")
+    return labels
+
+
+def check_one_row_per_class(C: Array, n_classes: int) -> None:
+    """Check that there is one direction per class."""
+    if C.shape[0] != n_classes:
+        raise ValueError(
+            f"C has {C.shape[0]} rows, but the labels have {n_classes} classes: pass one row per class, in the "
+            "sorted order of the classes."
+        )
+
+
+def check_random(random_state: Any) -> Any:
+    """Return a generator of random numbers, of NumPy or Torch, from a seed, a generator, or None for a fresh one.
+
+    Raises
+    ------
+    ValueError
+        If it is something else.
+    """
+    if isinstance(random_state, np.random.Generator) or is_torch_generator(random_state):
+        return random_state
+    try:
+        return check_random_state(random_state)
+    except ValueError as error:
+        raise ValueError(
+            f"random_state must be None, an integer, or a generator of NumPy or Torch, got {random_state!r}."
+        ) from error
+
+
+def check_covariance(
+    covariance: Any,
+    like: Array | None = None,
+    *,
+    scale_free: bool = False,
+    name: str = "covariance",
+    definite: bool = True,
+) -> Array:
+    """Return a symmetric positive semi-definite matrix (d, d) in float64; `definite` checks its eigenvalues, in O(d³).
+
+    Raises
+    ------
+    ValueError
+        If it is not square, symmetric and positive semi-definite up to rounding.
+    """
+    c = check_cloud(covariance, name=name, min_samples=1, scale_free=scale_free)
+    if like is not None:
+        check_same_kind(like, c, ("X", name), same_width=False)
+    d = c.shape[0]
+    if c.shape[1] != d or (like is not None and like.shape[-1] != d):
+        width = d if like is None else like.shape[-1]
+        raise ValueError(f"{name} has shape {tuple(c.shape)}, expected a square ({width}, {width}) matrix.")
+    xp = namespace(c)
+    c = xp.astype(c, xp.float64)
+    slack = 1e-5 * max(to_float(xp.max(xp.abs(c))), np.finfo(float).tiny)
+    if to_float(xp.max(xp.abs(c - c.T))) > slack:
+        raise ValueError(f"{name} is not symmetric: pass a covariance matrix, or rows to a measure that takes rows.")
+    if definite and to_float(xp.min(xp.linalg.eigvalsh(c))) < -slack * d:
+        raise ValueError(f"{name} has a negative eigenvalue: a covariance is positive semi-definite.")
+    return c
+
+
+def check_fractions(values: Any, name: str) -> np.ndarray:
+    """Return a number from 0 to 1, or a list of them, as `check_numbers` does."""
+    fractions = check_numbers(values, name)
+    if fractions.min() < 0 or fractions.max() > 1:
+        raise ValueError(f"{name} must lie between 0 and 1, got {values!r}.")
+    return fractions
+
+
+def check_cutoffs(k: Any) -> list[int]:
+    """Return a positive integer, or several of them, as a list that is not empty."""
+    counts = [check_count(one, "k") for one in (k if np.iterable(k) else [k])]
+    if not counts:
+        raise ValueError("k is empty: pass a number of candidates, or several of them.")
+    return counts
+
+
+def check_neighbours(k: Any, n_candidates: int) -> int:
+    """Return a number of neighbours, from 1 to the number of candidates, as an int."""
+    count = check_count(k, "k")
+    if count > n_candidates:
+        raise ValueError(
+            f"k={count} neighbours were asked for, but each row has {n_candidates} candidates (a row is not a "
+            f"neighbour of itself): pass k={n_candidates} or less, or more rows."
+        )
+    return count
+
+
+def check_relevant(relevant: Any, n: int, n_candidates: int) -> np.ndarray:
+    """Return the pairs (p, 2) of a query and a relevant candidate, sorted and without duplicates.
+
+    Raises
+    ------
+    TypeError
+        If they are not integers.
+    ValueError
+        If there are no pairs, their shape is neither (n,) nor (p, 2), one is out of range, or `relevant` is None and
+        the numbers of queries and candidates differ.
+    """
+    if relevant is None:
+        if n != n_candidates:
+            raise ValueError(
+                f"X has {n} rows and Y has {n_candidates}, so row i of X cannot belong to row i of Y: pass relevant=, "
+                "the row of Y that belongs to each row of X, or pairs of rows."
+            )
+        return np.stack([np.arange(n)] * 2, axis=1)
+    given = np.asarray(to_numpy(relevant) if is_foreign(relevant) else relevant)
+    if given.shape != (n,) and not (given.ndim == 2 and given.shape[0] and given.shape[1] == 2):
+        raise ValueError(
+            f"relevant has shape {given.shape}, expected ({n},), one row of Y for each row of X, or (n_pairs, 2), "
+            "pairs of a row of X and a row of Y."
+        )
+    queries, candidates = (np.arange(n), given) if given.ndim == 1 else given.T
+    remedy = " Leave out queries without a relevant candidate by passing pairs."
+    check_positions(queries, n, "relevant", remedy=remedy)
+    check_positions(candidates, n_candidates, "relevant", of="Y", remedy=remedy)
+    return np.unique(np.stack([queries, candidates], axis=1), axis=0).astype(np.int64)
+
+
+def check_steps(estimator: Any) -> None:
+    """Check that an estimator has steps, one of which is asked for by name."""
+    if not hasattr(estimator, "steps"):
+        raise ValueError(f'step names a step of a Pipeline, but the estimator is {estimator!r}: use step="auto".')

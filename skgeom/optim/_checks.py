@@ -1,0 +1,204 @@
+"""Checks of what the optimisers are given: objectives, y, pairs, parameters on spheres."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from skgeom._array import float64, is_foreign, is_sparse, namespace, to_numpy
+from skgeom._core._rows import norms
+from skgeom._typing import Array
+from skgeom._validation import check_choice, check_count, check_positions, check_real, listed
+
+
+def check_named(values: Any, names: Iterable[str], what: str) -> list[Any]:
+    """Return a name or a callable, or several of them, as a list.
+
+    Raises
+    ------
+    TypeError
+        If an entry is neither a name nor a callable.
+    ValueError
+        If a name is unknown, or an entry occurs twice.
+    """
+    given = list(values) if isinstance(values, list | tuple | dict) else [values]
+    for value in given:
+        if not isinstance(value, str) and not callable(value):
+            raise TypeError(f"{what} must be a name or a callable, got {value!r}.")
+        if isinstance(value, str):
+            check_choice(value, names, what)
+    if len(set(given)) < len(given):
+        raise ValueError(f"{what} has the same entry twice: {listed(given)}. Pass each entry once.")
+    return given
+
+
+def check_terms(objective: Any, names: Iterable[str]) -> list[tuple[Any, float | None]]:
+    """Return the names and callables of an objective with their weights; the weight is None unless it is a dict.
+
+    Raises
+    ------
+    TypeError
+        If a term is neither a name nor a callable, or a weight is not a number.
+    ValueError
+        If there are no terms, a name is unknown, or a weight is not finite.
+    """
+    if isinstance(objective, dict) and not objective:
+        raise ValueError("objective is an empty dict: pass at least one term and its weight.")
+    if isinstance(objective, list | tuple):
+        raise TypeError(f"objective must be a name, a callable or a dict of weights, got {objective!r}.")
+    terms = check_named(objective, names, "objective")
+    if not isinstance(objective, dict):
+        return [(terms[0], None)]
+    return [(term, check_real(objective[term], f"The weight of {term!r}")) for term in terms]
+
+
+def check_gradient(value: Any, name: str) -> None:
+    """Check that the value of an objective is a 0-d tensor with a gradient."""
+    if not hasattr(value, "requires_grad") or value.ndim:
+        got = f"a tensor of shape {tuple(value.shape)}" if hasattr(value, "requires_grad") else repr(value)
+        raise TypeError(f"The objective {name!r} must return a 0-d tensor, got {got}: take its mean or sum.")
+    if not value.requires_grad:
+        raise ValueError(
+            f"The value of the objective {name!r} has no gradient: compute it from the rows with operations of Torch, "
+            "without detach() or float()."
+        )
+
+
+def check_one_direction(direction: int, name: str) -> int:
+    """Return the direction of a measure that is better one way, +1 or -1.
+
+    Raises
+    ------
+    ValueError
+        If it is better neither way.
+    """
+    if not direction:
+        raise ValueError(
+            f"{name!r} is better neither way, so it cannot be an objective alone: pass a dict with its weight, "
+            f"{{{name!r}: 1.0}} to lower it and {{{name!r}: -1.0}} to raise it."
+        )
+    return direction
+
+
+def check_supervised(y: Any, needed_by: Iterable[str]) -> None:
+    """Check that y is given if an objective needs it."""
+    needed_by = list(needed_by)
+    if y is None and needed_by:
+        raise ValueError(
+            "This estimator requires y to be passed, but the target y is None: "
+            f"{listed(needed_by)} cannot be computed without it. Pass y, or an objective that does not need it."
+        )
+
+
+def check_one_kind_of_y(needed_by: Iterable[str]) -> None:
+    """Check that all objectives that need y need the same kind, given one objective for each kind."""
+    needed_by = list(needed_by)
+    if len(needed_by) > 1:
+        raise ValueError(
+            f"The objectives {listed(needed_by)} need different kinds of y (class labels, a multi-label indicator or "
+            "target embeddings), and there is only one y: leave out all but one."
+        )
+
+
+def check_several_classes(classes: np.ndarray) -> None:
+    """Check that there are at least two classes."""
+    if classes.size < 2:
+        raise ValueError(
+            f"y has only one class, {classes.tolist()[0]!r}, but a classifier needs at least two. Pass rows of several "
+            "classes, or an objective that needs no labels."
+        )
+
+
+def check_indicator(y: Any, n: int) -> np.ndarray:
+    """Return y as a multi-label indicator (n, k) of zeros and ones in float64.
+
+    Raises
+    ------
+    TypeError
+        If y is sparse.
+    ValueError
+        If y is not a matrix of n rows of zeros and ones.
+    """
+    if (is_foreign(y) and is_sparse(y)) or hasattr(y, "toarray"):
+        raise TypeError("Sparse data was passed as y, but a dense indicator is required: pass y.toarray().")
+    values = np.asarray(to_numpy(y) if is_foreign(y) else y)
+    if values.ndim != 2:
+        raise ValueError(
+            f"y has shape {values.shape}, expected a multi-label indicator (n_samples, n_labels) of zeros and ones. "
+            "sklearn.preprocessing.MultiLabelBinarizer makes one from lists of labels; for a flat y of two classes "
+            "pass y.reshape(-1, 1)."
+        )
+    if values.shape[0] != n:
+        raise ValueError(f"y has {values.shape[0]} rows, expected {n}: pass one per row of X, or one per pair.")
+    if values.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
+        raise ValueError("y is not a multi-label indicator: it must contain only zeros and ones.")
+    return values.astype(np.float64)
+
+
+def check_pair_rows(pairs: Any, n: int) -> np.ndarray:
+    """Return pairs of positions among n rows as an array (m, 2) of int64.
+
+    Raises
+    ------
+    TypeError
+        If they are not integers.
+    ValueError
+        If the shape is not (m, 2) with at least one pair, or a position is out of range.
+    """
+    given = np.asarray(to_numpy(pairs) if is_foreign(pairs) else pairs)
+    if given.ndim != 2 or given.shape[1] != 2 or not given.shape[0]:
+        raise ValueError(f"pairs has shape {given.shape}, expected (n_pairs, 2): two rows of X for each entry of y.")
+    check_positions(given, n, "pairs")
+    return given.astype(np.int64)
+
+
+def check_no_pairs(pairs: Any, needed_by: str) -> None:
+    """Check that no pairs are given, for an objective whose y belongs to rows."""
+    if pairs is not None:
+        raise ValueError(
+            f"pairs can only be used with labels of pairs, but {needed_by} compares each row of X with its row of y: "
+            "leave pairs out, or choose another objective."
+        )
+
+
+def check_same_shape(x: Array, earlier: tuple[int, ...], name: str) -> None:
+    """Check that a fitted attribute has the shape that a warm start on new data needs."""
+    if tuple(x.shape) != tuple(earlier):
+        raise ValueError(
+            f"warm_start=True continues from {name} of shape {tuple(earlier)}, but these data need {tuple(x.shape)}: "
+            "pass as many rows, features and classes as before, or set warm_start=False."
+        )
+
+
+def check_sphere_rows(parameter: Any) -> Array:
+    """Return the norms (n,), found in float64, of the rows of a parameter that is to move on spheres.
+
+    Raises
+    ------
+    TypeError
+        If the parameter is neither float32 nor float64.
+    ValueError
+        If the parameter is not a finite matrix, or a row is zero.
+    """
+    xp = namespace(parameter)
+    if parameter.dtype not in (xp.float32, xp.float64):
+        raise TypeError(f"Rows on spheres must be float32 or float64, got {parameter.dtype}: convert the parameter.")
+    if parameter.ndim != 2:
+        raise ValueError(
+            f"Each parameter must be a matrix with one point per row, got shape {tuple(parameter.shape)}: reshape it, "
+            "or use another optimizer for it."
+        )
+    lengths = norms(float64(parameter))
+    if not bool(xp.all(xp.isfinite(lengths))):
+        raise ValueError("A parameter contains NaN or infinity: rows on spheres must be finite.")
+    if not bool(xp.all(lengths > 0)):
+        row = int(xp.argmin(lengths))
+        raise ValueError(f"Row {row} of a parameter is zero, and a sphere of radius 0 has no directions: drop the row.")
+    return xp.astype(lengths, parameter.dtype)
+
+
+def check_verbose(value: Any) -> None:
+    """Check that a verbosity is a flag or a non-negative integer."""
+    check_count(int(value) if isinstance(value, bool) else value, "verbose", low=0)
