@@ -36,7 +36,7 @@ from skgeom._array import (
 from skgeom._core._labels import Labels, labels_of
 from skgeom._core._rows import DirectedRows, norms, row_scaled, shortest_exact
 from skgeom._core.sums._moments import AnyMoments, merge, moments
-from skgeom._typing import Array
+from skgeom._typing import Array, ForeignT
 
 _SQUARES_SAFE = 480
 """Power of two up to which, or down to which, sums of squares stay within float64."""
@@ -415,7 +415,7 @@ def check_terms(objective: Any, names: Iterable[str]) -> list[tuple[Any, float |
     return [(term, check_real(objective[term], f"The weight of {term!r}")) for term in terms]
 
 
-def check_sphere_rows(parameter: Any) -> Array:
+def check_sphere_rows(parameter: ForeignT) -> ForeignT:
     """Return the norms (n,) of the rows of a parameter that is to move on spheres, found in float64.
 
     Raises

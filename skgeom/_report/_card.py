@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skgeom._array import row_blocks, to_float
+from skgeom._array import row_blocks, to_float, to_numpy
 from skgeom._core._registry import MEASURES
 from skgeom._core._rows import norms, unit
 from skgeom._core.sums import _angular, _spectrum
@@ -59,7 +59,7 @@ def card(space: Space, probe: tuple[float, float] | None = None) -> list[Section
 
 def dead_coordinates(m: AnyMoments) -> np.ndarray:
     """Return the coordinates whose variance is rounding beside the largest."""
-    variances = np.diagonal(m.scatter) if isinstance(m, Moments) else np.sum(m.root * m.root, axis=0)
+    variances = np.diagonal(to_numpy(m.scatter)) if isinstance(m, Moments) else np.sum(to_numpy(m.root) ** 2, axis=0)
     return np.flatnonzero(variances <= _spectrum.rank_tolerance(m) * variances.max())
 
 
@@ -98,7 +98,7 @@ def _spread(space: Space) -> Iterator[Entry]:
     yield _measured(space, "effective_rank", "effective rank", "the same from the entropy of the spectrum")
     yield _measured(space, "stable_rank", "stable rank", "total variance over the largest")
     yield _measured(space, "spectrum_slope", "spectrum slope", "decay of the variances: 0 flat, 1 as 1/rank")
-    shares = _spectrum.variance_explained(m)
+    shares = to_numpy(_spectrum.variance_explained(m))
     yield Entry("variance, top 1", _percent(shares[0]), hint=f"in the first direction; {_percent(1 / d)} if isotropic")
     if d > _TOP:
         hint = f"in the first {_TOP}; {_percent(_TOP / d)} if isotropic"
@@ -141,7 +141,7 @@ def _classes(space: Space, probe: tuple[float, float] | None) -> Iterator[Entry]
         small = np.setdiff1d(names, space.labels[kept]).size
         hint = f"of fewer than {N_FOLDS} different rows, {len(space.x) - kept.size:,} in all"
         yield Entry("classes left out", small, hint=hint)
-    x, labels = space.cloud.x[kept], space.labels[kept]
+    x, labels = to_numpy(space.cloud.x)[kept], space.labels[kept]
     k, (n, d) = np.unique(labels).size, x.shape
     if n > k:
         yield from _separation(x, labels)
@@ -172,12 +172,12 @@ def _separation(x: np.ndarray, labels: np.ndarray) -> Iterator[Entry]:
 
 def _pairs(space: Space, pair: np.ndarray) -> Iterator[Entry]:
     both = np.flatnonzero(space.norms * norms(pair))
-    u, v = (unit(rows[both]) for rows in (space.cloud.x, pair))
+    u, v = (to_numpy(unit(rows[both])) for rows in (space.cloud.x, pair))
     yield Entry("paired cosine", float(np.mean(np.vecdot(u, v))), -1, 1, 1, "mean over pairs")
     gap = np.linalg.norm(u.mean(axis=0, dtype=np.float64) - v.mean(axis=0, dtype=np.float64))
     yield Entry("centroid gap", float(gap), 0, 2, -1, "between mean unit rows, the modality gap")
     for name, values in (("x to pair", conformity(u, v)), ("pair to x", conformity(v, u))):
-        low, median, high = np.quantile(values, [0.05, 0.5, 0.95])
+        low, median, high = np.quantile(to_numpy(values), [0.05, 0.5, 0.95])
         yield Entry(f"conformity, {name}", median, low, high, hint="median; 5 to 95 %")
     rows = np.arange(both.size)
     rows = rows if rows.size <= MAX_PAIR_ROWS else sampled(rows, MAX_RECALL_SAMPLE)

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from skgeom._array import float64, peak, row_blocks
+from skgeom._array import float64, peak, row_blocks, to_numpy
 from skgeom._core._registry import Cloud
 from skgeom._core.sums import _angular, _spectrum
 from skgeom._validation import check_cloud
@@ -41,8 +41,8 @@ class Space:
     ) -> None:
         self.title = title
         self.stored_dtype = X.dtype
-        self.x = check_cloud(X)
-        self.pair = None if pair is None else check_cloud(pair, name="paired", scale_free=True)
+        self.x = to_numpy(check_cloud(X))
+        self.pair = None if pair is None else to_numpy(check_cloud(pair, name="paired", scale_free=True))
         self.labels = labels
         self.words = words
         self.notes = notes
@@ -55,7 +55,7 @@ class Space:
     @cached_property
     def norms(self) -> np.ndarray:
         """The length of each row."""
-        norms = float64(self.cloud.unit_rows.norms)
+        norms = to_numpy(float64(self.cloud.unit_rows.norms))
         return norms if self.cloud.x is self.x else norms * (peak(self.x) / (peak(self.cloud.x) or 1.0))
 
     @cached_property
@@ -71,17 +71,17 @@ class Space:
     @cached_property
     def conformity(self) -> np.ndarray:
         """Mean cosine of each row that has a direction to all others."""
-        return _angular.conformity(self.directed_cloud.unit_rows)
+        return to_numpy(_angular.conformity(self.directed_cloud.unit_rows))
 
     @cached_property
     def eigenvalues(self) -> np.ndarray:
         """Variances of the principal directions, in descending order."""
-        return _spectrum.covariance_eigenvalues(self.cloud.moments)
+        return to_numpy(_spectrum.covariance_eigenvalues(self.cloud.moments))
 
     @cached_property
     def rank(self) -> int:
         """Number of directions with more variance than rounding leaves."""
-        return len(_spectrum.above(self.eigenvalues, _spectrum.rank_tolerance(self.cloud.moments)))
+        return _spectrum.above(self.eigenvalues, _spectrum.rank_tolerance(self.cloud.moments)).shape[0]
 
     @cached_property
     def equal_rows(self) -> np.ndarray:

@@ -85,7 +85,7 @@ class Training:
         settings = self.settings
         x = as_tensor(self.x, settings.device)
         radius = radii(x, settings.constraint)
-        start = on_spheres(x, radius) if settings.constraint == "sphere" else x
+        start = x if radius is None or settings.constraint != "sphere" else on_spheres(x, radius)
         if settings.parametrization == "points":
             return Points(self._earlier("embedding_", start)), start
         identity = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)

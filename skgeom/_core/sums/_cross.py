@@ -8,7 +8,7 @@ inverse depends on most. Summaries of disjoint sets of pairs merge like those of
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -106,7 +106,8 @@ def merge(a: CrossMoments, b: CrossMoments) -> CrossMoments:
 def map_arrays(function: Callable[[Array], Array], m: CrossMoments) -> CrossMoments:
     """Return the summary with a function, such as a move to a device, applied to its arrays."""
     names = ("x_mean", "y_mean", "x_squares", "y_squares", "xy", "xx", "yy")
-    return m._replace(**{name: function(v) for name in names if (v := getattr(m, name)) is not None})
+    moved: dict[str, Any] = {name: function(v) for name in names if (v := getattr(m, name)) is not None}
+    return m._replace(**moved)
 
 
 def about_origin(m: CrossMoments) -> CrossMoments:
