@@ -79,7 +79,6 @@ class MomentsTransformer(GeometryTransformer):
 
     n_samples_seen_: float
     _moments: AnyMoments
-    _needs_fourth = False
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Learn from the rows of X.
@@ -130,6 +129,11 @@ class MomentsTransformer(GeometryTransformer):
         self._moments = map_arrays(self._leave, m)
         self.n_samples_seen_ = m.n
         return self
+
+    @property
+    def _needs_fourth(self) -> bool:
+        """Whether the fourth moments are summed too."""
+        return False
 
     def _check_parameters(self) -> None:
         """Refuse parameters out of range."""

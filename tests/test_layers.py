@@ -29,10 +29,18 @@ MODULES = {name.removesuffix(".__init__"): path for name, path in MODULES.items(
 PACKAGES = sorted(f"skgeom.{p.parent.name}" for p in ROOT.glob("[a-z]*/__init__.py"))
 
 
+class Running(ast.NodeTransformer):
+    """What runs of a file: without what stands there for type checkers only."""
+
+    def visit_If(self, node):  # noqa: N802
+        is_for_checkers = ast.unparse(node.test) in ("TYPE_CHECKING", "_typing.TYPE_CHECKING")
+        return node.orelse if is_for_checkers else self.generic_visit(node)
+
+
 def imports(module):
-    """Return the dotted names that a file imports anywhere, submodules resolved."""
+    """Return the dotted names that a file imports anywhere as it runs, submodules resolved."""
     found = set()
-    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+    for node in ast.walk(Running().visit(ast.parse(MODULES[module].read_text(encoding="utf-8")))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -24,6 +24,12 @@ from skgeom._validation import (
     check_paired,
     check_same_kind,
 )
+
+Reference: TypeAlias = Literal["cross", "pooled"]
+"""The distances that those of pairs are compared with."""
+
+Density: TypeAlias = Literal["gaussian", "histogram"]
+"""What stands for the distributions of the conformities."""
 
 
 def modality_gap(X: Any, Y: Any) -> float:
@@ -188,7 +194,7 @@ def modality_separability(X: Any, Y: Any, *, cv: int = 5) -> float:
     return float(cross_val_score(classifier, rows, modality, cv=folds).mean())
 
 
-def pair_distance_ratio(X: Any, Y: Any, *, reference: str = "cross") -> float:
+def pair_distance_ratio(X: Any, Y: Any, *, reference: Reference = "cross") -> float:
     r"""Mean distance of partners over the mean distance of rows that are not partners.
 
     .. math:: \frac{\frac1n \sum_i \lVert x_i - y_i \rVert}{D}, \qquad
@@ -239,13 +245,13 @@ def pair_distance_ratio(X: Any, Y: Any, *, reference: str = "cross") -> float:
     >>> pair_distance_ratio(X, X), round(pair_distance_ratio(X, X + 2), 4)
     (0.0, 0.5455)
     """
-    check_choice(reference, ("cross", "pooled"), "reference")
+    check_choice(reference, get_args(Reference), "reference")
     x, y = _check_clouds(X, Y)
     mean = _two_clouds.mean_unpaired_distance if reference == "cross" else _two_clouds.mean_pooled_distance
     return to_float(ratio(_two_clouds.mean_paired_distance(x, y), mean(x, y)))
 
 
-def conformity_divergence(X: Any, Y: Any, *, method: str = "gaussian", bins: int = 50) -> float:
+def conformity_divergence(X: Any, Y: Any, *, method: Density = "gaussian", bins: int = 50) -> float:
     r"""Kullback-Leibler divergence of the conformities of one modality from those of the other.
 
     .. math:: \mathrm{KL}(P \,\Vert\, Q) = \int p \log \frac{p}{q},
@@ -307,7 +313,7 @@ def conformity_divergence(X: Any, Y: Any, *, method: str = "gaussian", bins: int
     >>> conformity_divergence(Z + 1, Z + 2) > 1
     True
     """
-    check_choice(method, ("gaussian", "histogram"), "method")
+    check_choice(method, get_args(Density), "method")
     bins = check_count(bins, "bins", 2)
     p, q = map(conformity, _check_directions(X, Y, min_samples=2))
     if method == "gaussian":

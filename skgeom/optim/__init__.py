@@ -6,12 +6,41 @@ over the sphere. The losses are functions for any training loop of Torch. Torch 
 ``pip install "scikit-embedding-geometry[torch]"``.
 """
 
+import typing as _typing
+
 from skgeom.optim._embedding_optimizer import EmbeddingOptimizer
 from skgeom.optim._frontier import Frontier, isotropy_cluster_frontier
 from skgeom.optim._history import History
 from skgeom.optim._requirement import load as _load
 from skgeom.optim._sphere_dispersion import SphereDispersion
 from skgeom.optim._spherical_codes import spherical_code, tammes_bound
+
+if _typing.TYPE_CHECKING:
+    from skgeom.optim._losses import (
+        alignment,
+        axis_sliced_dispersion,
+        classifier_objective,
+        cosine_regularizer,
+        isoscore,
+        isoscore_star,
+        isotropy_objective,
+        kernel_energy,
+        koleo,
+        lloyd,
+        mma,
+        mmcs,
+        mmd_uniform,
+        nt_xent,
+        retention,
+        riesz_energy,
+        silhouette_objective,
+        sliced_dispersion,
+        spherical_sliced_wasserstein,
+        triplet_bound,
+        triplet_objective,
+        uniformity,
+    )
+    from skgeom.optim._riemannian import RiemannianAdam, RiemannianSGD
 
 _HOMES = {
     "RiemannianAdam": "_riemannian",
@@ -76,12 +105,14 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'skgeom.optim' has no attribute {name!r}")
-    found = getattr(_load(_HOMES[name]), name)
-    globals()[name] = found
-    return found
+if not _typing.TYPE_CHECKING:  # or every misspelled name would pass for one of these
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'skgeom.optim' has no attribute {name!r}")
+        found = getattr(_load(_HOMES[name]), name)
+        globals()[name] = found
+        return found
 
 
 def __dir__() -> list[str]:

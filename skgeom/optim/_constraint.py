@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from skgeom._array import namespace, ratio
 from skgeom._core._rows import norms
 from skgeom._typing import Array, ForeignT
 
-CONSTRAINTS = (None, "sphere", "fixed_norm")
+Constraint: TypeAlias = Literal["sphere", "fixed_norm"]
+"""The ways in which norms of rows can be held."""
 
 
-def radii(x: ForeignT, constraint: str | None) -> ForeignT | None:
+def radii(x: ForeignT, constraint: Constraint | None) -> ForeignT | None:
     """Return the norm (n,) that each row has under a constraint: 1, or its own; None without one."""
     if constraint is None:
         return None

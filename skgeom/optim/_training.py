@@ -134,8 +134,8 @@ class Training:
         values = [term(batch, self.head) for term in self.terms]
         for term, value in zip(self.terms, values, strict=True):
             check_gradient(value, term.name)
-        total = sum(term.weight * value for term, value in zip(self.terms, values, strict=True))
-        return total, values  # type: ignore[return-value]
+        total: Any = sum(term.weight * value for term, value in zip(self.terms, values, strict=True))
+        return total, values
 
     def _batch(self, index: Tensor | None) -> Batch:
         rows, sides = self._rows_and_sides(index)
