@@ -32,7 +32,7 @@ PACKAGES = sorted(f"skgeom.{p.parent.name}" for p in ROOT.glob("[a-z]*/__init__.
 class Running(ast.NodeTransformer):
     """What runs of a file: without what stands there for type checkers only."""
 
-    def visit_If(self, node):  # noqa: N802
+    def visit_If(self, node):
         is_for_checkers = ast.unparse(node.test) in ("TYPE_CHECKING", "_typing.TYPE_CHECKING")
         return node.orelse if is_for_checkers else self.generic_visit(node)
 
