@@ -9,7 +9,27 @@ Packages and flagship names load on first use: ``import skgeom`` imports no Torc
 
 from importlib import import_module
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from skgeom import alignment, datasets, metrics, multimodal, optim, preprocessing
+    from skgeom.alignment import CCAAligner, LstsqAligner, ProcrustesAligner
+    from skgeom.metrics import (
+        average_cosine_scorer,
+        conformity_scorer,
+        csls_scorer,
+        effective_rank_scorer,
+        isoscore_scorer,
+        neg_average_cosine_scorer,
+        neg_conformity_scorer,
+        paired_cosine_scorer,
+        partition_isotropy_scorer,
+        recall_scorer,
+        silhouette_scorer,
+    )
+    from skgeom.multimodal import DoubleEllipsoid, GapShift, ZeroShotClassifier
+    from skgeom.optim import EmbeddingOptimizer, SphereDispersion
+    from skgeom.preprocessing import AllButTheTop, GroupCentering, GroupWhitening, Whitening
 
 __version__ = version("scikit-embedding-geometry")
 
@@ -41,15 +61,48 @@ _HOMES = {
     "silhouette_scorer": "metrics",
 }
 
-__all__ = ["__version__", *sorted([*_PACKAGES, *_HOMES])]
+__all__ = [
+    "AllButTheTop",
+    "CCAAligner",
+    "DoubleEllipsoid",
+    "EmbeddingOptimizer",
+    "GapShift",
+    "GroupCentering",
+    "GroupWhitening",
+    "LstsqAligner",
+    "ProcrustesAligner",
+    "SphereDispersion",
+    "Whitening",
+    "ZeroShotClassifier",
+    "__version__",
+    "alignment",
+    "average_cosine_scorer",
+    "conformity_scorer",
+    "csls_scorer",
+    "datasets",
+    "effective_rank_scorer",
+    "isoscore_scorer",
+    "metrics",
+    "multimodal",
+    "neg_average_cosine_scorer",
+    "neg_conformity_scorer",
+    "optim",
+    "paired_cosine_scorer",
+    "partition_isotropy_scorer",
+    "preprocessing",
+    "recall_scorer",
+    "silhouette_scorer",
+]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _PACKAGES:
-        return import_module(f"skgeom.{name}")
-    if name in _HOMES:
-        return getattr(import_module(f"skgeom.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'skgeom' has no attribute {name!r}")
+if not TYPE_CHECKING:  # or every misspelled name would pass for one of these
+
+    def __getattr__(name: str) -> Any:
+        if name in _PACKAGES:
+            return import_module(f"skgeom.{name}")
+        if name in _HOMES:
+            return getattr(import_module(f"skgeom.{_HOMES[name]}"), name)
+        raise AttributeError(f"module 'skgeom' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

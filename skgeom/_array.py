@@ -108,13 +108,15 @@ def take_rows(x: Array, index: np.ndarray) -> Array:
 
 def to_numpy(x: Array) -> np.ndarray:
     """Copy an array of any library and device to the host, cut from any gradient."""
-    if array_api_compat.is_torch_array(x):
-        return widen(x.detach()).cpu().numpy() if x.is_floating_point() else x.detach().cpu().numpy()
-    if array_api_compat.is_cupy_array(x):
-        return x.get()
-    if array_api_compat.is_array_api_strict_namespace(namespace(x)):
-        x = x.to_device(namespace(x).__array_namespace_info__().default_device())
-    return np.asarray(x)
+    own: Any = x  # each library has its own words for it
+    if array_api_compat.is_torch_array(own):
+        own = widen(own.detach()) if own.is_floating_point() else own.detach()
+        return own.cpu().numpy()
+    if array_api_compat.is_cupy_array(own):
+        return own.get()
+    if array_api_compat.is_array_api_strict_namespace(namespace(own)):
+        own = own.to_device(namespace(own).__array_namespace_info__().default_device())
+    return np.asarray(own)
 
 
 def to_float(x: Array) -> float:
@@ -163,12 +165,12 @@ def _known_gradients() -> Any:
 
     class KnownGradients(torch.autograd.Function):
         @staticmethod
-        def forward(ctx: Any, value: Array, n_sources: int, *arrays: Array) -> Array:
+        def forward(ctx: Any, value: torch.Tensor, n_sources: int, *arrays: torch.Tensor) -> torch.Tensor:
             ctx.save_for_backward(*arrays[n_sources:])
             return value.view_as(value)
 
         @staticmethod
-        def backward(ctx: Any, outer: Array) -> tuple[Array | None, ...]:
+        def backward(ctx: Any, outer: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
             if torch.is_grad_enabled():
                 raise RuntimeError("A reduction over all pairs has first derivatives only: no create_graph=True.")
             gradients = ctx.saved_tensors
@@ -199,7 +201,7 @@ def find_accelerator(device: str) -> tuple[Namespace, Device] | None:
     return array_api_compat.array_namespace(torch.empty(0)), torch.device("cuda", index)
 
 
-def place(x: np.ndarray, device: str | None) -> Array:
+def place(x: Array, device: str | None) -> Array:
     """Move a host array to a device named in words: None and "cpu" stay, "auto" moves where there is a GPU.
 
     Raises
@@ -259,7 +261,7 @@ def times_power_of_two(x: Array, exponent: int) -> Array:
     return x * 2.0**half * 2.0 ** (exponent - half)
 
 
-def scratch(like: Array, shape: tuple[int, int]) -> np.ndarray | None:
+def scratch(like: Array, shape: tuple[int, ...]) -> np.ndarray | None:
     """Return a NumPy array to write results into again and again, or None for libraries that keep their results.
 
     Fresh memory costs as much as the arithmetic on it: a third of the time of a pass of blocks.
@@ -267,17 +269,17 @@ def scratch(like: Array, shape: tuple[int, int]) -> np.ndarray | None:
     return np.empty(shape, dtype=like.dtype) if array_api_compat.is_numpy_array(like) else None
 
 
-def subtract(x: Array, y: Array, out: np.ndarray | None) -> Array:
+def subtract(x: Any, y: Any, out: np.ndarray | None) -> Array:
     """Return x - y, written into the first rows of a scratch array where there is one."""
     return x - y if out is None else np.subtract(x, y, out=out[: x.shape[0], :])
 
 
-def gram(x: Array, out: np.ndarray | None) -> Array:
+def gram(x: Any, out: np.ndarray | None) -> Array:
     """Return xᵀ x, written into a scratch array where there is one."""
     return x.T @ x if out is None else np.matmul(x.T, x, out=out)
 
 
-def matmul(x: Array, y: Array, out: np.ndarray | None) -> Array:
+def matmul(x: Any, y: Any, out: np.ndarray | None) -> Array:
     """Return x y, written into the first rows and columns of a scratch array where there is one."""
     return x @ y if out is None else np.matmul(x, y, out=out[: x.shape[0], : y.shape[1]])
 
@@ -287,7 +289,7 @@ def side_by_side(parts: list[Array], room: np.ndarray | None) -> Array:
     return namespace(parts[0]).concat(parts, axis=1) if room is None else room[:, : sum(p.shape[1] for p in parts)]
 
 
-def overwrite(x: Array, mask: Array, value: float) -> Array:
+def overwrite(x: Array, mask: Any, value: float) -> Array:
     """Return x with a value where the mask holds; x itself changes in libraries that allow it."""
     if array_api_compat.is_numpy_array(x):
         x[mask] = value
@@ -319,7 +321,7 @@ def add_rows(total: Array, rows: slice, values: Array) -> Array:
     return namespace(total).concat([total[: rows.start, :], total[rows, :] + values, total[rows.stop :, :]])
 
 
-def sum_at(position: Array, values: Array) -> Array:
+def sum_at(position: Any, values: Any) -> Array:
     """Return the sums (n, d) of the rows of values (n, d) that have the same position (n,), of NumPy and Torch."""
     if not array_api_compat.is_numpy_array(values):
         return values.new_zeros(values.shape).index_add(0, position, values)

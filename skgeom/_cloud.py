@@ -42,7 +42,7 @@ def once_per_cloud(summary: Callable[Concatenate[Any, P], R]) -> Callable[Concat
     """Make a function of rows one that is computed once for each `Cloud` and the same further arguments."""
 
     @wraps(summary)
-    def of(X: Any, *args: P.args, **kwargs: P.kwargs) -> R:
+    def of(X: Any, /, *args: P.args, **kwargs: P.kwargs) -> R:
         if not isinstance(X, Cloud):
             return summary(X, *args, **kwargs)
         key = (summary, tuple(map(_mark, args)), tuple((name, _mark(kwargs[name])) for name in sorted(kwargs)))

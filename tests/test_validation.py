@@ -8,6 +8,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skgeom import _validation
 from skgeom._array import to_numpy
+from skgeom.metrics import _checks
 
 
 def rows(n=9, d=3):
@@ -156,14 +157,14 @@ def test_weights_that_count_nothing_are_refused_in_words(weights, words):
 def test_a_covariance_is_symmetric_up_to_rounding(backend):
     c = np.cov(rows(50), rowvar=False)
     noisy = c + 1e-8 * default_rng(0).normal(size=c.shape)
-    found = _validation.check_covariance(backend.asarray(noisy, "float32"))
+    found = _checks.check_covariance(backend.asarray(noisy, "float32"))
     assert found.dtype == backend.xp.float64
     assert_allclose(to_numpy(found), c, atol=1e-6)
 
 
 def test_a_singular_covariance_and_the_zero_matrix_are_covariances():
-    assert _validation.check_covariance(np.ones((3, 3))).shape == (3, 3)
-    assert_array_equal(_validation.check_covariance(np.zeros((3, 3))), np.zeros((3, 3)))
+    assert _checks.check_covariance(np.ones((3, 3))).shape == (3, 3)
+    assert_array_equal(_checks.check_covariance(np.zeros((3, 3))), np.zeros((3, 3)))
 
 
 # Parameters

@@ -29,7 +29,7 @@ def unsorted(values: Array, labels: Labels) -> Array:
     return take_rows(values, np.argsort(labels.order, kind="stable"))
 
 
-def silhouettes(own: Array, other: Array, size: Array, noise: Array) -> Array:
+def silhouettes(own: Array, other: Array, size: Array, noise: Array | float) -> Array:
     """Return (b - a) / max(a, b) from the mean distances to the own and to the nearest other class.
 
     It is 0 in a class of one, and where both distances are below the noise.

@@ -5,7 +5,9 @@ Gaps are differences of mean unit rows, one vector each, and need no pairs. Mean
 
 from __future__ import annotations
 
+from functools import reduce
 from math import pi
+from operator import add
 
 from skgeom._array import device_of, float64, namespace, ratio, row_blocks, sqrt_in_place, where
 from skgeom._core import _two_clouds
@@ -136,7 +138,7 @@ def contrastive_loss(x: DirectedRows, y: DirectedRows, temperature: float, batch
     n = a.shape[0]
     size = min(batch_size, n)
     batches = [slice(start, start + size) for start in range(0, n - size + 1, size)]
-    return sum(_energies.nt_xent(a[batch, :], b[batch, :]) for batch in batches) / len(batches)
+    return reduce(add, (_energies.nt_xent(a[batch, :], b[batch, :]) for batch in batches)) / len(batches)
 
 
 def cosine_scores(rows: DirectedRows, embeddings: Array) -> Array:

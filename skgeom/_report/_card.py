@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skgeom._array import to_numpy
 from skgeom._cloud import Cloud
 from skgeom._core._rows import norms, unit
 from skgeom._core.sums import _spectrum
@@ -60,7 +61,7 @@ def card(space: Space, probe: tuple[float, float] | None = None) -> list[Section
 
 def dead_coordinates(m: Moments) -> np.ndarray:
     """Return the coordinates whose variance is rounding beside the largest."""
-    variances = m.variances()
+    variances = to_numpy(m.variances())
     return np.flatnonzero(variances <= _spectrum.rank_tolerance(m) * variances.max())
 
 
@@ -87,7 +88,7 @@ def _spread(space: Space) -> Iterator[Entry]:
     yield _measured(space.cloud, "effective_rank", "effective rank", "the same from the entropy of the spectrum")
     yield _measured(space.cloud, "stable_rank", "stable rank", "total variance over the largest")
     yield _measured(space.cloud, "spectrum_slope", "spectrum slope", "decay of the variances: 0 flat, 1 as 1/rank")
-    shares = _spectrum.variance_explained(m)
+    shares = to_numpy(_spectrum.variance_explained(m))
     yield Entry("variance, top 1", _percent(shares[0]), hint=f"in the first direction; {_percent(1 / d)} if isotropic")
     if d > _TOP:
         hint = f"in the first {_TOP}; {_percent(_TOP / d)} if isotropic"
@@ -154,11 +155,11 @@ def _separation(x: np.ndarray, labels: np.ndarray) -> Iterator[Entry]:
 
 def _pairs(space: Space, pair: np.ndarray) -> Iterator[Entry]:
     both = np.flatnonzero(space.norms * norms(pair))
-    u, v = (unit(rows[both]) for rows in (space.cloud.X, pair))
+    u, v = (to_numpy(unit(rows[both])) for rows in (space.cloud.X, pair))
     yield _measured(Cloud(u), "paired_cosine", "paired cosine", "mean over pairs", v)
     yield _measured(Cloud(u), "modality_gap", "centroid gap", "between mean unit rows, the modality gap", v)
     for name, values in (("x to pair", conformity(u, v)), ("pair to x", conformity(v, u))):
-        low, median, high = np.quantile(values, [0.05, 0.5, 0.95])
+        low, median, high = np.quantile(to_numpy(values), [0.05, 0.5, 0.95])
         yield Entry(f"conformity, {name}", median, low, high, hint="median; 5 to 95 %")
     rows = np.arange(both.size)
     rows = rows if rows.size <= MAX_PAIR_ROWS else sampled(rows, MAX_RECALL_SAMPLE)

@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold, StratifiedKFold
 from threadpoolctl import threadpool_limits
 
+from skgeom._array import to_numpy
 from skgeom._core import _rows
 from skgeom._core._rows import norms
 from skgeom._core.sums import _maps
@@ -23,6 +24,7 @@ from skgeom._core.sums._maps import WhiteningMap
 from skgeom._core.sums._moments import merge_all, moments
 from skgeom._core.sums._spectrum import rank_tolerance
 from skgeom._report._space import N_FOLDS, SEED, Space, large_classes, sampled
+from skgeom._typing import Array
 from skgeom.metrics import average_cosine, isoscore, silhouette_score
 
 MAX_ROWS = 20_000
@@ -72,7 +74,7 @@ class Split(NamedTuple):
     groups: np.ndarray
     fold: np.ndarray
     codes: np.ndarray | None
-    maps: list[tuple[np.ndarray, WhiteningMap]]
+    maps: list[tuple[Array, WhiteningMap]]
     is_sample: bool
 
     @property
@@ -86,7 +88,7 @@ class Transform(NamedTuple):
 
     name: str
     n_features: int
-    apply: Callable[[np.ndarray, np.ndarray, WhiteningMap], np.ndarray]
+    apply: Callable[[np.ndarray, Array, WhiteningMap], Array]
 
 
 def split(space: Space) -> Split | None:
@@ -155,18 +157,18 @@ def _folds(equal_rows: np.ndarray, codes: np.ndarray | None) -> np.ndarray | Non
     return fold[groups]
 
 
-def _whitening(k: int) -> Callable[[np.ndarray, np.ndarray, WhiteningMap], np.ndarray]:
+def _whitening(k: int) -> Callable[[np.ndarray, Array, WhiteningMap], Array]:
     return lambda x, mean, found: _maps.centred_product(x, mean, found.forward[:, :k])
 
 
-def _all_but(top: int) -> Callable[[np.ndarray, np.ndarray, WhiteningMap], np.ndarray]:
+def _all_but(top: int) -> Callable[[np.ndarray, Array, WhiteningMap], Array]:
     return lambda x, mean, found: _maps.without(x, mean, found.directions[:top], seen_from=mean)
 
 
 def _scores(folds: Split, f: int, row: Transform) -> Scores:
-    z = row.apply(folds.x, *folds.maps[f])
+    z = to_numpy(row.apply(folds.x, *folds.maps[f]))
     held_out = z[folds.fold == f]
-    directed = held_out[norms(held_out) > 0]
+    directed = held_out[to_numpy(norms(held_out)) > 0]
     return Scores(
         _probe(z, folds, f),
         isoscore(held_out, debias=True),
@@ -186,7 +188,7 @@ def _probe(z: np.ndarray, folds: Split, f: int) -> np.ndarray:
         return np.empty(0)
     test, inner = folds.fold == f, folds.fold == (f + 1) % N_FOLDS
     train = ~test & ~inner
-    z = z / norms(z[~test]).mean()
+    z = z / to_numpy(norms(z[~test])).mean()
     model = LogisticRegression(max_iter=1000, warm_start=True)
     accuracies = []
     for C in PENALTIES:

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from skgeom._array import float64, peak, row_blocks
+from skgeom._array import float64, peak, row_blocks, to_numpy
 from skgeom._cloud import Cloud
 from skgeom._core._rows import norms
 from skgeom._core.sums import _spectrum
@@ -43,8 +43,8 @@ class Space:
     ) -> None:
         self.title = title
         self.stored_dtype = X.dtype
-        self.x = check_cloud(X)
-        self.pair = None if pair is None else check_cloud(pair, name="paired", scale_free=True)
+        self.x = to_numpy(check_cloud(X))
+        self.pair = None if pair is None else to_numpy(check_cloud(pair, name="paired", scale_free=True))
         self.labels = labels
         self.words = words
         self.notes = notes
@@ -58,7 +58,7 @@ class Space:
     def norms(self) -> np.ndarray:
         """The length of each row."""
         x = self.cloud.X
-        lengths = float64(norms(x))
+        lengths = to_numpy(float64(norms(x)))
         return lengths if x is self.x else lengths * (peak(self.x) / (peak(x) or 1.0))
 
     @cached_property
@@ -74,17 +74,17 @@ class Space:
     @cached_property
     def conformity(self) -> np.ndarray:
         """Mean cosine of each row that has a direction to all others."""
-        return conformity(self.directed_cloud)
+        return to_numpy(conformity(self.directed_cloud))
 
     @cached_property
     def eigenvalues(self) -> np.ndarray:
         """Variances of the principal directions, in descending order."""
-        return _spectrum.covariance_eigenvalues(check_moments(self.cloud))
+        return to_numpy(_spectrum.covariance_eigenvalues(check_moments(self.cloud)))
 
     @cached_property
     def rank(self) -> int:
         """Number of directions with more variance than rounding leaves."""
-        return len(_spectrum.above(self.eigenvalues, _spectrum.rank_tolerance(check_moments(self.cloud))))
+        return _spectrum.above(self.eigenvalues, _spectrum.rank_tolerance(check_moments(self.cloud))).shape[0]
 
     @cached_property
     def equal_rows(self) -> np.ndarray:

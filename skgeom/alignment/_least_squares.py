@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -23,7 +24,9 @@ from skgeom._typing import Array
 from skgeom._validation import check_choice, check_flag, check_real
 from skgeom.alignment._aligner import Aligner
 
-PRIORS = ("zero", "identity", "orthogonal")
+Prior: TypeAlias = Literal["zero", "identity", "orthogonal"]
+"""The maps that a penalty draws to."""
+
 DOUBTFUL = 1e-6
 
 
@@ -128,9 +131,9 @@ class LstsqAligner(Aligner[RegressionMoments]):
     def __init__(
         self,
         *,
-        alpha: float | str = 0.0,
+        alpha: float | Literal["gcv"] = 0.0,
         fit_intercept: bool = False,
-        prior: str = "zero",
+        prior: Prior = "zero",
         device: str | None = None,
     ) -> None:
         self.alpha = alpha
@@ -140,7 +143,7 @@ class LstsqAligner(Aligner[RegressionMoments]):
 
     def _check_parameters(self) -> None:
         check_flag(self.fit_intercept, "fit_intercept")
-        check_choice(self.prior, PRIORS, "prior")
+        check_choice(self.prior, get_args(Prior), "prior")
         if isinstance(self.alpha, str):
             check_choice(self.alpha, ("gcv",), "alpha")
         else:

@@ -21,7 +21,7 @@ from skgeom._validation import (
     check_moments,
     check_same_kind,
 )
-from skgeom.metrics._measure import DIRECTIONS, measure
+from skgeom.metrics._measure import DIRECTIONS, measure, measure_per_row
 
 
 class ConformityEstimate(NamedTuple):
@@ -88,13 +88,12 @@ def average_cosine(X: Any) -> Array:
     return _angular.average_cosine(check_directed(X))
 
 
-@measure(
+@measure_per_row(
     direction=0,
     bounds=("-1", "1"),
     invariances=DIRECTIONS,
     cost="O(n d)",
     source="Levi & Gilboa 2025, arXiv:2411.14517",
-    per_row=True,
 )
 def conformity(X: Any, reference: Any = None) -> Array:
     r"""Conformity of each row: its mean cosine to all others, exactly, in O(n d).

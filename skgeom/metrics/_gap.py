@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -25,6 +25,12 @@ from skgeom._validation import (
     check_paired_clouds,
 )
 from skgeom.metrics._measure import DIRECTIONS, RIGID, measure
+
+Reference: TypeAlias = Literal["cross", "pooled"]
+"""The distances that those of pairs are compared with."""
+
+Density: TypeAlias = Literal["gaussian", "histogram"]
+"""What stands for the distributions of the conformities."""
 
 
 @measure(
@@ -222,7 +228,7 @@ def modality_separability(X: Any, Y: Any, *, cv: int = 5) -> Array:
     source="Tyshchuk et al. 2023, doi:10.3390/info14070392",
     needs="pairs",
 )
-def pair_distance_ratio(X: Any, Y: Any, *, reference: str = "cross") -> Array:
+def pair_distance_ratio(X: Any, Y: Any, *, reference: Reference = "cross") -> Array:
     r"""Mean distance of partners over the mean distance of rows that are not partners.
 
     .. math:: \frac{\frac1n \sum_i \lVert x_i - y_i \rVert}{D}, \qquad
@@ -273,7 +279,7 @@ def pair_distance_ratio(X: Any, Y: Any, *, reference: str = "cross") -> Array:
     >>> pair_distance_ratio(X, X), round(pair_distance_ratio(X, X + 2), 4)
     (0.0, 0.5455)
     """
-    check_choice(reference, ("cross", "pooled"), "reference")
+    check_choice(reference, get_args(Reference), "reference")
     x, y = _around_one_mean(X, Y)
     mean = _two_clouds.mean_unpaired_distance if reference == "cross" else _two_clouds.mean_pooled_distance
     return ratio(_two_clouds.mean_paired_distance(x, y), mean(x, y))
@@ -288,7 +294,7 @@ def pair_distance_ratio(X: Any, Y: Any, *, reference: str = "cross") -> Array:
     needs="clouds",
     infinite="the conformities of one cloud alone have no spread",
 )
-def conformity_divergence(X: Any, Y: Any, *, method: str = "gaussian", bins: int = 50) -> Array:
+def conformity_divergence(X: Any, Y: Any, *, method: Density = "gaussian", bins: int = 50) -> Array:
     r"""Kullback-Leibler divergence of the conformities of one modality from those of the other.
 
     .. math:: \mathrm{KL}(P \,\Vert\, Q) = \int p \log \frac{p}{q},
@@ -350,7 +356,7 @@ def conformity_divergence(X: Any, Y: Any, *, method: str = "gaussian", bins: int
     >>> conformity_divergence(Z + 1, Z + 2) > 1
     True
     """
-    check_choice(method, ("gaussian", "histogram"), "method")
+    check_choice(method, get_args(Density), "method")
     bins = check_count(bins, "bins", 2)
     p, q = map(conformity, check_directed_clouds(X, Y))
     if method == "gaussian":

@@ -11,10 +11,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import wraps
 from math import exp, inf, log, pi, sinh, sqrt
-from typing import Any, Concatenate, Literal, ParamSpec
+from typing import (
+    Any,
+    Concatenate,
+    Literal,
+    NotRequired,
+    ParamSpec,
+    Protocol,
+    TypedDict,
+    Unpack,
+    cast,
+    overload,
+)
+
+import numpy as np
 
 from skgeom._array import float64, is_foreign, namespace, to_float
-from skgeom._typing import Array
+from skgeom._cloud import Cloud
+from skgeom._typing import Array, ForeignT, HostData
 
 P = ParamSpec("P")
 
@@ -43,12 +57,12 @@ class Measure:
 
     name: str
     function: Callable[..., Any]
-    needs: Needs
     direction: int
     bounds: tuple[str, str]
-    invariances: frozenset[str]
     cost: str
     source: str
+    needs: Needs = "cloud"
+    invariances: tuple[str, ...] = ()
     infinite: str = ""
     per_row: bool = False
     differentiable: bool = True
@@ -94,49 +108,82 @@ def as_it_came(value: Any) -> Any:
     return value if is_foreign(value) else to_float(value)
 
 
+class ScalarMeasure(Protocol[P]):
+    """A measure as users see it: a float for rows of NumPy, lists and frames, for other arrays one of their library."""
+
+    __name__: str
+
+    @overload
+    def __call__(self, X: HostData, *args: P.args, **kwargs: P.kwargs) -> float: ...
+    @overload
+    def __call__(self, X: ForeignT, *args: P.args, **kwargs: P.kwargs) -> ForeignT: ...
+    @overload
+    def __call__(self, X: Cloud, *args: P.args, **kwargs: P.kwargs) -> Any: ...
+
+
+class RowwiseMeasure(Protocol[P]):
+    """A measure of each row as users see it: an array of the library of the rows."""
+
+    __name__: str
+
+    @overload
+    def __call__(self, X: HostData, *args: P.args, **kwargs: P.kwargs) -> np.ndarray: ...
+    @overload
+    def __call__(self, X: ForeignT, *args: P.args, **kwargs: P.kwargs) -> ForeignT: ...
+    @overload
+    def __call__(self, X: Cloud, *args: P.args, **kwargs: P.kwargs) -> Any: ...
+
+
+class Promises(TypedDict):
+    """What stands above a function: the row of its measure but for the name and the function."""
+
+    direction: Literal[-1, 0, 1]
+    bounds: tuple[str, str]
+    cost: str
+    source: str
+    needs: NotRequired[Needs]
+    invariances: NotRequired[tuple[str, ...]]
+    infinite: NotRequired[str]
+    differentiable: NotRequired[bool]
+    is_random: NotRequired[bool]
+
+
 def measure(
-    *,
-    direction: Literal[-1, 0, 1],
-    bounds: tuple[str, str],
-    cost: str,
-    source: str,
-    needs: Needs = "cloud",
-    invariances: tuple[str, ...] = (),
-    infinite: str = "",
-    per_row: bool = False,
-    differentiable: bool = True,
-    is_random: bool = False,
-    variants: Mapping[str, Mapping[str, Any]] | None = None,
-) -> Callable[[Callable[Concatenate[Any, P], Any]], Callable[Concatenate[Any, P], Any]]:
+    *, variants: Mapping[str, Mapping[str, Any]] | None = None, **promises: Unpack[Promises]
+) -> Callable[[Callable[Concatenate[Any, P], Array]], ScalarMeasure[P]]:
     """Write the row of a measure above its function, and those of its variants: other names for fixed options.
 
-    The function returns an array, 0-d unless it is per row. What leaves is what came: a float for rows of NumPy, lists
-    and frames, and for another library its array.
+    The function returns a 0-d array, which leaves it as the rows came: as a float, or as it is.
     """
 
-    def of(function: Callable[Concatenate[Any, P], Any]) -> Callable[Concatenate[Any, P], Any]:
+    def of(function: Callable[Concatenate[Any, P], Array]) -> ScalarMeasure[P]:
         @wraps(function)
-        def public(X: Any, *args: P.args, **kwargs: P.kwargs) -> Any:
-            values = function(X, *args, **kwargs)
-            return values if per_row else as_it_came(values)
+        def public(X: Any, /, *args: P.args, **kwargs: P.kwargs) -> Any:
+            return as_it_came(function(X, *args, **kwargs))
 
-        row = Measure(
-            function.__name__.removesuffix("_score").removesuffix("_index"),
-            public,
-            needs,
-            direction,
-            bounds,
-            frozenset(invariances),
-            cost,
-            source,
-            infinite,
-            per_row,
-            differentiable,
-            is_random,
-        )
-        MEASURES[row.name] = row
+        row = _written(public, promises)
         for name, options in (variants or {}).items():
             MEASURES[name] = replace(row, name=name, options=options)
-        return public
+        return cast("ScalarMeasure[P]", public)
 
     return of
+
+
+def measure_per_row(
+    **promises: Unpack[Promises],
+) -> Callable[[Callable[Concatenate[Any, P], Array]], RowwiseMeasure[P]]:
+    """Write the row of a measure that has one value for each row above its function."""
+
+    def of(function: Callable[Concatenate[Any, P], Array]) -> RowwiseMeasure[P]:
+        _written(function, promises, per_row=True)
+        return cast("RowwiseMeasure[P]", function)
+
+    return of
+
+
+def _written(function: Callable[..., Any], promises: Promises, *, per_row: bool = False) -> Measure:
+    """Add the row of a function to the table, and return it."""
+    name = function.__name__.removesuffix("_score").removesuffix("_index")
+    row = Measure(name, function, per_row=per_row, **promises)
+    MEASURES[row.name] = row
+    return row

@@ -439,10 +439,12 @@ def _by_cosine(x: Array, y: Array | None, k: int) -> tuple[Array, Array]:
 def _by_distance(x: Array, y: Array | None, k: int) -> tuple[Array, Array]:
     """Squares of extreme data are kept in range by a common power of two."""
     exponent = excess_exponent(float64(x[:1, :]), max(peak(side) for side in (x, y) if side is not None))
-    if exponent:
-        x, y = (None if side is None else times_power_of_two(float64(side), -exponent) for side in (x, y))
-    others = None if y is None else _neighbours.as_places(y)
-    rows = _neighbours.as_places(x) if others is None else Rows(x, origin=others.origin)
+
+    def in_range(side: Array) -> Array:
+        return times_power_of_two(float64(side), -exponent) if exponent else side
+
+    others = None if y is None else _neighbours.as_places(in_range(y))
+    rows = _neighbours.as_places(in_range(x)) if others is None else Rows(in_range(x), origin=others.origin)
     squares, indices = _neighbours.k_nearest(rows, others, k)
     return times_power_of_two(namespace(squares).sqrt(squares), exponent), indices
 

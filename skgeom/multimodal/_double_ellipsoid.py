@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self, TypeAlias, get_args
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -25,6 +25,9 @@ from skgeom._validation import (
     check_spread,
 )
 from skgeom.multimodal._offset import shifted_losses
+
+Side: TypeAlias = Literal["X", "Y"]
+"""The fitted clouds."""
 
 _SEPARATES = 3.29
 """Separation at which the best threshold on one Gaussian feature errs once in a hundred: Φ(-3.29/√2) = .01."""
@@ -242,7 +245,7 @@ class DoubleEllipsoid(BaseEstimator):
         )
         return self
 
-    def score_samples(self, X: Any, *, cloud: str = "X") -> Array:
+    def score_samples(self, X: Any, *, cloud: Side = "X") -> Array:
         """Return the conformity of each row: its mean cosine to the rows of a fitted cloud.
 
         Parameters
@@ -258,7 +261,7 @@ class DoubleEllipsoid(BaseEstimator):
             Mean cosines, in [-1, 1], in the dtype of X.
         """
         check_is_fitted(self)
-        mean = self.unit_means_[("X", "Y").index(check_choice(cloud, ("X", "Y"), "cloud")), :]
+        mean = self.unit_means_[get_args(Side).index(check_choice(cloud, get_args(Side), "cloud")), :]
         rows = check_directed(X, min_samples=1)
         check_same_kind(rows.x, mean[None, :], ("X", "the fitted clouds"))
         return conformity_to(rows, Resultant(1, mean))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Self
+from typing import Any, Literal, Self, TypeAlias, get_args
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -23,6 +23,9 @@ from skgeom._validation import (
     check_same_kind,
     listed,
 )
+
+Logits: TypeAlias = Literal["cosine", "dot", "distance"]
+"""What a row and a class are compared by."""
 
 
 class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
@@ -108,7 +111,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
     array([[0.5, 0.5]])
     """
 
-    def __init__(self, *, logits: str = "cosine", temperature: float = 0.01, aligner: Any = None) -> None:
+    def __init__(self, *, logits: Logits = "cosine", temperature: float = 0.01, aligner: Any = None) -> None:
         self.logits = logits
         self.temperature = temperature
         self.aligner = aligner
@@ -128,7 +131,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         self
             The fitted classifier.
         """
-        check_choice(self.logits, ("cosine", "dot", "distance"), "logits")
+        check_choice(self.logits, get_args(Logits), "logits")
         check_positive(self.temperature, "temperature")
         x = check_cloud(X, min_samples=1)
         validate_data(self, X, y, skip_check_array=True)

@@ -6,12 +6,17 @@ over the sphere. The objectives are the measures of `skgeom.metrics`. Torch is i
 ``pip install "scikit-embedding-geometry[torch]"``.
 """
 
+import typing as _typing
+
 from skgeom.optim._embedding_optimizer import EmbeddingOptimizer
 from skgeom.optim._frontier import Frontier, isotropy_cluster_frontier
 from skgeom.optim._history import History
 from skgeom.optim._requirement import load as _load
 from skgeom.optim._sphere_dispersion import SphereDispersion
 from skgeom.optim._spherical_codes import spherical_code, tammes_bound
+
+if _typing.TYPE_CHECKING:
+    from skgeom.optim._riemannian import RiemannianAdam, RiemannianSGD
 
 _HOMES = {
     "RiemannianAdam": "_riemannian",
@@ -32,12 +37,14 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'skgeom.optim' has no attribute {name!r}")
-    found = getattr(_load(_HOMES[name]), name)
-    globals()[name] = found
-    return found
+if not _typing.TYPE_CHECKING:  # or every misspelled name would pass for one of these
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'skgeom.optim' has no attribute {name!r}")
+        found = getattr(_load(_HOMES[name]), name)
+        globals()[name] = found
+        return found
 
 
 def __dir__() -> list[str]:

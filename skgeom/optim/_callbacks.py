@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 try:
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
+    from sklearn.callback import CallbackSupportMixin
+    from sklearn.callback import with_callbacks as _with_callbacks
 except ImportError:  # scikit-learn before 1.9 has none, and an estimator without `set_callbacks` says so
     CallbackSupportMixin = object
+    _with_callbacks = None
 
-    def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the method as it is."""
-        return method
+_FitT = TypeVar("_FitT", bound=Callable[..., Any])
 
 
-__all__ = ["Updates", "WithUpdates", "with_callbacks"]
+def with_callbacks(method: _FitT) -> _FitT:
+    """Return a `fit` that sets callbacks up and closes them, or, where there are none, the method as it is."""
+    return method if _with_callbacks is None else _with_callbacks(method)
 
 
 class WithUpdates(CallbackSupportMixin):

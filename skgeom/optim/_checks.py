@@ -9,7 +9,7 @@ import numpy as np
 
 from skgeom._array import float64, is_foreign, is_sparse, namespace, to_numpy
 from skgeom._core._rows import norms
-from skgeom._typing import Array
+from skgeom._typing import Array, ForeignT
 from skgeom._validation import check_choice, check_count, check_positions, check_real, listed
 
 
@@ -172,7 +172,7 @@ def check_same_shape(x: Array, earlier: tuple[int, ...], name: str) -> None:
         )
 
 
-def check_sphere_rows(parameter: Any) -> Array:
+def check_sphere_rows(parameter: ForeignT) -> ForeignT:
     """Return the norms (n,), found in float64, of the rows of a parameter that is to move on spheres.
 
     Raises

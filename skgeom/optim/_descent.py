@@ -69,6 +69,7 @@ class LossTrend:
 
     def __init__(self, window: int, tol: float | None) -> None:
         self.recent: deque[float] = deque(maxlen=window)
+        self.window = window
         self.patience = _PATIENCE * window
         self.tol = tol
         self.first = self.best = inf
@@ -81,7 +82,7 @@ class LossTrend:
 
     def add(self, loss: float) -> None:
         """Take the loss before an update."""
-        filling = len(self.recent) < self.recent.maxlen  # type: ignore[operator]
+        filling = len(self.recent) < self.window
         self.recent.append(loss)
         if filling:
             self.first = self.level

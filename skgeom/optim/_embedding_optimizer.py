@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Any, Literal, Self, TypeAlias, get_args
 
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.exceptions import ConvergenceWarning
@@ -16,9 +17,21 @@ from skgeom._typing import Array
 from skgeom._validation import check_choice, check_count, check_flag, check_positive, check_real
 from skgeom.optim._callbacks import WithUpdates, with_callbacks
 from skgeom.optim._checks import check_pair_rows, check_verbose
-from skgeom.optim._constraint import CONSTRAINTS, on_spheres, radii
+from skgeom.optim._constraint import Constraint, on_spheres, radii
 from skgeom.optim._history import History
 from skgeom.optim._requirement import load
+
+Parametrization: TypeAlias = Literal["points", "linear"]
+"""What moves: the rows, or a linear map of them."""
+
+Optimizer: TypeAlias = Literal["adam", "sgd"]
+"""The rules of the updates."""
+
+Objective: TypeAlias = str | Callable[..., Any] | dict[Any, Any]
+"""A loss by name, a function, or a dict of either with their weights."""
+
+Monitor: TypeAlias = str | Callable[..., Any] | list[Any] | tuple[Any, ...]
+"""A measure by name, a function, or several of either."""
 
 _FITTED = ("embedding_", "map_", "coef_", "intercept_", "classes_")
 _SUPERVISED = {"cross_entropy", "binary_cross_entropy"}
@@ -170,16 +183,16 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
 
     def __init__(
         self,
-        objective: Any = "cross_entropy",
+        objective: Objective = "cross_entropy",
         *,
-        parametrization: str = "points",
-        constraint: str | None = None,
+        parametrization: Parametrization = "points",
+        constraint: Constraint | None = None,
         fit_intercept: bool = True,
-        optimizer: str = "adam",
+        optimizer: Optimizer = "adam",
         learning_rate: float = 1e-3,
         max_iter: int = 1000,
         batch_size: int | None = None,
-        monitor: Any = ("isoscore", "silhouette"),
+        monitor: Monitor | None = ("isoscore", "silhouette"),
         monitor_every: int = 1,
         tol: float | None = None,
         warm_start: bool = False,
@@ -289,9 +302,9 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         return self._leave(z if radius is None else on_spheres(z, radius))
 
     def _check_parameters(self) -> None:
-        check_choice(self.parametrization, ("points", "linear"), "parametrization")
-        check_choice(self.constraint, CONSTRAINTS, "constraint")
-        check_choice(self.optimizer, ("adam", "sgd"), "optimizer")
+        check_choice(self.parametrization, get_args(Parametrization), "parametrization")
+        check_choice(self.constraint, (None, *get_args(Constraint)), "constraint")
+        check_choice(self.optimizer, get_args(Optimizer), "optimizer")
         check_flag(self.fit_intercept, "fit_intercept")
         check_flag(self.warm_start, "warm_start")
         check_positive(self.learning_rate, "learning_rate")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from sklearn.base import clone
@@ -15,9 +15,12 @@ from skgeom._core._labels import Labels
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_classes, check_cloud, check_labels, check_numbers
 from skgeom.metrics import collapse_bound, isoscore, silhouette_score
-from skgeom.optim._embedding_optimizer import EmbeddingOptimizer
+from skgeom.optim._embedding_optimizer import EmbeddingOptimizer, Objective
 from skgeom.optim._history import History, frame_of
 from skgeom.optim._requirement import load
+
+Score: TypeAlias = Literal["silhouette", "accuracy"]
+"""What says how well the clusters separate."""
 
 
 @dataclass(frozen=True)
@@ -128,8 +131,8 @@ def isotropy_cluster_frontier(
     y: Any,
     weights: Any,
     *,
-    objective: Any = "cross_entropy",
-    score: str = "silhouette",
+    objective: Objective = "cross_entropy",
+    score: Score = "silhouette",
     estimator: EmbeddingOptimizer | None = None,
 ) -> Frontier:
     r"""Trace how far isotropy and clusters can go together on one's own data.
@@ -206,7 +209,7 @@ def isotropy_cluster_frontier(
     """
     x = check_cloud(X)
     clusters = check_labels(check_classes(y, x.shape[0])[1], x.shape[0], name="classes")
-    check_choice(score, ("silhouette", "accuracy"), "score")
+    check_choice(score, get_args(Score), "score")
     w = np.atleast_1d(check_numbers(weights, "weights"))
     template = _default() if estimator is None else estimator
     terms = _weighted(objective)

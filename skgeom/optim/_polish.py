@@ -14,6 +14,7 @@ import numpy as np
 from scipy.optimize import linprog, minimize
 from scipy.sparse import csr_array
 
+from skgeom._array import to_numpy
 from skgeom._core.pairs._bounds import tammes_bound
 from skgeom._core.pairs._minimax import soft_largest_cosine
 
@@ -58,7 +59,7 @@ def _minimise(u: np.ndarray, sharpness: float) -> np.ndarray:
 
     def potential(x: np.ndarray) -> tuple[float, np.ndarray]:
         found = soft_largest_cosine(x.reshape(n, d), p)
-        return found.value, found.gradient.ravel()
+        return found.value, to_numpy(found.gradient).ravel()
 
     options = {"maxiter": _UPDATES, "maxcor": 20, "ftol": 1e-15, "gtol": 1e-12}
     x = minimize(potential, u.ravel(), jac=True, method="L-BFGS-B", options=options).x.reshape(n, d)

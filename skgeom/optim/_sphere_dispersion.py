@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Any, Literal, Self
 
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.exceptions import ConvergenceWarning
@@ -143,13 +144,13 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
 
     def __init__(
         self,
-        loss: Any = "mma",
+        loss: str | Callable[..., Any] = "mma",
         *,
         learning_rate: float = 0.02,
         max_iter: int = 1000,
         batch_size: int | None = None,
         n_init: int = 1,
-        polish: Any = "auto",
+        polish: bool | Literal["auto"] = "auto",
         device: str | None = None,
         random_state: Any = None,
         verbose: int = 0,

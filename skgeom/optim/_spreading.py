@@ -116,11 +116,11 @@ class Spreading:
 
     def _parted(self) -> Tensor:
         """Return the rows as they came, those of one direction parted by small random steps."""
-        near = nearest_in_angle(check_directed(self.given)).chords.minus < _ONE_DIRECTION**2
-        if not bool(near.any()):
+        near = to_numpy(nearest_in_angle(check_directed(self.given)).chords.minus) < _ONE_DIRECTION**2
+        if not near.any():
             return self.given
         u = to_numpy(self.given).astype(np.float64)
-        again = np.flatnonzero(to_numpy(near))
+        again = np.flatnonzero(near)
         steps = self.rng.standard_normal((again.size, u.shape[1]))
         u[again] += _APART * tammes_bound(*u.shape) * steps / np.linalg.norm(steps, axis=1)[:, None]
         return self._on_sphere(u)

@@ -86,7 +86,7 @@ class Training:
         settings = self.settings
         x = as_tensor(self.x, settings.device)
         radius = radii(x, settings.constraint)
-        start = on_spheres(x, radius) if settings.constraint == "sphere" else x
+        start = x if radius is None or settings.constraint != "sphere" else on_spheres(x, radius)
         if settings.parametrization == "points":
             return Points(self._earlier("embedding_", start)), start
         identity = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
@@ -135,8 +135,8 @@ class Training:
         values = [term(batch, self.head) for term in self.terms]
         for term, value in zip(self.terms, values, strict=True):
             check_gradient(value, term.name)
-        total = sum(term.weight * value for term, value in zip(self.terms, values, strict=True))
-        return total, values  # type: ignore[return-value]
+        total: Any = sum(term.weight * value for term, value in zip(self.terms, values, strict=True))
+        return total, values
 
     def _batch(self, index: Tensor | None) -> Batch:
         rows, sides = self._rows_and_sides(index)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 from sklearn.base import OneToOneFeatureMixin
 
@@ -11,6 +11,9 @@ from skgeom._core.sums._moments import FourthMoments, Moments
 from skgeom._estimator import MomentsTransformer
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_count
+
+Projection: TypeAlias = Literal["centered", "raw"]
+"""The rows whose components along the leading directions are removed."""
 
 
 class AllButTheTop(OneToOneFeatureMixin, MomentsTransformer):
@@ -80,7 +83,11 @@ class AllButTheTop(OneToOneFeatureMixin, MomentsTransformer):
     """
 
     def __init__(
-        self, n_components: int | str = "auto", *, projection: str = "centered", device: str | None = None
+        self,
+        n_components: int | Literal["auto"] = "auto",
+        *,
+        projection: Projection = "centered",
+        device: str | None = None,
     ) -> None:
         self.n_components = n_components
         self.projection = projection
@@ -105,7 +112,7 @@ class AllButTheTop(OneToOneFeatureMixin, MomentsTransformer):
         return self._leave(_maps.without(x, mean, directions, seen_from=seen_from))
 
     def _check_parameters(self) -> None:
-        check_choice(self.projection, ("centered", "raw"), "projection")
+        check_choice(self.projection, get_args(Projection), "projection")
         if isinstance(self.n_components, str):
             check_choice(self.n_components, ("auto",), "n_components")
         else:

@@ -13,7 +13,7 @@ from skgeom._core._rows import centred, mean_of
 from skgeom._estimator import GeometryTransformer
 from skgeom._typing import Array
 from skgeom._validation import check_fitted_kind, check_groups, check_known_groups
-from skgeom.preprocessing._whitening import Whitening
+from skgeom.preprocessing._whitening import Estimate, Method, Whitening
 
 _T = TypeVar("_T")
 
@@ -206,9 +206,9 @@ class GroupWhitening(ClassNamePrefixFeaturesOutMixin, _GroupTransformer):
         self,
         n_components: int | None = None,
         *,
-        method: str = "zca",
+        method: Method = "zca",
         power: float = 1.0,
-        shrinkage: float | str | None = None,
+        shrinkage: float | Estimate | None = None,
         rank_tol: float | None = None,
         normalize: bool = False,
         device: str | None = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from numbers import Real
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.metaestimators import available_if
@@ -23,7 +23,11 @@ from skgeom._validation import (
     check_spread,
 )
 
-METHODS = ("pca", "zca", "pca-cor", "zca-cor", "cholesky")
+Method: TypeAlias = Literal["pca", "zca", "pca-cor", "zca-cor", "cholesky"]
+"""The rotations of a whitening."""
+
+Estimate: TypeAlias = Literal["ledoit_wolf", "oas"]
+"""The ways to estimate the shrinkage."""
 
 
 def _keeps_lengths(whitening: Whitening) -> bool:
@@ -139,9 +143,9 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         self,
         n_components: int | None = None,
         *,
-        method: str = "pca",
+        method: Method = "pca",
         power: float = 1.0,
-        shrinkage: float | str | None = None,
+        shrinkage: float | Estimate | None = None,
         rank_tol: float | None = None,
         normalize: bool = False,
         device: str | None = None,
@@ -219,7 +223,7 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         return self._leave(_maps.log_density(centred, *axes))
 
     def _check_parameters(self) -> None:
-        check_choice(self.method, METHODS, "method")
+        check_choice(self.method, get_args(Method), "method")
         check_real(self.power, "power", 0, 1)
         if self.n_components is not None:
             check_count(self.n_components, "n_components")
@@ -228,7 +232,7 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         if isinstance(self.shrinkage, Real):
             check_real(self.shrinkage, "shrinkage", 0, 1)
         else:
-            check_choice(self.shrinkage, (None, "ledoit_wolf", "oas"), "shrinkage")
+            check_choice(self.shrinkage, (None, *get_args(Estimate)), "shrinkage")
 
     def _summary(self, x: Array, w: Array | None) -> Moments | FourthMoments:
         return fourth_moments(x, w) if self.shrinkage == "ledoit_wolf" else moments(x, w)

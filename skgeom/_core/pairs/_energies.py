@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from math import exp
 from threading import Lock
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -229,7 +229,8 @@ def _sum_over_pairs(sphere: Sphere, kernel: Kernel, *, with_gradient: bool) -> t
 
     def work(i: int) -> Array:
         out = scratch(blocks[i], (blocks[i].shape[0], blocks[0].shape[0]))
-        total, own = [], 0.0
+        total: list[Array] = []
+        own: Array | float = 0.0
         for j in range(i, len(blocks)):
             k, slope = kernel(sphere.chords(i, j, out))
             if i == j:
@@ -304,7 +305,8 @@ class _Logits:
 
         def work(i: int) -> Array:
             out = scratch(self.a, (self.panels[0].stop, self.panels[0].stop))
-            rows, total = self.panels[i], 0.0
+            rows = self.panels[i]
+            total: Any = 0.0
             for j, columns in enumerate(self.panels):
                 p = _softmax(self.tile(i, j, out), of_rows[rows], of_columns[columns])
                 total = total + p @ blocks[j]

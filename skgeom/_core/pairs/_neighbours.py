@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from threading import Lock
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -252,6 +252,7 @@ def _not_repeated(x: Array, k: int) -> np.ndarray | None:
     """
     if is_foreign(x):
         return None
+    x = to_numpy(x)
     code = np.concatenate([_codes(x[rows, :]) for rows in row_blocks(x)])
     order = np.argsort(code, kind="stable")
     _, first, sizes = np.unique(code[order], return_index=True, return_counts=True)
@@ -328,8 +329,7 @@ def _panel_nearest(search: _Search, panel: slice) -> tuple[Array, Array]:
         return xp.reshape(values, (-1, k)), xp.reshape(found.column, (-1, k))
     middle = (panel.start + panel.stop) // 2
     halves = [_panel_nearest(search, half) for half in (slice(panel.start, middle), slice(middle, panel.stop))]
-    values, columns = zip(*halves, strict=True)
-    return xp.concat(values), xp.concat(columns)
+    return xp.concat([values for values, _ in halves]), xp.concat([columns for _, columns in halves])
 
 
 def _candidates(search: _Search, panel: slice) -> _Candidates | None:
@@ -433,8 +433,9 @@ def _tie_width(squares: np.ndarray, x: Rows, y: Rows) -> np.ndarray:
     spacing = _ROUNDINGS * max(epsilon(x.x), epsilon(y.x))
     if x.norms is not None:
         return _EQUAL + spacing * np.sqrt(squares)
-    length = to_numpy(as_directions(x.x).norms)
-    return _EQUAL * (_lengths(x) + squares) + spacing * length * np.sqrt(squares)
+    length = as_directions(x.x).norms
+    assert length is not None
+    return _EQUAL * (_lengths(x) + squares) + spacing * to_numpy(length) * np.sqrt(squares)
 
 
 def _met(
@@ -456,7 +457,8 @@ def _counts(
     xp, parts = namespace(x.x), bands.parts(x.x)
 
     def work(i: int) -> np.ndarray:
-        above, reached = 0, 0
+        above: Any = 0
+        reached: Any = 0
         for _, is_above, has_reached in _met(x, y, parts[i], offset, exclude=exclude):
             above = above + xp.count_nonzero(is_above, axis=1)
             reached = reached + xp.count_nonzero(has_reached, axis=1)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import ceil
 from threading import Lock
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +56,7 @@ class Tiles:
         self.panels = panels(x)
         self.mean = self._mean()
         self.close = max(CLOSE, 1e4 * epsilon(x))
-        self.right = in_threads(x, self._right, len(self.panels))
+        self.right: list[Any] = in_threads(x, self._right, len(self.panels))
         self.largest = [to_float(namespace(x).max(right[:, -1])) for right in self.right]
         self.classes = [(int(labels.codes[p.start]), int(labels.codes[p.stop - 1]) + 1) for p in self.panels]
         self.members = [list(self._members(i)) for i in range(len(self.panels))]
@@ -219,7 +220,7 @@ def _as_came(values: Array, x: Array) -> Array:
 def _from_half(tiles: Tiles) -> list[Array]:
     """Return the silhouettes of each panel from the tiles on and above the diagonal."""
     sums = [_Sums(tiles, i) for i in range(len(tiles.panels))]
-    parts: list[Array] = [None] * len(sums)
+    parts: list[Any] = [None] * len(sums)
     lock = Lock()
 
     def bring(i: int, j: int, values: Array) -> None:

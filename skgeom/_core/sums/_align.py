@@ -88,7 +88,7 @@ def procrustes(m: CrossMoments, *, scale: bool = False, reflection: bool = True)
 def _references(like: Array) -> tuple[Array, Array]:
     """Return what decides between equally good maps: the leading block of the identity, then a matrix without zeros."""
     i, j = np.indices(like.shape)
-    return asarray_like(np.eye(*like.shape), like), asarray_like(np.cos((i + 1.0) * (j + 2.0)), like)
+    return asarray_like(np.eye(like.shape[0], like.shape[1]), like), asarray_like(np.cos((i + 1.0) * (j + 2.0)), like)
 
 
 def _nearest_orthogonal(target: Array, tolerance: float, references: Sequence[Array], determinant: float) -> Array:

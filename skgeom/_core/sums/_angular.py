@@ -6,7 +6,9 @@ row to all others needs no pairs.
 
 from __future__ import annotations
 
+from functools import reduce
 from math import log
+from operator import add
 from typing import NamedTuple
 
 from skgeom._array import (
@@ -34,7 +36,7 @@ class Resultant(NamedTuple):
 def resultant(rows: DirectedRows) -> Resultant:
     """Return the sum of the unit rows."""
     x, length = rows
-    return Resultant(x.shape[0], sum(float64((1 / length[b]) @ x[b, :]) for b in row_blocks(x)))
+    return Resultant(x.shape[0], reduce(add, (float64((1 / length[b]) @ x[b, :]) for b in row_blocks(x))))
 
 
 def average_cosine(rows: DirectedRows) -> Array:

@@ -122,7 +122,8 @@ def _segment_sums(parts: Iterator[tuple[_ClassBlock, Array]]) -> Array:
     Rows come in order of class: only the last class of a block can go on in the next.
     """
     done: list[Array] = []
-    carry, end = None, 0
+    carry: Array | None = None
+    end = 0
     for block, values in parts:
         xp = namespace(values)
         sums = one_hot(block.codes - block.first, block.last - block.first, values).T @ values
@@ -131,4 +132,4 @@ def _segment_sums(parts: Iterator[tuple[_ClassBlock, Array]]) -> Array:
             sums = xp.concat([carry + sums[:1, :], sums[1:, :]] if goes_on else [carry, sums])
         done.append(sums[:-1, :])
         carry, end = sums[-1:, :], block.last
-    return namespace(carry).concat([*done, carry])
+    return namespace(done[0]).concat([*done, carry])

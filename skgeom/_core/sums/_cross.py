@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -67,7 +67,8 @@ class CrossMoments:
     def map_arrays(self, function: Callable[[Array], Array]) -> Self:
         """Return the summary with a function, such as a move to a device, applied to its arrays."""
         names = {field.name for field in fields(self)} - {"n", "epsilon"}
-        return replace(self, **{name: function(getattr(self, name)) for name in names})
+        moved: dict[str, Any] = {name: function(getattr(self, name)) for name in names}
+        return replace(self, **moved)
 
     def squares_through(self, rotation: Array) -> Array:
         """Return Σ w ‖(x - mean) @ rotation‖² for a (semi-)orthogonal map, here one that keeps lengths."""
