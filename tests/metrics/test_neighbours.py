@@ -416,7 +416,7 @@ def test_bad_input_is_refused_in_words(measure):
     for k, error, words in [
         (0, ValueError, "at least 1"),
         (1.5, TypeError, "integer"),
-        (True, TypeError, "whole"),
+        (True, TypeError, "integer"),
     ]:
         with pytest.raises(error, match=words):
             measure(x, k=k)

@@ -75,7 +75,7 @@ def test_every_kind_of_file_is_read(folder, capsys, file):
     assert code == 0
     assert f"GEOMETRY CARD  {file}" in out
     assert "60 × 6" in out
-    assert "Only labels can tell" in out
+    assert "Only labels can say" in out
 
 
 @pytest.mark.parametrize("kind", ["parquet", "safetensors"])

@@ -66,7 +66,7 @@ def test_without_labels_only_the_shape_is_measured():
     assert np.isnan(rows[0].mean("accuracy"))
     assert np.isnan(rows[0].mean("silhouette"))
     assert best(rows) is None
-    assert verdict(rows, folds).startswith("Only labels can tell")
+    assert verdict(rows, folds).startswith("Only labels can say")
 
 
 def test_rows_of_the_grid():
