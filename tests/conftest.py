@@ -5,6 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # a process for each core has one thread; read once, when NumPy is imported
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+
 import array_api_compat
 import array_api_strict
 import numpy as np

@@ -4,6 +4,7 @@ import ast
 import inspect
 import subprocess
 import sys
+from functools import cache
 from graphlib import TopologicalSorter
 from importlib import import_module
 from pathlib import Path
@@ -39,6 +40,7 @@ class Running(ast.NodeTransformer):
         return node.orelse if is_for_checkers else self.generic_visit(node)
 
 
+@cache
 def imports(module):
     """Return the dotted names that a file imports anywhere as it runs, submodules resolved."""
     found = set()
@@ -110,18 +112,19 @@ def test_the_mathematics_knows_neither_sklearn_nor_checks(module):
     assert not any(isinstance(node, ast.Raise) for node in ast.walk(ast.parse(MODULES[module].read_text())))
 
 
-def loaded_by(statement):
-    code = f"import sys; {statement}; print(*{{name.partition('.')[0] for name in sys.modules}})"
-    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+def loaded_by(*statements):
+    """Return the libraries that are there after each statement of one process."""
+    show = "print(*{name.partition('.')[0] for name in sys.modules})"
+    code = "\n".join(["import sys", *(line for statement in statements for line in (statement, show))])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return [set(line.split()) for line in done.stdout.splitlines()]
 
 
-def test_importing_the_library_loads_no_heavy_library():
-    assert loaded_by("import skgeom").isdisjoint(SLOW_TO_IMPORT)
-
-
-def test_importing_its_packages_loads_no_heavy_library_that_scikit_learn_does_not_load():
-    ours = loaded_by(f"import {', '.join(PACKAGES)}")
-    assert ours & SLOW_TO_IMPORT <= loaded_by("import sklearn.pipeline, sklearn.utils.validation")
+def test_importing_loads_no_heavy_library_that_scikit_learn_does_not_load():
+    scikit_learn = "import sklearn.pipeline, sklearn.utils.validation"
+    itself, peer, packages = loaded_by("import skgeom", scikit_learn, f"import {', '.join(PACKAGES)}")
+    assert itself.isdisjoint(SLOW_TO_IMPORT)
+    assert packages & SLOW_TO_IMPORT <= peer
 
 
 @pytest.mark.parametrize("package", ["skgeom", *PACKAGES])

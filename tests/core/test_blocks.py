@@ -48,8 +48,8 @@ def small_blocks(request, monkeypatch):
 
 @pytest.mark.parametrize("name", MEASURES)
 def test_measures_do_not_depend_on_the_blocks(name, small_blocks):
-    x, labels = cloud()
-    row, y = MEASURES[name], cloud(seed=1)[0]
+    x, labels = cloud(n=70)
+    row, y = MEASURES[name], cloud(n=70, seed=1)[0]
     given = row.besides(labels=labels, partners=y, start=y)
     seed = {"random_state": 0} if row.is_random else {}
     whole = row(x, *given, **seed)

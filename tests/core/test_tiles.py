@@ -1,6 +1,7 @@
 """The blocked reduction over all pairs: exact however it is cut, shared and bounded."""
 
 import threading
+import time
 import tracemalloc
 
 import numpy as np
@@ -45,9 +46,12 @@ def test_the_number_of_threads_changes_nothing_but_rounding(threads, monkeypatch
     assert_allclose(_silhouettes.silhouette_samples(x, labels_of(codes)), expected, atol=1e-13)
 
 
-def test_a_limit_on_blas_threads_is_a_limit_on_ours():
-    with threadpool_limits(1):
-        assert _threads._blas_threads() == 1
+@pytest.mark.parametrize("threads", [1, 3])
+def test_the_limit_on_blas_threads_is_that_on_ours(threads):
+    with threadpool_limits(threads):
+        assert _threads._blas_threads() == threads
+        seen = _threads.in_threads(np.ones(1), lambda _: time.sleep(0.01) or threading.get_ident(), 12)
+    assert len(set(seen)) == threads
 
 
 @pytest.mark.parametrize("classes", ["interleaved", "by place", "random"])
@@ -62,9 +66,10 @@ def test_near_duplicates_far_from_the_origin_are_told_apart_in_float32(classes):
     assert_allclose(_silhouettes.silhouette_samples(x, labels_of(codes)), peer(x.astype(float), codes), atol=1e-5)
 
 
-def test_each_thread_has_one_blas_thread(monkeypatch):
-    monkeypatch.setattr(_threads, "_blas_threads", lambda: 3)
-    inside = _threads.in_threads(np.ones(1), lambda _: [pool["num_threads"] for pool in _threads._blas().info()], 5)
+def test_each_thread_has_one_blas_thread():
+    with threadpool_limits(3):
+        inside = _threads.in_threads(np.ones(1), lambda _: [pool["num_threads"] for pool in _threads._blas().info()], 5)
+        assert _threads._blas_threads() == 3
     assert {threads for pools in inside for threads in pools} == {1}
 
 

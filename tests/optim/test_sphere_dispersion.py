@@ -105,7 +105,7 @@ def test_the_polish_takes_the_best_of_some_starts_to_optima_that_losses_miss(n, 
 
 def test_the_mean_of_the_nearest_angles_is_largest_elsewhere_than_the_least_for_five_points():
     plain, polished = (
-        SphereDispersion(learning_rate=0.05, max_iter=400, n_init=4, polish=polish, random_state=0).fit(cloud(5, 3))
+        SphereDispersion(learning_rate=0.05, max_iter=200, n_init=4, polish=polish, random_state=0).fit(cloud(5, 3))
         for polish in (False, True)
     )
     assert math.degrees(-plain.loss_) > 90.7
