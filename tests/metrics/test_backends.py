@@ -54,6 +54,10 @@ SCALARS = {
     "kernel_energy[laplace, geodesic]": lambda x, y: metrics.kernel_energy(x, kernel="laplace", distance="geodesic"),
     "riesz_energy[0]": lambda x, y: metrics.riesz_energy(x, s=0),
     "riesz_energy[-1, geodesic]": lambda x, y: metrics.riesz_energy(x, s=-1, distance="geodesic"),
+    "pair_distance_ratio[pooled]": lambda x, y: metrics.pair_distance_ratio(x[:30, :], x[5:35, :], reference="pooled"),
+    "conformity_divergence[histogram]": lambda x, y: metrics.conformity_divergence(
+        x[:20, :], x[20:, :], method="histogram", bins=4
+    ),
     "clip_loss[warm]": lambda x, y: metrics.clip_loss(x[:30, :], x[5:35, :], temperature=0.1),
     "isoscore[iterator]": lambda x, y: metrics.isoscore(iter([x[:30, :], x[30:, :]])),
 }
@@ -162,6 +166,14 @@ def test_two_libraries_or_devices_are_not_mixed(backend):
         metrics.partition_isotropy(given, directions=x[:2])
     with pytest.raises(ValueError, match="same namespace and device"):
         metrics.isoscore_star(given, np.eye(6), zeta=0.5)
+
+
+@pytest.mark.parametrize("name", [name for name, row in MEASURES.items() if row.needs not in ("cloud", "labels")])
+def test_two_clouds_of_two_libraries_do_not_mix(name):
+    torch = pytest.importorskip("torch")
+    x, _ = cloud()
+    with pytest.raises(ValueError, match="must use the same namespace and device"):
+        MEASURES[name](x, torch.tensor(x))
 
 
 def test_strided_and_transposed_arrays_are_rows_too(backend):

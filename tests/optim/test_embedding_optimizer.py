@@ -392,7 +392,7 @@ def test_a_pickled_linear_optimiser_transforms_without_torch(digits):
     assert float(total) == pytest.approx(optimizer.transform(X).sum(), rel=1e-12)
 
 
-@pytest.mark.parametrize("use", ["EmbeddingOptimizer().fit([[1.0], [2.0]], [0, 1])", "RiemannianAdam", "isoscore"])
+@pytest.mark.parametrize("use", ["EmbeddingOptimizer().fit([[1.0], [2.0]], [0, 1])", "RiemannianAdam"])
 def test_without_torch_the_message_says_what_to_install(use):
     code = f"import skgeom.optim\ntry: skgeom.optim.{use}\nexcept ImportError as error: print(error)"
     assert 'pip install "scikit-embedding-geometry[torch]"' in without_torch(code)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from typing import NamedTuple, Self
 
-from skgeom._array import epsilon, namespace, where
+from skgeom._array import epsilon, namespace, sqrt_in_place, where
 from skgeom._core._rows import centred
 from skgeom._core.sums._blocks import centred_rows, higher_sums, panels
 from skgeom._typing import Array
@@ -153,7 +153,7 @@ class DenseMoments(Moments):
 
     def singular_values(self) -> Array:
         xp = namespace(self.mean)
-        return xp.sqrt(xp.clip(xp.flip(xp.linalg.eigvalsh(self.scatter)), min=0.0))
+        return sqrt_in_place(xp.clip(xp.flip(xp.linalg.eigvalsh(self.scatter)), min=0.0))
 
     def axes(self) -> Axes:
         xp = namespace(self.mean)

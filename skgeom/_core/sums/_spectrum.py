@@ -6,7 +6,7 @@ affine function of it. A cloud without spread uses no direction at all: its part
 
 from __future__ import annotations
 
-from skgeom._array import asarray_like, namespace, ratio, where
+from skgeom._array import asarray_like, namespace, ratio, sqrt_in_place, where
 from skgeom._core.sums._moments import FourthMoments, Moments
 from skgeom._typing import Array
 
@@ -78,8 +78,8 @@ def isotropy_defect(m: Moments) -> Array:
     d = m.mean.shape[0]
     if d == 1:
         return 1.0 - ratio(f, f)
-    cosine = xp.clip(ratio(t, xp.sqrt(d * f)), min=d**-0.5, max=1.0)
-    return xp.sqrt(d * (1 - cosine) / (d - d**0.5))
+    cosine = xp.clip(ratio(t, sqrt_in_place(d * f)), min=d**-0.5, max=1.0)
+    return sqrt_in_place(d * (1 - cosine) / (d - d**0.5))
 
 
 def isoscore_star(m: Moments, c0: Array | None, zeta: float) -> Array:
