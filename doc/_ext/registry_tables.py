@@ -1,16 +1,16 @@
 """Tables made from the library itself, so that they cannot disagree with it.
 
-``.. measures:: name, summary, bounds`` lists the measures of `skgeom._core._registry.MEASURES` with these columns,
+``.. measures:: name, summary, bounds`` lists the measures by their rows with these columns,
 ``.. scorers::`` lists the ready-made scorers, and a public name without an entry in the documentation is a warning.
 """
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 from collections.abc import Callable
 from importlib import import_module
-from math import inf, isclose, log, pi
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -20,27 +20,15 @@ from sphinx.util.docutils import SphinxDirective
 
 import skgeom
 from skgeom import metrics
-from skgeom._core._registry import MEASURES, Measure
+from skgeom.metrics._measure import MEASURES, Measure
 
-_FORMULAS: dict[str, Callable[[int, int], float]] = {
-    "0": lambda n, d: 0,
-    "1": lambda n, d: 1,
-    "-1": lambda n, d: -1,
-    r"\tfrac{1}{2}": lambda n, d: 0.5,
-    r"-8": lambda n, d: -8,
-    r"\pi": lambda n, d: pi,
-    r"-\pi": lambda n, d: -pi,
-    r"-\log 2": lambda n, d: -log(2),
-    r"\infty": lambda n, d: inf,
-    r"-\tfrac{1}{n-1}": lambda n, d: -1 / (n - 1),
-    r"\tfrac{n-2}{\sqrt{n-1}}": lambda n, d: (n - 2) / (n - 1) ** 0.5,
-    r"-\tfrac{n-2}{\sqrt{n-1}}": lambda n, d: -(n - 2) / (n - 1) ** 0.5,
-    r"\min(n-1, d)": lambda n, d: min(n - 1, d),
-    r"\min(n, d)": lambda n, d: min(n, d),
-    r"\tfrac{\min(n-1,\,d)-1}{d-1}": lambda n, d: (min(n - 1, d) - 1) / (d - 1),
+_NEEDS = {
+    "cloud": "rows",
+    "labels": "rows and labels",
+    "pairs": "two clouds, row by row",
+    "start": "rows and their start",
+    "clouds": "two clouds",
 }
-_SIZES = [(2, 5), (5, 3), (40, 41), (100, 7), (1000, 1000)]
-_ROUNDING = 2e-3
 _DIRECTIONS = {+1: "more", -1: "less", 0: "neither"}
 _INVARIANCES = ("translation", "rotation", "scaling", "row scaling")
 
@@ -91,22 +79,64 @@ def _call(name: str, options: object = ()) -> str:
 
 def _summary(measure: Measure) -> str:
     """Return the first sentence of the docstring, without the name that many of them begin with."""
-    sentence = inspect.getdoc(getattr(metrics, measure.name)).partition("\n")[0]
+    sentence = inspect.getdoc(measure.function).partition("\n")[0]
     sentence = re.sub(r"^[^:,]{,20}[:,] (?=the |its )", "", sentence).split(": see ")[0].rstrip(".")
     return sentence[0].upper() + sentence[1:]
 
 
 def _bounds(measure: Measure) -> str:
-    low, high = (_formula(measure, side) for side in (0, 1))
-    return f":math:`{low}` to :math:`{high}`"
+    low, high = (_latex(ast.parse(text, mode="eval").body, measure) for text in measure.bounds)
+    return f":math:`{low}` to :math:`{high}`" + (f"; :math:`\\infty` if {measure.infinite}" if measure.infinite else "")
 
 
-def _formula(measure: Measure, side: int) -> str:
-    """Find the formula that has the values of a bound at all sizes."""
-    for text, formula in _FORMULAS.items():
-        if all(isclose(measure.bounds(n, d)[side], formula(n, d), abs_tol=_ROUNDING) for n, d in _SIZES):
-            return text
-    raise ValueError(f"Add the formula for a bound of {measure.name!r} to _FORMULAS in {__file__}.")
+def _latex(node: ast.expr, measure: Measure) -> str:
+    """Return the formula of a bound in LaTeX, for the options of the measure where it depends on a condition."""
+    match node:
+        case ast.Constant(value):
+            return f"{value:g}"
+        case ast.Name("pi" | "inf" as word):
+            return {"pi": r"\pi", "inf": r"\infty"}[word]
+        case ast.Name("alpha" | "epsilon" as greek):
+            return rf"\{greek}"
+        case ast.Name(name):
+            return name if len(name) == 1 else rf"\mathrm{{{name}}}"
+        case ast.UnaryOp(ast.USub(), operand):
+            return f"-{_grouped(operand, measure)}"
+        case ast.IfExp(test, body, orelse):
+            return _latex(body if _holds(test, measure) else orelse, measure)
+        case ast.Call(ast.Name("sqrt"), [argument]):
+            return rf"\sqrt{{{_latex(argument, measure)}}}"
+        case ast.Call(ast.Name(function), arguments):
+            return rf"\{function}({', '.join(_latex(argument, measure) for argument in arguments)})"
+        case ast.BinOp(left, operator, right):
+            return _operation(left, operator, right, measure)
+    raise ValueError(f"A bound of {measure.name!r} has {ast.unparse(node)}, which has no LaTeX here.")
+
+
+def _operation(left: ast.expr, operator: ast.operator, right: ast.expr, measure: Measure) -> str:
+    a, b = _latex(left, measure), _latex(right, measure)
+    match operator:
+        case ast.Div():
+            return rf"\tfrac{{{a}}}{{{b}}}"
+        case ast.Pow():
+            return f"{a}^{{{b}}}"
+        case ast.Mult():
+            return rf"{_grouped(left, measure)} \, {_grouped(right, measure)}"
+        case ast.Add() | ast.Sub():
+            return f"{a} {'+' if isinstance(operator, ast.Add) else '-'} {b}"
+    raise ValueError(f"A bound of {measure.name!r} has an operation that has no LaTeX here.")
+
+
+def _grouped(node: ast.expr, measure: Measure) -> str:
+    """Return the formula of a factor, in brackets where it is a sum or a product."""
+    latex = _latex(node, measure)
+    return f"({latex})" if isinstance(node, ast.BinOp) and not isinstance(node.op, ast.Pow) else latex
+
+
+def _holds(test: ast.expr, measure: Measure) -> bool:
+    """Return whether a condition on the options holds; one on the size of the data counts as holding."""
+    names = {node.id for node in ast.walk(test) if isinstance(node, ast.Name)}
+    return not names <= set(measure.settings) or bool(eval(ast.unparse(test), {}, dict(measure.settings)))
 
 
 def _source(measure: Measure) -> str:
@@ -115,11 +145,11 @@ def _source(measure: Measure) -> str:
 
 
 _COLUMNS: dict[str, tuple[str, Callable[[Measure], str]]] = {
-    "name": ("Measure", lambda m: _call(m.name, m.options)),
+    "name": ("Measure", lambda m: _call(m.function.__name__, m.options)),
     "summary": ("What it is", _summary),
     "direction": ("Better", lambda m: _DIRECTIONS[m.direction]),
     "bounds": ("From, to", _bounds),
-    "labels": ("Labels", lambda m: "needed" if m.needs_labels else ""),
+    "needs": ("Of", lambda m: _NEEDS[m.needs]),
     "invariances": ("Unchanged by", lambda m: ", ".join(i for i in _INVARIANCES if i in m.invariances)),
     "cost": ("Time", lambda m: m.cost),
     "source": ("Source", _source),

@@ -85,11 +85,15 @@ class Measure:
                 return (start,)
         return (partners,)
 
-    def range(self, n: int, d: int) -> tuple[float, float]:
-        """Return the least and the largest value of n rows of d features."""
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The options of the function: those that are fixed, and the others by default."""
         parameters = inspect.signature(self.function).parameters.values()
-        defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
-        names = {**_WORDS, **defaults, **self.options, "n": n, "d": d}
+        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY} | dict(self.options)
+
+    def range(self, n: int, d: int) -> tuple[float, float]:
+        """Return the smallest and the largest value of n rows of d features."""
+        names = {**_WORDS, **self.settings, "n": n, "d": d}
         low, high = (float(eval(text, {"__builtins__": {}}, names)) for text in self.bounds)
         return low, high
 
