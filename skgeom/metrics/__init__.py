@@ -18,6 +18,7 @@ from skgeom.metrics._angles import (
 )
 from skgeom.metrics._clusters import (
     calinski_harabasz_score,
+    davies_bouldin_score,
     dunn_index,
     silhouette_samples,
     silhouette_score,
@@ -122,6 +123,7 @@ __all__ = [
     "conformity_scorer",
     "cosine_regularizer",
     "csls_scorer",
+    "davies_bouldin_score",
     "dunn_index",
     "effective_rank",
     "effective_rank_scorer",

@@ -10,10 +10,16 @@ from numpy.testing import assert_allclose
 from scipy.spatial.distance import cdist
 from sklearn.datasets import load_digits
 
-from skgeom.metrics import calinski_harabasz_score, dunn_index, silhouette_samples, silhouette_score
+from skgeom.metrics import (
+    calinski_harabasz_score,
+    davies_bouldin_score,
+    dunn_index,
+    silhouette_samples,
+    silhouette_score,
+)
 
 METRICS = ["euclidean", "sqeuclidean", "cosine"]
-SCORES = [silhouette_score, calinski_harabasz_score, dunn_index]
+SCORES = [silhouette_score, calinski_harabasz_score, davies_bouldin_score, dunn_index]
 
 
 def blobs(n=120, d=5, k=4, seed=0, offset=0.0, distance=3.0):
@@ -65,6 +71,33 @@ def test_calinski_harabasz_equals_scikit_learn(n, d, k, offset):
     x, labels = blobs(n, d, k, offset=offset)
     expected = sklearn.metrics.calinski_harabasz_score(x, labels)
     assert_allclose(calinski_harabasz_score(x, labels), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("n", "d", "k", "offset"), [(120, 5, 4, 0), (60, 90, 3, 0), (3000, 3, 400, 0), (120, 5, 4, 1e6)]
+)
+def test_davies_bouldin_equals_scikit_learn(n, d, k, offset):
+    x, labels = blobs(n, d, k)
+    expected = sklearn.metrics.davies_bouldin_score(x, labels)
+    assert_allclose(davies_bouldin_score(x + offset, labels), expected, rtol=1e-12 if offset == 0 else 1e-8)
+
+
+def test_davies_bouldin_of_planted_classes():
+    rng = default_rng(0)
+    codes = np.repeat([0, 1, 2], 4)
+    spheres = np.tile([[1.0, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0]], (3, 1))  # mean distance 1 around each centre
+    centres = np.array([[0.0, 0, 0], [4, 0, 0], [0, 10, 0]])
+    x, order = spheres + centres[codes], rng.permutation(12)
+    nearest = [4, 4, 10]
+    assert_allclose(davies_bouldin_score(x[order], codes[order]), np.mean([2 / d for d in nearest]), rtol=1e-14)
+
+
+def test_davies_bouldin_is_infinite_for_classes_with_one_mean_and_zero_for_points():
+    x = np.array([[1.0, 0], [-1, 0], [0, 1], [0, -1], [9, 9], [9, 9]])
+    labels = [0, 0, 1, 1, 2, 2]
+    assert davies_bouldin_score(x, labels) == np.inf
+    assert sklearn.metrics.davies_bouldin_score(x, labels) < 1  # which does not see the pair
+    assert davies_bouldin_score(np.repeat(np.eye(3), 2, axis=0), labels) == 0
 
 
 @pytest.mark.parametrize(("n", "d", "k"), [(60, 5, 4), (30, 60, 2), (9, 1, 8), (2500, 3, 7)])

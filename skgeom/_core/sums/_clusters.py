@@ -12,7 +12,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skgeom._array import asarray_like, float64, namespace, one_hot, row_blocks, take_rows, where
+from skgeom._array import (
+    asarray_like,
+    device_of,
+    float64,
+    namespace,
+    one_hot,
+    row_blocks,
+    sqrt_in_place,
+    take_rows,
+    where,
+)
 from skgeom._core._labels import Labels, silhouettes, unsorted
 from skgeom._typing import Array
 
@@ -63,6 +73,16 @@ def calinski_harabasz(m: ClassMoments) -> Array:
     return where(spread, between * (n - k) / (where(spread, within, 1.0) * (k - 1)), 1.0)
 
 
+def davies_bouldin(x: Array, labels: Labels) -> Array:
+    """Return the mean over classes of the largest (s + s') / ‖μ - μ'‖, with s the mean distance of a class to its mean.
+
+    It is infinite if two classes have one mean.
+    """
+    m = class_moments(x, labels)
+    spread = _mean_distances(x, labels, m)
+    return namespace(spread).mean(_largest_overlaps(m.mean, spread))
+
+
 def squared_silhouette_samples(x: Array, labels: Labels, prepare: Callable[[Array], Array] = float64) -> Array:
     """Return the silhouettes under squared Euclidean distances of prepared rows, exactly, without pairs.
 
@@ -82,6 +102,27 @@ def squared_silhouette_samples(x: Array, labels: Labels, prepare: Callable[[Arra
         noise = _DUPLICATE * xp.vecdot(block.x, block.x)
         parts.append(silhouettes(own, other, xp.take(m.n, block.codes), noise))
     return unsorted(xp.concat(parts), labels)
+
+
+def _mean_distances(x: Array, labels: Labels, m: ClassMoments) -> Array:
+    """Return the mean distance of the rows of each class to its mean (k,)."""
+    xp = namespace(x)
+    blocks = ((b, b.x - xp.take(m.mean, b.codes, axis=0)) for b in _class_blocks(x, labels, float64))
+    return _segment_sums((b, sqrt_in_place(xp.vecdot(c, c))[:, None]) for b, c in blocks)[:, 0] / m.n
+
+
+def _largest_overlaps(mean: Array, spread: Array) -> Array:
+    """Return for each class the largest (s + s') / ‖μ - μ'‖ to another; distances are summed without cancellation."""
+    xp, (k, d) = namespace(mean), mean.shape
+    classes, parts = xp.arange(k, device=device_of(mean)), []
+    for rows in row_blocks(mean, columns=k * d):
+        squares = xp.sum((mean[rows, :][:, None, :] - mean[None, :, :]) ** 2, axis=2)
+        is_own = classes[rows][:, None] == classes[None, :]
+        distance = sqrt_in_place(squares)
+        apart = distance > 0
+        overlap = (spread[rows][:, None] + spread[None, :]) / where(apart, distance, 1.0)
+        parts.append(xp.max(where(is_own, 0.0, where(apart, overlap, xp.inf)), axis=1))
+    return xp.concat(parts)
 
 
 def _own_and_other(
