@@ -166,6 +166,11 @@ def softmax(logits: Array, temperature: float) -> Array:
     return e / xp.sum(e, axis=1, keepdims=True)
 
 
+def paired_cosine(x: DirectedRows, y: DirectedRows) -> Array:
+    """Return the mean cosine of rows that belong together."""
+    return 1 - alignment(x, y, 2.0) / 2
+
+
 def alignment(x: DirectedRows, y: DirectedRows, alpha: float) -> Array:
     """Return the mean of ‖u - v‖^α over rows that belong together."""
     squares = chords_of(unit(float64(x.x)), unit(float64(y.x))).minus

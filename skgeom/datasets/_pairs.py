@@ -11,6 +11,7 @@ from scipy.stats import ortho_group
 from sklearn.utils import Bunch, check_random_state
 
 from skgeom._validation import check_count, check_real
+from skgeom.datasets._synthetic import power_law
 
 _N_FEATURES = 512
 _RADIUS = sqrt(57.57)
@@ -209,7 +210,7 @@ def make_embedding_pair(
     noise, slope = check_real(noise, "noise", 0), check_real(slope, "slope", 0)
     rng = check_random_state(random_state)
 
-    spectrum = d * _power_law(np.arange(1.0, d + 1), slope)
+    spectrum = power_law(np.arange(1.0, d + 1), slope)
     rotation = _semi_orthogonal(rng, d, k)
     axis = rng.standard_normal(k)
     shift = offset * sqrt(d) * axis / np.linalg.norm(axis)
@@ -231,17 +232,11 @@ def make_embedding_pair(
     return X, Y, truth
 
 
-def _power_law(ranks: np.ndarray, slope: float) -> np.ndarray:
-    """Return variances in proportion to rank^-slope that sum to 1."""
-    variances = ranks**-slope
-    return variances / variances.sum()
-
-
 def _long_tail(participation_ratio: float, d: int) -> np.ndarray:
     """Return d variances in proportion to (j + 8)^-p that sum to 1, with a given participation ratio."""
     ranks = np.arange(d) + 8.0
-    slope = brentq(lambda p: 1 / (_power_law(ranks, p) ** 2).sum() - participation_ratio, 0.0, 8.0, xtol=1e-15)
-    return _power_law(ranks, slope)
+    slope = brentq(lambda p: d**2 / (power_law(ranks, p) ** 2).sum() - participation_ratio, 0.0, 8.0, xtol=1e-15)
+    return power_law(ranks, slope) / d
 
 
 def _semi_orthogonal(rng: np.random.RandomState, d: int, k: int) -> np.ndarray:

@@ -114,7 +114,7 @@ def make_anisotropic_clusters(
     rng = check_random_state(random_state)
 
     slope = _slope_of(isoscore, d)
-    axes = np.sqrt(_power_law(slope, d))[:, None] * _frame(rng.standard_normal((d, d))).T
+    axes = np.sqrt(_variances(slope, d))[:, None] * _frame(rng.standard_normal((d, d))).T
     mean = offset * sqrt(d) * _frame(rng.standard_normal((d, 1)))[:, 0]
     corners, shrink = _simplex(rng, k, d, separation)
 
@@ -124,7 +124,7 @@ def make_anisotropic_clusters(
 
 
 def _truth(slope: float, mean: np.ndarray, axes: np.ndarray, corners: np.ndarray, shrink: np.ndarray) -> Bunch:
-    spectrum = _power_law(slope, mean.size)
+    spectrum = _variances(slope, mean.size)
     within = shrink @ axes
     return Bunch(
         isoscore=_isoscore(spectrum),
@@ -137,10 +137,14 @@ def _truth(slope: float, mean: np.ndarray, axes: np.ndarray, corners: np.ndarray
     )
 
 
-def _power_law(slope: float, d: int) -> np.ndarray:
-    """Return d variances in proportion to j^-slope, one on average."""
-    variances = np.arange(1.0, d + 1) ** -slope
-    return variances * (d / variances.sum())
+def power_law(ranks: np.ndarray, slope: float) -> np.ndarray:
+    """Return variances in proportion to rank^-slope, one on average."""
+    variances = ranks**-slope
+    return variances * (variances.size / variances.sum())
+
+
+def _variances(slope: float, d: int) -> np.ndarray:
+    return power_law(np.arange(1.0, d + 1), slope)
 
 
 def _isoscore(spectrum: np.ndarray) -> float:
@@ -149,7 +153,7 @@ def _isoscore(spectrum: np.ndarray) -> float:
 
 def _slope_of(isoscore: float, d: int) -> float:
     """Solve for the slope: the IsoScore of a power law falls from 1 at slope 0 to 0."""
-    return brentq(lambda slope: _isoscore(_power_law(slope, d)) - isoscore, 0.0, _STEEPEST, xtol=1e-15)
+    return brentq(lambda slope: _isoscore(_variances(slope, d)) - isoscore, 0.0, _STEEPEST, xtol=1e-15)
 
 
 def _frame(gaussian: np.ndarray) -> np.ndarray:

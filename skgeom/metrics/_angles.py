@@ -195,11 +195,9 @@ def conformity_estimate(X: Any) -> ConformityEstimate:
     """
     rows = check_directed(X)
     mean = moments(check_cloud(X, scale_free=True)).mean
-    m = check_directed(mean[None, :], name="the mean of X", min_samples=1)
-    n, total = _angular.resultant(rows)
-    direction = m.x[0, :] / m.norms[0]
-    r = to_float(namespace(total).vecdot(total, direction)) / n
-    return ConformityEstimate(_angular.mean_cosines(rows, direction), n * r / (n - 1), -1 / (n - 1))
+    direction = check_directed(mean[None, :], name="the mean of X", min_samples=1).unit()[0, :]
+    cosine, slope, intercept = _angular.conformity_line(rows, direction)
+    return ConformityEstimate(cosine, to_float(slope), intercept)
 
 
 @measure(

@@ -107,7 +107,7 @@ def paired_cosine(X: Any, Y: Any) -> Array:
     >>> paired_cosine(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[2.0, 0.0], [1.0, 0.0]]))
     0.5
     """
-    return 1 - _two_clouds.alignment(*check_directed_pairs(X, Y), 2.0) / 2
+    return _two_clouds.paired_cosine(*check_directed_pairs(X, Y))
 
 
 @measure(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from skgeom._array import namespace, ratio, wants_gradient
-from skgeom._cloud import rows_of
+from skgeom._array import namespace, wants_gradient
+from skgeom._cloud import once_per_cloud, rows_of
 from skgeom._core import _objectives
 from skgeom._core.sums import _spectrum
-from skgeom._core.sums._moments import fourth_moments
+from skgeom._core.sums._moments import FourthMoments, fourth_moments
 from skgeom._typing import Array
 from skgeom._validation import check_cloud, check_count, check_moments, check_real
 from skgeom.metrics._checks import check_covariance
@@ -88,8 +88,7 @@ def isoscore(X: Any, *, debias: bool = False) -> Array:
     0.5
     """
     if debias:
-        t2, f, d = _debiased_traces(X)
-        return ratio(t2 - f, f) / (d - 1) if d > 1 else ratio(f, f)
+        return _spectrum.debiased_isoscore(_fourth_moments(X))
     if not wants_gradient(rows_of(X)):
         return _spectrum.isoscore(check_moments(X))
     return _objectives.isoscore(check_cloud(X, scale_free=True))
@@ -301,8 +300,7 @@ def participation_ratio(X: Any, *, debias: bool = False) -> Array:
     """
     if not debias:
         return _spectrum.participation_ratio(check_moments(X))
-    t2, f, _ = _debiased_traces(X)
-    return ratio(t2, f)
+    return _spectrum.debiased_participation_ratio(_fourth_moments(X))
 
 
 @measure(
@@ -588,8 +586,6 @@ def collapse_bound(n_classes: int, n_features: int) -> float:
     return _spectrum.collapse_bound(check_count(n_classes, "n_classes"), check_count(n_features, "n_features"))
 
 
-def _debiased_traces(X: Any) -> tuple[Array, Array, int]:
-    """Return the unbiased (tr C)² and tr C², and d."""
-    x = check_cloud(X, min_samples=4, scale_free=True)
-    t2, f = _spectrum.unbiased_traces(fourth_moments(x))
-    return t2, f, x.shape[1]
+@once_per_cloud
+def _fourth_moments(X: Any) -> FourthMoments:
+    return fourth_moments(check_cloud(X, min_samples=4, scale_free=True))

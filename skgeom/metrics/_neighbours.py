@@ -10,14 +10,10 @@ import numpy as np
 from skgeom._array import (
     as_data,
     asarray_like,
-    excess_exponent,
-    float64,
     namespace,
-    peak,
-    times_power_of_two,
 )
 from skgeom._core.pairs import _neighbours
-from skgeom._core.pairs._neighbours import Ranks, Rows
+from skgeom._core.pairs._neighbours import Ranks
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
@@ -139,7 +135,11 @@ def k_nearest(X: Any, Y: Any = None, *, k: int = 10, metric: str = "cosine") -> 
     check_choice(metric, ("cosine", "euclidean", "csls"), "metric")
     x, y = (_places if metric == "euclidean" else _directions)(X, Y)
     k = check_neighbours(k, x.shape[0] - 1 if y is None else y.shape[0])
-    search = {"cosine": _by_cosine, "euclidean": _by_distance, "csls": _by_csls}[metric]
+    search = {
+        "cosine": _neighbours.nearest_by_cosine,
+        "euclidean": _neighbours.nearest_by_distance,
+        "csls": _neighbours.nearest_by_csls,
+    }[metric]
     distances, indices = search(as_data(x), None if y is None else as_data(y), k)
     xp = namespace(x)
     return Neighbours(asarray_like(distances, x, dtype=xp.float64), asarray_like(indices, x, dtype=xp.int64))
@@ -429,30 +429,3 @@ def _directions(X: Any, Y: Any) -> tuple[Array, Array | None]:
 def _places(X: Any, Y: Any) -> tuple[Array, Array | None]:
     """Return the rows of X and Y as they are."""
     return (check_cloud(X), None) if Y is None else check_clouds(X, Y, min_samples=1)
-
-
-def _by_cosine(x: Array, y: Array | None, k: int) -> tuple[Array, Array]:
-    others = None if y is None else _neighbours.as_directions(y)
-    squares, indices = _neighbours.k_nearest(_neighbours.as_directions(x), others, k)
-    return namespace(squares).clip(squares / 2, max=2.0), indices
-
-
-def _by_distance(x: Array, y: Array | None, k: int) -> tuple[Array, Array]:
-    """Squares of extreme data are kept in range by a common power of two."""
-    exponent = excess_exponent(float64(x[:1, :]), max(peak(side) for side in (x, y) if side is not None))
-
-    def in_range(side: Array) -> Array:
-        return times_power_of_two(float64(side), -exponent) if exponent else side
-
-    others = None if y is None else _neighbours.as_places(in_range(y))
-    rows = _neighbours.as_places(in_range(x)) if others is None else Rows(in_range(x), origin=others.origin)
-    squares, indices = _neighbours.k_nearest(rows, others, k)
-    return times_power_of_two(namespace(squares).sqrt(squares), exponent), indices
-
-
-def _by_csls(x: Array, y: Array | None, k: int) -> tuple[Array, Array]:
-    rows, others = _neighbours.as_directions(x), None if y is None else _neighbours.as_directions(y)
-    of_x = _neighbours.crowding(rows, others)
-    of_y = of_x if others is None else _neighbours.crowding(others, rows)
-    values, indices = _neighbours.k_nearest(rows, others, k, adjust=of_y)
-    return values - 2 + of_x[:, None], indices

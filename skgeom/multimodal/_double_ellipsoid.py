@@ -8,12 +8,12 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from skgeom._array import namespace, ratio, to_float, to_numpy
+from skgeom._array import namespace, to_float, to_numpy
 from skgeom._core._two_clouds import unit_mean
 from skgeom._core.sums import _ellipsoid
 from skgeom._core.sums._angular import Resultant, conformity_to
 from skgeom._core.sums._moments import FourthMoments, Moments, fourth_moments
-from skgeom._core.sums._spectrum import participation_ratio, unbiased_traces
+from skgeom._core.sums._spectrum import debiased_participation_ratio, participation_ratio
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
@@ -279,15 +279,12 @@ class DoubleEllipsoid(BaseEstimator):
                 "of feature": int(order[0]),
                 "number": int(self.separating_features_.size),
             },
-            f"one feature at least separates the clouds: |m - m'| / √(v + v') >= {_SEPARATES}",
+            f"at least one feature separates the clouds: |m - m'| / √(v + v') >= {_SEPARATES}",
         )
 
     def _thin_shell(self, clouds: tuple[Array, Array], sums: list[Moments]) -> EllipsoidProperty:
-        xp = namespace(clouds[0])
-        radii = [_ellipsoid.radii(x, m.mean) for x, m in zip(clouds, sums, strict=True)]
-        self.shell_mean_squares_ = _pair(xp.mean(r) ** 2 for r in radii)
-        self.shell_variances_ = _pair(xp.var(r) for r in radii)
-        relative = _pair(xp.std(r) / xp.mean(r) for r in radii)
+        shells = [_ellipsoid.shell(_ellipsoid.radii(x, m.mean)) for x, m in zip(clouds, sums, strict=True)]
+        self.shell_mean_squares_, self.shell_variances_, relative = map(_pair, zip(*shells, strict=True))
         return EllipsoidProperty(
             "thin shell",
             max(relative) <= _THIN,
@@ -296,13 +293,13 @@ class DoubleEllipsoid(BaseEstimator):
         )
 
     def _variance_profile(self, fourths: list[FourthMoments]) -> EllipsoidProperty:
-        shares = [ratio(*unbiased_traces(m)) / self.n_features_in_ for m in fourths]
+        shares = [debiased_participation_ratio(m) / self.n_features_in_ for m in fourths]
         self.participation_ratios_ = _pair(participation_ratio(m.second) for m in fourths)
         return EllipsoidProperty(
             "variance profile",
             max(map(to_float, shares)) <= _ELONGATED,
             {"share of dimensions": _pair(shares), "participation ratio": self.participation_ratios_},
-            f"both clouds use a part of the dimensions only: PR / d, without bias, <= {_ELONGATED}",
+            f"both clouds use only a part of the dimensions: PR / d, without bias, <= {_ELONGATED}",
         )
 
     def _off_diagonal_dominance(self, sums: list[Moments]) -> EllipsoidProperty:
@@ -317,7 +314,7 @@ class DoubleEllipsoid(BaseEstimator):
 
     def _offset_ratio(self, sums: list[Moments]) -> EllipsoidProperty:
         self.offset_ratios_ = _pair(map(_ellipsoid.offset_ratio, sums))
-        unbiased = [max(0.0, r * r - 1 / m.n) ** 0.5 for r, m in zip(self.offset_ratios_, sums, strict=True)]
+        unbiased = _pair(map(_ellipsoid.unbiased_offset_ratio, sums))
         return EllipsoidProperty(
             "offset ratio",
             min(unbiased) >= _OFF_CENTRE,
@@ -326,29 +323,19 @@ class DoubleEllipsoid(BaseEstimator):
         )
 
     def _loss_along_offset(self) -> EllipsoidProperty:
-        self.loss_minimum_ = _minimum(self.alphas_, self.losses_)
+        self.loss_minimum_ = _ellipsoid.vertex(self.alphas_, self.losses_)
         doubled, here, centred = self.losses_[[0, self.losses_.size // 2, -1]].tolist()
         return EllipsoidProperty(
             "loss along the offset",
             abs(self.loss_minimum_) <= _NEAR and min(doubled, centred) >= here + _RISE,
             {"minimum at": self.loss_minimum_, "loss": here, "centred": centred, "doubled": doubled},
-            f"the loss is least within {_NEAR} of where the clouds are, and rises by {_RISE} to α = -1 and 1",
+            f"the loss is smallest within {_NEAR} of where the clouds are, and rises by {_RISE} to α = -1 and 1",
         )
 
 
 def _pair(values: Any) -> tuple[float, float]:
     first, second = map(to_float, values)
     return first, second
-
-
-def _minimum(at: np.ndarray, values: np.ndarray) -> float:
-    """Return the vertex of the parabola through the least of equally spaced values and its neighbours."""
-    i = int(values.argmin())
-    if i in (0, values.size - 1):
-        return float(at[i])
-    before, least, after = values[i - 1 : i + 2]
-    curvature = before - 2 * least + after
-    return float(at[i] + (at[1] - at[0]) * (before - after) / (2 * curvature)) if curvature > 0 else float(at[i])
 
 
 def _in_words(value: Any) -> str:

@@ -15,6 +15,7 @@ from skgeom._array import asarray_like
 from skgeom._estimator import GeometryTransformer
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_count, check_flag, check_positive, check_real
+from skgeom.metrics._measure import MEASURES
 from skgeom.optim._callbacks import WithUpdates, with_callbacks
 from skgeom.optim._checks import check_pair_rows, check_verbose
 from skgeom.optim._constraint import Constraint, on_spheres, radii
@@ -34,7 +35,12 @@ Monitor: TypeAlias = str | Callable[..., Any] | list[Any] | tuple[Any, ...]
 """A measure by name, a function, or several of either."""
 
 _FITTED = ("embedding_", "map_", "coef_", "intercept_", "classes_")
-_SUPERVISED = {"cross_entropy", "binary_cross_entropy"}
+_SUPERVISED = {
+    "cross_entropy",
+    "binary_cross_entropy",
+    *(name for name, row in MEASURES.items() if row.needs in ("labels", "pairs", "clouds")),
+}
+"""Objectives that need y."""
 
 
 class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTransformer):
@@ -245,7 +251,9 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         self._check_parameters()
         training = load("_training")
         x = self._checked(X, reset=True, min_samples=2)
-        run = training.Training(self, x, y, None if pairs is None else check_pair_rows(pairs, x.shape[0]))
+        positions = None if pairs is None else check_pair_rows(pairs, x.shape[0])
+        earlier = {name: getattr(self, name) for name in _FITTED if self.warm_start and hasattr(self, name)}
+        run = training.Training(self, x, y, positions, earlier)
         updates = self._updates(self.max_iter, X, y)
         outcome = run.run(updates)
         for name in _FITTED:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -47,10 +47,23 @@ class Spread(NamedTuple):
     outcome: Outcome
 
 
+class Settings(Protocol):
+    """The parameters of the estimator."""
+
+    loss: Any
+    learning_rate: float
+    max_iter: int
+    batch_size: int | None
+    n_init: int
+    device: str | None
+    random_state: Any
+    verbose: int
+
+
 class Spreading:
     """What one fit works with: the parameters of the estimator, and checked rows x."""
 
-    def __init__(self, settings: Any, x: Array, polishes: bool) -> None:
+    def __init__(self, settings: Settings, x: Array, polishes: bool) -> None:
         self.settings = settings
         self.x = x
         self.polishes = polishes

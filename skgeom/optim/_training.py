@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from skgeom._typing import Array
 from skgeom._validation import check_directed
 from skgeom.optim._callbacks import Updates
 from skgeom.optim._checks import check_gradient, check_same_shape
-from skgeom.optim._constraint import on_spheres, radii
+from skgeom.optim._constraint import Constraint, on_spheres, radii
 from skgeom.optim._descent import Outcome, batches, descend, window_of
 from skgeom.optim._monitors import Monitors, chosen, unique_names
 from skgeom.optim._movable import LinearMap, Movable, Points, as_tensor
@@ -28,11 +28,37 @@ from skgeom.optim._terms import Batch, Head, check_y, new_head, terms_of
 Optimizer = torch.optim.Optimizer
 
 
-class Training:
-    """What one fit works with: the parameters of the estimator, checked rows x, y, and pairs (m, 2) of positions."""
+class Settings(Protocol):
+    """The parameters of the estimator."""
 
-    def __init__(self, settings: Any, x: Array, y: Any, pairs: np.ndarray | None) -> None:
+    objective: Any
+    parametrization: str
+    constraint: Constraint | None
+    fit_intercept: bool
+    optimizer: str
+    learning_rate: float
+    max_iter: int
+    batch_size: int | None
+    monitor: Any
+    monitor_every: int
+    tol: float | None
+    device: str | None
+    random_state: Any
+    verbose: int
+
+
+class Training:
+    """What one fit works with.
+
+    The parameters of the estimator, checked rows x, y, pairs (m, 2) of positions, and the fitted attributes from which
+    the fit goes on, none for a fresh start.
+    """
+
+    def __init__(
+        self, settings: Settings, x: Array, y: Any, pairs: np.ndarray | None, earlier: Mapping[str, Array]
+    ) -> None:
         self.settings = settings
+        self.earlier = earlier
         self.x = x
         self.pairs = pairs
         self.n_items = x.shape[0] if pairs is None else pairs.shape[0]
@@ -102,10 +128,10 @@ class Training:
         return Head(weight.requires_grad_(), bias)
 
     def _earlier(self, name: str, new: Tensor) -> Tensor:
-        """Return a state to start from: that of the fit before, if it is to go on."""
-        if not self.settings.warm_start or not hasattr(self.settings, name):
+        """Return a state to start from: that of the fit before, or a new one."""
+        if name not in self.earlier:
             return new
-        earlier = getattr(self.settings, name)
+        earlier = self.earlier[name]
         check_same_shape(new, earlier.shape, name)
         return torch.tensor(to_numpy(earlier)).to(new)
 

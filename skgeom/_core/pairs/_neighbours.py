@@ -17,17 +17,20 @@ from skgeom._array import (
     asarray_like,
     device_of,
     epsilon,
+    excess_exponent,
     float64,
     is_foreign,
     kth_largest,
     matmul,
     namespace,
     overwrite,
+    peak,
     row_blocks,
     scratch,
     side_by_side,
     subtract,
     take_rows,
+    times_power_of_two,
     to_numpy,
     where,
 )
@@ -133,6 +136,35 @@ def k_nearest(x: Rows, y: Rows | None, k: int, adjust: Array | None = None) -> t
     values, columns = zip(*in_threads(x.x, lambda i: _panel_nearest(search, tiles[i]), len(tiles)), strict=True)
     found = xp.concat(columns)
     return xp.concat(values), found if kept is None else xp.take(asarray_like(kept, found), found)
+
+
+def nearest_by_cosine(x: Array, y: Array | None, k: int) -> tuple[Array, Array]:
+    """Return the cosine distances of rows to the k nearest of y, or of the others, and which these are."""
+    others = None if y is None else as_directions(y)
+    squares, indices = k_nearest(as_directions(x), others, k)
+    return namespace(squares).clip(squares / 2, max=2.0), indices
+
+
+def nearest_by_distance(x: Array, y: Array | None, k: int) -> tuple[Array, Array]:
+    """Return the same with Euclidean distances; a common power of two keeps squares of extreme data in range."""
+    exponent = excess_exponent(float64(x[:1, :]), max(peak(side) for side in (x, y) if side is not None))
+
+    def in_range(side: Array) -> Array:
+        return times_power_of_two(float64(side), -exponent) if exponent else side
+
+    others = None if y is None else as_places(in_range(y))
+    rows = as_places(in_range(x)) if others is None else Rows(in_range(x), origin=others.origin)
+    squares, indices = k_nearest(rows, others, k)
+    return times_power_of_two(namespace(squares).sqrt(squares), exponent), indices
+
+
+def nearest_by_csls(x: Array, y: Array | None, k: int) -> tuple[Array, Array]:
+    """Return the same with r_Y(x) + r_X(y) - 2 cos, which corrects the cosines for hubs."""
+    rows, others = as_directions(x), None if y is None else as_directions(y)
+    of_x = crowding(rows, others)
+    of_y = of_x if others is None else crowding(others, rows)
+    values, indices = k_nearest(rows, others, k, adjust=of_y)
+    return values - 2 + of_x[:, None], indices
 
 
 def crowding(x: Rows, y: Rows | None, k: int = CSLS_NEIGHBOURS) -> Array:

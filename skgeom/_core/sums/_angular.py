@@ -63,6 +63,16 @@ def conformity_to(rows: DirectedRows, reference: Resultant) -> Array:
     return namespace(rows.x).clip(mean_cosines(rows, reference.total / reference.n), min=-1.0, max=1.0)
 
 
+def conformity_line(rows: DirectedRows, direction: Array) -> tuple[Array, Array, float]:
+    """Return the cosine of each row to a direction (n,), and the slope and intercept that turn it into its conformity.
+
+    With R the mean cosine, conformity is about n R / (n - 1) · cosine - 1 / (n - 1).
+    """
+    n, total = resultant(rows)
+    share = namespace(total).vecdot(total, direction) / n
+    return mean_cosines(rows, direction), n * share / (n - 1), -1 / (n - 1)
+
+
 def log_partition(x: Array, v: Array, *, both_signs: bool) -> Array:
     """Return log Z(v) = log Σ exp⟨v, x⟩ for each direction v (m, d), with both signs for v and then for -v."""
     xp = namespace(x)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import pi
 
+import numpy as np
+
 from skgeom._array import float64, namespace, ratio, row_blocks, where
 from skgeom._core._rows import norms
 from skgeom._core.sums._moments import Moments
@@ -24,6 +26,12 @@ def separation(a: Moments, b: Moments) -> Array:
 def radii(x: Array, mean: Array) -> Array:
     """Return the distance of each row to the mean (n,), in float64."""
     return namespace(x).concat([norms(float64(x[rows, :]) - mean) for rows in row_blocks(x)])
+
+
+def shell(radii: Array) -> tuple[Array, Array, Array]:
+    """Return the squared mean of the radii, their variance, and their standard deviation over their mean."""
+    xp = namespace(radii)
+    return xp.mean(radii) ** 2, xp.var(radii), xp.std(radii) / xp.mean(radii)
 
 
 def off_diagonal_dominance(m: Moments) -> Array:
@@ -51,6 +59,22 @@ def chance_dominance(m: Moments) -> Array:
 def offset_ratio(m: Moments) -> Array:
     """Return ‖μ‖ / √tr C."""
     return ratio(norms(m.mean[None, :])[0], namespace(m.mean).sqrt(m.total_variance()))
+
+
+def unbiased_offset_ratio(m: Moments) -> Array:
+    """Return √(‖μ‖² / tr C - 1/n), without what the sampling of the mean adds; 0 if nothing is left."""
+    r = offset_ratio(m)
+    return namespace(r).clip(r * r - 1 / m.n, min=0.0) ** 0.5
+
+
+def vertex(at: np.ndarray, values: np.ndarray) -> float:
+    """Return the vertex of the parabola through the smallest of equally spaced values and its neighbours."""
+    i = int(values.argmin())
+    if i in (0, values.size - 1):
+        return float(at[i])
+    before, least, after = values[i - 1 : i + 2]
+    curvature = before - 2 * least + after
+    return float(at[i] + (at[1] - at[0]) * (before - after) / (2 * curvature)) if curvature > 0 else float(at[i])
 
 
 def _alive(own: Array, m: Moments) -> Array:

@@ -41,6 +41,17 @@ def unbiased_traces(m: FourthMoments) -> tuple[Array, Array]:
     )
 
 
+def debiased_participation_ratio(m: FourthMoments) -> Array:
+    """Return the ratio of the unbiased estimates of (tr C)² and tr C²."""
+    return ratio(*unbiased_traces(m))
+
+
+def debiased_isoscore(m: FourthMoments) -> Array:
+    """Return (PR - 1) / (d - 1) of these estimates, which can leave [0, 1]."""
+    (t2, f), d = unbiased_traces(m), m.second.mean.shape[0]
+    return ratio(t2 - f, f) / (d - 1) if d > 1 else ratio(f, f)
+
+
 def participation_ratio(m: Moments) -> Array:
     """Return (tr C)² / tr C²."""
     t, f = relative_traces(m)
