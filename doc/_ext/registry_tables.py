@@ -25,7 +25,7 @@ from skgeom.metrics._measure import MEASURES, Measure
 _NEEDS = {
     "cloud": "rows",
     "labels": "rows and labels",
-    "pairs": "two clouds, row by row",
+    "partners": "two clouds, row by row",
     "start": "rows and their start",
     "clouds": "two clouds",
 }

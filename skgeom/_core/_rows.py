@@ -15,7 +15,7 @@ from skgeom._array import (
     to_float,
     where,
 )
-from skgeom._typing import Array
+from skgeom._typing import Array, ForeignT
 
 
 class DirectedRows(NamedTuple):
@@ -47,6 +47,13 @@ def row_scaled(x: Array) -> Array:
     largest = xp.max(xp.abs(x), axis=1, keepdims=True)
     x = where(largest < float(xp.finfo(x.dtype).smallest_normal), x * 2.0**64, x)
     return ratio(x, xp.max(xp.abs(x), axis=1, keepdims=True))
+
+
+def orthonormal(gaussian: ForeignT) -> ForeignT:
+    """Return uniformly distributed orthonormal columns from Gaussian ones, with signs that do not depend on LAPACK."""
+    xp = namespace(gaussian)
+    q, r = xp.linalg.qr(gaussian)
+    return q * where(xp.linalg.diagonal(r) < 0, -1.0, xp.ones_like(q[0, :]))
 
 
 def bounded(x: Array) -> Array:

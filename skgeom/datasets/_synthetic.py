@@ -9,6 +9,7 @@ import numpy as np
 from scipy.optimize import brentq
 from sklearn.utils import Bunch, check_random_state
 
+from skgeom._core._rows import orthonormal
 from skgeom._core.sums._spectrum import isoscore_of_traces
 from skgeom._validation import check_count, check_real
 
@@ -114,8 +115,8 @@ def make_anisotropic_clusters(
     rng = check_random_state(random_state)
 
     slope = _slope_of(isoscore, d)
-    axes = np.sqrt(_variances(slope, d))[:, None] * _frame(rng.standard_normal((d, d))).T
-    mean = offset * sqrt(d) * _frame(rng.standard_normal((d, 1)))[:, 0]
+    axes = np.sqrt(_variances(slope, d))[:, None] * orthonormal(rng.standard_normal((d, d))).T
+    mean = offset * sqrt(d) * orthonormal(rng.standard_normal((d, 1)))[:, 0]
     corners, shrink = _simplex(rng, k, d, separation)
 
     y = rng.permutation(np.arange(n) % k)
@@ -156,12 +157,6 @@ def _slope_of(isoscore: float, d: int) -> float:
     return brentq(lambda slope: _isoscore(_variances(slope, d)) - isoscore, 0.0, _STEEPEST, xtol=1e-15)
 
 
-def _frame(gaussian: np.ndarray) -> np.ndarray:
-    """Return uniformly distributed orthonormal columns, with the signs that do not depend on LAPACK."""
-    q, r = np.linalg.qr(gaussian)
-    return q * np.where(np.diag(r) < 0, -1.0, 1.0)
-
-
 def _simplex(rng: np.random.RandomState, k: int, d: int, separation: float) -> tuple[np.ndarray, np.ndarray]:
     """Return class means (k, d), and a matrix (d, d) that shrinks white noise to what is left between them.
 
@@ -171,8 +166,8 @@ def _simplex(rng: np.random.RandomState, k: int, d: int, separation: float) -> t
     """
     r = min(k - 1, d)
     gaussian = rng.standard_normal((k, r))
-    u = _frame(gaussian - gaussian.mean(axis=0))
-    v = _frame(rng.standard_normal((d, r)))
+    u = orthonormal(gaussian - gaussian.mean(axis=0))
+    v = orthonormal(rng.standard_normal((d, r)))
     odds = separation / sqrt(2 * k * r / (k - 1))
     root_share, root_rest = odds / hypot(1, odds), 1 / hypot(1, odds)
     return root_share * sqrt(k) * u @ v.T, np.eye(d) - (1 - root_rest) * v @ v.T

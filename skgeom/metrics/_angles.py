@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import numpy as np
-from sklearn.utils import check_random_state
-
-from skgeom._array import asarray_like, namespace, to_float
+from skgeom._array import namespace, standard_normal, to_float
 from skgeom._cloud import as_cloud, once_per_cloud, rows_of
 from skgeom._core import _rows
 from skgeom._core.sums import _angular
@@ -21,6 +18,7 @@ from skgeom._validation import (
     check_moments,
     check_same_kind,
 )
+from skgeom.metrics._checks import check_random
 from skgeom.metrics._measure import DIRECTIONS, measure, measure_per_row
 
 
@@ -233,8 +231,8 @@ def partition_isotropy(
     normalize : bool, default=True
         Divide the rows by their norms first, as the source does. Z depends on the scale of the rows: only unit rows
         compare between spaces. Raw rows of norm 6 make Z vanish beside its largest value, and I1 with it.
-    random_state : int, RandomState or None, default=None
-        Seed of the random basis, drawn on the host and thus the same for every array library.
+    random_state : int, RandomState, Generator or None, default=None
+        Draws the random basis: a seed, the same for every array library, or a generator of NumPy or Torch.
 
     Returns
     -------
@@ -312,8 +310,8 @@ def partition_dispersion(
         As in `partition_isotropy`.
     normalize : bool, default=True
         Divide the rows by their norms first, as the source does.
-    random_state : int, RandomState or None, default=None
-        Seed of the random basis.
+    random_state : int, RandomState, Generator or None, default=None
+        Draws the random basis.
 
     Returns
     -------
@@ -458,7 +456,9 @@ def _log_partition(X: Any, directions: Any, signs: str, normalize: bool, random_
         return _angular.log_partition(x, v, both_signs=False)
     if directions == "eigen":
         return _eigen_log_partition(X, normalize, signs)
-    v = asarray_like(_random_basis(x.shape[1], random_state), x)
+    d = x.shape[1]
+    basis = _rows.orthonormal(standard_normal((d, d), check_random(random_state), x))
+    v = namespace(x).astype(basis, x.dtype)
     mean = namespace(x).mean(x, axis=0)
     return _angular.log_partition(x, v if signs == "both" else _angular.toward(v, mean), both_signs=signs == "both")
 
@@ -473,9 +473,3 @@ def _eigen_log_partition(X: Any, normalize: bool, signs: str) -> Array:
 def _scaled(X: Any, normalize: bool) -> Array:
     """Return unit rows, or the rows as they are up to lengths that exponentials cannot bear."""
     return _rows.unit(check_directed(X).x) if normalize else _rows.bounded(check_cloud(X))
-
-
-def _random_basis(d: int, random_state: Any) -> np.ndarray:
-    """Return a Haar-distributed orthonormal basis (d, d), drawn on the host."""
-    q, r = np.linalg.qr(check_random_state(random_state).standard_normal((d, d)))
-    return q * np.sign(np.diag(r))

@@ -18,7 +18,7 @@ from skgeom.metrics._measure import DIRECTIONS, measure
     invariances=DIRECTIONS,
     cost="O(n d)",
     source="Wang & Isola 2020, arXiv:2005.10242",
-    needs="pairs",
+    needs="partners",
 )
 def alignment_loss(X: Any, Y: Any, *, alpha: float = 2.0) -> Array:
     r"""Alignment: mean distance between the directions of rows that belong together.
@@ -70,7 +70,7 @@ def alignment_loss(X: Any, Y: Any, *, alpha: float = 2.0) -> Array:
     invariances=DIRECTIONS,
     cost="O(n d)",
     source="Wang & Isola 2020, arXiv:2005.10242",
-    needs="pairs",
+    needs="partners",
 )
 def paired_cosine(X: Any, Y: Any) -> Array:
     r"""Mean cosine between rows that belong together.
@@ -116,7 +116,7 @@ def paired_cosine(X: Any, Y: Any) -> Array:
     invariances=DIRECTIONS,
     cost="O(n² d)",
     source="Radford et al. 2021, arXiv:2103.00020",
-    needs="pairs",
+    needs="partners",
 )
 def clip_loss(X: Any, Y: Any, *, temperature: float = 0.01) -> Array:
     r"""Symmetric contrastive loss of CLIP (NT-Xent, InfoNCE in both directions).

@@ -96,7 +96,7 @@ def modality_gap(X: Any, Y: Any) -> Array:
     invariances=DIRECTIONS,
     cost="O(n d)",
     source="Schrodi et al. 2024, arXiv:2404.07983",
-    needs="pairs",
+    needs="partners",
 )
 def relative_modality_gap(X: Any, Y: Any) -> Array:
     r"""Cosine distance of pairs, relative to the distances within the modalities.
@@ -226,7 +226,7 @@ def modality_separability(X: Any, Y: Any, *, cv: int = 5) -> Array:
     invariances=RIGID,
     cost="O(n² d)",
     source="Tyshchuk et al. 2023, doi:10.3390/info14070392",
-    needs="pairs",
+    needs="partners",
 )
 def pair_distance_ratio(X: Any, Y: Any, *, reference: Reference = "cross") -> Array:
     r"""Mean distance of partners over the mean distance of rows that are not partners.

@@ -32,7 +32,7 @@ from skgeom._typing import Array, ForeignT, HostData
 
 P = ParamSpec("P")
 
-Needs = Literal["cloud", "labels", "pairs", "start", "clouds"]
+Needs = Literal["cloud", "labels", "partners", "start", "clouds"]
 """What a measure takes: rows; rows and their labels; two clouds whose rows belong together; rows and where they were at
 the start; two clouds."""
 

@@ -234,7 +234,7 @@ def retrieval_score(
     invariances=DIRECTIONS,
     cost="O(n² d)",
     source="Conneau et al. 2018, arXiv:1710.04087",
-    needs="pairs",
+    needs="partners",
     differentiable=False,
 )
 def recall_at_k(X: Any, Y: Any, *, k: int = 1, metric: str = "cosine") -> Array:
@@ -293,7 +293,7 @@ def recall_at_k(X: Any, Y: Any, *, k: int = 1, metric: str = "cosine") -> Array:
     invariances=DIRECTIONS,
     cost="O(n² d)",
     source="Voorhees 1999, TREC-8",
-    needs="pairs",
+    needs="partners",
     differentiable=False,
 )
 def mean_reciprocal_rank(X: Any, Y: Any, *, metric: str = "cosine") -> Array:

@@ -38,7 +38,7 @@ _FITTED = ("embedding_", "map_", "coef_", "intercept_", "classes_")
 _SUPERVISED = {
     "cross_entropy",
     "binary_cross_entropy",
-    *(name for name, row in MEASURES.items() if row.needs in ("labels", "pairs", "clouds")),
+    *(name for name, row in MEASURES.items() if row.needs in ("labels", "partners", "clouds")),
 }
 """Objectives that need y."""
 

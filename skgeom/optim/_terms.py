@@ -44,7 +44,7 @@ HEADS = {
 OBJECTIVES = {name: row for name, row in MEASURES.items() if row.differentiable}
 """The measures that gradients can improve, by name."""
 
-_KIND_OF_Y = {"labels": CLUSTERS, "pairs": TARGETS, "clouds": TARGETS}
+_KIND_OF_Y = {"labels": CLUSTERS, "partners": TARGETS, "clouds": TARGETS}
 
 
 class Batch(NamedTuple):
