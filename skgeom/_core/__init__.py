@@ -6,8 +6,8 @@ caller's is written; what a kernel has made itself, such as a scratch array of a
 in float64 whatever the input. Losses may use eigenvalues and traces, never eigenvectors, whose gradient is not finite
 where eigenvalues repeat: exactly at isotropy.
 
-`sums` and `pairs` are the two engines: sums over rows that merge, and tiles of all pairs of rows. "Pairs" are always all
-pairs of rows of one cloud, or of two; rows of two clouds that belong together are partners.
+`sums` and `pairs` are the two engines: sums over rows that merge, and tiles of all pairs of rows. "Pairs" always are
+all pairs of rows of one cloud, or of two; rows of two clouds that belong together are partners.
 
 =======  ===============================================
 letter   meaning
