@@ -130,6 +130,7 @@ class MomentsTransformer(GeometryTransformer):
         return moments(x, w)
 
     def _learn(self, m: Moments | FourthMoments) -> Self:
+        """Set the fitted attributes, and keep the moments for batches to come."""
         self._solve(m)
         self._moments = m.map_arrays(self._leave)
         self.n_samples_seen_ = m.second.n

@@ -468,6 +468,7 @@ def _check_foreign_array(X: Array, name: str, min_samples: int) -> Array:
 
 
 def _check_blocks(blocks: Iterator[Any], scale_free: bool) -> Iterator[Array]:
+    """Yield blocks of rows of one width and kind, brought into the safe range by one factor."""
     like, exponent = None, None
     for block in blocks:
         x, largest = _checked(block, "a block of X", 1)

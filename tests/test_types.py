@@ -84,6 +84,7 @@ PAGES = {
         uniformity(x, tt=2)  # refused: "tt"
         uniformity(x, t="two")  # refused: "str"
         uniformity(X).backward()  # refused: "backward"
+        silhouette_score(X, [0, 1], metric="manhattan")  # refused: "str"
         uniformity("text")  # refused: "str"
         silhouette_score(X)  # refused: ScalarMeasure
         skgeom.metrics.isoscor  # refused: "isoscor"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 from skgeom._array import namespace, standard_normal, to_float
 from skgeom._cloud import as_cloud, once_per_cloud, rows_of
@@ -20,6 +20,9 @@ from skgeom._validation import (
 )
 from skgeom.metrics._checks import check_random
 from skgeom.metrics._measure import DIRECTIONS, measure, measure_per_row
+
+Signs: TypeAlias = Literal["both", "mean"]
+"""Which signs of an eigenvector count."""
 
 
 class ConformityEstimate(NamedTuple):
@@ -209,7 +212,7 @@ def partition_isotropy(
     X: Any,
     *,
     directions: Any = "eigen",
-    signs: str = "both",
+    signs: Signs = "both",
     normalize: bool = True,
     random_state: Any = None,
 ) -> Array:
@@ -290,7 +293,7 @@ def partition_dispersion(
     X: Any,
     *,
     directions: Any = "eigen",
-    signs: str = "both",
+    signs: Signs = "both",
     normalize: bool = True,
     random_state: Any = None,
 ) -> Array:
@@ -445,7 +448,7 @@ def _bounded_moments(X: Any) -> Moments:
 
 
 def _log_partition(X: Any, directions: Any, signs: str, normalize: bool, random_state: Any) -> Array:
-    check_choice(signs, ("both", "mean"), "signs")
+    check_choice(signs, get_args(Signs), "signs")
     if isinstance(directions, str):
         check_choice(directions, ("eigen", "random"), "directions")
     X = as_cloud(X)

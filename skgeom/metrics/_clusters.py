@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 from sklearn import get_config
 
@@ -16,8 +16,11 @@ from skgeom._typing import Array
 from skgeom._validation import check_choice, check_cloud, check_directed, check_labels
 from skgeom.metrics._measure import RIGID, measure
 
+Metric: TypeAlias = Literal["euclidean", "sqeuclidean", "cosine"]
+"""The distances of a silhouette."""
 
-def silhouette_samples(X: Any, labels: Any, *, metric: str = "euclidean") -> Array:
+
+def silhouette_samples(X: Any, labels: Any, *, metric: Metric = "euclidean") -> Array:
     r"""Silhouette of each row: how much nearer its own class is than the nearest other.
 
     .. math:: s_i = \frac{b_i - a_i}{\max(a_i, b_i)},
@@ -70,7 +73,7 @@ def silhouette_samples(X: Any, labels: Any, *, metric: str = "euclidean") -> Arr
     >>> silhouette_samples(X, ["a", "a", "b", "b"]).round(3)
     array([0.909, 0.9  , 0.789, 0.826])
     """
-    check_choice(metric, ("euclidean", "sqeuclidean", "cosine"), "metric")
+    check_choice(metric, get_args(Metric), "metric")
     if metric == "cosine":
         x = check_directed(X).x
         return _clusters.squared_silhouette_samples(x, check_labels(labels, x.shape[0]), _rows.unit)
@@ -89,7 +92,7 @@ def silhouette_samples(X: Any, labels: Any, *, metric: str = "euclidean") -> Arr
     source="Rousseeuw 1987, doi:10.1016/0377-0427(87)90125-7",
     needs="labels",
 )
-def silhouette_score(X: Any, labels: Any, *, metric: str = "euclidean") -> Array:
+def silhouette_score(X: Any, labels: Any, *, metric: Metric = "euclidean") -> Array:
     r"""Mean silhouette over all rows: see `silhouette_samples`.
 
     Parameters

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -16,7 +16,11 @@ from skgeom._validation import check_choice, check_directed, check_real
 from skgeom.metrics._checks import check_fractions
 from skgeom.metrics._measure import DIRECTIONS, as_it_came, measure
 
-_DISTANCES = ("chordal", "geodesic")
+Kernel: TypeAlias = Literal["gaussian", "laplace"]
+"""The kernels of a mean over pairs."""
+
+Distance: TypeAlias = Literal["chordal", "geodesic"]
+"""The straight distance between directions, and that along the sphere."""
 
 
 @measure(
@@ -272,7 +276,7 @@ def uniformity(X: Any, *, t: float = 2.0) -> Array:
         "laplace_energy": {"kernel": "laplace"},
     },
 )
-def kernel_energy(X: Any, *, kernel: str = "gaussian", gamma: float = 1.0, distance: str = "chordal") -> Array:
+def kernel_energy(X: Any, *, kernel: Kernel = "gaussian", gamma: float = 1.0, distance: Distance = "chordal") -> Array:
     r"""Mean kernel between different directions.
 
     .. math:: \frac{2}{n(n-1)} \sum_{i < j} k(\delta_{ij}), \qquad
@@ -325,8 +329,8 @@ def kernel_energy(X: Any, *, kernel: str = "gaussian", gamma: float = 1.0, dista
     >>> round(kernel_energy(X), 4), round(kernel_energy(X, kernel="laplace", distance="geodesic"), 4)
     (0.1353, 0.2079)
     """
-    check_choice(kernel, ("gaussian", "laplace"), "kernel")
-    check_choice(distance, _DISTANCES, "distance")
+    check_choice(kernel, get_args(Kernel), "kernel")
+    check_choice(distance, get_args(Distance), "distance")
     rows, gamma = check_directed(X), check_real(gamma, "gamma", low=0)
     return _energies.mean_energy(rows, _energies.KERNELS[kernel, distance](gamma))
 
@@ -340,7 +344,7 @@ def kernel_energy(X: Any, *, kernel: str = "gaussian", gamma: float = 1.0, dista
     infinite="two rows have one direction",
     variants={"mhe": {"distance": "geodesic"}},
 )
-def riesz_energy(X: Any, *, s: float = 1.0, distance: str = "chordal") -> Array:
+def riesz_energy(X: Any, *, s: float = 1.0, distance: Distance = "chordal") -> Array:
     r"""Mean Riesz energy between different directions.
 
     .. math:: \frac{2}{n(n-1)} \sum_{i < j} \delta_{ij}^{-s}, \quad
@@ -387,7 +391,7 @@ def riesz_energy(X: Any, *, s: float = 1.0, distance: str = "chordal") -> Array:
     >>> round(riesz_energy(X), 4), round(riesz_energy(X, s=0), 4)
     (0.6381, -0.4621)
     """
-    check_choice(distance, _DISTANCES, "distance")
+    check_choice(distance, get_args(Distance), "distance")
     rows, s = check_directed(X), check_real(s, "s")
     return _energies.mean_energy(rows, _energies.KERNELS["riesz", distance](s))
 

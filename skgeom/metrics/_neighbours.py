@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 
@@ -25,6 +25,15 @@ from skgeom._validation import (
 )
 from skgeom.metrics._checks import check_cutoffs, check_neighbours, check_relevant
 from skgeom.metrics._measure import DIRECTIONS, measure
+
+Metric: TypeAlias = Literal["cosine", "euclidean", "csls"]
+"""What neighbours are near by."""
+
+Similarity: TypeAlias = Literal["cosine", "csls"]
+"""What candidates are ranked by."""
+
+HubMetric: TypeAlias = Literal["cosine", "euclidean"]
+"""What hubs are near by."""
 
 
 class Neighbours(NamedTuple):
@@ -60,7 +69,7 @@ class RetrievalScore(NamedTuple):
     mean_rank: float
 
 
-def k_nearest(X: Any, Y: Any = None, *, k: int = 10, metric: str = "cosine") -> Neighbours:
+def k_nearest(X: Any, Y: Any = None, *, k: int = 10, metric: Metric = "cosine") -> Neighbours:
     r"""Nearest rows of Y for each row of X, exactly, without the matrix of distances.
 
     The distance is :math:`1 - \cos(x, y)` ("cosine"), :math:`\lVert x - y \rVert` ("euclidean"), or
@@ -132,7 +141,7 @@ def k_nearest(X: Any, Y: Any = None, *, k: int = 10, metric: str = "cosine") -> 
            [1.803],
            [4.717]])
     """
-    check_choice(metric, ("cosine", "euclidean", "csls"), "metric")
+    check_choice(metric, get_args(Metric), "metric")
     x, y = (_places if metric == "euclidean" else _directions)(X, Y)
     k = check_neighbours(k, x.shape[0] - 1 if y is None else y.shape[0])
     search = {
@@ -146,7 +155,7 @@ def k_nearest(X: Any, Y: Any = None, *, k: int = 10, metric: str = "cosine") -> 
 
 
 def retrieval_score(
-    X: Any, Y: Any, *, k: int | Sequence[int] = 1, metric: str = "cosine", relevant: Any = None
+    X: Any, Y: Any, *, k: int | Sequence[int] = 1, metric: Similarity = "cosine", relevant: Any = None
 ) -> RetrievalScore:
     r"""Recall at k, mean reciprocal rank and mean rank of the retrieval of rows of Y by rows of X, with exact ties.
 
@@ -237,7 +246,7 @@ def retrieval_score(
     needs="partners",
     differentiable=False,
 )
-def recall_at_k(X: Any, Y: Any, *, k: int = 1, metric: str = "cosine") -> Array:
+def recall_at_k(X: Any, Y: Any, *, k: int = 1, metric: Similarity = "cosine") -> Array:
     """Recall at k: the share of the rows of X whose partner is among the k nearest rows of Y.
 
     Parameters
@@ -296,7 +305,7 @@ def recall_at_k(X: Any, Y: Any, *, k: int = 1, metric: str = "cosine") -> Array:
     needs="partners",
     differentiable=False,
 )
-def mean_reciprocal_rank(X: Any, Y: Any, *, metric: str = "cosine") -> Array:
+def mean_reciprocal_rank(X: Any, Y: Any, *, metric: Similarity = "cosine") -> Array:
     """Mean reciprocal rank of the partner of each row of X among all rows of Y.
 
     Parameters
@@ -349,7 +358,7 @@ def mean_reciprocal_rank(X: Any, Y: Any, *, metric: str = "cosine") -> Array:
     source="Radovanović et al. 2010, JMLR 11",
     differentiable=False,
 )
-def hubness(X: Any, *, k: int = 10, metric: str = "cosine") -> Array:
+def hubness(X: Any, *, k: int = 10, metric: HubMetric = "cosine") -> Array:
     r"""Skewness of the k-occurrence: whether a few rows are among the neighbours of very many.
 
     With :math:`N_k(i)` the number of other rows that have row i among their k nearest, whose mean is k,
@@ -401,7 +410,7 @@ def hubness(X: Any, *, k: int = 10, metric: str = "cosine") -> Array:
     >>> round(hubness(X[:, :3]), 1), round(hubness(X, metric="euclidean"), 1)
     (0.0, 7.9)
     """
-    check_choice(metric, ("cosine", "euclidean"), "metric")
+    check_choice(metric, get_args(HubMetric), "metric")
     k = check_count(k, "k")
     x = check_directed(X).x if metric == "cosine" else check_cloud(X, scale_free=True)
     rows = (_neighbours.as_directions if metric == "cosine" else _neighbours.as_places)(as_data(x))
@@ -410,7 +419,7 @@ def hubness(X: Any, *, k: int = 10, metric: str = "cosine") -> Array:
 
 def _ranked(X: Any, Y: Any, metric: str, relevant: Any) -> tuple[Array, Ranks]:
     """Return the rows of X, and the ranks of what is relevant to each among the rows of Y."""
-    check_choice(metric, ("cosine", "csls"), "metric")
+    check_choice(metric, get_args(Similarity), "metric")
     x, y = (rows.x for rows in check_directed_clouds(X, Y, min_samples=1))
     pairs = check_relevant(relevant, x.shape[0], y.shape[0])
     queries, candidates = (_neighbours.as_directions(as_data(side)) for side in (x, y))

@@ -1,6 +1,8 @@
 """The row above each measure is the truth: every one keeps its promises, on clouds that hypothesis makes up."""
 
 import inspect
+import subprocess
+import sys
 from dataclasses import replace
 from math import inf, isinf, pi
 
@@ -290,3 +292,27 @@ def test_a_measure_keeps_its_name_its_signature_and_its_docstring():
     assert parameters["t"].default == 2.0
     assert skgeom.metrics.uniformity.__name__ == "uniformity"
     assert "Wang & Isola" in inspect.getdoc(skgeom.metrics.uniformity)
+
+
+def test_every_measure_works_without_torch():
+    code = """
+import sys
+sys.modules["torch"] = None
+import numpy as np
+from skgeom.metrics._measure import MEASURES
+rng = np.random.default_rng(0)
+x, y, labels = rng.normal(size=(40, 4)), rng.normal(size=(40, 4)), np.arange(40) % 3
+for name, row in MEASURES.items():
+    seed = {"random_state": 0} if row.is_random else {}
+    assert type(row(x, *row.besides(labels=labels, partners=y, start=y), **seed)) is float, name
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_measure_has_one_name_everywhere():
+    for name in ("dunn", "silhouette", "calinski_harabasz", "davies_bouldin", "uniformity"):
+        assert MEASURES[name].name == name
+        assert name in skgeom.metrics.get_scorer_names()
+        assert skgeom.metrics.make_embedding_scorer(name).metric is MEASURES[name].function
+    with pytest.raises(ValueError, match="metric must be one of"):
+        skgeom.metrics.make_embedding_scorer("silhouette_score")

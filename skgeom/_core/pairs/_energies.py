@@ -18,6 +18,7 @@ import numpy as np
 from skgeom._array import (
     as_data,
     float64,
+    is_on_host,
     logsumexp,
     matmul,
     namespace,
@@ -198,7 +199,7 @@ def _mean(values: Array) -> Array:
 
 def _over(numerator: Array, denominator: Array) -> Array:
     """Return the quotient, 0 where the denominator is."""
-    if to_float(namespace(denominator).min(denominator)) > 0:
+    if is_on_host(denominator) and to_float(namespace(denominator).min(denominator)) > 0:
         return numerator / denominator
     defined = denominator > 0
     return where(defined, numerator / where(defined, denominator, 1.0), 0.0)

@@ -16,6 +16,7 @@ from skgeom._array import (
     as_data,
     epsilon,
     float64,
+    is_on_host,
     matmul,
     namespace,
     sqrt_in_place,
@@ -69,7 +70,7 @@ class Sphere:
 
 def angle(chords: Chords) -> Array:
     """Return the angle of each pair, from 0 to π: 2 atan2(‖u - v‖, ‖u + v‖)."""
-    minus, plus = (sqrt_in_place(+square) for square in chords)  # a copy each, for `root` may overwrite
+    minus, plus = (sqrt_in_place(+square) for square in chords)  # a copy each, for the root may overwrite
     return 2 * namespace(minus).atan2(minus, plus)
 
 
@@ -77,8 +78,9 @@ def chords_of(u: Array, v: Array) -> Chords:
     """Return the chords between rows of two arrays of unit rows, row by row."""
     xp = namespace(u)
     minus = _squares(u - v)
-    is_opposite = to_float(xp.max(minus)) > 3.99
-    return Chords(minus, _squares(u + v) if is_opposite else 4 - minus)
+    if is_on_host(u) and to_float(xp.max(minus)) <= 3.99:  # elsewhere the question costs more than the answer
+        return Chords(minus, 4 - minus)
+    return Chords(minus, _squares(u + v))
 
 
 def _squares(chords: Array) -> Array:
