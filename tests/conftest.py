@@ -1,6 +1,8 @@
 """The array libraries every test can ask for, a stand-in for a GPU, and the optional folder of real data."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -82,6 +84,27 @@ def fake_accelerator(monkeypatch: pytest.MonkeyPatch) -> Any:
     device = array_api_strict.Device("device1")
     monkeypatch.setattr("skgeom._array.find_accelerator", lambda name: (array_api_strict, device))
     return device
+
+
+_WITHOUT_TORCH = """
+import sys
+class Absent:
+    def find_spec(self, name, *_):
+        if name == "torch":
+            raise ModuleNotFoundError("No module named 'torch'", name="torch")
+sys.meta_path.insert(0, Absent())
+"""
+
+
+@pytest.fixture
+def without_torch() -> Callable[..., str]:
+    """Return a function that runs code in a process that has no Torch, and returns what it printed."""
+
+    def run(code: str, stdin: bytes = b"") -> str:
+        command = [sys.executable, "-c", _WITHOUT_TORCH + code]
+        return subprocess.run(command, input=stdin, capture_output=True, check=True).stdout.decode().strip()
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,6 @@
 """EmbeddingOptimizer: the loss it descends, what it records, what it keeps, and what it refuses."""
 
 import pickle
-import subprocess
-import sys
 from functools import partial
 
 import numpy as np
@@ -369,22 +367,7 @@ def test_clones_and_pickles_are_equal(digits):
         np.testing.assert_array_equal(clone(optimizer).fit(X, y).coef_, again.coef_)
 
 
-NO_TORCH = """
-import sys
-class Absent:
-    def find_spec(self, name, *_):
-        if name == "torch":
-            raise ModuleNotFoundError("No module named 'torch'", name="torch")
-sys.meta_path.insert(0, Absent())
-"""
-
-
-def without_torch(code, stdin=b""):
-    done = subprocess.run([sys.executable, "-c", NO_TORCH + code], input=stdin, capture_output=True, check=True)
-    return done.stdout.decode().strip()
-
-
-def test_a_pickled_linear_optimiser_transforms_without_torch(digits):
+def test_a_pickled_linear_optimiser_transforms_without_torch(digits, without_torch):
     X, y = digits
     optimizer = quick(parametrization="linear", constraint="sphere").fit(X, y)
     code = "import pickle; o, X = pickle.load(sys.stdin.buffer); print(repr(float(o.transform(X).sum())))"
@@ -393,7 +376,7 @@ def test_a_pickled_linear_optimiser_transforms_without_torch(digits):
 
 
 @pytest.mark.parametrize("use", ["EmbeddingOptimizer().fit([[1.0], [2.0]], [0, 1])", "RiemannianAdam"])
-def test_without_torch_the_message_says_what_to_install(use):
+def test_without_torch_the_message_says_what_to_install(use, without_torch):
     code = f"import skgeom.optim\ntry: skgeom.optim.{use}\nexcept ImportError as error: print(error)"
     assert 'pip install "scikit-embedding-geometry[torch]"' in without_torch(code)
 
