@@ -162,7 +162,7 @@ def measure(
 
     def of(function: Callable[Concatenate[Any, P], Array]) -> ScalarMeasure[P]:
         @wraps(function)
-        def public(X: Any, /, *args: P.args, **kwargs: P.kwargs) -> Any:
+        def public(X: Any, *args: P.args, **kwargs: P.kwargs) -> Any:
             return as_it_came(function(X, *args, **kwargs))
 
         row = _written(public, promises)

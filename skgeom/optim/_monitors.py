@@ -47,7 +47,7 @@ class Monitors:
         self._y = y
 
     def check_rows(self, x: Array) -> None:
-        """Refuse rows without a direction where one is measured."""
+        """Check that all rows have a direction where one is measured."""
         if any(isinstance(one, Measure) and "row scaling" in one.invariances for one in self._monitors):
             check_directed(x)
 
@@ -61,7 +61,9 @@ class Monitors:
 
     def _value(self, monitor: Any, cloud: Cloud, labelled: Cloud) -> float:
         if isinstance(monitor, Measure):
-            return to_float(monitor(labelled, self._labels) if monitor.needs == "labels" else monitor(cloud))
+            rows = labelled if monitor.needs == "labels" else cloud
+            same_draws = {"random_state": 0} if monitor.is_random else {}
+            return to_float(monitor(rows, *monitor.besides(labels=self._labels), **same_draws))
         x = as_data(cloud.X)
         return float(monitor(x, y=self._y) if takes_y(monitor) else monitor(x))
 

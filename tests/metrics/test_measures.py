@@ -290,6 +290,11 @@ def test_a_measure_keeps_its_name_its_signature_and_its_docstring():
     assert parameters["t"].default == 2.0
     assert skgeom.metrics.uniformity.__name__ == "uniformity"
     assert "Wang & Isola" in inspect.getdoc(skgeom.metrics.uniformity)
+    x = np.random.default_rng(0).normal(size=(9, 3))
+    assert skgeom.metrics.uniformity(X=x, t=1) == skgeom.metrics.uniformity(x, t=1)
+    assert skgeom.metrics.silhouette_score(labels=[0, 1, 1] * 3, X=x) == skgeom.metrics.silhouette_score(
+        x, [0, 1, 1] * 3
+    )
 
 
 def test_every_measure_works_without_torch(without_torch):

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose
 from scipy.special import expit, log_softmax
 from sklearn.base import clone
 from sklearn.datasets import load_digits
@@ -17,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skgeom.metrics import collapse_bound, isoscore, uniformity
+from skgeom.metrics._measure import MEASURES
 from skgeom.optim import EmbeddingOptimizer, spherical_code
 
 
@@ -153,6 +155,29 @@ def test_losses_of_the_package_can_be_partial():
     X = np.random.default_rng(0).normal(size=(30, 3))
     history = quick(partial(uniformity, t=4), monitor=None).fit(X).history_
     assert history["uniformity"][0] == pytest.approx(uniformity(torch.tensor(X), t=4).item())
+
+
+def test_random_monitors_draw_the_same_each_time():
+    X = np.random.default_rng(0).normal(size=(30, 3))
+    fit = lambda: quick("retention", monitor=["lloyd", "uniformity"], max_iter=3).fit(X).history_["lloyd"]
+    assert np.ptp(fit()) < 1e-12  # nothing moves the rows
+    assert_allclose(fit(), fit(), rtol=0)
+
+
+def test_every_measure_of_rows_is_a_monitor_and_every_differentiable_one_an_objective():
+    X, y = np.random.default_rng(0).normal(size=(30, 3)) + 0.2, np.arange(30) % 3
+    names = [name for name, row in MEASURES.items() if row.needs in ("cloud", "labels")]
+    history = quick("retention", monitor=names, max_iter=1).fit(X, y).history_
+    assert history.monitors == tuple(names)
+    for name in names:
+        row = MEASURES[name]
+        seed = {"random_state": 0} if row.is_random else {}
+        assert_allclose(history[name][0], row(X, *row.besides(labels=y), **seed), rtol=1e-9)
+    for name, row in MEASURES.items():
+        if row.differentiable and row.direction:
+            target = {"labels": y, "partners": X[::-1] + 0.1, "clouds": X[::-1] + 0.1}.get(row.needs)
+            values = quick(name, monitor=None, max_iter=2, learning_rate=1e-6).fit(X, target).history_[name]
+            assert row.direction * (values[-1] - values[0]) >= 0 or row.is_random, name
 
 
 @pytest.mark.parametrize("name", ["alignment_loss", "clip_loss"])
