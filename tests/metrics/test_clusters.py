@@ -4,6 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import sklearn
 import sklearn.metrics
 from numpy.random import default_rng
 from numpy.testing import assert_allclose
@@ -344,3 +345,26 @@ def test_a_refused_input_is_left_as_it_was():
     with pytest.raises(ValueError, match="labels"):
         silhouette_score(x, labels * 0)
     assert (x.tobytes(), labels.tobytes()) == before
+
+
+def test_classes_of_duplicates_at_one_point_are_at_distance_zero_whatever_the_rounding():
+    rng = default_rng(0)
+    point = 1 + rng.random(9)
+    x = np.vstack([np.tile(point, (14, 1)), rng.normal(size=(7, 9)) + 50])
+    labels = np.repeat([0, 1, 2], 7)
+    for metric in METRICS:
+        assert (silhouette_samples(x, labels, metric=metric)[:14] == 0).all(), metric
+
+
+def test_the_sums_of_a_silhouette_keep_to_the_working_memory():
+    x, labels = blobs(6000, 4, 2500)
+    with sklearn.config_context(working_memory=1):
+        tracemalloc.start()
+        silhouette_samples(x.astype(np.float32), labels)
+        small = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    tracemalloc.start()
+    silhouette_samples(x.astype(np.float32), labels)
+    large = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert small < 0.7 * large

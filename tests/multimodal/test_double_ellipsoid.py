@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.random import default_rng
 from scipy.special import logsumexp
 from sklearn.base import clone
 
@@ -305,3 +306,17 @@ def test_unfit_options_are_refused():
         DoubleEllipsoid().fit(x, y).score_samples(x, cloud="image")
     with pytest.raises(ValueError, match="X has 15 features and the fitted clouds has 16"):
         DoubleEllipsoid().fit(x, y).score_samples(x[:, :15])
+
+
+def test_a_loss_that_hardly_rises_is_no_property():
+    """A gap far smaller than the spread: the minimum is in its place, and the rise is far below a tenth of a nat."""
+    rng = default_rng(0)
+    x = rng.normal(size=(400, 16))
+    y = x + 0.1 * rng.normal(size=x.shape)
+    shift = 0.02 * np.eye(16)[0]
+    found = DoubleEllipsoid(temperature=0.5).fit(x + shift, y - shift)
+    verdict = next(p for p in found.properties_ if p.name == "loss along the offset")
+    values = verdict.statistics
+    assert abs(values["minimum at"]) <= 1
+    assert min(values["doubled"], values["centred"]) < values["loss"] + 0.1
+    assert not verdict.holds
