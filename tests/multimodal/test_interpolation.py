@@ -118,7 +118,7 @@ def test_unfit_ends_are_refused():
     ("t", "error"), [(np.nan, ValueError), ("half", TypeError), ([[0.5]], ValueError), ([], ValueError)]
 )
 def test_steps_that_are_no_numbers_are_refused(t, error):
-    with pytest.raises(error, match="t must be a"):
+    with pytest.raises(error, match=r"t (must be a|is empty)"):
         slerp(X, Y, t)
     with pytest.raises(TypeError, match="alpha must be a number"):
         vslerp(X, Y, 0.5, MEAN, "1")
