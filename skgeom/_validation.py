@@ -241,7 +241,7 @@ def check_classes(y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError("Input y contains NaN, None or infinity: drop the rows without a class.")
     if values.dtype.kind == "f" and (values != np.floor(values)).any():
         raise ValueError("Unknown label type: continuous. Expected one class label per row, got fractions.")
-    classes, codes = np.unique(values, return_inverse=True)
+    classes, codes = np.unique(_sortable(values, "classes"), return_inverse=True)
     return classes, codes
 
 
@@ -437,7 +437,7 @@ def listed(values: list[Any], most: int = 8) -> str:
 def _check_group_values(groups: Any, n: int) -> np.ndarray:
     if groups is None:
         return np.zeros(n, dtype=np.int64)
-    return _column(groups, n, "groups")
+    return _sortable(_column(groups, n, "groups"), "groups")
 
 
 def _label_codes(labels: Any, n: int, name: str) -> np.ndarray:
@@ -445,7 +445,15 @@ def _label_codes(labels: Any, n: int, name: str) -> np.ndarray:
     values = _column(labels, n, name)
     if values.dtype.kind in "fO" and any(map(_is_missing, values.tolist())):
         raise ValueError(f"Input {name} contains NaN or None: drop the rows without a label.")
-    return np.unique(values, return_inverse=True)[1]
+    return np.unique(_sortable(values, name), return_inverse=True)[1]
+
+
+def _sortable(values: np.ndarray, name: str) -> np.ndarray:
+    """Return values, one per row, that can be sorted because they are of one type."""
+    kinds = sorted({type(v).__name__ for v in values.tolist()}) if values.dtype.kind == "O" else []
+    if len(kinds) > 1 and "str" in kinds:
+        raise TypeError(f"{name} must be of one type, got {' and '.join(kinds)}. Convert them all to strings.")
+    return values
 
 
 def _column(values: Any, n: int, name: str, *, warn: bool = False) -> np.ndarray:

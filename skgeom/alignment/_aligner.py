@@ -156,8 +156,8 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, GeometryTransform
         x = self._checked(X, reset=False, min_samples=2)
         t, _ = check_targets(y, x)
         check_target_width(t, self.coef_.shape[0])
-        x, w = check_weights(sample_weight, self._placed(x))
-        t, _ = check_weights(sample_weight, self._placed(t))
+        x, w = check_weights(sample_weight, self._placed(x), minimum=0.0)
+        t, _ = check_weights(sample_weight, self._placed(t), minimum=0.0)
         return to_float(variance_explained(t, x, lambda rows: self._mapped(rows, "score"), w))
 
     def _receive_pairs(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> tuple[Array, Array, Array | None]:
@@ -169,7 +169,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, GeometryTransform
         if not reset:
             check_target_width(t, self.coef_.shape[0])
         self._check_widths(x.shape[1], t.shape[1])
-        minimum = 1.0 if reset else 0.0
+        minimum = 1.0 if reset and self._counts_pairs() else 0.0
         x, w = check_weights(sample_weight, self._placed(x), minimum=minimum)
         t, _ = check_weights(sample_weight, self._placed(t), minimum=minimum)
         self._is_flat = flat
@@ -216,6 +216,10 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, GeometryTransform
     def _check_parameters(self) -> None:
         """Check that the parameters are in range."""
         raise NotImplementedError
+
+    def _counts_pairs(self) -> bool:
+        """Return whether weights count pairs, with a sum above 1; else only their ratios matter to the map."""
+        return True
 
     def _check_widths(self, d: int, k: int) -> None:
         """Check that there is such a map between spaces of these widths."""

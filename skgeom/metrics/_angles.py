@@ -145,7 +145,7 @@ def conformity(X: Any, reference: Any = None) -> Array:
     """
     if reference is None:
         rows = check_directed(X)
-        return _as_rows(_angular.conformity(rows), rows.x)
+        return _as_rows(_angular.conformity(rows, exactly=False), rows.x)
     rows = check_directed(X, min_samples=1)
     others = check_directed(reference, name="reference", min_samples=1)
     check_same_kind(rows.x, others.x, ("X", "reference"))

@@ -281,3 +281,13 @@ def test_inverse_transform_is_the_pseudo_inverse():
 def test_parameters_out_of_range_are_refused(parameters, problem):
     with pytest.raises((ValueError, TypeError), match=problem):
         LstsqAligner(**parameters).fit(*pairs())
+
+
+@pytest.mark.parametrize("alpha", [0.0, 2.0])
+def test_weights_that_sum_to_1_stand_beside_alpha_as_in_ridge(alpha):
+    rng = np.random.default_rng(0)
+    x, y, w = rng.normal(size=(60, 5)), rng.normal(size=(60, 3)), rng.uniform(size=60)
+    w /= w.sum()
+    found = LstsqAligner(alpha=alpha, fit_intercept=True).fit(x, y, sample_weight=w)
+    assert_allclose(found.coef_, Ridge(alpha=alpha).fit(x, y, sample_weight=w).coef_, rtol=1e-8)
+    assert_allclose(found.score(x, y, w), found.score(x, y, 100 * w), rtol=1e-12)

@@ -6,6 +6,7 @@ row to all others needs no pairs.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import reduce
 from math import log
 from operator import add
@@ -13,17 +14,25 @@ from typing import NamedTuple
 
 from skgeom._array import (
     device_of,
+    epsilon,
     float64,
     logsumexp,
     namespace,
     row_blocks,
     sqrt_in_place,
+    to_float,
     where,
 )
 from skgeom._core._rows import DirectedRows, exact
 from skgeom._core._threads import in_threads
 from skgeom._core.sums._moments import Moments, merge_all, moments
 from skgeom._typing import Array
+
+_EXACT = 1e-12
+"""Relative precision of rows in float64, of which sums need no second look."""
+
+_NARROW = 0.9
+"""Mean cosine from which float32 is not precise enough for its difference from 1: the sum is formed in float64."""
 
 
 class Resultant(NamedTuple):
@@ -33,10 +42,10 @@ class Resultant(NamedTuple):
     total: Array
 
 
-def resultant(rows: DirectedRows) -> Resultant:
-    """Return the sum of the unit rows."""
-    blocks = (exact(rows, block) for block in row_blocks(rows.x))
-    return Resultant(rows.x.shape[0], reduce(add, ((1 / b.norms) @ b.x for b in blocks)))
+def resultant(rows: DirectedRows, *, exactly: bool = True) -> Resultant:
+    """Return the sum of the unit rows: exactly, from float64, or a few times faster in the precision of the rows."""
+    blocks = _blocks(rows, exactly)
+    return Resultant(rows.x.shape[0], reduce(add, (float64((1 / b.norms) @ b.x) for b in blocks)))
 
 
 def unit_mean(rows: DirectedRows) -> Array:
@@ -47,21 +56,34 @@ def unit_mean(rows: DirectedRows) -> Array:
 
 def average_cosine(rows: DirectedRows) -> Array:
     """Return the mean cosine over pairs of different rows: (‖Σu‖² - n) / (n(n - 1))."""
-    n, total = resultant(rows)
+    quick = _average_cosine(resultant(rows, exactly=False))
+    if epsilon(rows.x) < _EXACT or to_float(quick) < _NARROW:
+        return quick
+    return _average_cosine(resultant(rows))
+
+
+def _average_cosine(sums: Resultant) -> Array:
+    n, total = sums
     xp = namespace(total)
     return xp.clip((xp.vecdot(total, total) - n) / (n * (n - 1)), min=-1.0, max=1.0)
 
 
-def mean_cosines(rows: DirectedRows, mean: Array) -> Array:
-    """Return ⟨u, mean⟩ for each unit row u, in float64."""
-    blocks = (exact(rows, block) for block in row_blocks(rows.x))
-    return namespace(mean).concat([(b.x @ mean) / b.norms for b in blocks])
+def mean_cosines(rows: DirectedRows, mean: Array, *, exactly: bool = True) -> Array:
+    """Return ⟨u, mean⟩ for each unit row u, in float64 or in the precision of the rows."""
+    xp = namespace(mean)
+    return xp.concat([(b.x @ xp.astype(mean, b.x.dtype)) / b.norms for b in _blocks(rows, exactly)])
 
 
-def conformity(rows: DirectedRows) -> Array:
-    """Return the mean cosine of each row to all others, in float64: (⟨u, Σu⟩ - 1) / (n - 1)."""
-    n, total = resultant(rows)
-    return namespace(total).clip(mean_cosines(rows, total / (n - 1)) - 1 / (n - 1), min=-1.0, max=1.0)
+def _blocks(rows: DirectedRows, exactly: bool) -> Iterator[DirectedRows]:
+    for block in row_blocks(rows.x):
+        yield exact(rows, block) if exactly else DirectedRows(rows.x[block, :], rows.norms[block])
+
+
+def conformity(rows: DirectedRows, *, exactly: bool = True) -> Array:
+    """Return the mean cosine of each row to all others: (⟨u, Σu⟩ - 1) / (n - 1)."""
+    n, total = resultant(rows, exactly=exactly)
+    cosines = mean_cosines(rows, total / (n - 1), exactly=exactly)
+    return namespace(total).clip(cosines - 1 / (n - 1), min=-1.0, max=1.0)
 
 
 def conformity_to(rows: DirectedRows, reference: Resultant) -> Array:
