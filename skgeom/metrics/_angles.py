@@ -257,7 +257,8 @@ def partition_isotropy(
     Notes
     -----
     Invariant to rotation (not "random"), and to the length of each row with `normalize`. O(n d min(n, d))
-    time; memory of one block. A direction in the null space of X has Z = n.
+    time, O(d²) memory and a block. A direction in the null space of X has Z = n. Where eigenvalues are equal the
+    eigenvectors, and the value with them, depend on the basis that the decomposition returns: pass `directions` there.
 
     On unit rows whose mean has length R, eigenvectors with both signs give about exp(-2R), and with one sign exp(-R):
     .23 and .47 to .49 on real CLIP (ViT-B/16, R = .72). The published values for CLIP [3]_, I1 = .84 and I2 = .03,

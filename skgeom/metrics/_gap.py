@@ -205,8 +205,8 @@ def modality_separability(X: Any, Y: Any, *, cv: int = 5) -> Array:
 
     Notes
     -----
-    Computed by scikit-learn on the host, whatever the library. With more features than rows nearly any two clouds have
-    a plane between their training rows; held-out rows decide.
+    Computed by scikit-learn on the host, whatever the library, in several copies of the rows. With more features than
+    rows nearly any two clouds have a plane between their training rows; held-out rows decide.
 
     References
     ----------
