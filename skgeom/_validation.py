@@ -98,13 +98,18 @@ def check_directed(X: Any, *, name: str = "X", min_samples: int = 2) -> Directed
     if to_float(namespace(x).min(lengths)) < shortest_exact(x):
         x = row_scaled(x)
         lengths = norms(x)
-    zeros = np.flatnonzero(to_numpy(lengths) == 0)
+    check_no_zeros([lengths], name)
+    return DirectedRows(x, lengths)
+
+
+def check_no_zeros(lengths: list[Array], name: str) -> None:
+    """Check that the lengths of all rows, block by block, are above 0."""
+    zeros = np.flatnonzero(np.concatenate(list(map(to_numpy, lengths))) == 0)
     if zeros.size:
         raise ValueError(
             f"{name} has {zeros.size} zero row{'s'[: zeros.size > 1]} (the first is row {zeros[0]}), and a zero row "
             "has no direction. Drop such rows, or use a measure of distances instead of angles."
         )
-    return DirectedRows(x, lengths)
 
 
 def check_directed_clouds(X: Any, Y: Any, *, min_samples: int = 2) -> tuple[DirectedRows, DirectedRows]:
@@ -236,7 +241,7 @@ def check_classes(y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError("Input y contains NaN, None or infinity: drop the rows without a class.")
     if values.dtype.kind == "f" and (values != np.floor(values)).any():
         raise ValueError("Unknown label type: continuous. Expected one class label per row, got fractions.")
-    classes, codes = np.unique(values, return_inverse=True)
+    classes, codes = np.unique(_sortable(values, "classes"), return_inverse=True)
     return classes, codes
 
 
@@ -314,9 +319,11 @@ def check_numbers(values: Any, name: str) -> np.ndarray:
         If there are no numbers, one is not finite, or they have more than one dimension.
     """
     numbers = np.asarray(to_numpy(values) if is_foreign(values) else values)
+    if not numbers.size:
+        raise ValueError(f"{name} is empty: pass at least one number.")
     if numbers.dtype.kind not in "iuf":
         raise TypeError(f"{name} must be a number or a list of numbers, got {values!r}.")
-    if numbers.ndim > 1 or not numbers.size or not np.isfinite(numbers).all():
+    if numbers.ndim > 1 or not np.isfinite(numbers).all():
         raise ValueError(f"{name} must be a finite number or a list of finite numbers, got {values!r}.")
     return numbers.astype(np.float64)
 
@@ -387,6 +394,16 @@ def check_plane(x: Array) -> None:
         raise ValueError(f"The number of features of X must be at least 2, got n_features = {x.shape[1]}: add columns.")
 
 
+def check_squares(x: Array, name: str) -> None:
+    """Check that sums of squares of the data neither overflow nor vanish in float64."""
+    largest = peak(x) if namespace(x).finfo(x.dtype).bits == 64 else 0.0
+    if abs(exponent_of(largest)) > SQUARES_SAFE:
+        raise ValueError(
+            f"{name} has magnitudes up to {largest:.3g}, whose squares leave the range of float64. Divide {name} by "
+            "that number."
+        )
+
+
 def check_spread(spread: float, name: str = "X") -> None:
     """Check that a cloud has spread, given its variance or its rank."""
     if not spread > 0:
@@ -420,7 +437,7 @@ def listed(values: list[Any], most: int = 8) -> str:
 def _check_group_values(groups: Any, n: int) -> np.ndarray:
     if groups is None:
         return np.zeros(n, dtype=np.int64)
-    return _column(groups, n, "groups")
+    return _sortable(_column(groups, n, "groups"), "groups")
 
 
 def _label_codes(labels: Any, n: int, name: str) -> np.ndarray:
@@ -428,7 +445,15 @@ def _label_codes(labels: Any, n: int, name: str) -> np.ndarray:
     values = _column(labels, n, name)
     if values.dtype.kind in "fO" and any(map(_is_missing, values.tolist())):
         raise ValueError(f"Input {name} contains NaN or None: drop the rows without a label.")
-    return np.unique(values, return_inverse=True)[1]
+    return np.unique(_sortable(values, name), return_inverse=True)[1]
+
+
+def _sortable(values: np.ndarray, name: str) -> np.ndarray:
+    """Return values, one per row, that can be sorted because they are of one type."""
+    kinds = sorted({type(v).__name__ for v in values.tolist()}) if values.dtype.kind == "O" else []
+    if len(kinds) > 1 and "str" in kinds:
+        raise TypeError(f"{name} must be of one type, got {' and '.join(kinds)}. Convert them all to strings.")
+    return values
 
 
 def _column(values: Any, n: int, name: str, *, warn: bool = False) -> np.ndarray:

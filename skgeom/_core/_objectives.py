@@ -7,6 +7,8 @@ eigenvector, whose gradient is infinite where eigenvalues are equal, which is wh
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
+from operator import add
 from threading import Lock
 from typing import TypeAlias
 
@@ -133,7 +135,8 @@ def cosine_regularizer(rows: DirectedRows) -> Array:
 def retention(x: Array, start: Array) -> Array:
     """Return the mean of ‖x - x₀‖² over the rows."""
     xp = namespace(x)
-    return xp.mean(xp.sum((float64(x) - float64(start)) ** 2, axis=1))
+    changes = (float64(x[block, :]) - float64(start[block, :]) for block in row_blocks(x))
+    return reduce(add, (xp.sum(change**2) for change in changes)) / x.shape[0]
 
 
 def _mean_of_classes(m: ClassMoments) -> Array:

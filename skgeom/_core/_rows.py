@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
+
+import numpy as np
 
 from skgeom._array import (
     excess_exponent,
@@ -11,6 +14,7 @@ from skgeom._array import (
     peak,
     ratio,
     row_blocks,
+    take_rows,
     times_power_of_two,
     to_float,
     where,
@@ -27,6 +31,15 @@ class DirectedRows(NamedTuple):
     def unit(self) -> Array:
         """Return the rows divided by their norms, through which gradients flow."""
         return self.x / self.norms[:, None]
+
+
+def exact(rows: DirectedRows, block: slice) -> DirectedRows:
+    """Return a block of rows with their norms in float64: what is reduced over such blocks keeps all its digits.
+
+    Mean cosines in a narrow cone differ from 1 by less than a norm in float32 tells.
+    """
+    x = float64(rows.x[block, :])
+    return DirectedRows(x, rows.norms[block] if x.dtype == rows.x.dtype else norms(x))
 
 
 def norms(x: Array) -> Array:
@@ -80,6 +93,15 @@ def mean_of(x: Array) -> Array:
     return first + sum(xp.sum(float64(x[rows, :]) - first, axis=0) for rows in row_blocks(x)) / x.shape[0]
 
 
+def mean_at(x: Array, index: np.ndarray, prepare: Callable[[Array], Array] = float64) -> Array:
+    """Return the mean in float64 of the prepared rows at positions known on the host, exact for equal rows."""
+    xp = namespace(x)
+    first = prepare(take_rows(x, index[:1]))[0, :]
+    step = next(row_blocks(x)).stop
+    parts = (index[start : start + step] for start in range(0, index.size, step))
+    return first + sum(xp.sum(prepare(take_rows(x, part)) - first, axis=0) for part in parts) / index.size
+
+
 def directions(x: Array) -> DirectedRows:
     """Return the rows, up to factors for each row, with their norms, of which some may be zero."""
     x = bounded(x)
@@ -90,6 +112,7 @@ def directions(x: Array) -> DirectedRows:
     return DirectedRows(x, lengths)
 
 
-def unit_or_zero(rows: DirectedRows) -> Array:
-    """Return the rows divided by their norms, zero rows as they are."""
+def unit_or_zero(x: Array) -> Array:
+    """Return the rows divided by their norms, whatever these are; zero rows as they are."""
+    rows = directions(x)
     return rows.x / where(rows.norms > 0, rows.norms, 1.0)[:, None]

@@ -10,8 +10,8 @@ from __future__ import annotations
 from math import pi
 
 from skgeom._array import (
-    asarray_like,
     detached,
+    device_of,
     float64,
     namespace,
     ratio,
@@ -69,9 +69,15 @@ def lloyd(rows: DirectedRows, points: Array) -> Array:
 
 
 def _owners(rows: DirectedRows, points: Array) -> Array:
-    """Return the position of the row nearest to each point."""
+    """Return the position of the row nearest to each point, the first of equals."""
     x, length = map(detached, rows)
     xp = namespace(x)
-    u, points = x / length[:, None], xp.astype(points, x.dtype)
-    parts = [xp.argmax(points[block, :] @ u.T, axis=1) for block in row_blocks(points, columns=x.shape[0])]
-    return asarray_like(xp.concat(parts), rows.x, dtype=namespace(rows.x).int64)
+    points = xp.astype(points, x.dtype)
+    best = xp.full((points.shape[0],), -xp.inf, dtype=x.dtype, device=device_of(x))
+    owners = xp.zeros((points.shape[0],), dtype=xp.int64, device=device_of(x))
+    for block in row_blocks(x, columns=points.shape[0]):
+        cosines = points @ (x[block, :] / length[block][:, None]).T
+        top = xp.max(cosines, axis=1)
+        nearest = block.start + xp.argmax(cosines, axis=1)
+        best, owners = xp.maximum(top, best), xp.where(top > best, nearest, owners)
+    return owners

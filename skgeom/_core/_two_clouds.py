@@ -6,24 +6,31 @@ Gaps are differences of mean unit rows, one vector each, and need no pairs. Mean
 from __future__ import annotations
 
 from functools import reduce
+from itertools import chain
 from math import pi
 from operator import add
+from typing import NamedTuple
 
 from skgeom._array import device_of, float64, namespace, ratio, row_blocks, sqrt_in_place, where
-from skgeom._core import _two_clouds
-from skgeom._core._rows import DirectedRows, norms, unit, unit_or_zero
+from skgeom._core._rows import DirectedRows, exact, norms, unit_or_zero
 from skgeom._core._threads import in_threads
 from skgeom._core.pairs import _energies
-from skgeom._core.pairs._sphere import Chords, angle, chords_of
+from skgeom._core.pairs._sphere import angle, chords_of
 from skgeom._core.pairs._tiles import panels, squared_distances
-from skgeom._core.sums._angular import average_cosine, resultant
+from skgeom._core.sums._angular import average_cosine, unit_mean
 from skgeom._typing import Array
 
+_WIDE = 0.01
+"""Squared chord ‖u + v‖² below which an angle counts as nearly π."""
 
-def unit_mean(rows: DirectedRows) -> Array:
-    """Return the mean of the unit rows (d,), in float64."""
-    n, total = resultant(rows)
-    return total / n
+
+class Ends(NamedTuple):
+    """Where paths start and end, rows x and y (n, d), and their directions, the unit rows u and v."""
+
+    x: Array
+    y: Array
+    u: Array
+    v: Array
 
 
 def modality_gap(x: DirectedRows, y: DirectedRows) -> Array:
@@ -33,7 +40,7 @@ def modality_gap(x: DirectedRows, y: DirectedRows) -> Array:
 
 def relative_modality_gap(x: DirectedRows, y: DirectedRows) -> Array:
     """Return the mean cosine distance of pairs over itself plus the mean cosine distance within the clouds."""
-    paired = _two_clouds.alignment(x, y, 2.0) / 2
+    paired = alignment(x, y, 2.0) / 2
     within = 1 - (average_cosine(x) + average_cosine(y)) / 2
     return ratio(paired, paired + within)
 
@@ -44,37 +51,41 @@ def mean_paired_distance(x: Array, y: Array) -> Array:
     return sum(xp.sum(norms(float64(x[b, :]) - float64(y[b, :]))) for b in row_blocks(x)) / x.shape[0]
 
 
-def mean_unpaired_distance(x: Array, y: Array) -> Array:
-    """Return the mean of ‖x - y‖ over rows of two clouds that do not belong together."""
+def mean_unpaired_distance(x: Array, y: Array, centre: Array) -> Array:
+    """Return the mean of ‖x - y‖ over rows of two clouds around a centre (d,) that do not belong together."""
     n = x.shape[0]
-    return (_sum_across(x, y) / n - mean_paired_distance(x, y)) / (n - 1)
+    return (_sum_across(x, y, centre) / n - mean_paired_distance(x, y)) / (n - 1)
 
 
-def mean_pooled_distance(x: Array, y: Array) -> Array:
+def mean_pooled_distance(x: Array, y: Array, centre: Array) -> Array:
     """Return the mean distance over the pairs of different rows of the union of two clouds of n rows."""
     n = 2 * x.shape[0]
-    return (2 * _sum_across(x, y) + _sum_within(x) + _sum_within(y)) / (n * (n - 1))
+    return (2 * _sum_across(x, y, centre) + _sum_within(x, centre) + _sum_within(y, centre)) / (n * (n - 1))
 
 
-def _sum_across(x: Array, y: Array) -> Array:
-    """Return the sum of the distances between the rows of two clouds in float64 around one centre."""
+def _sum_across(x: Array, y: Array, centre: Array) -> Array:
+    """Return the sum of the distances between the rows of two clouds; panels are centred when they are needed."""
     xp = namespace(x)
     slices = panels(x)
 
     def work(i: int) -> Array:
-        return sum(xp.sum(sqrt_in_place(squared_distances(x[slices[i], :], y[columns, :]))) for columns in panels(y))
+        own = float64(x[slices[i], :]) - centre
+        others = (float64(y[columns, :]) - centre for columns in panels(y))
+        return sum(xp.sum(sqrt_in_place(squared_distances(own, other))) for other in others)
 
     return xp.sum(xp.stack(in_threads(x, work, len(slices))))
 
 
-def _sum_within(x: Array) -> Array:
+def _sum_within(x: Array, centre: Array) -> Array:
     """Return the sum of the distances over ordered pairs of rows; tiles above the diagonal count for those below."""
     xp = namespace(x)
     slices = panels(x)
 
     def work(i: int) -> Array:
-        tiles = (sqrt_in_place(squared_distances(x[slices[i], :], x[columns, :])) for columns in slices[i:])
-        return sum((2 if j else 1) * xp.sum(tile) for j, tile in enumerate(tiles))
+        own = float64(x[slices[i], :]) - centre
+        others = (float64(x[columns, :]) - centre for columns in slices[i + 1 :])
+        tiles = chain([squared_distances(own, own)], (squared_distances(own, other) for other in others))
+        return sum((2 if j else 1) * xp.sum(sqrt_in_place(tile)) for j, tile in enumerate(tiles))
 
     return xp.sum(xp.stack(in_threads(x, work, len(slices))))
 
@@ -115,13 +126,32 @@ def _histogram(values: Array, edges: Array) -> Array:
     return (counts + 0.5) / (n + 0.5 * bins)
 
 
-def slerp(x: Array, y: Array, chords: Chords, t: Array) -> Array:
+def slerp(ends: Ends, t: Array, tolerance: float) -> Array:
     """Return (sin((1 - t)Ω) x + sin(tΩ) y) / sin Ω for each number in t (..., 1, 1) and each pair of rows (n, d).
 
-    The chords of the unit rows tell the angle Ω; at Ω = 0 the limit is the straight line.
+    The chords of the unit rows tell the angle Ω; at Ω = 0 the limit is the straight line. Near Ω = π both terms are
+    large and cancel: there x is turned towards y, and the change of length is added apart.
     """
+    chords = chords_of(ends.u, ends.v)
     omega = angle(chords)[:, None]
-    return _arc(1 - t, omega) * x + _arc(t, omega) * y
+    plain = _arc(1 - t, omega) * ends.x + _arc(t, omega) * ends.y
+    return where((chords.plus < _WIDE)[:, None], _turned(ends, omega, t, tolerance), plain)
+
+
+def _turned(ends: Ends, omega: Array, t: Array, tolerance: float) -> Array:
+    """Return ‖x‖ (cos(tΩ) u + sin(tΩ) e) + (‖y‖ - ‖x‖) sin(tΩ) / sin Ω v, with e the unit vector from u towards v.
+
+    Lengths that differ by less than the tolerance, a share of them, count as equal.
+    """
+    x, y, u, v = ends
+    xp = namespace(x)
+    across = u + v
+    across = across - xp.vecdot(across, u)[:, None] * u
+    e = ratio(across, sqrt_in_place(xp.vecdot(across, across))[:, None])
+    length = xp.vecdot(x, u)[:, None]
+    change = xp.vecdot(y, v)[:, None] - length
+    change = where(xp.abs(change) > tolerance * length, change, 0.0)
+    return xp.cos(t * omega) * x + xp.sin(t * omega) * length * e + change * _arc(t, omega) * v
 
 
 def _arc(t: Array, omega: Array) -> Array:
@@ -131,19 +161,14 @@ def _arc(t: Array, omega: Array) -> Array:
     return where(apart, xp.sin(t * omega) / where(apart, xp.sin(omega), 1.0), t)
 
 
-def contrastive_loss(x: DirectedRows, y: DirectedRows, temperature: float, batch_size: int) -> Array:
-    """Return the mean over whole batches, at least one, of the symmetric NT-Xent of paired rows."""
-    a = x.x / (x.norms[:, None] * temperature)
-    b = y.x / y.norms[:, None]
-    n = a.shape[0]
-    size = min(batch_size, n)
-    batches = [slice(start, start + size) for start in range(0, n - size + 1, size)]
-    return reduce(add, (_energies.nt_xent(a[batch, :], b[batch, :]) for batch in batches)) / len(batches)
+def contrastive_loss(x: DirectedRows, y: DirectedRows, temperature: float) -> Array:
+    """Return the symmetric NT-Xent of paired rows."""
+    return _energies.nt_xent(x.x / (x.norms[:, None] * temperature), y.unit())
 
 
-def cosine_scores(rows: DirectedRows, embeddings: Array) -> Array:
+def cosine_scores(x: Array, embeddings: Array) -> Array:
     """Return the cosine of each row to each unit class embedding (n, k); 0 for a zero row."""
-    return dot_scores(unit_or_zero(rows), embeddings)
+    return dot_scores(unit_or_zero(x), embeddings)
 
 
 def dot_scores(x: Array, embeddings: Array) -> Array:
@@ -167,12 +192,17 @@ def softmax(logits: Array, temperature: float) -> Array:
 
 
 def paired_cosine(x: DirectedRows, y: DirectedRows) -> Array:
-    """Return the mean cosine of rows that belong together."""
-    return 1 - alignment(x, y, 2.0) / 2
+    """Return the mean cosine of rows that belong together, which rounding must not bring below -1."""
+    return namespace(x.x).clip(1 - alignment(x, y, 2.0) / 2, min=-1.0)
 
 
 def alignment(x: DirectedRows, y: DirectedRows, alpha: float) -> Array:
     """Return the mean of ‖u - v‖^α over rows that belong together."""
-    squares = chords_of(unit(float64(x.x)), unit(float64(y.x))).minus
-    apart = squares > 0
-    return namespace(squares).mean(where(apart, where(apart, squares, 1.0) ** (alpha / 2), 0.0))
+    xp = namespace(x.x)
+
+    def of_block(block: slice) -> Array:
+        squares = chords_of(exact(x, block).unit(), exact(y, block).unit()).minus
+        apart = squares > 0
+        return xp.sum(where(apart, where(apart, squares, 1.0) ** (alpha / 2), 0.0))
+
+    return reduce(add, map(of_block, row_blocks(x.x))) / x.x.shape[0]

@@ -7,14 +7,14 @@ from typing import Any, Generic, Self, TypeVar
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, RegressorMixin
 from sklearn.utils import Tags
 
-from skgeom._array import float64, namespace, to_float
+from skgeom._array import to_float
 from skgeom._core.sums._align import variance_explained
 from skgeom._core.sums._cross import CrossMoments
-from skgeom._core.sums._maps import centred_product
+from skgeom._core.sums._maps import centred_product, exact_product
 from skgeom._estimator import GeometryTransformer
 from skgeom._typing import Array
-from skgeom._validation import check_weights
-from skgeom.alignment._checks import check_squares, check_target_width, check_targets
+from skgeom._validation import check_squares, check_weights
+from skgeom.alignment._checks import check_target_width, check_targets
 
 _M = TypeVar("_M", bound=CrossMoments)
 
@@ -127,9 +127,8 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, GeometryTransform
             mean) of those that come closest.
         """
         z = self._receive_output(X)
-        centred = float64(z) - self._here("y_mean_", z, "inverse_transform")
-        x = centred @ self._backward(z) + self._here("x_mean_", z, "inverse_transform")
-        return self._leave(namespace(z).astype(x, z.dtype))
+        x_mean, y_mean = (self._here(name, z, "inverse_transform") for name in ("x_mean_", "y_mean_"))
+        return self._leave(exact_product(z, y_mean, self._backward(z), x_mean))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         r"""Share of the variance of the targets that the map explains.
@@ -157,9 +156,9 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, GeometryTransform
         x = self._checked(X, reset=False, min_samples=2)
         t, _ = check_targets(y, x)
         check_target_width(t, self.coef_.shape[0])
-        x, w = check_weights(sample_weight, self._placed(x))
-        t, _ = check_weights(sample_weight, self._placed(t))
-        return to_float(variance_explained(t, self._mapped(x, "score"), w))
+        x, w = check_weights(sample_weight, self._placed(x), minimum=0.0)
+        t, _ = check_weights(sample_weight, self._placed(t), minimum=0.0)
+        return to_float(variance_explained(t, x, lambda rows: self._mapped(rows, "score"), w))
 
     def _receive_pairs(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> tuple[Array, Array, Array | None]:
         """Check pairs, bring them to where they are computed, and leave out those of no weight."""
@@ -170,7 +169,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, GeometryTransform
         if not reset:
             check_target_width(t, self.coef_.shape[0])
         self._check_widths(x.shape[1], t.shape[1])
-        minimum = 1.0 if reset else 0.0
+        minimum = 1.0 if reset and self._counts_pairs() else 0.0
         x, w = check_weights(sample_weight, self._placed(x), minimum=minimum)
         t, _ = check_weights(sample_weight, self._placed(t), minimum=minimum)
         self._is_flat = flat
@@ -193,8 +192,8 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, GeometryTransform
 
     def _mapped(self, x: Array, method: str) -> Array:
         """Return the rows x in the target space, where and in the dtype they are."""
-        z = centred_product(x, self._here("x_mean_", x, method), self._here("coef_", x, method).T)
-        return z + namespace(x).astype(self._here("y_mean_", x, method), x.dtype)
+        x_mean, coef, y_mean = (self._here(name, x, method) for name in ("x_mean_", "coef_", "y_mean_"))
+        return centred_product(x, x_mean, coef.T, y_mean)
 
     def _backward(self, z: Array) -> Array:
         """Return the map (n_targets, n_features) from the target space back, where the rows z are."""
@@ -217,6 +216,10 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, GeometryTransform
     def _check_parameters(self) -> None:
         """Check that the parameters are in range."""
         raise NotImplementedError
+
+    def _counts_pairs(self) -> bool:
+        """Return whether weights count pairs, with a sum above 1; else only their ratios matter to the map."""
+        return True
 
     def _check_widths(self, d: int, k: int) -> None:
         """Check that there is such a map between spaces of these widths."""

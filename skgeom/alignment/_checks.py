@@ -8,12 +8,9 @@ from typing import Any
 import numpy as np
 
 from skgeom._array import (
-    SQUARES_SAFE,
     asarray_like,
-    exponent_of,
     is_foreign,
     namespace,
-    peak,
     same_kind,
     to_numpy,
 )
@@ -51,16 +48,6 @@ def check_target_width(t: Array, width: int) -> None:
     if t.shape[1] != width:
         raise ValueError(
             f"y has {t.shape[1]} features, but the targets at fit had {width}: pass rows of the same target space."
-        )
-
-
-def check_squares(x: Array, name: str) -> None:
-    """Check that sums of squares of the data neither overflow nor vanish in float64."""
-    largest = peak(x) if namespace(x).finfo(x.dtype).bits == 64 else 0.0
-    if abs(exponent_of(largest)) > SQUARES_SAFE:
-        raise ValueError(
-            f"{name} has magnitudes up to {largest:.3g}, whose squares leave the range of float64. Divide {name} by "
-            "that number."
         )
 
 

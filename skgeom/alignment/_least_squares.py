@@ -106,7 +106,8 @@ class LstsqAligner(Aligner[RegressionMoments]):
     singular values below 6e-8 of the largest count as zero.
 
     Fit takes O(n d²) time with products in float64, up to three passes over the rows, and O(d²) memory beyond a block
-    of rows. `sample_weight` counts pairs: integers equal repetition.
+    of rows. `sample_weight` counts pairs: integers equal repetition. Without penalty only the ratios of the weights
+    matter; α stands beside them as in `sklearn.linear_model.Ridge`. "gcv" needs weights that sum to more than 1.
 
     References
     ----------
@@ -148,6 +149,9 @@ class LstsqAligner(Aligner[RegressionMoments]):
             check_choice(self.alpha, ("gcv",), "alpha")
         else:
             check_real(self.alpha, "alpha", 0)
+
+    def _counts_pairs(self) -> bool:
+        return isinstance(self.alpha, str)  # the generalised error knows the number of pairs
 
     def _check_widths(self, d: int, k: int) -> None:
         if self.prior == "identity" and d != k:

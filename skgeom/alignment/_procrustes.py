@@ -133,6 +133,9 @@ class ProcrustesAligner(Aligner[CrossMoments]):
         for name in ("center", "scale", "allow_reflection"):
             check_flag(getattr(self, name), name)
 
+    def _counts_pairs(self) -> bool:
+        return False
+
     def _summary(self, x: Array, t: Array, w: Array | None) -> CrossMoments:
         return regression_moments(x, t, w) if x.shape[1] > t.shape[1] else cross_moments(x, t, w)
 

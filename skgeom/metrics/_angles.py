@@ -144,11 +144,12 @@ def conformity(X: Any, reference: Any = None) -> Array:
     array([0.5, 0.5, 0. ])
     """
     if reference is None:
-        return _angular.conformity(check_directed(X))
+        rows = check_directed(X)
+        return _as_rows(_angular.conformity(rows, exactly=False), rows.x)
     rows = check_directed(X, min_samples=1)
     others = check_directed(reference, name="reference", min_samples=1)
     check_same_kind(rows.x, others.x, ("X", "reference"))
-    return _angular.conformity_to(rows, _angular.resultant(others))
+    return _as_rows(_angular.conformity_to(rows, _angular.resultant(others)), rows.x)
 
 
 def conformity_estimate(X: Any) -> ConformityEstimate:
@@ -198,7 +199,7 @@ def conformity_estimate(X: Any) -> ConformityEstimate:
     mean = moments(check_cloud(X, scale_free=True)).mean
     direction = check_directed(mean[None, :], name="the mean of X", min_samples=1).unit()[0, :]
     cosine, slope, intercept = _angular.conformity_line(rows, direction)
-    return ConformityEstimate(cosine, to_float(slope), intercept)
+    return ConformityEstimate(_as_rows(cosine, rows.x), to_float(slope), intercept)
 
 
 @measure(
@@ -256,7 +257,8 @@ def partition_isotropy(
     Notes
     -----
     Invariant to rotation (not "random"), and to the length of each row with `normalize`. O(n d min(n, d))
-    time; memory of one block. A direction in the null space of X has Z = n.
+    time, O(d²) memory and a block. A direction in the null space of X has Z = n. Where eigenvalues are equal the
+    eigenvectors, and the value with them, depend on the basis that the decomposition returns: pass `directions` there.
 
     On unit rows whose mean has length R, eigenvectors with both signs give about exp(-2R), and with one sign exp(-R):
     .23 and .47 to .49 on real CLIP (ViT-B/16, R = .72). The published values for CLIP [3]_, I1 = .84 and I2 = .03,
@@ -452,27 +454,33 @@ def _log_partition(X: Any, directions: Any, signs: str, normalize: bool, random_
     if isinstance(directions, str):
         check_choice(directions, ("eigen", "random"), "directions")
     X = as_cloud(X)
-    x = _scaled(X, normalize)
+    x, lengths = _scaled(X, normalize)
     if not isinstance(directions, str):
         v = check_cloud(directions, name="directions", min_samples=1)
         check_same_kind(x, v, ("X", "directions"))
-        return _angular.log_partition(x, v, both_signs=False)
+        return _angular.log_partition(x, v, both_signs=False, lengths=lengths)
     if directions == "eigen":
         return _eigen_log_partition(X, normalize, signs)
-    d = x.shape[1]
-    basis = _rows.orthonormal(standard_normal((d, d), check_random(random_state), x))
-    v = namespace(x).astype(basis, x.dtype)
-    mean = namespace(x).mean(x, axis=0)
-    return _angular.log_partition(x, v if signs == "both" else _angular.toward(v, mean), both_signs=signs == "both")
+    basis = _rows.orthonormal(standard_normal((x.shape[1], x.shape[1]), check_random(random_state), x))
+    if signs == "mean":
+        mean = _rows.mean_of(x) if lengths is None else _angular.unit_mean(_rows.DirectedRows(x, lengths))
+        basis = _angular.toward(basis, mean)
+    return _angular.log_partition(x, basis, both_signs=signs == "both", lengths=lengths)
 
 
 @once_per_cloud
 def _eigen_log_partition(X: Any, normalize: bool, signs: str) -> Array:
-    x = _scaled(X, normalize)
-    return _angular.eigen_log_partition(x, moments(x), both_signs=signs == "both")
+    x, lengths = _scaled(X, normalize)
+    m = moments(x) if lengths is None else _angular.unit_moments(_rows.DirectedRows(x, lengths))
+    return _angular.eigen_log_partition(x, m, both_signs=signs == "both", lengths=lengths)
 
 
 @once_per_cloud
-def _scaled(X: Any, normalize: bool) -> Array:
-    """Return unit rows, or the rows as they are up to lengths that exponentials cannot bear."""
-    return _rows.unit(check_directed(X).x) if normalize else _rows.bounded(check_cloud(X))
+def _scaled(X: Any, normalize: bool) -> tuple[Array, Array | None]:
+    """Return rows with their lengths, or rows as they are up to lengths that exponentials cannot bear, with None."""
+    return check_directed(X) if normalize else (_rows.bounded(check_cloud(X)), None)
+
+
+def _as_rows(values: Array, x: Array) -> Array:
+    """Return values in the dtype of the rows that they belong to."""
+    return namespace(x).astype(values, x.dtype, copy=False)

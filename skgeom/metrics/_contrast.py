@@ -166,4 +166,4 @@ def clip_loss(X: Any, Y: Any, *, temperature: float = 0.01) -> Array:
     x, y = (side.unit() for side in check_directed_pairs(X, Y))
     xp = namespace(x)
     x, y = (xp.astype(side, xp.result_type(x, y), copy=False) for side in (x, y))
-    return _energies.nt_xent(x / tau, y)
+    return xp.clip(_energies.nt_xent(x / tau, y), min=0.0)  # which rounding must not make negative

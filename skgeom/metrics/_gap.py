@@ -10,14 +10,23 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skgeom._array import asarray_like, float64, namespace, ratio, to_numpy
+from skgeom._array import (
+    asarray_like,
+    excess_exponent,
+    exponent_of,
+    float64,
+    namespace,
+    peak,
+    ratio,
+    times_power_of_two,
+    to_numpy,
+)
 from skgeom._core import _two_clouds
 from skgeom._core._rows import mean_of
 from skgeom._core.sums._angular import conformity
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
-    check_cloud,
     check_clouds,
     check_count,
     check_directed_clouds,
@@ -196,8 +205,8 @@ def modality_separability(X: Any, Y: Any, *, cv: int = 5) -> Array:
 
     Notes
     -----
-    Computed by scikit-learn on the host, whatever the library. With more features than rows nearly any two clouds have
-    a plane between their training rows; held-out rows decide.
+    Computed by scikit-learn on the host, whatever the library, in several copies of the rows. With more features than
+    rows nearly any two clouds have a plane between their training rows; held-out rows decide.
 
     References
     ----------
@@ -280,9 +289,10 @@ def pair_distance_ratio(X: Any, Y: Any, *, reference: Reference = "cross") -> Ar
     (0.0, 0.5455)
     """
     check_choice(reference, get_args(Reference), "reference")
-    x, y = _around_one_mean(X, Y)
+    x, y = _in_one_unit(*check_paired_clouds(X, Y))
+    centre = (mean_of(x) + mean_of(y)) / 2
     mean = _two_clouds.mean_unpaired_distance if reference == "cross" else _two_clouds.mean_pooled_distance
-    return ratio(_two_clouds.mean_paired_distance(x, y), mean(x, y))
+    return ratio(_two_clouds.mean_paired_distance(x, y), mean(x, y, centre))
 
 
 @measure(
@@ -364,9 +374,10 @@ def conformity_divergence(X: Any, Y: Any, *, method: Density = "gaussian", bins:
     return _two_clouds.histogram_divergence(p, q, bins)
 
 
-def _around_one_mean(X: Any, Y: Any) -> tuple[Array, Array]:
-    """Return paired clouds in float64 around their common mean, in one unit."""
-    x, y = check_paired_clouds(X, Y)
-    both = check_cloud(namespace(x).concat([float64(x), float64(y)]), scale_free=True)
-    both = both - mean_of(both)
-    return both[: x.shape[0], :], both[x.shape[0] :, :]
+def _in_one_unit(x: Array, y: Array) -> tuple[Array, Array]:
+    """Return two clouds, multiplied by one power of two if their distances would leave the range of float64."""
+    largest = max(peak(x), peak(y))
+    if not excess_exponent(float64(x[:1, :]), largest):
+        return x, y
+    exponent = exponent_of(largest)
+    return times_power_of_two(float64(x), -exponent), times_power_of_two(float64(y), -exponent)

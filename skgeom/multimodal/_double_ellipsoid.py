@@ -9,9 +9,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from skgeom._array import namespace, to_float, to_numpy
-from skgeom._core._two_clouds import unit_mean
 from skgeom._core.sums import _ellipsoid
-from skgeom._core.sums._angular import Resultant, conformity_to
+from skgeom._core.sums._angular import Resultant, conformity_to, unit_mean
 from skgeom._core.sums._moments import FourthMoments, Moments, fourth_moments
 from skgeom._core.sums._spectrum import debiased_participation_ratio, participation_ratio
 from skgeom._typing import Array
@@ -264,7 +263,7 @@ class DoubleEllipsoid(BaseEstimator):
         mean = self.unit_means_[get_args(Side).index(check_choice(cloud, get_args(Side), "cloud")), :]
         rows = check_directed(X, min_samples=1)
         check_same_kind(rows.x, mean[None, :], ("X", "the fitted clouds"))
-        return conformity_to(rows, Resultant(1, mean))
+        return namespace(mean).astype(conformity_to(rows, Resultant(1, mean)), rows.x.dtype)
 
     def _separating_features(self, sums: list[Moments]) -> EllipsoidProperty:
         self.separation_ = _ellipsoid.separation(*sums)

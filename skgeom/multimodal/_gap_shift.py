@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin
 
-from skgeom._array import asarray_like, namespace, take_rows, where
-from skgeom._core._rows import directions, mean_of, norms, unit_or_zero
+from skgeom._array import asarray_like, float64, map_rows, namespace, where
+from skgeom._core._rows import mean_at, norms, unit_or_zero
 from skgeom._estimator import GeometryTransformer
 from skgeom._typing import Array
 from skgeom._validation import check_groups, check_known_groups, check_real
@@ -102,10 +103,11 @@ class GapShift(OneToOneFeatureMixin, GeometryTransformer):
             The fitted transformer.
         """
         check_real(self.lam, "lam")
-        u = unit_or_zero(directions(self._receive(X, reset=True)))
-        self.groups_, codes = check_groups(groups, u.shape[0])
+        x = self._receive(X, reset=True)
+        self.groups_, codes = check_groups(groups, x.shape[0])
         _check_two_groups(self.groups_)
-        centres = [mean_of(take_rows(u, np.flatnonzero(codes == g))) for g in range(len(self.groups_))]
+        rows_of_groups = [np.flatnonzero(codes == g) for g in range(len(self.groups_))]
+        centres = [mean_at(x, rows, lambda block: unit_or_zero(float64(block))) for rows in rows_of_groups]
         self.gap_ = self._leave(centres[0] - centres[-1])
         return self
 
@@ -146,11 +148,14 @@ class GapShift(OneToOneFeatureMixin, GeometryTransformer):
         x = self._receive(X, reset=False)
         gap = self._here("gap_", x)
         codes = check_known_groups(groups, x.shape[0], self.groups_)
-        xp = namespace(x)
-        u = unit_or_zero(directions(x))
-        steps = asarray_like(np.where(codes == 0, -self.lam, self.lam)[:, None], u)
-        steps = where(norms(u)[:, None] > 0, steps, 0.0)
-        return self._leave(unit_or_zero(directions(u + steps * xp.astype(gap, u.dtype))))
+        steps = asarray_like(np.where(codes == 0, -self.lam, self.lam)[:, None], x)
+        return self._leave(map_rows(partial(_shifted, namespace(x).astype(gap, x.dtype)), x, steps))
+
+
+def _shifted(gap: Array, x: Array, steps: Array) -> Array:
+    """Return the unit rows moved along the gap by their steps (n, 1), as unit rows again; zero rows stay."""
+    u = unit_or_zero(x)
+    return unit_or_zero(u + where(norms(u)[:, None] > 0, steps, 0.0) * gap)
 
 
 def _check_two_groups(groups: list[Any]) -> None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from skgeom._array import asarray_like, float64, is_foreign, namespace, to_float
+from skgeom._array import asarray_like, epsilon, float64, is_foreign, map_rows, namespace, row_blocks, to_float
 from skgeom._core import _two_clouds
-from skgeom._core._rows import unit
+from skgeom._core._rows import unit_or_zero
 from skgeom._core.pairs._sphere import chords_of
 from skgeom._typing import Array
 from skgeom._validation import (
     check_cloud,
-    check_directed,
+    check_no_zeros,
     check_numbers,
     check_paired,
     check_real,
@@ -29,7 +30,8 @@ def slerp(x: Any, y: Any, t: Any) -> Array:
     .. math:: \frac{\sin((1 - t)\,\Omega)\, x + \sin(t\,\Omega)\, y}{\sin \Omega}.
 
     The direction moves along the shortest arc at constant speed. Vectors are not normalised: between equal lengths the
-    length stays, between unequal ones it changes, too.
+    length stays, between unequal ones it changes, too. Near opposite directions the formula divides a difference of
+    lengths by sin Ω: there, lengths that differ by the rounding of the dtype of x count as equal.
 
     Parameters
     ----------
@@ -139,14 +141,28 @@ def vslerp(x: Any, y: Any, t: Any, mean: Any, alpha: float = 1.0) -> Array:
     check_same_kind(rows, others, ("x", "y"))
     check_paired(rows, others, ("x", "y"))
     centre = share * _centre(mean, rows)
-    a, b = float64(rows) - centre, float64(others) - centre
-    seen_from = "" if mean is None else " seen from the mean"
-    u, v = (unit(check_directed(z, name=f"{name}{seen_from}", min_samples=1).x) for z, name in ((a, "x"), (b, "y")))
-    chords = chords_of(u, v)
-    _check_not_opposite(to_float(namespace(u).min(chords.plus)))
-    points = _two_clouds.slerp(a, b, chords, asarray_like(steps.reshape(*steps.shape, 1, 1), a)) + centre
-    points = namespace(rows).astype(points, rows.dtype)
+    for z, name in ((rows, "x"), (others, "y")):
+        _check_directions(z, centre, name + ("" if mean is None else " seen from the mean"))
+    points = map_rows(
+        partial(_paths, centre=centre, steps=steps), rows, others, columns=max(steps.size, 2) * rows.shape[1]
+    )
+    points = points[:, 0, :] if steps.ndim == 0 else namespace(rows).permute_dims(points, (1, 0, 2))
     return points[..., 0, :] if single else points
+
+
+def _paths(x: Array, y: Array, *, centre: Array, steps: np.ndarray) -> Array:
+    """Return the points (n, n_steps, d) between rows, in the dtype of x."""
+    a, b = float64(x) - centre, float64(y) - centre
+    ends = _two_clouds.Ends(a, b, unit_or_zero(a), unit_or_zero(b))
+    _check_not_opposite(to_float(namespace(a).min(chords_of(ends.u, ends.v).plus)))
+    points = _two_clouds.slerp(ends, asarray_like(steps.reshape(-1, 1, 1), a), 4 * epsilon(x)) + centre
+    return namespace(x).permute_dims(namespace(x).astype(points, x.dtype), (1, 0, 2))
+
+
+def _check_directions(x: Array, centre: Array, name: str) -> None:
+    """Check that no row is at the centre, from where it has no direction."""
+    xp = namespace(x)
+    check_no_zeros([xp.max(xp.abs(float64(x[rows, :]) - centre), axis=1) for rows in row_blocks(x)], name)
 
 
 def _centre(mean: Any, like: Array) -> Array:

@@ -90,15 +90,19 @@ def loss_along_offset(
 
 def shifted_losses(x: Array, y: Array, alphas: np.ndarray, temperature: float, batch_size: int) -> np.ndarray:
     """Return the loss of paired clouds at each shift along their means."""
-    means = mean_of(x), mean_of(y)
-    losses = []
-    for alpha in alphas.tolist():
+    means, n = (mean_of(x), mean_of(y)), x.shape[0]
+    size = min(batch_size, n)
+    batches = [slice(start, start + size) for start in range(0, n - size + 1, size)]
+
+    def loss(alpha: float, batch: slice) -> float:
+        where = f"{alpha:g} · mean" + (f" in rows {batch.start} to {batch.stop - 1}," if len(batches) > 1 else "")
         rows, others = (
-            check_directed(_shifted(z, alpha * mean), name=f"{name} - {alpha:g} · mean")
+            check_directed(_shifted(z[batch, :], alpha * mean), name=f"{name} - {where}")
             for name, z, mean in zip("XY", (x, y), means, strict=True)
         )
-        losses.append(to_float(contrastive_loss(rows, others, temperature, batch_size)))
-    return np.asarray(losses)
+        return to_float(contrastive_loss(rows, others, temperature))
+
+    return np.asarray([sum(loss(alpha, batch) for batch in batches) / len(batches) for alpha in alphas.tolist()])
 
 
 def _shifted(x: Array, offset: Array) -> Array:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal, Self, TypeAlias, get_args
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skgeom._array import is_foreign, namespace, to_numpy
+from skgeom._array import is_foreign, map_rows, namespace, row_blocks, to_numpy
 from skgeom._core import _two_clouds
 from skgeom._core._labels import labels_of
-from skgeom._core._rows import DirectedRows, directions, norms, unit_or_zero
+from skgeom._core._rows import norms, unit_or_zero
 from skgeom._core.sums._clusters import class_moments
 from skgeom._typing import Array
 from skgeom._validation import (
@@ -21,11 +23,18 @@ from skgeom._validation import (
     check_cloud,
     check_positive,
     check_same_kind,
+    check_squares,
     listed,
 )
 
 Logits: TypeAlias = Literal["cosine", "dot", "distance"]
 """What a row and a class are compared by."""
+
+_RULES = {
+    "cosine": _two_clouds.cosine_scores,
+    "dot": _two_clouds.dot_scores,
+    "distance": _two_clouds.distance_scores,
+}
 
 
 class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
@@ -142,6 +151,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         if self.logits == "cosine":
             self.class_embeddings_ = _mean_directions(x, codes, self.classes_)
         else:
+            check_squares(x, "X")
             self.class_embeddings_ = class_moments(x, labels_of(codes)).mean
         self._first_of_equals = _first_of_equals(to_numpy(self.class_embeddings_))
         return self
@@ -159,8 +169,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         array of shape (n_samples, n_classes), or (n_samples,) for two classes
             The logits; for two classes the logit of the second less that of the first.
         """
-        logits = self._logits(X)
-        return logits[:, 1] - logits[:, 0] if self.classes_.size == 2 else logits
+        return self._of_logits(X, _second_less_first if self.classes_.size == 2 else lambda logits: logits)
 
     def predict_proba(self, X: Any) -> Array:
         """Return the softmax of the logits over the temperature.
@@ -175,7 +184,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         array of shape (n_samples, n_classes)
             Probabilities of the classes, in the order of `classes_`; each row sums to 1.
         """
-        return _two_clouds.softmax(self._logits(X), float(self.temperature))
+        return self._of_logits(X, partial(_two_clouds.softmax, temperature=float(self.temperature)))
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the class of the largest logit.
@@ -190,9 +199,8 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         ndarray of shape (n_samples,)
             The classes; the first of those with equal logits.
         """
-        logits = self._logits(X)
-        best = to_numpy(namespace(logits).argmax(logits, axis=1))
-        return self.classes_[self._first_of_equals[best]]
+        best = self._of_logits(X, lambda logits: namespace(logits).argmax(logits, axis=1))
+        return self.classes_[self._first_of_equals[to_numpy(best)]]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the share of queries that go to their class.
@@ -215,15 +223,16 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         _check_known_classes(y, self.classes_)
         return super().score(X, to_numpy(y) if is_foreign(y) else y, sample_weight=sample_weight)
 
-    def _logits(self, X: Any) -> Array:
-        x = self._queries(X)
-        check_same_kind(x, self.class_embeddings_, ("X", "the class embeddings"))
+    def _of_logits(self, X: Any, function: Callable[[Array], Array]) -> Array:
+        """Return what a function makes of the logits (b, k) of blocks of queries."""
+        x, embeddings = self._queries(X), self.class_embeddings_
+        check_same_kind(x, embeddings, ("X", "the class embeddings"))
         if self.logits == "cosine":
-            rows = directions(x)
-            _warn_of_zero_rows(rows)
-            return _two_clouds.cosine_scores(rows, self.class_embeddings_)
-        rule = _two_clouds.dot_scores if self.logits == "dot" else _two_clouds.distance_scores
-        return rule(x, self.class_embeddings_)
+            _warn_of_zero_rows(x)
+        else:
+            check_squares(x, "X")
+        rule = _RULES[self.logits]
+        return map_rows(lambda rows: function(rule(rows, embeddings)), x, columns=2 * embeddings.shape[0])
 
     def _queries(self, X: Any) -> Array:
         """Return the queries in the space of the class embeddings."""
@@ -235,17 +244,18 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         return x
 
 
-def _warn_of_zero_rows(rows: DirectedRows) -> None:
-    zeros = int(np.sum(to_numpy(rows.norms) == 0))
+def _second_less_first(logits: Array) -> Array:
+    return logits[:, 1] - logits[:, 0]
+
+
+def _warn_of_zero_rows(x: Array) -> None:
+    xp = namespace(x)
+    zeros = sum(int(xp.count_nonzero(xp.max(xp.abs(x[rows, :]), axis=1) == 0)) for rows in row_blocks(x))
     if zeros:
         warnings.warn(
             f"X has {zeros} zero row{'s'[: zeros > 1]}, without direction: all cosines are 0 and the first class wins.",
             stacklevel=4,
         )
-
-
-def _unit(x: Array) -> Array:
-    return unit_or_zero(directions(x))
 
 
 def _first_of_equals(rows: np.ndarray) -> np.ndarray:
@@ -256,7 +266,7 @@ def _first_of_equals(rows: np.ndarray) -> np.ndarray:
 
 def _mean_directions(x: Array, codes: np.ndarray, classes: np.ndarray) -> Array:
     """Return the mean of the unit rows of each class, divided by its length, in float64."""
-    means = class_moments(x, labels_of(codes), prepare=_unit).mean
+    means = class_moments(x, labels_of(codes), prepare=unit_or_zero).mean
     lengths = norms(means)
     _check_class_directions(to_numpy(lengths), classes)
     return means / lengths[:, None]

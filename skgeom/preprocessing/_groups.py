@@ -8,8 +8,8 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, OneToOneFeatureMixin
 
-from skgeom._array import namespace, take_rows
-from skgeom._core._rows import centred, mean_of
+from skgeom._array import asarray_like, map_rows, namespace, take_rows
+from skgeom._core._rows import centred, mean_at
 from skgeom._estimator import GeometryTransformer
 from skgeom._typing import Array
 from skgeom._validation import check_fitted_kind, check_groups, check_known_groups
@@ -41,11 +41,6 @@ class _GroupTransformer(GeometryTransformer):
             The transformed rows.
         """
         return self.fit(X, y, groups=groups).transform(X, groups=groups)
-
-    def _rows_by_group(self, groups: Any, n: int) -> list[np.ndarray]:
-        """Return the rows of each fitted group, in the order of `groups_`."""
-        codes = check_known_groups(groups, n, self.groups_)
-        return [np.flatnonzero(codes == g) for g in range(len(self.groups_))]
 
 
 class GroupCentering(OneToOneFeatureMixin, _GroupTransformer):
@@ -119,7 +114,7 @@ class GroupCentering(OneToOneFeatureMixin, _GroupTransformer):
         """
         x = self._receive(X, reset=True)
         self.groups_, codes = check_groups(groups, x.shape[0])
-        means = [mean_of(take_rows(x, np.flatnonzero(codes == g))) for g in range(len(self.groups_))]
+        means = [mean_at(x, np.flatnonzero(codes == g)) for g in range(len(self.groups_))]
         self.means_ = self._leave(namespace(x).stack(means))
         return self
 
@@ -139,10 +134,9 @@ class GroupCentering(OneToOneFeatureMixin, _GroupTransformer):
             The centred rows, in the dtype of X (float32 for halves).
         """
         x = self._receive(X, reset=False)
-        means = self._here("means_", x)
-        parts = self._rows_by_group(groups, x.shape[0])
-        groups_of_rows = _occupied(range(len(parts)), parts)
-        return self._leave(_in_order([centred(take_rows(x, rows), means[g, :]) for g, rows in groups_of_rows], parts))
+        means, xp = self._here("means_", x), namespace(x)
+        codes = asarray_like(check_known_groups(groups, x.shape[0], self.groups_), x, dtype=xp.int64)
+        return self._leave(map_rows(lambda rows, g: centred(rows, xp.take(means, g, axis=0)), x, codes))
 
 
 class GroupWhitening(ClassNamePrefixFeaturesOutMixin, _GroupTransformer):
@@ -265,8 +259,13 @@ class GroupWhitening(ClassNamePrefixFeaturesOutMixin, _GroupTransformer):
         x = self._checked(X, reset=False)
         if self.device is None:
             check_fitted_kind(self, x, self.whitenings_[0].mean_)
-        parts = self._rows_by_group(groups, x.shape[0])
-        return _in_order([w.transform(take_rows(x, rows)) for w, rows in _occupied(self.whitenings_, parts)], parts)
+        codes = check_known_groups(groups, x.shape[0], self.groups_)
+        return self._leave(map_rows(self._whitened, self._placed(x), codes))
+
+    def _whitened(self, x: Array, codes: np.ndarray) -> Array:
+        """Return rows whitened by the map of the group that the code of each names."""
+        parts = [np.flatnonzero(codes == g) for g in range(len(self.groups_))]
+        return _in_order([w._whitened(take_rows(x, rows)) for w, rows in _occupied(self.whitenings_, parts)], parts)
 
 
 def _check_one_width(widths: list[int], groups: list[Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.metaestimators import available_if
 
-from skgeom._array import float64, namespace, ratio, to_float
+from skgeom._array import float64, map_rows, ratio, to_float
 from skgeom._core._rows import norms
 from skgeom._core.sums import _maps
 from skgeom._core.sums._moments import FourthMoments, Moments, fourth_moments, moments
@@ -28,6 +28,11 @@ Method: TypeAlias = Literal["pca", "zca", "pca-cor", "zca-cor", "cholesky"]
 
 Estimate: TypeAlias = Literal["ledoit_wolf", "oas"]
 """The ways to estimate the shrinkage."""
+
+
+def _unit(z: Array) -> Array:
+    """Return the rows divided by their norms; a zero row, the mean of the cloud, stays."""
+    return ratio(z, norms(z)[:, None])
 
 
 def _keeps_lengths(whitening: Whitening) -> bool:
@@ -171,9 +176,7 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         array of shape (n_samples, n_features_out)
             The whitened rows, in the dtype of X (float32 for halves).
         """
-        x = self._receive(X, reset=False)
-        z = _maps.centred_product(x, self._here("mean_", x), self._here("whitening_matrix_", x))
-        return self._leave(ratio(z, norms(z)[:, None]) if self.normalize else z)
+        return self._leave(self._whitened(self._receive(X, reset=False)))
 
     @available_if(_keeps_lengths)
     def inverse_transform(self, X: Any) -> Array:
@@ -195,8 +198,7 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
             With ``normalize=True``, since the lengths are gone.
         """
         z = self._receive_output(X)
-        x = float64(z) @ self._here("_coloring_matrix", z) + self._here("mean_", z)
-        return self._leave(namespace(z).astype(x, z.dtype))
+        return self._leave(_maps.exact_product(z, 0.0, self._here("_coloring_matrix", z), self._here("mean_", z)))
 
     def score_samples(self, X: Any) -> Array:
         r"""Gaussian log-density of rows in the fitted space.
@@ -218,9 +220,15 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
             Log-densities in nats.
         """
         x = self._receive(X, reset=False)
-        centred = float64(x) - self._here("mean_", x)
-        axes = (self._here(name, x) for name in ("spectrum_", "components_", "_scale"))
-        return self._leave(_maps.log_density(centred, *axes))
+        mean, *axes = (self._here(name, x) for name in ("mean_", "spectrum_", "components_", "_scale"))
+        return self._leave(map_rows(lambda rows: _maps.log_density(float64(rows) - mean, *axes), x))
+
+    def _whitened(self, x: Array) -> Array:
+        """Return the whitened rows x, where they are."""
+        mean, forward = self._here("mean_", x), self._here("whitening_matrix_", x)
+        if not self.normalize:
+            return _maps.centred_product(x, mean, forward)
+        return map_rows(lambda rows: _unit(_maps.centred_product(rows, mean, forward)), x)
 
     def _check_parameters(self) -> None:
         check_choice(self.method, get_args(Method), "method")

@@ -293,3 +293,13 @@ def test_rows_whose_sample_misleads_are_looked_at_a_third_time():
     x[::5] = 1e-3 * (x[::5] @ weakest) @ weakest.T + 1e-13 * rng.normal(size=x[::5].shape)
     y = x @ rng.normal(size=(d, 3))
     assert_allclose(LstsqAligner().fit(x, y).predict(x), y, atol=1e-13 * np.abs(y).max())
+
+
+@pytest.mark.parametrize("alpha", [0.0, 2.0])
+def test_weights_that_sum_to_1_stand_beside_alpha_as_in_ridge(alpha):
+    rng = np.random.default_rng(0)
+    x, y, w = rng.normal(size=(60, 5)), rng.normal(size=(60, 3)), rng.uniform(size=60)
+    w /= w.sum()
+    found = LstsqAligner(alpha=alpha, fit_intercept=True).fit(x, y, sample_weight=w)
+    assert_allclose(found.coef_, Ridge(alpha=alpha).fit(x, y, sample_weight=w).coef_, rtol=1e-8)
+    assert_allclose(found.score(x, y, w), found.score(x, y, 100 * w), rtol=1e-12)

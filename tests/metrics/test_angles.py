@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose
 from scipy.special import logsumexp
 from scipy.stats import linregress, special_ortho_group
 
+import skgeom.metrics
 from skgeom.metrics import (
     average_cosine,
     conformity,
@@ -336,3 +337,15 @@ def test_unknown_options_are_refused_in_words(measure, options, words):
 def test_iterators_are_refused_in_words_where_rows_are_needed():
     with pytest.raises((TypeError, ValueError), match=r"array.*iterator|iterator.*array"):
         average_cosine(iter([tilted()]))
+
+
+def test_rounding_leaves_no_value_outside_its_bounds():
+    x = np.tile(default_rng(0).normal(size=(1, 7)), (50, 1))
+    assert skgeom.metrics.spherical_variance(x) >= 0
+    assert skgeom.metrics.clip_loss(np.eye(3), np.eye(3)) >= 0
+    assert skgeom.metrics.paired_cosine(x, -x) >= -1
+
+
+def test_labels_of_mixed_types_are_refused_in_words():
+    with pytest.raises(TypeError, match="labels must be of one type, got int and str"):
+        skgeom.metrics.calinski_harabasz_score(np.eye(4), np.array(["a", 1, "a", 1], dtype=object))

@@ -118,7 +118,16 @@ def test_unfit_ends_are_refused():
     ("t", "error"), [(np.nan, ValueError), ("half", TypeError), ([[0.5]], ValueError), ([], ValueError)]
 )
 def test_steps_that_are_no_numbers_are_refused(t, error):
-    with pytest.raises(error, match="t must be a"):
+    with pytest.raises(error, match=r"t (must be a|is empty)"):
         slerp(X, Y, t)
     with pytest.raises(TypeError, match="alpha must be a number"):
         vslerp(X, Y, 0.5, MEAN, "1")
+
+
+@pytest.mark.parametrize("gap", [1e-2, 1e-4, 2e-6])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_unit_vectors_in_nearly_opposite_directions_are_joined_on_the_sphere(gap, dtype):
+    gap = max(gap, 1e-4) if dtype == "float32" else gap
+    u, w = np.linalg.qr(np.random.default_rng(0).normal(size=(9, 2)))[0].T
+    x, y = u.astype(dtype), (np.sin(gap) * w - np.cos(gap) * u).astype(dtype)
+    np.testing.assert_allclose(np.linalg.norm(slerp(x, y, [0.1, 0.5, 0.9]), axis=1), 1, rtol=4 * np.finfo(dtype).eps)

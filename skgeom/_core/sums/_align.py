@@ -8,14 +8,16 @@ doi:10.1553/etna_vol44s306).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import reduce
+from operator import add
 from typing import NamedTuple
 
 import numpy as np
 
-from skgeom._array import asarray_like, float64, namespace, ratio, to_float, where
-from skgeom._core.sums._cross import CrossMoments, RegressionMoments, cross_moments, regression_moments
+from skgeom._array import asarray_like, float64, namespace, ratio, row_blocks, to_float, where
+from skgeom._core.sums._cross import CrossMoments, RegressionMoments, regression_moments
 from skgeom._core.sums._maps import WhiteningMap
 from skgeom._core.sums._moments import moments
 from skgeom._core.sums._spectrum import above
@@ -337,9 +339,21 @@ def canonical(m: CrossMoments, x_whitening: WhiteningMap, y_whitening: Whitening
 # How good a map is
 
 
-def variance_explained(y: Array, z: Array, weights: Array | None) -> Array:
-    """Return 1 - Σ w ‖y - z‖² / Σ w ‖y - mean‖², which no rotation changes; for constant y 1 if z is exact, else 0."""
+def variance_explained(y: Array, x: Array, predict: Callable[[Array], Array], weights: Array | None = None) -> Array:
+    """Return 1 - Σ w ‖y - z‖² / Σ w ‖y - mean‖² with z the prediction of x, a block of rows at a time.
+
+    No rotation changes it. For constant y it is 1 if z is exact, else 0.
+    """
     xp = namespace(y)
-    m = cross_moments(float64(y) - float64(z), y, weights)
-    wrong = m.about_origin().x_squares
-    return where(m.y_squares > 0, 1 - ratio(wrong, m.y_squares), xp.astype(wrong == 0, wrong.dtype))
+    shares = xp.ones_like(y[:, 0], dtype=xp.float64) if weights is None else weights / xp.max(weights)
+    blocks = list(row_blocks(y, columns=2 * max(x.shape[1], y.shape[1])))
+    first = float64(y[0, :])
+    mean = first + sum(shares[b] @ (float64(y[b, :]) - first) for b in blocks) / xp.sum(shares)
+
+    def squares(block: slice, other: Array) -> Array:
+        rest = float64(y[block, :]) - other
+        return xp.vecdot(shares[block], xp.vecdot(rest, rest))
+
+    wrong = reduce(add, (squares(b, float64(predict(x[b, :]))) for b in blocks))
+    spread = reduce(add, (squares(b, mean) for b in blocks))
+    return where(spread > 0, 1 - ratio(wrong, spread), xp.astype(wrong == 0, wrong.dtype))

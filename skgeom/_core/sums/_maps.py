@@ -6,7 +6,7 @@ from dataclasses import replace
 from math import log, pi
 from typing import NamedTuple
 
-from skgeom._array import device_of, float64, namespace, ratio, where
+from skgeom._array import device_of, float64, map_rows, namespace, ratio, where
 from skgeom._core._rows import centred
 from skgeom._core.sums._moments import FourthMoments, Moments
 from skgeom._core.sums._spectrum import above
@@ -82,16 +82,22 @@ def whitening_map(m: Moments, method: str, power: float, n_components: int | Non
     )
 
 
-def centred_product(x: Array, mean: Array, w: Array) -> Array:
-    """Return (x - mean) @ w in the dtype of x, for a mean and a map in float64.
+def centred_product(x: Array, mean: Array, w: Array, offset: Array | float = 0.0) -> Array:
+    """Return (x - mean) @ w + offset in the dtype of x, for a mean, a map and an offset in float64.
 
     The rows are shifted by the rounded mean, near which the difference is exact, and what the rounding left is mapped
     apart.
     """
     xp = namespace(x)
-    pivot = xp.astype(mean, x.dtype)
-    rest = (float64(pivot) - mean) @ w
-    return (x - pivot) @ xp.astype(w, x.dtype) + xp.astype(rest, x.dtype)
+    pivot, narrow = xp.astype(mean, x.dtype), xp.astype(w, x.dtype)
+    rest = xp.astype((float64(pivot) - mean) @ w + offset, x.dtype)
+    return map_rows(lambda rows: (rows - pivot) @ narrow + rest, x, columns=w.shape[1])
+
+
+def exact_product(z: Array, origin: Array | float, w: Array, offset: Array) -> Array:
+    """Return (z - origin) @ w + offset, computed in float64 and rounded to the dtype of z."""
+    xp = namespace(z)
+    return map_rows(lambda rows: xp.astype((float64(rows) - origin) @ w + offset, z.dtype), z, columns=2 * max(w.shape))
 
 
 def default_top(d: int) -> int:
@@ -101,8 +107,8 @@ def default_top(d: int) -> int:
 
 def without(x: Array, mean: Array, directions: Array, *, seen_from: Array) -> Array:
     """Return x - mean without its components along orthonormal directions (k, d), as seen from a point."""
-    shares = centred_product(x, seen_from, directions.T)
-    return centred(x, mean) - shares @ namespace(x).astype(directions, x.dtype)
+    narrow = namespace(x).astype(directions, x.dtype)
+    return map_rows(lambda rows: centred(rows, mean) - centred_product(rows, seen_from, directions.T) @ narrow, x)
 
 
 def log_density(centred: Array, variances: Array, directions: Array, scale: Array) -> Array:

@@ -1,0 +1,94 @@
+"""What reads each row a few times needs O(d²) and a block of rows beside its result: never a copy of the rows."""
+
+import tracemalloc
+import warnings
+
+import numpy as np
+import pytest
+
+from skgeom.alignment import CCAAligner, LstsqAligner, ProcrustesAligner
+from skgeom.metrics._measure import MEASURES
+from skgeom.multimodal import GapShift, ZeroShotClassifier, slerp
+from skgeom.preprocessing import AllButTheTop, GroupCentering, GroupWhitening, Whitening
+
+N, D = 40_000, 200
+BOUND = 16 << 20
+"""Half of the 32 MB of the rows in float32, a quarter of those in float64: blocks and d x d arrays take less."""
+
+NOT_IN_BLOCKS = {"modality_separability", "spherical_sliced_wasserstein"}
+"""scikit-learn's classifier copies; and the angles on all circles are sorted, n for each of them."""
+
+LINEAR = sorted(
+    name for name, row in MEASURES.items() if row.cost in ("O(n d)", "O(n d min(n, d))") and name not in NOT_IN_BLOCKS
+)
+TRANSFORMERS = [Whitening(), Whitening(normalize=True), Whitening(shrinkage="ledoit_wolf"), AllButTheTop()]
+ALIGNERS = [ProcrustesAligner(), ProcrustesAligner(center=True), LstsqAligner(alpha=1.0, fit_intercept=True)]
+LABELS = np.arange(N) % 3
+
+
+@pytest.fixture(scope="module")
+def maps(tmp_path_factory):
+    path = tmp_path_factory.mktemp("maps") / "rows.f32"
+    rng = np.random.default_rng(0)
+    some = (rng.normal(size=(2 * N // 10, D)) + 0.3).astype(np.float32)
+    with path.open("wb") as file:
+        for factor in range(1, 11):
+            (some * np.float32(factor)).tofile(file)
+    rows = np.memmap(path, np.float32, "r", shape=(2 * N, D))
+    return rows[:N], rows[N:]
+
+
+def peak_beside_result(function, *args, **kwargs):
+    tracemalloc.start()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = function(*args, **kwargs)
+    top = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return top - getattr(result, "nbytes", 0)
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_measures_hold_no_copy_of_the_rows(name, maps):
+    x, y = maps
+    row = MEASURES[name]
+    seed = {"random_state": 0} if row.is_random else {}
+    given = row.besides(labels=LABELS, partners=y, start=y)
+    assert peak_beside_result(row.function, x, *given, **row.options, **seed) < BOUND
+
+
+@pytest.mark.parametrize("transformer", TRANSFORMERS, ids=repr)
+def test_transformers_hold_no_copy_of_the_rows(transformer, maps):
+    x, _ = maps
+    assert peak_beside_result(transformer.fit, x) < BOUND
+    methods = [m for m in ("transform", "inverse_transform", "score_samples") if hasattr(transformer, m)]
+    assert all(peak_beside_result(getattr(transformer, method), x) < BOUND for method in methods)
+
+
+@pytest.mark.parametrize("transformer", [GroupCentering(), GapShift(), GroupWhitening()], ids=repr)
+def test_transformers_of_groups_hold_no_copy_of_the_rows(transformer, maps):
+    x, _ = maps
+    copy_of_a_group = x.nbytes if isinstance(transformer, GroupWhitening) else 0
+    assert peak_beside_result(transformer.fit, x, groups=LABELS % 2) < BOUND + copy_of_a_group
+    assert peak_beside_result(transformer.transform, x, groups=LABELS % 2) < BOUND
+
+
+@pytest.mark.parametrize("aligner", [*ALIGNERS, CCAAligner(20)], ids=repr)
+def test_aligners_hold_no_copy_of_the_rows(aligner, maps):
+    x, y = maps
+    assert peak_beside_result(aligner.fit, x, y) < BOUND
+    assert peak_beside_result(aligner.transform, x) < BOUND
+    assert peak_beside_result(aligner.score, x, y) < BOUND
+
+
+@pytest.mark.parametrize("logits", ["cosine", "dot", "distance"])
+def test_zero_shot_classes_hold_no_copy_of_the_rows(logits, maps):
+    x, _ = maps
+    classifier = ZeroShotClassifier(logits=logits)
+    assert peak_beside_result(classifier.fit, x, LABELS) < BOUND
+    assert peak_beside_result(classifier.predict, x) < BOUND
+    assert peak_beside_result(classifier.predict_proba, x) < BOUND
+
+
+def test_paths_hold_no_copy_of_the_rows(maps):
+    assert peak_beside_result(slerp, *maps, 0.3) < BOUND
