@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from typing import Any, Self, TypeVar
 
@@ -76,6 +77,11 @@ class GroupCentering(OneToOneFeatureMixin, _GroupTransformer):
         If X is not a finite matrix, `groups` does not have one entry a row, a group at transform was not there at
         fit, or no groups are given at transform after several at fit.
 
+    Warns
+    -----
+    UserWarning
+        If no groups are given at fit: all rows are one group then.
+
     Notes
     -----
     In a Pipeline, route the groups:
@@ -110,7 +116,7 @@ class GroupCentering(OneToOneFeatureMixin, _GroupTransformer):
         y : ignored
             For the API.
         groups : array of shape (n_samples,), default=None
-            Group of each row; None makes them one group.
+            Group of each row; None makes them one group, with a warning.
 
         Returns
         -------
@@ -118,6 +124,7 @@ class GroupCentering(OneToOneFeatureMixin, _GroupTransformer):
             The fitted transformer.
         """
         x = self._receive(X, reset=True)
+        _warn_of_one_group(groups, self)
         self.groups_, codes = check_groups(groups, x.shape[0])
         means = [mean_of(take_rows(x, np.flatnonzero(codes == g))) for g in range(len(self.groups_))]
         self.means_ = self._leave(namespace(x).stack(means))
@@ -183,6 +190,11 @@ class GroupWhitening(ClassNamePrefixFeaturesOutMixin, _GroupTransformer):
         As `Whitening` and `GroupCentering`; also if a group has one row only, or groups of unequal rank would give
         outputs of unequal width (pass `n_components`).
 
+    Warns
+    -----
+    UserWarning
+        If no groups are given at fit: all rows are one group then.
+
     See Also
     --------
     Whitening : One map for all rows.
@@ -231,7 +243,7 @@ class GroupWhitening(ClassNamePrefixFeaturesOutMixin, _GroupTransformer):
         y : ignored
             For the API.
         groups : array of shape (n_samples,), default=None
-            Group of each row; None makes them one group.
+            Group of each row; None makes them one group, with a warning.
 
         Returns
         -------
@@ -239,6 +251,7 @@ class GroupWhitening(ClassNamePrefixFeaturesOutMixin, _GroupTransformer):
             The fitted transformer.
         """
         x = self._checked(X, reset=True, min_samples=2)
+        _warn_of_one_group(groups, self)
         self.groups_, codes = check_groups(groups, x.shape[0], min_members=2)
         whitenings = [Whitening(**self.get_params()) for _ in self.groups_]
         self.whitenings_ = [w.fit(take_rows(x, np.flatnonzero(codes == g))) for g, w in enumerate(whitenings)]
@@ -267,6 +280,18 @@ class GroupWhitening(ClassNamePrefixFeaturesOutMixin, _GroupTransformer):
             check_fitted_kind(self, x, self.whitenings_[0].mean_)
         parts = self._rows_by_group(groups, x.shape[0])
         return _in_order([w.transform(take_rows(x, rows)) for w, rows in _occupied(self.whitenings_, parts)], parts)
+
+
+def _warn_of_one_group(groups: Any, estimator: _GroupTransformer) -> None:
+    """Warn that no groups came to the fit, where they are easily lost on the way."""
+    if groups is None:
+        warnings.warn(
+            f"{type(estimator).__name__} was fitted without groups: all rows are one group. Pass groups=, one per row; "
+            "in a Pipeline, with set_fit_request(groups=True).set_transform_request(groups=True) and "
+            "sklearn.set_config(enable_metadata_routing=True).",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def _check_one_width(widths: list[int], groups: list[Any]) -> None:
