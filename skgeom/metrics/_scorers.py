@@ -1,8 +1,8 @@
 """Scorers of representations: what scikit-learn's model selection calls with ``(estimator, X, y)``.
 
-scikit-learn's own `make_scorer` compares predictions with targets; a geometry has neither. These scorers look at the
-representation that reaches the final step. scikit-learn's string names cannot be extended from outside: pass the
-objects, several of them in a dict.
+scikit-learn's own `make_scorer` compares predictions with targets; a geometry has neither. These scorers look at what
+the estimator made of the rows; which of it, `_representation` says. scikit-learn's string names cannot be extended
+from outside: pass the objects, several of them in a dict.
 """
 
 from __future__ import annotations
@@ -10,31 +10,40 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from copy import copy
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
-from sklearn.base import is_classifier, is_clusterer, is_outlier_detector
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
+import numpy as np
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from skgeom._array import place, to_float
-from skgeom._validation import check_choice, check_cloud, check_count, check_device, check_host
-from skgeom.metrics._checks import check_steps
-from skgeom.metrics._measure import MEASURES, mean_in_float64
+from skgeom._array import is_foreign, place, take_rows, to_float, to_numpy
+from skgeom._validation import check_choice, check_cloud, check_count, check_device, check_host, listed
+from skgeom.metrics._measure import MEASURES, Needs, mean_in_float64
 from skgeom.metrics._neighbours import recall_at_k
+from skgeom.metrics._representation import (
+    Metadata,
+    Step,
+    check_metadata,
+    check_no_classifier,
+    clustered,
+    ends_in_clusterer,
+    ends_in_regressor,
+    mapped,
+    representation,
+)
 
 
 class EmbeddingScorer:
-    """Callable ``(estimator, X, y=None, *, labels=None) -> float``; made by `make_embedding_scorer`."""
+    """Callable ``(estimator, X, y=None, *, labels=None, **metadata) -> float``; made by `make_embedding_scorer`."""
 
     def __init__(
         self,
         metric: Callable[..., Any],
         /,
         *,
-        step: str | Callable[[Any, Any], Any] = "auto",
+        step: Step = "auto",
         greater_is_better: bool = True,
+        noise_label: Any = None,
         device: str | None = None,
         name: str | None = None,
         **options: Any,
@@ -42,34 +51,62 @@ class EmbeddingScorer:
         self.metric = metric
         self.step = step
         self.greater_is_better = greater_is_better
+        self.noise_label = noise_label
         self.device = device
         self.name = name
         self.options = options
-        self._labels_request: bool | str | None = None
+        self._requested: dict[str, bool | str | None] = {"labels": None, "groups": True}
+        if noise_label is not None and _needs_of(metric) not in ("labels", None):
+            raise ValueError(
+                f"noise_label={noise_label!r} is for measures of labelled rows, and {self!r} has no labels."
+            )
 
-    def __call__(self, estimator: Any, X: Any, y: Any = None, *, labels: Any = None) -> float:
-        """Return the signed value of the metric for the representation of X."""
+    def __call__(self, estimator: Any, X: Any, y: Any = None, *, labels: Any = None, **metadata: Any) -> float:
+        """Return the signed value of the metric for what the estimator made of X."""
         check_device(self.device)
-        given = [_representation(estimator, X, self.step)]
-        if _takes_two(self.metric):
-            given.append(_labels(estimator, X, y, labels))
+        check_metadata(estimator, metadata)
+        given = self._given(estimator, X, y, labels, metadata)
         if self.device is not None:
-            given = [_placed(values, self.device) for values in given]
+            given = tuple(_placed(values, self.device) for values in given)
         value = self.metric(*given, **self.options)
         if getattr(value, "ndim", 0):
             value = mean_in_float64(value)
         return to_float(value) if self.greater_is_better else -to_float(value)
 
-    def set_score_request(self, *, labels: bool | str | None = None) -> EmbeddingScorer:
-        """Return a copy that asks metadata routing for `labels`, or for what an alias names."""
+    def _given(self, estimator: Any, X: Any, y: Any, labels: Any, metadata: Metadata) -> tuple[Any, ...]:
+        """Return what the metric is called with: rows, and what it needs besides."""
+        needs = _needs_of(self.metric) or ("partners" if ends_in_regressor(estimator) else "labels")
+        if needs == "cloud":
+            return (representation(estimator, X, self.step, metadata),)
+        if needs == "labels":
+            return self._labelled(estimator, X, y, labels, metadata)
+        if labels is None:
+            check_no_classifier(estimator)
+        partners = _second(y, labels, "the rows that belong to those of X")
+        return mapped(estimator, X, self.step, metadata), partners
+
+    def _labelled(self, estimator: Any, X: Any, y: Any, labels: Any, metadata: Metadata) -> tuple[Any, Any]:
+        """Return rows and their labels, without those of noise."""
+        noise = set() if self.noise_label is None else {self.noise_label}
+        if labels is None and ends_in_clusterer(estimator):
+            rows, labels = clustered(estimator, X, self.step, metadata)
+            noise.add(-1)
+        else:
+            labels = _second(y, labels, "labels, since the estimator is not a clusterer")
+            rows = representation(estimator, X, self.step, metadata)
+        return _without_noise(rows, labels, noise) if noise else (rows, labels)
+
+    def set_score_request(self, **requests: bool | str | None) -> EmbeddingScorer:
+        """Return a copy that asks metadata routing for `labels`, `groups` and so on, or for what an alias names."""
         other = copy(self)
-        other._labels_request = labels
+        other._requested = {**self._requested, **requests}
         return other
 
     def get_metadata_routing(self) -> MetadataRequest:
         """Return what this scorer asks of scikit-learn's metadata routing."""
         request = MetadataRequest(owner=self)
-        request.score.add_request(param="labels", alias=self._labels_request)
+        for name, alias in self._requested.items():
+            request.score.add_request(param=name, alias=alias)
         return request
 
     def __repr__(self) -> str:
@@ -78,6 +115,7 @@ class EmbeddingScorer:
         arguments = [getattr(self.metric, "__name__", repr(self.metric))]
         arguments += [f"step={self.step!r}"] * (self.step != "auto")
         arguments += ["greater_is_better=False"] * (not self.greater_is_better)
+        arguments += [f"noise_label={self.noise_label!r}"] * (self.noise_label is not None)
         arguments += [f"device={self.device!r}"] * (self.device is not None)
         arguments += [f"{key}={value!r}" for key, value in self.options.items()]
         return f"make_embedding_scorer({', '.join(arguments)})"
@@ -87,8 +125,9 @@ def make_embedding_scorer(
     metric: str | Callable[..., Any],
     /,
     *,
-    step: str | Callable[[Any, Any], Any] = "auto",
+    step: Step = "auto",
     greater_is_better: bool = True,
+    noise_label: Any = None,
     device: str | None = None,
     **options: Any,
 ) -> EmbeddingScorer:
@@ -145,7 +184,9 @@ def make_embedding_scorer(
     if isinstance(metric, str):
         row = MEASURES[check_choice(metric, MEASURES, "metric")]
         metric, options = row.function, {**row.options, **options}
-    return EmbeddingScorer(metric, step=step, greater_is_better=greater_is_better, device=device, **options)
+    return EmbeddingScorer(
+        metric, step=step, greater_is_better=greater_is_better, noise_label=noise_label, device=device, **options
+    )
 
 
 def recall_scorer(k: int = 1) -> EmbeddingScorer:
@@ -268,31 +309,6 @@ def get_scorer_names() -> list[str]:
     return sorted([*MEASURES, *(f"neg_{name}" for name, row in MEASURES.items() if row.direction <= 0)])
 
 
-def _representation(estimator: Any, X: Any, step: str | Callable[[Any, Any], Any]) -> Any:
-    """Return the rows that the scorer looks at."""
-    if callable(step):
-        return step(estimator, X)
-    estimator = getattr(estimator, "best_estimator_", estimator)
-    if isinstance(estimator, FrozenEstimator):
-        return _representation(estimator.estimator, X, step)
-    if step != "auto":
-        check_steps(estimator)
-        check_choice(step, [name for name, _ in estimator.steps], "step")
-        last = [name for name, _ in estimator.steps].index(step)
-        return estimator[: last + 1].transform(X)
-    if isinstance(estimator, Pipeline):
-        before = estimator[:-1].transform(X) if len(estimator) > 1 else X
-        return _representation(estimator[-1], before, step)
-    return X if _predicts(estimator) else estimator.transform(X)
-
-
-def _predicts(step: Any) -> bool:
-    """Return whether a step is there to predict: by what it is, since many predictors have a `transform` too."""
-    if not hasattr(step, "transform"):
-        return True
-    return is_classifier(step) or is_clusterer(step) or is_outlier_detector(step)
-
-
 def _placed(values: Any, device: str) -> Any:
     """Return rows on a device; labels stay where they are."""
     if len(getattr(values, "shape", ())) < 2:
@@ -301,26 +317,39 @@ def _placed(values: Any, device: str) -> Any:
     return place(check_cloud(values), device)
 
 
-def _takes_two(metric: Callable[..., Any]) -> bool:
+def _needs_of(metric: Callable[..., Any]) -> Needs | None:
+    """Return what a measure needs besides rows; None for a function of two arguments that is not one of ours."""
     parameters = inspect.signature(metric).parameters.values()
-    required = [
-        p for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-    ]
-    return len(required) > 1
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if sum(p.default is p.empty for p in positional) < 2:
+        return "cloud"
+    while isinstance(metric, partial):
+        metric = metric.func
+    return next((row.needs for row in MEASURES.values() if row.function is metric), None)
 
 
-def _labels(estimator: Any, X: Any, y: Any, labels: Any) -> Any:
-    if labels is not None:
-        return labels
-    if y is not None:
-        return y
-    if is_clusterer(estimator) and hasattr(estimator, "predict"):
-        return estimator.predict(X)
+def _second(y: Any, labels: Any, needed: str) -> Any:
+    """Return what stands beside the rows: what is routed, else y."""
+    if labels is not None or y is not None:
+        return y if labels is None else labels
     raise ValueError(
-        "This scorer needs labels: pass y (for pairs, the rows that belong to those of X), route them as labels= with "
-        "scorer.set_score_request(labels=True) and sklearn.set_config(enable_metadata_routing=True), or score a "
-        "clusterer that can predict."
+        f"This scorer needs {needed}: pass y, or route them as labels= with scorer.set_score_request(labels=True) and "
+        "sklearn.set_config(enable_metadata_routing=True)."
     )
+
+
+def _without_noise(rows: Any, labels: Any, noise: set[Any]) -> tuple[Any, Any]:
+    """Return rows and labels without those whose label means that they belong to no cluster."""
+    values = to_numpy(labels) if is_foreign(labels) else np.asarray(labels)
+    kept = [i for i, value in enumerate(values.tolist()) if values.ndim > 1 or value not in noise]
+    if len(kept) == len(values):
+        return rows, labels
+    if not kept:
+        raise ValueError(
+            f"All {len(values)} rows are noise (their label is {listed(sorted(noise, key=str))}), so there are no "
+            "clusters to score: fit with parameters that find some."
+        )
+    return take_rows(check_cloud(rows, min_samples=1), np.asarray(kept)), values[kept]
 
 
 @cache

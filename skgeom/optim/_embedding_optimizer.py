@@ -12,7 +12,7 @@ from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 
 from skgeom._array import asarray_like
-from skgeom._estimator import GeometryTransformer
+from skgeom._estimator import GeometryTransformer, RowsAtFit
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_count, check_flag, check_positive, check_real
 from skgeom.metrics._measure import MEASURES
@@ -260,6 +260,7 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
             self.__dict__.pop(name, None)
         for name, value in run.attributes().items():
             setattr(self, name, value)
+        self._rows_at_fit = RowsAtFit(x)
         self.history_ = History([term.name for term in run.terms], run.monitors.names, run.history)
         self.n_iter_ = outcome.n_iter
         self.loss_ = outcome.loss

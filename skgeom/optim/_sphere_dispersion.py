@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 
 from skgeom._core.pairs._bounds import tammes_bound
-from skgeom._estimator import GeometryTransformer
+from skgeom._estimator import GeometryTransformer, RowsAtFit
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_count, check_plane, check_positive
 from skgeom.optim._callbacks import WithUpdates, with_callbacks
@@ -195,6 +195,7 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
         updates = self._updates(self.n_init * self.max_iter, X, y)
         best = run.run(updates)
         self.embedding_ = run.as_input(best.points)
+        self._rows_at_fit = RowsAtFit(x)
         self.min_angle_ = best.angle
         self.bound_ = tammes_bound(*x.shape)
         self.optimality_ = self.min_angle_ / self.bound_
