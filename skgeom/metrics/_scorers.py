@@ -131,20 +131,23 @@ def make_embedding_scorer(
     device: str | None = None,
     **options: Any,
 ) -> EmbeddingScorer:
-    """Make a scorer of representations from a measure.
+    """Make a scorer from a measure: of what a fitted estimator made of the rows.
 
     Parameters
     ----------
     metric : str or callable
-        The name of a measure of `skgeom.metrics`, or a function of the representation (n, d), which takes labels as a
-        second argument if it needs them. If it returns one value per row, the scorer returns the mean.
+        The name of a measure of `skgeom.metrics`, or a function of the representation (n, d). A second argument
+        without default gets labels, or of a regressor the targets, beside its prediction. If one value per row is
+        returned, the score is the mean.
     step : "auto", str or callable, default="auto"
-        Which representation is scored. "auto": what reaches the final step if that step predicts (classifier,
-        regressor, clusterer, outlier detector), else what comes out of it; an aligner, regressor and transformer in
-        one, counts as a transformer; a search stands for its best estimator. Otherwise the name of the step of a
-        Pipeline whose output is scored, or a function ``(estimator, X) -> representation``.
+        Which rows are scored. "auto" follows the rules below. Otherwise the name of the step of a Pipeline whose output
+        is scored, or a function ``(estimator, X) -> representation``.
     greater_is_better : bool, default=True
         False turns the sign, for measures of which less is wanted.
+    noise_label : object, default=None
+        For measures of labelled rows: the label of rows that belong to no cluster, which are left out. In the clusters
+        of a clusterer that is -1 as well, as everywhere in scikit-learn; in y and routed labels -1 is a label like any
+        other unless it is named here.
     device : {None, "cpu", "cuda", "cuda:<index>", "auto"}, default=None
         Where host data are moved for the computation.
     **options
@@ -153,13 +156,15 @@ def make_embedding_scorer(
     Returns
     -------
     EmbeddingScorer
-        Called ``scorer(estimator, X, y=None)``. Labels are those routed as ``labels=`` (see its `set_score_request`),
-        else y, else the clusters that the estimator predicts.
+        Called ``scorer(estimator, X, y=None, *, labels=None, **metadata)``; `set_score_request` returns a copy that
+        requests labels or other metadata.
 
     Raises
     ------
     ValueError
-        If the name of the metric is unknown; when called, if labels are needed and there are none.
+        If the name of the metric is unknown, or `noise_label` is given to a measure without labels. When called, if
+        it cannot be told what the estimator made of X, other rows are passed to an estimator that knows only those of
+        its fit, labels or partners are missing, all rows are noise, or nobody asks for metadata that are passed.
 
     See Also
     --------
@@ -167,6 +172,27 @@ def make_embedding_scorer(
 
     Notes
     -----
+    What is scored depends on what the measure needs:
+
+    ============  ====================================================================================================
+    of            is scored
+    ============  ====================================================================================================
+    one cloud     What reaches the last step if that step predicts, else its output: of ``transform``, or `embedding_`.
+    pairs         The prediction of a regressor, else the same as of one cloud, against y. A classifier is refused.
+    labelled      The same as of one cloud, with the clusters of a clusterer, even where there is a y; else with y.
+    rows          Of a clusterer without ``predict``, its `labels_`. Labels routed as ``labels=`` always win.
+    ============  ====================================================================================================
+
+    * An aligner, regressor and transformer in one, counts as a transformer for one cloud.
+    * A search stands for its best estimator, a frozen estimator for what is frozen. A meta-estimator is entered if it
+      holds one fitted estimator; one that holds several that transform X each in its own way is refused, and one that
+      holds predictors only is itself a predictor, which X reaches.
+    * `embedding_` and `labels_` belong to the rows of the fit, and others are refused. Estimators of skgeom and DBSCAN
+      know these rows; of others only their number can be compared, so folds as large as the rest (``cv=2``) pass.
+    * Leaving out noise favours clusterers that call many rows noise: look at the share of them beside the score.
+    * Metadata are passed on to each ``transform`` and ``predict`` that requests them. `groups` are requested by every
+      scorer, other names by ``scorer.set_score_request(name=True)``. A function as `step` gets none.
+
     Folds shrink the sample: IsoScore and its kin need n_test well above n_features, or ``debias=True``. A whitening has
     IsoScore near 1 on the rows it was fitted on, by construction: only held-out values mean anything.
 

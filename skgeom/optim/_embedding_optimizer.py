@@ -64,6 +64,9 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         it is minimised if less is better, as of callables of your own, else maximised.
     parametrization : {"points", "linear"}, default="points"
         "points" moves the rows: like `sklearn.manifold.TSNE` there is `fit_transform` but no `transform` of new rows.
+        It can be the last step of a Pipeline, and scorers of skgeom score `embedding_` on the rows of the fit, but
+        neither a step before others (scikit-learn says that "intermediate steps should be transformers") nor scored on
+        held-out rows.
         "linear" learns a square matrix W, from the identity on, and maps x to x W: `transform` takes new rows, so the
         optimiser can be a step of a Pipeline.
     constraint : {None, "sphere", "fixed_norm"}, default=None

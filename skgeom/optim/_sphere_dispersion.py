@@ -103,7 +103,8 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
 
     Notes
     -----
-    Like TSNE, it moves the rows of X and has no `transform` of others. Rows of one direction are parted by random steps
+    Like TSNE, it moves the rows of X and has no `transform` of others: it can only be the last step of a Pipeline, and
+    scorers take it on the rows of the fit alone. Rows of one direction are parted by random steps
     of a tenth of `bound_` first, since no loss has a gradient between them.
 
     The optimum of 24 points in d = 3 is 43.6908 degrees, the snub cube (`tammes_bound` says why 48.535, which has been
