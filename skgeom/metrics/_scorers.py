@@ -179,8 +179,8 @@ def make_embedding_scorer(
     ============  ====================================================================================================
     one cloud     What reaches the last step if that step predicts, else its output: of ``transform``, or `embedding_`.
     pairs         The prediction of a regressor, else the same as of one cloud, against y. A classifier is refused.
-    labelled      The same as of one cloud, with the clusters of a clusterer, even where there is a y; else with y.
-    rows          Of a clusterer without ``predict``, its `labels_`. Labels routed as ``labels=`` always win.
+    clusters      The same as of one cloud, with the clusters of a clusterer, even where there is a y; else with y.
+                  Of a clusterer without ``predict``, its `labels_`. Labels routed as ``labels=`` always win.
     ============  ====================================================================================================
 
     * An aligner, regressor and transformer in one, counts as a transformer for one cloud.
