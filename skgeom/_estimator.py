@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -143,6 +144,31 @@ class MomentsTransformer(GeometryTransformer):
     def _solve(self, m: Moments | FourthMoments) -> None:
         """Set the fitted attributes from the moments of all rows seen."""
         raise NotImplementedError
+
+
+class RowsAtFit:
+    """What an estimator without `transform` remembers of its rows, to know them when they come again.
+
+    One number per row, its product with fixed weights: other rows, or the same in another order, have others. Rounding
+    on the way to the estimator, that of ``transform`` against ``fit_transform``, is let pass.
+    """
+
+    def __init__(self, x: Array) -> None:
+        self.products = _products(x)
+
+    def are(self, x: Array) -> bool:
+        """Return whether the rows of x are those of the fit."""
+        now = _products(x)
+        if now.shape != self.products.shape:
+            return False
+        rounding = np.sqrt(max(np.finfo(part.dtype).eps for part in (now, self.products)))
+        return bool(np.max(np.abs(now - self.products)) <= rounding * np.max(np.abs(self.products)))
+
+
+def _products(x: Array) -> np.ndarray:
+    """Return the product of each row with random weights, the same at any time; it is never above the largest entry."""
+    weights = np.random.default_rng(0).normal(size=x.shape[1])
+    return to_numpy(x @ asarray_like(weights / np.sum(np.abs(weights)), x))
 
 
 def _check_width(z: Array, width: int, name: str) -> None:

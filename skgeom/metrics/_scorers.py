@@ -1,8 +1,8 @@
 """Scorers of representations: what scikit-learn's model selection calls with ``(estimator, X, y)``.
 
-scikit-learn's own `make_scorer` compares predictions with targets; a geometry has neither. These scorers look at the
-representation that reaches the final step. scikit-learn's string names cannot be extended from outside: pass the
-objects, several of them in a dict.
+scikit-learn's own `make_scorer` compares predictions with targets; a geometry has neither. These scorers look at what
+the estimator made of the rows; which of it, `_representation` says. scikit-learn's string names cannot be extended
+from outside: pass the objects, several of them in a dict.
 """
 
 from __future__ import annotations
@@ -10,31 +10,40 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from copy import copy
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
-from sklearn.base import is_classifier, is_clusterer, is_outlier_detector
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
+import numpy as np
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from skgeom._array import place, to_float
-from skgeom._validation import check_choice, check_cloud, check_count, check_device, check_host
-from skgeom.metrics._checks import check_steps
-from skgeom.metrics._measure import MEASURES, mean_in_float64
+from skgeom._array import is_foreign, place, take_rows, to_float, to_numpy
+from skgeom._validation import check_choice, check_cloud, check_count, check_device, check_host, listed
+from skgeom.metrics._measure import MEASURES, Needs, mean_in_float64
 from skgeom.metrics._neighbours import recall_at_k
+from skgeom.metrics._representation import (
+    Metadata,
+    Step,
+    check_metadata,
+    check_no_classifier,
+    clustered,
+    ends_in_clusterer,
+    ends_in_regressor,
+    mapped,
+    representation,
+)
 
 
 class EmbeddingScorer:
-    """Callable ``(estimator, X, y=None, *, labels=None) -> float``; made by `make_embedding_scorer`."""
+    """Callable ``(estimator, X, y=None, *, labels=None, **metadata) -> float``; made by `make_embedding_scorer`."""
 
     def __init__(
         self,
         metric: Callable[..., Any],
         /,
         *,
-        step: str | Callable[[Any, Any], Any] = "auto",
+        step: Step = "auto",
         greater_is_better: bool = True,
+        noise_label: Any = None,
         device: str | None = None,
         name: str | None = None,
         **options: Any,
@@ -42,34 +51,62 @@ class EmbeddingScorer:
         self.metric = metric
         self.step = step
         self.greater_is_better = greater_is_better
+        self.noise_label = noise_label
         self.device = device
         self.name = name
         self.options = options
-        self._labels_request: bool | str | None = None
+        self._requested: dict[str, bool | str | None] = {"labels": None, "groups": True}
+        if noise_label is not None and _needs_of(metric) not in ("labels", None):
+            raise ValueError(
+                f"noise_label={noise_label!r} is for measures of labelled rows, and {self!r} has no labels."
+            )
 
-    def __call__(self, estimator: Any, X: Any, y: Any = None, *, labels: Any = None) -> float:
-        """Return the signed value of the metric for the representation of X."""
+    def __call__(self, estimator: Any, X: Any, y: Any = None, *, labels: Any = None, **metadata: Any) -> float:
+        """Return the signed value of the metric for what the estimator made of X."""
         check_device(self.device)
-        given = [_representation(estimator, X, self.step)]
-        if _takes_two(self.metric):
-            given.append(_labels(estimator, X, y, labels))
+        check_metadata(estimator, metadata)
+        given = self._given(estimator, X, y, labels, metadata)
         if self.device is not None:
-            given = [_placed(values, self.device) for values in given]
+            given = tuple(_placed(values, self.device) for values in given)
         value = self.metric(*given, **self.options)
         if getattr(value, "ndim", 0):
             value = mean_in_float64(value)
         return to_float(value) if self.greater_is_better else -to_float(value)
 
-    def set_score_request(self, *, labels: bool | str | None = None) -> EmbeddingScorer:
-        """Return a copy that asks metadata routing for `labels`, or for what an alias names."""
+    def _given(self, estimator: Any, X: Any, y: Any, labels: Any, metadata: Metadata) -> tuple[Any, ...]:
+        """Return what the metric is called with: rows, and what it needs besides."""
+        needs = _needs_of(self.metric) or ("partners" if ends_in_regressor(estimator) else "labels")
+        if needs == "cloud":
+            return (representation(estimator, X, self.step, metadata),)
+        if needs == "labels":
+            return self._labelled(estimator, X, y, labels, metadata)
+        if labels is None:
+            check_no_classifier(estimator)
+        partners = _second(y, labels, "the rows that belong to those of X")
+        return mapped(estimator, X, self.step, metadata), partners
+
+    def _labelled(self, estimator: Any, X: Any, y: Any, labels: Any, metadata: Metadata) -> tuple[Any, Any]:
+        """Return rows and their labels, without those of noise."""
+        noise = set() if self.noise_label is None else {self.noise_label}
+        if labels is None and ends_in_clusterer(estimator):
+            rows, labels = clustered(estimator, X, self.step, metadata)
+            noise.add(-1)
+        else:
+            labels = _second(y, labels, "labels, since the estimator is not a clusterer")
+            rows = representation(estimator, X, self.step, metadata)
+        return _without_noise(rows, labels, noise) if noise else (rows, labels)
+
+    def set_score_request(self, **requests: bool | str | None) -> EmbeddingScorer:
+        """Return a copy that asks metadata routing for `labels`, `groups` and so on, or for what an alias names."""
         other = copy(self)
-        other._labels_request = labels
+        other._requested = {**self._requested, **requests}
         return other
 
     def get_metadata_routing(self) -> MetadataRequest:
         """Return what this scorer asks of scikit-learn's metadata routing."""
         request = MetadataRequest(owner=self)
-        request.score.add_request(param="labels", alias=self._labels_request)
+        for name, alias in self._requested.items():
+            request.score.add_request(param=name, alias=alias)
         return request
 
     def __repr__(self) -> str:
@@ -78,6 +115,7 @@ class EmbeddingScorer:
         arguments = [getattr(self.metric, "__name__", repr(self.metric))]
         arguments += [f"step={self.step!r}"] * (self.step != "auto")
         arguments += ["greater_is_better=False"] * (not self.greater_is_better)
+        arguments += [f"noise_label={self.noise_label!r}"] * (self.noise_label is not None)
         arguments += [f"device={self.device!r}"] * (self.device is not None)
         arguments += [f"{key}={value!r}" for key, value in self.options.items()]
         return f"make_embedding_scorer({', '.join(arguments)})"
@@ -87,25 +125,29 @@ def make_embedding_scorer(
     metric: str | Callable[..., Any],
     /,
     *,
-    step: str | Callable[[Any, Any], Any] = "auto",
+    step: Step = "auto",
     greater_is_better: bool = True,
+    noise_label: Any = None,
     device: str | None = None,
     **options: Any,
 ) -> EmbeddingScorer:
-    """Make a scorer of representations from a measure.
+    """Make a scorer from a measure: of what a fitted estimator made of the rows.
 
     Parameters
     ----------
     metric : str or callable
-        The name of a measure of `skgeom.metrics`, or a function of the representation (n, d), which takes labels as a
-        second argument if it needs them. If it returns one value per row, the scorer returns the mean.
+        The name of a measure of `skgeom.metrics`, or a function of the representation (n, d). A second argument
+        without default gets labels, or of a regressor the targets, beside its prediction. If one value per row is
+        returned, the score is the mean.
     step : "auto", str or callable, default="auto"
-        Which representation is scored. "auto": what reaches the final step if that step predicts (classifier,
-        regressor, clusterer, outlier detector), else what comes out of it; an aligner, regressor and transformer in
-        one, counts as a transformer; a search stands for its best estimator. Otherwise the name of the step of a
-        Pipeline whose output is scored, or a function ``(estimator, X) -> representation``.
+        Which rows are scored. "auto" follows the rules below. Otherwise the name of the step of a Pipeline whose output
+        is scored, or a function ``(estimator, X) -> representation``.
     greater_is_better : bool, default=True
         False turns the sign, for measures of which less is wanted.
+    noise_label : object, default=None
+        For measures of labelled rows: the label of rows that belong to no cluster, which are left out. In the clusters
+        of a clusterer that is -1 as well, as everywhere in scikit-learn; in y and routed labels -1 is a label like any
+        other unless it is named here.
     device : {None, "cpu", "cuda", "cuda:<index>", "auto"}, default=None
         Where host data are moved for the computation.
     **options
@@ -114,13 +156,15 @@ def make_embedding_scorer(
     Returns
     -------
     EmbeddingScorer
-        Called ``scorer(estimator, X, y=None)``. Labels are those routed as ``labels=`` (see its `set_score_request`),
-        else y, else the clusters that the estimator predicts.
+        Called ``scorer(estimator, X, y=None, *, labels=None, **metadata)``; `set_score_request` returns a copy that
+        requests labels or other metadata.
 
     Raises
     ------
     ValueError
-        If the name of the metric is unknown; when called, if labels are needed and there are none.
+        If the name of the metric is unknown, or `noise_label` is given to a measure without labels. When called, if
+        it cannot be told what the estimator made of X, other rows are passed to an estimator that knows only those of
+        its fit, labels or partners are missing, all rows are noise, or nobody asks for metadata that are passed.
 
     See Also
     --------
@@ -128,6 +172,27 @@ def make_embedding_scorer(
 
     Notes
     -----
+    What is scored depends on what the measure needs:
+
+    ============  ====================================================================================================
+    of            is scored
+    ============  ====================================================================================================
+    one cloud     What reaches the last step if that step predicts, else its output: of ``transform``, or `embedding_`.
+    pairs         The prediction of a regressor, else the same as of one cloud, against y. A classifier is refused.
+    clusters      The same as of one cloud, with the clusters of a clusterer, even where there is a y; else with y.
+                  Of a clusterer without ``predict``, its `labels_`. Labels routed as ``labels=`` always win.
+    ============  ====================================================================================================
+
+    * An aligner, regressor and transformer in one, counts as a transformer for one cloud.
+    * A search stands for its best estimator, a frozen estimator for what is frozen. A meta-estimator is entered if it
+      holds one fitted estimator; one that holds several that transform X each in its own way is refused, and one that
+      holds predictors only is itself a predictor, which X reaches.
+    * `embedding_` and `labels_` belong to the rows of the fit, and others are refused. Estimators of skgeom and DBSCAN
+      know these rows; of others only their number can be compared, so folds as large as the rest (``cv=2``) pass.
+    * Leaving out noise favours clusterers that call many rows noise: look at the share of them beside the score.
+    * Metadata are passed on to each ``transform`` and ``predict`` that requests them. `groups` are requested by every
+      scorer, other names by ``scorer.set_score_request(name=True)``. A function as `step` gets none.
+
     Folds shrink the sample: IsoScore and its kin need n_test well above n_features, or ``debias=True``. A whitening has
     IsoScore near 1 on the rows it was fitted on, by construction: only held-out values mean anything.
 
@@ -145,7 +210,9 @@ def make_embedding_scorer(
     if isinstance(metric, str):
         row = MEASURES[check_choice(metric, MEASURES, "metric")]
         metric, options = row.function, {**row.options, **options}
-    return EmbeddingScorer(metric, step=step, greater_is_better=greater_is_better, device=device, **options)
+    return EmbeddingScorer(
+        metric, step=step, greater_is_better=greater_is_better, noise_label=noise_label, device=device, **options
+    )
 
 
 def recall_scorer(k: int = 1) -> EmbeddingScorer:
@@ -268,31 +335,6 @@ def get_scorer_names() -> list[str]:
     return sorted([*MEASURES, *(f"neg_{name}" for name, row in MEASURES.items() if row.direction <= 0)])
 
 
-def _representation(estimator: Any, X: Any, step: str | Callable[[Any, Any], Any]) -> Any:
-    """Return the rows that the scorer looks at."""
-    if callable(step):
-        return step(estimator, X)
-    estimator = getattr(estimator, "best_estimator_", estimator)
-    if isinstance(estimator, FrozenEstimator):
-        return _representation(estimator.estimator, X, step)
-    if step != "auto":
-        check_steps(estimator)
-        check_choice(step, [name for name, _ in estimator.steps], "step")
-        last = [name for name, _ in estimator.steps].index(step)
-        return estimator[: last + 1].transform(X)
-    if isinstance(estimator, Pipeline):
-        before = estimator[:-1].transform(X) if len(estimator) > 1 else X
-        return _representation(estimator[-1], before, step)
-    return X if _predicts(estimator) else estimator.transform(X)
-
-
-def _predicts(step: Any) -> bool:
-    """Return whether a step is there to predict: by what it is, since many predictors have a `transform` too."""
-    if not hasattr(step, "transform"):
-        return True
-    return is_classifier(step) or is_clusterer(step) or is_outlier_detector(step)
-
-
 def _placed(values: Any, device: str) -> Any:
     """Return rows on a device; labels stay where they are."""
     if len(getattr(values, "shape", ())) < 2:
@@ -301,26 +343,39 @@ def _placed(values: Any, device: str) -> Any:
     return place(check_cloud(values), device)
 
 
-def _takes_two(metric: Callable[..., Any]) -> bool:
+def _needs_of(metric: Callable[..., Any]) -> Needs | None:
+    """Return what a measure needs besides rows; None for a function of two arguments that is not one of ours."""
     parameters = inspect.signature(metric).parameters.values()
-    required = [
-        p for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-    ]
-    return len(required) > 1
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if sum(p.default is p.empty for p in positional) < 2:
+        return "cloud"
+    while isinstance(metric, partial):
+        metric = metric.func
+    return next((row.needs for row in MEASURES.values() if row.function is metric), None)
 
 
-def _labels(estimator: Any, X: Any, y: Any, labels: Any) -> Any:
-    if labels is not None:
-        return labels
-    if y is not None:
-        return y
-    if is_clusterer(estimator) and hasattr(estimator, "predict"):
-        return estimator.predict(X)
+def _second(y: Any, labels: Any, needed: str) -> Any:
+    """Return what stands beside the rows: what is routed, else y."""
+    if labels is not None or y is not None:
+        return y if labels is None else labels
     raise ValueError(
-        "This scorer needs labels: pass y (for pairs, the rows that belong to those of X), route them as labels= with "
-        "scorer.set_score_request(labels=True) and sklearn.set_config(enable_metadata_routing=True), or score a "
-        "clusterer that can predict."
+        f"This scorer needs {needed}: pass y, or route them as labels= with scorer.set_score_request(labels=True) and "
+        "sklearn.set_config(enable_metadata_routing=True)."
     )
+
+
+def _without_noise(rows: Any, labels: Any, noise: set[Any]) -> tuple[Any, Any]:
+    """Return rows and labels without those whose label means that they belong to no cluster."""
+    values = to_numpy(labels) if is_foreign(labels) else np.asarray(labels)
+    kept = [i for i, value in enumerate(values.tolist()) if values.ndim > 1 or value not in noise]
+    if len(kept) == len(values):
+        return rows, labels
+    if not kept:
+        raise ValueError(
+            f"All {len(values)} rows are noise (their label is {listed(sorted(noise, key=str))}), so there are no "
+            "clusters to score: fit with parameters that find some."
+        )
+    return take_rows(check_cloud(rows, min_samples=1), np.asarray(kept)), values[kept]
 
 
 @cache

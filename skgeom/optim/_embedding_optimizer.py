@@ -12,7 +12,7 @@ from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 
 from skgeom._array import asarray_like
-from skgeom._estimator import GeometryTransformer
+from skgeom._estimator import GeometryTransformer, RowsAtFit
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_count, check_flag, check_positive, check_real
 from skgeom.metrics._measure import MEASURES
@@ -64,6 +64,9 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         it is minimised if less is better, as of callables of your own, else maximised.
     parametrization : {"points", "linear"}, default="points"
         "points" moves the rows: like `sklearn.manifold.TSNE` there is `fit_transform` but no `transform` of new rows.
+        It can be the last step of a Pipeline, and scorers of skgeom score `embedding_` on the rows of the fit, but
+        neither a step before others (scikit-learn says that "intermediate steps should be transformers") nor scored on
+        held-out rows.
         "linear" learns a square matrix W, from the identity on, and maps x to x W: `transform` takes new rows, so the
         optimiser can be a step of a Pipeline.
     constraint : {None, "sphere", "fixed_norm"}, default=None
@@ -260,6 +263,7 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
             self.__dict__.pop(name, None)
         for name, value in run.attributes().items():
             setattr(self, name, value)
+        self._rows_at_fit = RowsAtFit(x)
         self.history_ = History([term.name for term in run.terms], run.monitors.names, run.history)
         self.n_iter_ = outcome.n_iter
         self.loss_ = outcome.loss

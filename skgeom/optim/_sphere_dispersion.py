@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 
 from skgeom._core.pairs._bounds import tammes_bound
-from skgeom._estimator import GeometryTransformer
+from skgeom._estimator import GeometryTransformer, RowsAtFit
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_count, check_plane, check_positive
 from skgeom.optim._callbacks import WithUpdates, with_callbacks
@@ -103,7 +103,8 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
 
     Notes
     -----
-    Like TSNE, it moves the rows of X and has no `transform` of others. Rows of one direction are parted by random steps
+    Like TSNE, it moves the rows of X and has no `transform` of others: it can only be the last step of a Pipeline, and
+    scorers take it on the rows of the fit alone. Rows of one direction are parted by random steps
     of a tenth of `bound_` first, since no loss has a gradient between them.
 
     The optimum of 24 points in d = 3 is 43.6908 degrees, the snub cube (`tammes_bound` says why 48.535, which has been
@@ -195,6 +196,7 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
         updates = self._updates(self.n_init * self.max_iter, X, y)
         best = run.run(updates)
         self.embedding_ = run.as_input(best.points)
+        self._rows_at_fit = RowsAtFit(x)
         self.min_angle_ = best.angle
         self.bound_ = tammes_bound(*x.shape)
         self.optimality_ = self.min_angle_ / self.bound_

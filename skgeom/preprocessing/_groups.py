@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from typing import Any, Self, TypeVar
 
@@ -71,6 +72,11 @@ class GroupCentering(OneToOneFeatureMixin, _GroupTransformer):
         If X is not a finite matrix, `groups` does not have one entry a row, a group at transform was not there at
         fit, or no groups are given at transform after several at fit.
 
+    Warns
+    -----
+    UserWarning
+        If no groups are given at fit: all rows are one group then.
+
     Notes
     -----
     In a Pipeline, route the groups:
@@ -105,7 +111,7 @@ class GroupCentering(OneToOneFeatureMixin, _GroupTransformer):
         y : ignored
             For the API.
         groups : array of shape (n_samples,), default=None
-            Group of each row; None makes them one group.
+            Group of each row; None makes them one group, with a warning.
 
         Returns
         -------
@@ -113,6 +119,7 @@ class GroupCentering(OneToOneFeatureMixin, _GroupTransformer):
             The fitted transformer.
         """
         x = self._receive(X, reset=True)
+        _warn_of_one_group(groups, self)
         self.groups_, codes = check_groups(groups, x.shape[0])
         means = [mean_at(x, np.flatnonzero(codes == g)) for g in range(len(self.groups_))]
         self.means_ = self._leave(namespace(x).stack(means))
@@ -177,6 +184,11 @@ class GroupWhitening(ClassNamePrefixFeaturesOutMixin, _GroupTransformer):
         As `Whitening` and `GroupCentering`; also if a group has one row only, or groups of unequal rank would give
         outputs of unequal width (pass `n_components`).
 
+    Warns
+    -----
+    UserWarning
+        If no groups are given at fit: all rows are one group then.
+
     See Also
     --------
     Whitening : One map for all rows.
@@ -225,7 +237,7 @@ class GroupWhitening(ClassNamePrefixFeaturesOutMixin, _GroupTransformer):
         y : ignored
             For the API.
         groups : array of shape (n_samples,), default=None
-            Group of each row; None makes them one group.
+            Group of each row; None makes them one group, with a warning.
 
         Returns
         -------
@@ -233,6 +245,7 @@ class GroupWhitening(ClassNamePrefixFeaturesOutMixin, _GroupTransformer):
             The fitted transformer.
         """
         x = self._checked(X, reset=True, min_samples=2)
+        _warn_of_one_group(groups, self)
         self.groups_, codes = check_groups(groups, x.shape[0], min_members=2)
         whitenings = [Whitening(**self.get_params()) for _ in self.groups_]
         self.whitenings_ = [w.fit(take_rows(x, np.flatnonzero(codes == g))) for g, w in enumerate(whitenings)]
@@ -266,6 +279,18 @@ class GroupWhitening(ClassNamePrefixFeaturesOutMixin, _GroupTransformer):
         """Return rows whitened by the map of the group that the code of each names."""
         parts = [np.flatnonzero(codes == g) for g in range(len(self.groups_))]
         return _in_order([w._whitened(take_rows(x, rows)) for w, rows in _occupied(self.whitenings_, parts)], parts)
+
+
+def _warn_of_one_group(groups: Any, estimator: _GroupTransformer) -> None:
+    """Warn that no groups came to the fit, where they are easily lost on the way."""
+    if groups is None:
+        warnings.warn(
+            f"{type(estimator).__name__} was fitted without groups: all rows are one group. Pass groups=, one per row; "
+            "in a Pipeline, with set_fit_request(groups=True).set_transform_request(groups=True) and "
+            "sklearn.set_config(enable_metadata_routing=True).",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def _check_one_width(widths: list[int], groups: list[Any]) -> None:

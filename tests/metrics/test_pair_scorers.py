@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from numpy.random import default_rng
 from numpy.testing import assert_allclose
-from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -80,7 +79,7 @@ def test_pairs_may_live_in_any_library(scorer, backend):
 @pytest.mark.parametrize("scorer", SCORERS, ids=repr)
 def test_missing_targets_are_an_error_in_words(scorer):
     x, y = pairs()
-    with pytest.raises(ValueError, match=r"pass y \(for pairs, the rows that belong to those of X\)"):
+    with pytest.raises(ValueError, match="needs the rows that belong to those of X: pass y"):
         scorer(ProcrustesAligner().fit(x, y), x)
 
 
@@ -89,12 +88,6 @@ def test_missing_targets_are_an_error_in_words(scorer):
 def test_bad_cutoffs_are_refused(make, k, error):
     with pytest.raises(error, match="k must be"):
         make(k)
-
-
-def test_a_plain_regressor_is_no_map_whose_rows_can_be_scored():
-    x, y = pairs()
-    with pytest.raises(ValueError, match="features"):
-        recall_scorer(1)(Ridge().fit(x[:, :5], y), x[:, :5], y)
 
 
 # Real pairs

@@ -45,7 +45,8 @@ def test_rows_of_one_group_can_be_transformed_alone_and_in_any_order(transformer
 @pytest.mark.parametrize("transformer", [GroupCentering(), GroupWhitening()])
 def test_without_groups_all_rows_are_one(transformer):
     x, _ = two_groups()
-    z = transformer.fit(x).transform(x)
+    with pytest.warns(UserWarning, match="fitted without groups: all rows are one group. Pass groups="):
+        z = transformer.fit(x).transform(x)
     np.testing.assert_allclose(z.mean(axis=0), 0, atol=1e-12)
 
 

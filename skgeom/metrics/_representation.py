@@ -1,0 +1,292 @@
+"""What a scorer looks at: the representation, the prediction or the clusters that a fitted estimator made.
+
+What an estimator is, is asked by what it can do and by scikit-learn's tags. Where what it made cannot be told, it is
+refused in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+from sklearn import get_config
+from sklearn.base import (
+    MetaEstimatorMixin,
+    is_classifier,
+    is_clusterer,
+    is_outlier_detector,
+    is_regressor,
+)
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.utils.metadata_routing import (
+    MetadataRequest,
+    MetadataRouter,
+    MethodMapping,
+    get_routing_for_object,
+)
+
+from skgeom._validation import check_choice, check_cloud
+from skgeom.metrics._checks import check_steps
+
+Step: TypeAlias = str | Callable[[Any, Any], Any]
+"""Which representation: "auto", the name of a step, or a function."""
+
+Metadata: TypeAlias = Mapping[str, Any]
+"""What is routed to `transform` and `predict`, by name."""
+
+_ENSEMBLES = ("estimators_", "calibrated_classifiers_")
+_FINAL = ("final_estimator_",)
+_SINGLES = ("estimator_", "regressor_")
+"""Attributes in which a fitted meta-estimator keeps several fitted estimators, or one."""
+
+
+def representation(estimator: Any, X: Any, step: Step, metadata: Metadata) -> Any:
+    """Return the rows that a measure of one cloud sees."""
+    if callable(step):
+        return step(estimator, X)
+    if step != "auto":
+        return _output_of(estimator, X, step, metadata)
+    last, rows = _reached(estimator, X, metadata)
+    if _is_passthrough(last) or _predicts(last):
+        return rows
+    if hasattr(last, "transform"):
+        return last.transform(rows, **_routed(last, "transform", metadata))
+    if hasattr(last, "embedding_"):
+        _check_rows_at_fit(last, rows, "embedding_")
+        return last.embedding_
+    raise ValueError(
+        f"{_name(last)} has neither transform nor embedding_ nor predict, so it has made nothing to score: fit it, or "
+        "pass step=, a function (estimator, X) -> representation."
+    )
+
+
+def mapped(estimator: Any, X: Any, step: Step, metadata: Metadata) -> Any:
+    """Return the rows that a measure of pairs compares with their partners: the prediction of a regressor."""
+    if step != "auto" or not ends_in_regressor(estimator):
+        return representation(estimator, X, step, metadata)
+    estimator = _stand_in(estimator)
+    return estimator.predict(X, **_routed(estimator, "predict", metadata))
+
+
+def clustered(estimator: Any, X: Any, step: Step, metadata: Metadata) -> tuple[Any, Any]:
+    """Return the rows that a measure of clusters sees, and the cluster that a clusterer put each of them in."""
+    last, rows = _reached(estimator, X, metadata)
+    if hasattr(last, "predict"):
+        labels = last.predict(rows, **_routed(last, "predict", metadata))
+    else:
+        _check_rows_at_fit(last, rows, "labels_")
+        labels = last.labels_
+    return rows if step == "auto" else representation(estimator, X, step, metadata), labels
+
+
+def ends_in_clusterer(estimator: Any) -> bool:
+    """Return whether an estimator, or its last step, makes clusters, as mixtures do, which count as densities."""
+    last = _last(estimator)
+    if _is_passthrough(last):
+        return False
+    return is_clusterer(last) or (hasattr(last, "fit_predict") and not is_outlier_detector(last))
+
+
+def ends_in_regressor(estimator: Any) -> bool:
+    """Return whether an estimator, or its last step, predicts numbers."""
+    last = _last(estimator)
+    return not _is_passthrough(last) and is_regressor(last)
+
+
+def check_no_classifier(estimator: Any) -> None:
+    """Check that y, which a measure of pairs takes for the partners of the rows, is not the classes of a classifier."""
+    last = _last(estimator)
+    if not _is_passthrough(last) and is_classifier(last):
+        raise ValueError(
+            f"A measure of pairs compares rows with y, their partners, but the y of {_name(last)} are classes. Score a "
+            "regressor or a transformer, or route the partners as labels= with "
+            "scorer.set_score_request(labels=True) and sklearn.set_config(enable_metadata_routing=True)."
+        )
+
+
+def check_metadata(estimator: Any, metadata: Metadata) -> None:
+    """Check that metadata can be routed, and that somebody asks for it; groups may be there for the folds alone."""
+    if not metadata:
+        return
+    names = ", ".join(sorted(metadata))
+    if not get_config()["enable_metadata_routing"]:
+        raise ValueError(
+            f"This scorer got {names}, which it passes on by metadata routing, and that is off: call "
+            "sklearn.set_config(enable_metadata_routing=True)."
+        )
+    unused = set(metadata) - {"groups"} - _asked_for(estimator, set(metadata))
+    if unused:
+        raise ValueError(
+            f"This scorer got {', '.join(sorted(unused))}, but nothing in {_name(_stand_in(estimator))} asks for it in "
+            "transform or predict, and the measure does not take it: call set_transform_request or "
+            "set_predict_request of the step that needs it, or do not request it for the scorer."
+        )
+
+
+def _reached(estimator: Any, X: Any, metadata: Metadata) -> tuple[Any, Any]:
+    """Return the innermost estimator whose input can be told, and the rows as they reach it."""
+    estimator = _stand_in(estimator)
+    if isinstance(estimator, Pipeline):
+        before = _transformed(estimator[:-1], X, metadata) if len(estimator) > 1 else X
+        return _reached(estimator[-1], before, metadata)
+    if _is_passthrough(estimator) or (hasattr(estimator, "transform") and not hasattr(estimator, "predict")):
+        return estimator, X
+    if _selects(estimator):
+        return _reached(estimator.estimator_, _transformed(estimator, X, metadata), metadata)
+    inner = _inner(estimator)
+    if isinstance(estimator, MetaEstimatorMixin) and not inner:
+        raise ValueError(
+            f"{_name(estimator)} holds no fitted estimator: fit it (a search with refit=True), or pass step=, a "
+            "function (estimator, X) -> representation."
+        )
+    if not any(map(_holds_map, inner)):
+        return estimator, X
+    if len(inner) > 1:
+        raise ValueError(
+            f"{_name(estimator)} holds {len(inner)} fitted estimators, and each transforms X in its own way, so "
+            "that there is no one representation: put the transformers in a Pipeline before it, score one of the "
+            "estimators inside, or pass step=, a function (estimator, X) -> representation."
+        )
+    return _reached(inner[0], _columns(estimator, X), metadata)
+
+
+def _output_of(estimator: Any, X: Any, step: str, metadata: Metadata) -> Any:
+    """Return what comes out of a named step of the Pipeline that an estimator is or holds."""
+    estimator = _stand_in(estimator)
+    inner = _inner(estimator)
+    if len(inner) == 1 and not hasattr(estimator, "steps"):
+        return _output_of(inner[0], _columns(estimator, X), step, metadata)
+    check_steps(estimator)
+    names = [name for name, _ in estimator.steps]
+    part = estimator[: names.index(check_choice(step, names, "step")) + 1]
+    if hasattr(part, "transform"):
+        return _transformed(part, X, metadata)
+    if hasattr(part[-1], "embedding_"):
+        return representation(part, X, "auto", metadata)
+    raise ValueError(
+        f"step={step!r} names {_name(part[-1])}, which has no transform: name a step before it, or use "
+        'step="auto", which is what reaches it.'
+    )
+
+
+def _stand_in(estimator: Any) -> Any:
+    """Return what a frozen estimator or a fitted search stands for, and others as they are."""
+    if isinstance(estimator, FrozenEstimator):
+        return _stand_in(estimator.estimator)
+    if hasattr(estimator, "best_estimator_"):
+        return _stand_in(estimator.best_estimator_)
+    return estimator
+
+
+def _last(estimator: Any) -> Any:
+    """Return the last step."""
+    estimator = _stand_in(estimator)
+    return _last(estimator[-1]) if isinstance(estimator, Pipeline) else estimator
+
+
+def _inner(estimator: Any) -> list[Any]:
+    """Return the fitted estimators that a meta-estimator holds; ensembles keep a template beside them."""
+    for name in _ENSEMBLES:
+        if hasattr(estimator, name):
+            found = getattr(estimator, name)
+            several = found.ravel().tolist() if isinstance(found, np.ndarray) else list(found)
+            several = [getattr(one, "estimator", one) for one in several] if name == _ENSEMBLES[1] else several
+            return several + [getattr(estimator, name) for name in _FINAL if hasattr(estimator, name)]
+    return [getattr(estimator, name) for name in _SINGLES if hasattr(estimator, name)][:1]
+
+
+def _holds_map(estimator: Any) -> bool:
+    """Return whether an estimator changes the rows before it predicts, if it predicts at all."""
+    estimator = _stand_in(estimator)
+    if _is_passthrough(estimator):
+        return False
+    if isinstance(estimator, Pipeline):
+        return any(not _is_passthrough(step) for _, step in estimator.steps[:-1]) or _holds_map(estimator[-1])
+    if _selects(estimator) or not _predicts(estimator):
+        return True
+    return any(map(_holds_map, _inner(estimator)))
+
+
+def _predicts(step: Any) -> bool:
+    """Return whether a step is there to predict: by what it is, since many predictors have a `transform` too."""
+    if not hasattr(step, "transform"):
+        return any(hasattr(step, method) for method in ("predict", "fit_predict", "score_samples"))
+    is_ensemble = hasattr(step, "predict") and bool(_inner(step))
+    return is_ensemble or is_classifier(step) or is_clusterer(step) or is_outlier_detector(step)
+
+
+def _selects(estimator: Any) -> bool:
+    """Return whether an estimator predicts with the columns that it has selected."""
+    return all(hasattr(estimator, name) for name in ("get_support", "transform", "predict", "estimator_"))
+
+
+def _is_passthrough(step: Any) -> bool:
+    return step is None or isinstance(step, str)
+
+
+def _columns(estimator: Any, X: Any) -> Any:
+    """Return the columns that the only estimator of an ensemble sees."""
+    features: Any = getattr(estimator, "estimators_features_", None)
+    return X if features is None else np.asarray(X)[:, features[0]]
+
+
+def _transformed(estimator: Any, X: Any, metadata: Metadata) -> Any:
+    return estimator.transform(X, **_routed(estimator, "transform", metadata))
+
+
+def _check_rows_at_fit(estimator: Any, rows: Any, made: str) -> None:
+    """Check, as far as it can be, that an estimator was fitted on these rows, since it knows no others."""
+    expected, found = len(getattr(estimator, made)), rows.shape[0] if hasattr(rows, "shape") else len(rows)
+    if found == expected and _are_those_at_fit(estimator, rows):
+        return
+    method = "transform" if made == "embedding_" else "predict"
+    came = "other rows, or these in another order" if found == expected else f"{found} rows"
+    raise ValueError(
+        f"{_name(estimator)} has no {method}: its {made} can be scored only on the {expected} rows that it was fitted "
+        f"on, in their order, and {came} came. Pass those rows; for held-out rows and cross-validation use an "
+        f"estimator with a {method}"
+        + (', as EmbeddingOptimizer with parametrization="linear".' if method == "transform" else ".")
+    )
+
+
+def _are_those_at_fit(estimator: Any, rows: Any) -> bool:
+    """Compare rows with what an estimator kept of those at fit: ours some products, DBSCAN its core samples."""
+    if hasattr(estimator, "_rows_at_fit"):
+        return estimator._rows_at_fit.are(check_cloud(rows, min_samples=1))
+    if hasattr(estimator, "core_sample_indices_") and not hasattr(rows, "toarray"):
+        cores = np.asarray(rows)[estimator.core_sample_indices_]
+        kept = estimator.components_
+        return cores.shape == kept.shape and np.allclose(cores, kept, 0, 1e-6 * np.max(np.abs(kept), initial=0))
+    return True
+
+
+def _requests(step: Any) -> MetadataRequest | MetadataRouter:
+    """Return what a step asks of metadata routing: nothing, if it does not support it."""
+    try:
+        return get_routing_for_object(step)
+    except NotImplementedError:
+        return MetadataRequest(owner=step)
+
+
+def _routed(step: Any, method: str, metadata: Metadata) -> Metadata:
+    """Return the metadata that a method of a step asks for, by the names that it has there."""
+    if not metadata:
+        return {}
+    mapping = MethodMapping().add(caller="score", callee=method)
+    router = MetadataRouter(owner="scorer").add(step=_requests(step), method_mapping=mapping)
+    return router.route_params(caller="score", params=dict(metadata)).step[method]
+
+
+def _asked_for(estimator: Any, names: Iterable[str]) -> set[str]:
+    """Return the names that some step asks for in `transform` or `predict`."""
+    estimator = _stand_in(estimator)
+    requests = _requests(estimator)
+    found = requests.consumes("transform", names) | requests.consumes("predict", names)
+    inner = [estimator[-1]] if isinstance(estimator, Pipeline) else _inner(estimator)
+    return found.union(*(_asked_for(one, names) for one in inner))
+
+
+def _name(estimator: Any) -> str:
+    return type(estimator).__name__
