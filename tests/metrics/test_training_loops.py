@@ -146,7 +146,7 @@ def test_gradients_are_those_of_finite_differences(labels):
     rng = default_rng(4)
     for k, gradient in enumerate(gradients):
         step = 1e-5 * torch.tensor(rng.normal(size=given[k].shape))
-        up, down = ([one.detach() + sign * step * (i == k) for i, one in enumerate(given)] for sign in (1, -1))
+        up, down = ([one.detach() + (sign * step if i == k else 0) for i, one in enumerate(given)] for sign in (1, -1))
         assert (gradient * step).sum().item() == pytest.approx((f(*up) - f(*down)).item() / 2, rel=1e-6)
 
 
