@@ -173,7 +173,7 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
     and are usually the larger share of the time: a silhouette takes O(n² d). Rows are float32 or float64 throughout,
     as X is. On one machine, the same seed gives the same result; on a GPU, pairs may differ by rounding.
 
-    An exception before the first update leaves the estimator as it was. After it, any exception, a ValueError too, passes
+    An exception before the first update leaves the estimator as it was. After it any exception, ValueError too, passes
     to the caller with a note, once the best state and the history are set; only an interrupt (Ctrl-C, or SIGTERM in the
     main thread) and parameters or losses that diverge end the fit with a warning. A monitor that fails after the
     start records NaN and warns once. An infinite loss with a finite gradient, as koleo of equal rows, goes on.

@@ -134,7 +134,7 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
     Elementwise Adam with a projection back to the sphere reached .03 degrees with the Gaussian kernel of rows that
     the loss does not normalise, as in much code: the part of the gradient along the rows spoils the size of the steps.
 
-    An exception before the first update leaves the estimator as it was. After it, any exception, a ValueError too, passes
+    An exception before the first update leaves the estimator as it was. After it any exception, ValueError too, passes
     to the caller with a note, once the best state and the history are set; only an interrupt (Ctrl-C, or SIGTERM in the
     main thread) and parameters or losses that diverge end the fit with a warning. An infinite loss with a finite
     gradient goes on.
