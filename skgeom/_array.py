@@ -8,16 +8,21 @@ or has asked for a device.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from contextlib import ExitStack
+from functools import cache, wraps
 from itertools import chain
 from math import ceil, log2
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import array_api_compat
 import numpy as np
 
 from skgeom._typing import Array, Device, Namespace
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 HOST_BLOCK_BYTES = 3 << 19
 """Bytes worked on at once on a CPU: large enough for an efficient matrix product, small enough to stay in cache."""
@@ -132,6 +137,29 @@ def wants_gradient(*arrays: Array) -> bool:
     import torch
 
     return torch.is_grad_enabled()
+
+
+def in_full_precision(function: Callable[P, R]) -> Callable[P, R]:
+    """Return a function that computes in the precision of its input, whatever `torch.autocast` says around it.
+
+    Where Torch is not there, or autocast is off, the function is called as it is.
+    """
+
+    @wraps(function)
+    def exact(*args: P.args, **kwargs: P.kwargs) -> R:
+        torch = sys.modules.get("torch")
+        if torch is None or not (kinds := _autocast_devices(torch)):
+            return function(*args, **kwargs)
+        with ExitStack() as off:
+            for kind in kinds:
+                off.enter_context(torch.autocast(kind, enabled=False))
+            return function(*args, **kwargs)
+
+    return exact
+
+
+def _autocast_devices(torch: Any) -> list[str]:
+    return [kind for kind in ("cpu", "cuda", "xpu") if torch.is_autocast_enabled(kind)]
 
 
 def detached(x: Array) -> Array:

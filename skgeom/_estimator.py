@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from typing import Any, Self, TypeVar, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skgeom._array import asarray_like, namespace, place, to_numpy
+from skgeom._array import asarray_like, detached, in_full_precision, namespace, place, to_numpy
 from skgeom._core.sums._moments import FourthMoments, Moments, moments
 from skgeom._typing import Array
 from skgeom._validation import (
@@ -19,6 +21,49 @@ from skgeom._validation import (
     check_host,
     check_weights,
 )
+
+_FEATURES = ("n_features_in_", "feature_names_in_")
+
+E = TypeVar("E", bound=BaseEstimator)
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def all_at_once(fit: F) -> F:
+    """Return a `fit` or `partial_fit` that sets all fitted attributes in one step, or, if it fails, none.
+
+    It runs on a second estimator of the same attributes, which become those of the first in one assignment: neither an
+    exception nor an interrupt finds a moment between. Tensors come in cut from any gradient, so that attributes carry
+    no graph, and what is computed from them does not depend on `torch.autocast`.
+    """
+    exact = in_full_precision(fit)
+
+    @wraps(fit)
+    def fit_at_once(self: Any, *args: Any, **kwargs: Any) -> Any:
+        fitted = twin_of(self)
+        exact(fitted, *map(detached, args), **{name: detached(value) for name, value in kwargs.items()})
+        self.__dict__ = fitted.__dict__
+        return self
+
+    return cast("F", fit_at_once)
+
+
+def twin_of(estimator: E) -> E:
+    """Return a second estimator whose attributes are the same objects."""
+    twin = object.__new__(type(estimator))
+    twin.__dict__.update(estimator.__dict__)
+    return twin
+
+
+def features_of(checked: BaseEstimator) -> dict[str, Any]:
+    """Return what scikit-learn keeps of the columns of X, from an estimator that checked it."""
+    return {name: getattr(checked, name) for name in _FEATURES if hasattr(checked, name)}
+
+
+def replace_fit(estimator: BaseEstimator, fitted: Mapping[str, Any], forget: Iterable[str]) -> None:
+    """Set fitted attributes, and forget those of an earlier fit by name, in one assignment."""
+    gone = {*forget, *_FEATURES}
+    kept = {name: value for name, value in estimator.__dict__.items() if name not in gone}
+    estimator.__dict__ = {**kept, **fitted}
 
 
 class GeometryTransformer(TransformerMixin, BaseEstimator):
@@ -80,6 +125,7 @@ class MomentsTransformer(GeometryTransformer):
     n_samples_seen_: float
     _moments: Moments | FourthMoments
 
+    @all_at_once
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Learn from the rows of X.
 
@@ -101,6 +147,7 @@ class MomentsTransformer(GeometryTransformer):
         x, w = check_weights(sample_weight, self._receive(X, reset=True, min_samples=2))
         return self._learn(self._summary(x, w))
 
+    @all_at_once
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Add rows to those seen, and learn from all of them as `fit` on the whole would.
 

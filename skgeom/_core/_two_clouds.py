@@ -11,13 +11,25 @@ from math import pi
 from operator import add
 from typing import NamedTuple
 
-from skgeom._array import device_of, float64, namespace, ratio, row_blocks, sqrt_in_place, where
+from skgeom._array import (
+    as_data,
+    device_of,
+    float64,
+    namespace,
+    ratio,
+    row_blocks,
+    sqrt_in_place,
+    take_rows,
+    where,
+)
+from skgeom._core._labels import Labels, unsorted
 from skgeom._core._rows import DirectedRows, exact, norms, unit_or_zero
 from skgeom._core._threads import in_threads
 from skgeom._core.pairs import _energies
 from skgeom._core.pairs._sphere import angle, chords_of
 from skgeom._core.pairs._tiles import panels, squared_distances
 from skgeom._core.sums._angular import average_cosine, unit_mean
+from skgeom._core.sums._clusters import class_moments
 from skgeom._typing import Array
 
 _WIDE = 0.01
@@ -159,6 +171,21 @@ def _arc(t: Array, omega: Array) -> Array:
     xp = namespace(t)
     apart = (omega > 0) & (omega < pi)
     return where(apart, xp.sin(t * omega) / where(apart, xp.sin(omega), 1.0), t)
+
+
+def contrast(a: Array, b: Array, labels: Labels | None) -> Array:
+    """Return the symmetric NT-Xent of the logits a bᵀ of paired rows, of which all rows of one class are positives.
+
+    The mean over the positives of a row is a product with their mean, which is one for each class.
+    """
+    if labels is None:
+        return _energies.nt_xent(a, b)
+    a_data, b_data = as_data(a), as_data(b)
+    return _energies.nt_xent(a, b, (_own_class_means(a_data, labels), _own_class_means(b_data, labels)))
+
+
+def _own_class_means(x: Array, labels: Labels) -> Array:
+    return unsorted(take_rows(class_moments(x, labels).mean, labels.codes), labels)
 
 
 def contrastive_loss(x: DirectedRows, y: DirectedRows, temperature: float) -> Array:

@@ -11,7 +11,7 @@ from skgeom._array import to_float
 from skgeom._core.sums._align import variance_explained
 from skgeom._core.sums._cross import CrossMoments
 from skgeom._core.sums._maps import centred_product, exact_product
-from skgeom._estimator import GeometryTransformer
+from skgeom._estimator import GeometryTransformer, all_at_once
 from skgeom._typing import Array
 from skgeom._validation import check_squares, check_weights
 from skgeom.alignment._checks import check_target_width, check_targets
@@ -35,6 +35,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, GeometryTransform
         tags.target_tags.multi_output = True
         return tags
 
+    @all_at_once
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Learn the map from pairs.
 
@@ -55,6 +56,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, GeometryTransform
         self._check_parameters()
         return self._learn(self._solve_rows(*self._receive_pairs(X, y, sample_weight, reset=True)))
 
+    @all_at_once
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Add pairs to those seen, and learn from the moments of all of them.
 

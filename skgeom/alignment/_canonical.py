@@ -248,6 +248,6 @@ class CCAAligner(Aligner[JointMoments]):
             f"n_components={self.n_components} was asked for, but X and y share only {rank} directions at most: "
             f"{rank} were kept.",
             UserWarning,
-            stacklevel=5,
+            stacklevel=7,
         )
         return rank

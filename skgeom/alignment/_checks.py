@@ -61,7 +61,7 @@ def _warn_of_labels(y: Any, targets: Array) -> None:
             "y is one column of integers and looks like class labels, but an aligner expects target embeddings as y. "
             "In a Pipeline with labels, pass FrozenEstimator(aligner.fit(X_pairs, Y_pairs)) as the step.",
             UserWarning,
-            stacklevel=5,
+            stacklevel=7,
         )
 
 

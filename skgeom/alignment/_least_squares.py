@@ -211,7 +211,7 @@ class LstsqAligner(Aligner[RegressionMoments]):
             f"condition number of X is {self.condition_:.0e}, and moments know its square.{directions} fit on all "
             "pairs at once has no such limit; alpha > 0 lessens it.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=6,
         )
 
     def _backward(self, z: Array) -> Array:

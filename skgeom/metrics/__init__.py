@@ -2,8 +2,9 @@
 
 Every measure is one function, which serves as metric and as loss. From rows of NumPy, lists and frames comes a float;
 from an array of another library a 0-d array of that library, on its device and in float64, through which exact first
-derivatives flow where they are asked for. By its name a measure is also an objective and a monitor of
-`skgeom.optim.EmbeddingOptimizer`, and a scorer (`get_scorer`).
+derivatives flow where they are asked for. Inside `torch.autocast` values and gradients are those outside of it, of
+halves those of the rows widened to float32; call ``backward()`` outside, as Torch advises. By its name a measure is
+also an objective and a monitor of `skgeom.optim.EmbeddingOptimizer`, and a scorer (`get_scorer`).
 """
 
 from skgeom.metrics._angles import (

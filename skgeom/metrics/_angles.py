@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
-from skgeom._array import namespace, standard_normal, to_float
+from skgeom._array import in_full_precision, namespace, standard_normal, to_float
 from skgeom._cloud import as_cloud, once_per_cloud, rows_of
 from skgeom._core import _rows
 from skgeom._core.sums import _angular
@@ -152,6 +152,7 @@ def conformity(X: Any, reference: Any = None) -> Array:
     return _as_rows(_angular.conformity_to(rows, _angular.resultant(others)), rows.x)
 
 
+@in_full_precision
 def conformity_estimate(X: Any) -> ConformityEstimate:
     r"""Conformity estimated by the cosine to the mean vector, with the line that turns one into the other.
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
 
-from skgeom._array import is_foreign, is_torch_generator, namespace, to_float, to_numpy
+from skgeom._array import is_foreign, is_torch_generator, kind_of, namespace, to_float, to_numpy
 from skgeom._core._labels import Labels, labels_of
 from skgeom._typing import Array
-from skgeom._validation import check_classes, check_cloud, check_count, check_numbers, check_positions, check_same_kind
+from skgeom._validation import (
+    check_classes,
+    check_cloud,
+    check_count,
+    check_numbers,
+    check_positions,
+    check_positive,
+    check_same_kind,
+)
 
 
 def check_batch_labels(labels: Any, n: int) -> Labels:
@@ -20,6 +29,28 @@ def check_batch_labels(labels: Any, n: int) -> Labels:
     if labels.codes.shape[0] != n:
         raise ValueError(f"Found {labels.codes.shape[0]} labels for {n} rows: pass one per row.")
     return labels
+
+
+def check_temperature(value: Any, x: Array) -> float | Array:
+    """Return a positive temperature as a float, or as a 0-d array of the library and dtype of the rows x.
+
+    Raises
+    ------
+    TypeError
+        If it is neither a number nor an array with one entry of the library of x.
+    ValueError
+        If it is not positive and finite.
+    """
+    if not is_foreign(value):
+        return check_positive(value, "temperature")
+    xp = namespace(x)
+    if namespace(value) is not xp or math.prod(value.shape) != 1:
+        raise TypeError(
+            f"temperature must be a number, or an array with one entry of the library of X ({kind_of(x)}), got one of "
+            f"shape {tuple(value.shape)} ({kind_of(value)})."
+        )
+    check_positive(to_float(xp.reshape(value, ())), "temperature")
+    return xp.astype(xp.reshape(value, ()), x.dtype)
 
 
 def check_one_row_per_class(C: Array, n_classes: int) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from sklearn import get_config
 
-from skgeom._array import namespace
+from skgeom._array import in_full_precision, namespace
 from skgeom._cloud import once_per_cloud
 from skgeom._core import _rows
 from skgeom._core.pairs import _silhouettes
@@ -20,6 +20,7 @@ Metric: TypeAlias = Literal["euclidean", "sqeuclidean", "cosine"]
 """The distances of a silhouette."""
 
 
+@in_full_precision
 def silhouette_samples(X: Any, labels: Any, *, metric: Metric = "euclidean") -> Array:
     r"""Silhouette of each row: how much nearer its own class is than the nearest other.
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from skgeom._array import namespace
 from skgeom._core import _two_clouds
-from skgeom._core.pairs import _energies
 from skgeom._typing import Array
-from skgeom._validation import check_directed_pairs, check_positive, check_real
+from skgeom._validation import check_directed_pairs, check_real
+from skgeom.metrics._checks import check_batch_labels, check_temperature
 from skgeom.metrics._measure import DIRECTIONS, measure
 
 
@@ -118,41 +118,55 @@ def paired_cosine(X: Any, Y: Any) -> Array:
     source="Radford et al. 2021, arXiv:2103.00020",
     needs="partners",
 )
-def clip_loss(X: Any, Y: Any, *, temperature: float = 0.01) -> Array:
-    r"""Symmetric contrastive loss of CLIP (NT-Xent, InfoNCE in both directions).
+def clip_loss(X: Any, Y: Any, *, temperature: Any = 0.01, labels: Any = None) -> Array:
+    r"""Symmetric contrastive loss of CLIP [1]_ (NT-Xent, InfoNCE in both directions).
 
     .. math:: -\frac{1}{2n} \sum_i \log \frac{e^{c_{ii}/\tau}}{\sum_j e^{c_{ij}/\tau}}
               -\frac{1}{2n} \sum_i \log \frac{e^{c_{ii}/\tau}}{\sum_j e^{c_{ji}/\tau}},
 
-    with c the cosines between the rows of X and of Y, and τ the temperature.
+    with c the cosines between the rows of X and of Y, and τ the temperature. With `labels`, the rows of the other cloud
+    with the same label, P(i), are all positives, and the mean over them is taken outside of the logarithm, as in the
+    supervised contrastive loss [2]_:
+
+    .. math:: -\frac{1}{2n} \sum_i \frac{1}{\lvert P(i) \rvert} \sum_{p \in P(i)} \Bigl(
+              \log \frac{e^{c_{ip}/\tau}}{\sum_j e^{c_{ij}/\tau}} +
+              \log \frac{e^{c_{pi}/\tau}}{\sum_j e^{c_{ji}/\tau}} \Bigr).
 
     Parameters
     ----------
     X, Y : arrays of shape (n_samples, n_features)
         Two clouds; row i of one belongs to row i of the other.
-    temperature : float, default=0.01
-        τ, positive; .01 is where CLIP's own ends, .07 where it starts.
+    temperature : float or 0-d array, default=0.01
+        τ, positive; .01 is where CLIP's own ends, .07 where it starts. To a 0-d array of the library of X, as a
+        parameter of Torch, the gradient flows too.
+    labels : array of shape (n_samples,), default=None
+        The class of each pair, which row i of X and row i of Y share. None: each pair is a class of its own.
 
     Returns
     -------
     float or 0-d array
-        At least 0, best = 0; log n if all cosines are equal.
+        At least 0, best = 0; log n if all cosines are equal. With `labels` at least the mean of log \|P(i)\|.
 
     Raises
     ------
     ValueError
-        If X and Y are not finite matrices of one shape with at least two rows, a row is zero, or the temperature is not
-        positive and finite.
+        If X and Y are not finite matrices of one shape with at least two rows, a row is zero, the temperature is not
+        positive and finite, or there is not one label for each row. (One pair has nothing to be told from: leave such
+        a last batch out, as the batches of `EmbeddingOptimizer` do.)
+    TypeError
+        If the temperature is neither a number nor a 0-d array of the library of X.
 
     Notes
     -----
     Invariant to a rotation of both and to the length of each row. O(n² d) time in tiles and logarithms, memory of
     a few copies of X. The value depends on n: compare batches of one size. Negatives are the rows of the other cloud
-    only; SimCLR adds those of the same one.
+    only; SimCLR adds those of the same one. The positives of a class enter by their mean, so `labels` cost O(n d).
 
     References
     ----------
-    Radford et al. 2021, arXiv:2103.00020.
+    .. [1] Radford et al. 2021, Learning transferable visual models from natural language supervision,
+        arXiv:2103.00020.
+    .. [2] Khosla et al. 2020, Supervised contrastive learning, eq. 2, arXiv:2004.11362.
 
     Examples
     --------
@@ -162,8 +176,9 @@ def clip_loss(X: Any, Y: Any, *, temperature: float = 0.01) -> Array:
     >>> round(clip_loss(X, X + 1, temperature=0.1), 3), round(clip_loss(X, X[::-1], temperature=0.1), 3)
     (0.82, 10.443)
     """
-    tau = check_positive(temperature, "temperature")
     x, y = (side.unit() for side in check_directed_pairs(X, Y))
     xp = namespace(x)
     x, y = (xp.astype(side, xp.result_type(x, y), copy=False) for side in (x, y))
-    return xp.clip(_energies.nt_xent(x / tau, y), min=0.0)  # which rounding must not make negative
+    x = x / check_temperature(temperature, x)
+    loss = _two_clouds.contrast(x, y, None if labels is None else check_batch_labels(labels, x.shape[0]))
+    return xp.clip(loss, min=0.0)  # which rounding must not make negative

@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from skgeom._array import asarray_like, namespace
+from skgeom._array import asarray_like, in_full_precision, namespace
 from skgeom._cloud import once_per_cloud
 from skgeom._core.pairs import _energies, _quantiles
 from skgeom._core.pairs._energies import Nearest
@@ -122,6 +122,7 @@ def median_angle(X: Any) -> Array:
     return angle_quantiles(X, 0.5)
 
 
+@in_full_precision
 def angle_quantiles(X: Any, q: Any) -> Any:
     """Quantiles of the angles between all pairs of rows, exact and without holding them.
 

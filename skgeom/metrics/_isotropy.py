@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from skgeom._array import namespace, wants_gradient
+from skgeom._array import in_full_precision, namespace, wants_gradient
 from skgeom._cloud import once_per_cloud, rows_of
 from skgeom._core import _objectives
 from skgeom._core.sums import _spectrum
@@ -94,6 +94,7 @@ def isoscore(X: Any, *, debias: bool = False) -> Array:
     return _objectives.isoscore(check_cloud(X, scale_free=True))
 
 
+@in_full_precision
 def isoscore_from_covariance(covariance: Any) -> float | Array:
     r"""IsoScore of a cloud of which only the covariance is known.
 
@@ -508,6 +509,7 @@ def spectrum_slope(X: Any, *, first: int = 1, last: int | None = None) -> Array:
     return _spectrum.spectrum_slope(check_moments(X), first, last)
 
 
+@in_full_precision
 def variance_explained(X: Any) -> Array:
     r"""Share of the variance in the first 1, 2, ..., d principal directions.
 

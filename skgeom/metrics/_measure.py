@@ -26,7 +26,7 @@ from typing import (
 
 import numpy as np
 
-from skgeom._array import float64, is_foreign, namespace, to_float
+from skgeom._array import float64, in_full_precision, is_foreign, namespace, to_float
 from skgeom._cloud import Cloud
 from skgeom._typing import Array, ForeignT, HostData
 
@@ -157,13 +157,16 @@ def measure(
 ) -> Callable[[Callable[Concatenate[Any, P], Array]], ScalarMeasure[P]]:
     """Write the row of a measure above its function, and those of its variants: other names for fixed options.
 
-    The function returns a 0-d array, which leaves it as the rows came: as a float, or as it is.
+    The function returns a 0-d array, which leaves it as the rows came: as a float, or as it is. Inside
+    `torch.autocast` it computes as outside.
     """
 
     def of(function: Callable[Concatenate[Any, P], Array]) -> ScalarMeasure[P]:
+        exact = in_full_precision(function)
+
         @wraps(function)
         def public(X: Any, *args: P.args, **kwargs: P.kwargs) -> Any:
-            return as_it_came(function(X, *args, **kwargs))
+            return as_it_came(exact(X, *args, **kwargs))
 
         row = _written(public, promises)
         for name, options in (variants or {}).items():
@@ -179,8 +182,9 @@ def measure_per_row(
     """Write the row of a measure that has one value for each row above its function."""
 
     def of(function: Callable[Concatenate[Any, P], Array]) -> RowwiseMeasure[P]:
-        _written(function, promises, per_row=True)
-        return cast("RowwiseMeasure[P]", function)
+        public = in_full_precision(function)
+        _written(public, promises, per_row=True)
+        return cast("RowwiseMeasure[P]", public)
 
     return of
 

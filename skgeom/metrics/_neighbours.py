@@ -10,6 +10,7 @@ import numpy as np
 from skgeom._array import (
     as_data,
     asarray_like,
+    in_full_precision,
     namespace,
 )
 from skgeom._core.pairs import _neighbours
@@ -69,6 +70,7 @@ class RetrievalScore(NamedTuple):
     mean_rank: float
 
 
+@in_full_precision
 def k_nearest(X: Any, Y: Any = None, *, k: int = 10, metric: Metric = "cosine") -> Neighbours:
     r"""Nearest rows of Y for each row of X, exactly, without the matrix of distances.
 
@@ -154,6 +156,7 @@ def k_nearest(X: Any, Y: Any = None, *, k: int = 10, metric: Metric = "cosine") 
     return Neighbours(asarray_like(distances, x, dtype=xp.float64), asarray_like(indices, x, dtype=xp.int64))
 
 
+@in_full_precision
 def retrieval_score(
     X: Any, Y: Any, *, k: int | Sequence[int] = 1, metric: Similarity = "cosine", relevant: Any = None
 ) -> RetrievalScore:

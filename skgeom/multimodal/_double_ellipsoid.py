@@ -13,6 +13,7 @@ from skgeom._core.sums import _ellipsoid
 from skgeom._core.sums._angular import Resultant, conformity_to, unit_mean
 from skgeom._core.sums._moments import FourthMoments, Moments, fourth_moments
 from skgeom._core.sums._spectrum import debiased_participation_ratio, participation_ratio
+from skgeom._estimator import all_at_once
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
@@ -202,6 +203,7 @@ class DoubleEllipsoid(BaseEstimator):
         self.temperature = temperature
         self.batch_size = batch_size
 
+    @all_at_once
     def fit(self, X: Any, Y: Any) -> Self:
         """Describe two paired clouds.
 

@@ -10,7 +10,7 @@ from sklearn.base import OneToOneFeatureMixin
 
 from skgeom._array import asarray_like, float64, map_rows, namespace, where
 from skgeom._core._rows import mean_at, norms, unit_or_zero
-from skgeom._estimator import GeometryTransformer
+from skgeom._estimator import GeometryTransformer, all_at_once
 from skgeom._typing import Array
 from skgeom._validation import check_groups, check_known_groups, check_real
 
@@ -85,6 +85,7 @@ class GapShift(OneToOneFeatureMixin, GeometryTransformer):
         self.lam = lam
         self.device = device
 
+    @all_at_once
     def fit(self, X: Any, y: Any = None, *, groups: Any = None) -> Self:
         """Learn the gap.
 

@@ -16,6 +16,7 @@ from skgeom._core import _two_clouds
 from skgeom._core._labels import labels_of
 from skgeom._core._rows import norms, unit_or_zero
 from skgeom._core.sums._clusters import class_moments
+from skgeom._estimator import all_at_once
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
@@ -125,6 +126,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         self.temperature = temperature
         self.aligner = aligner
 
+    @all_at_once
     def fit(self, X: Any, y: Any) -> Self:
         """Learn one embedding for each class.
 

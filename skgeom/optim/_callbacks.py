@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 try:
@@ -56,6 +57,11 @@ class Updates:
         return self._current.call_on_fit_task_end(
             estimator=self.estimator, reconstruction_attributes=attributes, **self.data
         )
+
+    def abandon(self) -> None:
+        """Close the task of a fit that failed; what callbacks raise then does not hide the failure."""
+        with suppress(Exception):
+            self.close()
 
     def close(self) -> None:
         """Close the task of the fit."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -197,6 +199,28 @@ def check_sphere_rows(parameter: ForeignT) -> ForeignT:
         row = int(xp.argmin(lengths))
         raise ValueError(f"Row {row} of a parameter is zero, and a sphere of radius 0 has no directions: drop the row.")
     return xp.astype(lengths, parameter.dtype)
+
+
+def check_checkpoint(path: Any, every: Any) -> None:
+    """Check where and how often the state of a fit is kept.
+
+    Raises
+    ------
+    TypeError
+        If the path is not a path, or `every` is not an integer.
+    ValueError
+        If the folder does not exist, the path is a folder, or `every` is not positive.
+    """
+    check_count(every, "checkpoint_every")
+    if path is None:
+        return
+    if not isinstance(path, str | PathLike):
+        raise TypeError(f"checkpoint must be the path of a file, or None, got {path!r}.")
+    file = Path(path)
+    if file.is_dir():
+        raise ValueError(f"checkpoint must be the path of a file, but {str(file)!r} is a folder: pass a name in it.")
+    if not file.parent.is_dir():
+        raise ValueError(f"The folder of the checkpoint {str(file)!r} does not exist: create it.")
 
 
 def check_verbose(value: Any) -> None:

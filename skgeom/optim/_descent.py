@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf, isfinite
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -28,7 +28,8 @@ Record = Callable[[int, float, list[Tensor], bool], None]
 class Outcome(NamedTuple):
     """Number of updates done, the loss of the state kept, after how many updates it was reached, and what went wrong.
 
-    It converged if the loss stalled before the last update.
+    It converged if the loss stalled before the last update. An error is what the caller is to get once the state is
+    kept.
     """
 
     n_iter: int
@@ -37,6 +38,21 @@ class Outcome(NamedTuple):
     trouble: str
     converged: bool = False
     was_interrupted: bool = False
+    error: BaseException | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the fit came to an end by itself, so that there is nothing to go on with."""
+        return not self.was_interrupted and self.error is None
+
+
+class Saver(Protocol):
+    """What keeps the state of a descent in a file every so many updates."""
+
+    every: int
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Keep a state together with that of what the descent works on."""
 
 
 class Best:
@@ -45,23 +61,40 @@ class Best:
     def __init__(self, parameters: Sequence[Tensor], max_iter: int) -> None:
         self.parameters = parameters
         self.gap = max(1, max_iter // _COPIES)
-        self.iteration = 0
-        self.loss = inf
-        self._copies = [p.detach().clone() for p in parameters]
+        self._kept = (0, inf, self._copies())
+
+    @property
+    def iteration(self) -> int:
+        """Number of updates after which the state was reached."""
+        return self._kept[0]
+
+    @property
+    def loss(self) -> float:
+        """Its loss; infinite if it is the start, and no loss was seen yet."""
+        return self._kept[1]
 
     def see(self, iteration: int, loss: float) -> None:
         """Keep this state if it is the best, and the last copy is not too recent."""
         if loss < self.loss and (self.loss == inf or iteration - self.iteration >= self.gap):
-            self.iteration, self.loss = iteration, loss
-            with torch.no_grad():
-                for copy, p in zip(self._copies, self.parameters, strict=True):
-                    copy.copy_(p)
+            self._kept = (iteration, loss, self._copies())  # at once: an interrupt finds no state half copied
 
     @torch.no_grad()
     def restore(self) -> None:
         """Go back to the state that was kept."""
-        for copy, p in zip(self._copies, self.parameters, strict=True):
+        for copy, p in zip(self._kept[2], self.parameters, strict=True):
             p.copy_(copy)
+
+    def state(self) -> list[Any]:
+        """Return what a file has to hold."""
+        return list(self._kept)
+
+    def load(self, state: Sequence[Any]) -> None:
+        """Go on from a state that was returned."""
+        iteration, loss, copies = state
+        self._kept = (iteration, loss, [c.to(p.device) for c, p in zip(copies, self.parameters, strict=True)])
+
+    def _copies(self) -> list[Tensor]:
+        return [p.detach().clone() for p in self.parameters]
 
 
 class LossTrend:
@@ -81,7 +114,7 @@ class LossTrend:
         return sum(self.recent) / len(self.recent)
 
     def add(self, loss: float) -> None:
-        """Take the loss before an update."""
+        """Take the finite loss before an update."""
         filling = len(self.recent) < self.window
         self.recent.append(loss)
         if filling:
@@ -95,18 +128,48 @@ class LossTrend:
 
     def has_risen(self) -> bool:
         """Return whether the loss rose above its start, by more than it ever fell below and by a hundredth."""
+        if not self.recent:
+            return False
         return self.level > self.first + max(self.first - self.best, 0.01 * abs(self.first))
 
+    def state(self) -> list[Any]:
+        """Return what a file has to hold."""
+        return [list(self.recent), self.first, self.best, self.idle]
 
-def batches(n: int, size: int | None, generator: torch.Generator, device: torch.device) -> Iterator[Tensor | None]:
-    """Yield positions of `size` different items out of n for ever, in epochs that drop what is left; None means all."""
-    if size is None or size >= n:
-        while True:
-            yield None
-    while True:
-        order = torch.randperm(n, generator=generator).to(device)
-        for start in range(0, n - size + 1, size):
-            yield order[start : start + size]
+    def load(self, state: Sequence[Any]) -> None:
+        """Go on from a state that was returned."""
+        recent, self.first, self.best, self.idle = state
+        self.recent.extend(recent)
+
+
+class Batches:
+    """Positions of `size` different items out of n for ever, in epochs that drop what is left; None means all."""
+
+    def __init__(self, n: int, size: int | None, generator: torch.Generator, device: torch.device) -> None:
+        self.n = n
+        self.size = n if size is None else size
+        self.generator = generator
+        self.device = device
+        self._order = torch.empty(0, dtype=torch.int64)
+        self._start = 0
+
+    def __next__(self) -> Tensor | None:
+        if self.size >= self.n:
+            return None
+        if self._start + self.size > self._order.shape[0]:
+            self._order, self._start = torch.randperm(self.n, generator=self.generator).to(self.device), 0
+        start, self._start = self._start, self._start + self.size
+        return self._order[start : self._start]
+
+    def state(self) -> list[Any]:
+        """Return the place within the epoch, and the state of the generator."""
+        return [self._order, self._start, self.generator.get_state()]
+
+    def load(self, state: Sequence[Any]) -> None:
+        """Go on from a state that was returned."""
+        order, self._start, generator = state
+        self._order = order.to(self.device)
+        self.generator.set_state(generator)
 
 
 def window_of(n: int, size: int | None, is_random: bool) -> int:
@@ -115,54 +178,120 @@ def window_of(n: int, size: int | None, is_random: bool) -> int:
     return max(_SMOOTH, n_batches) if is_random else n_batches
 
 
-def descend(
-    evaluate: Callable[[], tuple[Tensor, list[Tensor]]],
-    optimizers: Sequence[torch.optim.Optimizer],
-    record: Record,
-    updates: Updates,
-    attributes: Callable[[], dict[str, Any]],
-    *,
-    max_iter: int,
-    tol: float | None,
-    window: int,
-) -> Outcome:
-    """Update until the end, until the loss stalls or until a callback says stop.
+class Descent:
+    """Updates until the end, until the loss stalls or until a callback says stop.
 
-    An interrupt, a loss that is not finite and a loss that rose in the end bring the best state back.
+    Whatever ends it early, an interrupt, a loss that is not a number, a loss that rose, or any exception, brings the
+    best state back. An exception before the first update is the caller's, and passes.
     """
-    parameters = [p for o in optimizers for group in o.param_groups for p in group["params"]]
-    best, trend = Best(parameters, max_iter), LossTrend(window, tol)
-    done, loss, trouble, stopping, interrupted = 0, inf, "", False, False
-    try:
+
+    def __init__(
+        self,
+        evaluate: Callable[[], tuple[Tensor, list[Tensor]]],
+        optimizers: Sequence[torch.optim.Optimizer],
+        record: Record,
+        updates: Updates,
+        attributes: Callable[[], dict[str, Any]],
+        *,
+        max_iter: int,
+        tol: float | None,
+        window: int,
+    ) -> None:
+        self.evaluate = evaluate
+        self.optimizers = optimizers
+        self.record = record
+        self.updates = updates
+        self.attributes = attributes
+        self.max_iter = max_iter
+        self.parameters = [p for o in optimizers for group in o.param_groups for p in group["params"]]
+        self.best = Best(self.parameters, max_iter)
+        self.trend = LossTrend(window, tol)
+        self.done = 0
+        self.loss = inf
+
+    def run(self, saver: Saver | None = None) -> Outcome:
+        """Update until the end, and say how it went."""
+        try:
+            trouble = self._loop(saver)
+        except KeyboardInterrupt:
+            return self._back("it was interrupted", was_interrupted=True)
+        except BaseException as error:
+            if self.done == 0:
+                raise
+            if isinstance(error, Exception) and not _are_finite(self.parameters):
+                return self._back("the parameters became infinite or NaN")
+            return self._back(f"{type(error).__name__} was raised", error=error)
+        if trouble:
+            return self._back(trouble)
+        return Outcome(self.done, self.loss, self.done, "", converged=self.trend.has_stalled())
+
+    def state(self) -> dict[str, Any]:
+        """Return all that the updates to come depend on, but for what the caller holds."""
+        return {
+            "done": self.done,
+            "parameters": [p.detach() for p in self.parameters],
+            "optimizers": [o.state_dict() for o in self.optimizers],
+            "best": self.best.state(),
+            "trend": self.trend.state(),
+        }
+
+    @torch.no_grad()
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state that was returned."""
+        self.done = state["done"]
+        for p, values in zip(self.parameters, state["parameters"], strict=True):
+            p.copy_(values)
+        for o, values in zip(self.optimizers, state["optimizers"], strict=True):
+            o.load_state_dict(values)
+        self.best.load(state["best"])
+        self.trend.load(state["trend"])
+
+    def _loop(self, saver: Saver | None) -> str:
+        """Update until the end, and return what went wrong."""
+        stopping = False
         while True:
-            total, values = evaluate()
-            loss = total.item()
-            if not isfinite(loss):
-                trouble = f"the loss became {loss}"
-                break
-            trend.add(loss)
-            best.see(done, trend.level)
-            last = stopping or done == max_iter or trend.has_stalled()
-            record(done, loss, values, last)
+            total, values = self.evaluate()
+            self.loss = total.item()
+            if isfinite(self.loss):
+                self.trend.add(self.loss)
+                self.best.see(self.done, self.trend.level)
+            elif self.loss != inf:
+                return f"the loss became {self.loss}"
+            last = stopping or self.done == self.max_iter or self.trend.has_stalled()
+            self.record(self.done, self.loss, values, last)
             if last:
-                break
-            updates.begin()
-            for o in optimizers:
-                o.zero_grad()
-            total.backward()
-            for o in optimizers:
-                o.step()
-            done += 1
-            stopping = updates.end(attributes)
-        if not trouble and trend.has_risen():
-            trouble = f"the loss rose from {trend.first:.4g} to {trend.level:.4g}"
-    except KeyboardInterrupt:
-        trouble, interrupted = "it was interrupted", True
-    except ValueError as error:  # a loss that refuses the rows it is given: at the start they are the user's
-        if done == 0:
-            raise
-        trouble = f"the loss could not be computed: {error}"
-    if trouble:
-        best.restore()
-        return Outcome(done, best.loss, best.iteration, trouble, was_interrupted=interrupted)
-    return Outcome(done, loss, done, trouble, converged=trend.has_stalled())
+                return self._rise()
+            self.updates.begin()
+            if not self._update(total):
+                return "the loss became inf, and its gradient is not finite"
+            self.done += 1
+            stopping = self.updates.end(self.attributes)
+            if saver is not None and self.done % saver.every == 0 and self.done < self.max_iter:
+                saver.save(self.state())
+
+    def _update(self, total: Tensor) -> bool:
+        """Move once; do not where an infinite loss has a gradient that is not finite."""
+        for o in self.optimizers:
+            o.zero_grad()
+        total.backward()
+        if self.loss == inf and not _are_finite(p.grad for p in self.parameters if p.grad is not None):
+            return False
+        for o in self.optimizers:
+            o.step()
+        return True
+
+    def _rise(self) -> str:
+        """Say that the loss rose, if it did: an infinite one of a batch says nothing about the others."""
+        trend = self.trend
+        if trend.recent and trend.window == 1 and self.loss == inf:
+            return f"the loss rose from {trend.first:.4g} to inf"
+        return f"the loss rose from {trend.first:.4g} to {trend.level:.4g}" if trend.has_risen() else ""
+
+    def _back(self, trouble: str, *, was_interrupted: bool = False, error: BaseException | None = None) -> Outcome:
+        self.best.restore()
+        best = self.best
+        return Outcome(self.done, best.loss, best.iteration, trouble, was_interrupted=was_interrupted, error=error)
+
+
+def _are_finite(tensors: Iterable[Tensor]) -> bool:
+    return all(bool(torch.isfinite(t).all()) for t in tensors)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from math import inf
 from typing import Any, Literal, Self, TypeAlias, get_args
 
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
@@ -11,15 +12,16 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 
-from skgeom._array import asarray_like
-from skgeom._estimator import GeometryTransformer, RowsAtFit
+from skgeom._array import asarray_like, in_full_precision
+from skgeom._estimator import GeometryTransformer, RowsAtFit, features_of, replace_fit, twin_of
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_count, check_flag, check_positive, check_real
 from skgeom.metrics._measure import MEASURES
 from skgeom.optim._callbacks import WithUpdates, with_callbacks
-from skgeom.optim._checks import check_pair_rows, check_verbose
+from skgeom.optim._checks import check_checkpoint, check_pair_rows, check_verbose
 from skgeom.optim._constraint import Constraint, on_spheres, radii
 from skgeom.optim._history import History
+from skgeom.optim._interrupts import interrupts_wait, raise_kept, terminated_as_interrupted
 from skgeom.optim._requirement import load
 
 Parametrization: TypeAlias = Literal["points", "linear"]
@@ -101,6 +103,13 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         Draws the start of the head, the batches and random objectives. The global generator of Torch is not touched.
     verbose : int, default=0
         1 prints about ten lines per fit, 2 one for each record.
+    checkpoint : str or path, default=None
+        A file for the complete state, written under a temporary name and moved into place. A fit that finds the file
+        goes on from it, and equals an unbroken one bit for bit; parameters and data must be those it was written with
+        (functions are known by name and code), else it is refused. The file is removed when a fit comes to its end, and
+        stays after an interrupt or an exception.
+    checkpoint_every : int, default=100
+        Number of updates between two writings of the file.
 
     Attributes
     ----------
@@ -167,6 +176,11 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
     and are usually the larger share of the time: a silhouette takes O(n² d). Rows are float32 or float64 throughout,
     as X is. On one machine, the same seed gives the same result; on a GPU, pairs may differ by rounding.
 
+    An exception before the first update leaves the estimator as it was. After it any exception, ValueError too, passes
+    to the caller with a note, once the best state and the history are set; only an interrupt (Ctrl-C, or SIGTERM in the
+    main thread) and parameters or losses that diverge end the fit with a warning. A monitor that fails after the
+    start records NaN and warns once. An infinite loss with a finite gradient, as koleo of equal rows, goes on.
+
     The head starts uniform in ±1/√d, as `torch.nn.Linear` does. `map_`, `coef_` and `intercept_` are NumPy arrays: a
     pickled linear optimiser transforms without Torch. Callbacks of scikit-learn 1.9 (``set_callbacks``) see each update
     as a task, and can stop the fit; on a search around a Pipeline, ``ProgressBar(max_propagation_depth=None)`` shows
@@ -208,6 +222,8 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         device: str | None = None,
         random_state: Any = None,
         verbose: int = 0,
+        checkpoint: Any = None,
+        checkpoint_every: int = 100,
     ) -> None:
         self.objective = objective
         self.parametrization = parametrization
@@ -224,6 +240,8 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
+        self.checkpoint = checkpoint
+        self.checkpoint_every = checkpoint_every
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -252,24 +270,9 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
             The fitted optimiser.
         """
         self._check_parameters()
-        training = load("_training")
-        x = self._checked(X, reset=True, min_samples=2)
-        positions = None if pairs is None else check_pair_rows(pairs, x.shape[0])
-        earlier = {name: getattr(self, name) for name in _FITTED if self.warm_start and hasattr(self, name)}
-        run = training.Training(self, x, y, positions, earlier)
-        updates = self._updates(self.max_iter, X, y)
-        outcome = run.run(updates)
-        for name in _FITTED:
-            self.__dict__.pop(name, None)
-        for name, value in run.attributes().items():
-            setattr(self, name, value)
-        self._rows_at_fit = RowsAtFit(x)
-        self.history_ = History([term.name for term in run.terms], run.monitors.names, run.history)
-        self.n_iter_ = outcome.n_iter
-        self.loss_ = outcome.loss
-        self.was_interrupted_ = outcome.was_interrupted
-        self._warn(outcome)
-        updates.close()
+        modes = load("_modes")
+        with modes.own_modes():
+            self._fit(load("_training"), X, y, pairs)
         return self
 
     def fit_transform(self, X: Any, y: Any = None, *, pairs: Any = None) -> Array:
@@ -307,6 +310,41 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         """
         return self._mapped(X)
 
+    @in_full_precision
+    def _fit(self, training: Any, X: Any, y: Any, pairs: Any) -> None:
+        checked = twin_of(self)
+        x = checked._checked(X, reset=True, min_samples=2)
+        positions = None if pairs is None else check_pair_rows(pairs, x.shape[0])
+        earlier = {name: getattr(self, name) for name in _FITTED if self.warm_start and hasattr(self, name)}
+        run = training.Training(self, x, y, positions, earlier)
+        updates = self._updates(self.max_iter, X, y)
+        try:
+            with terminated_as_interrupted():
+                outcome = run.run(updates)
+            with interrupts_wait():
+                replace_fit(
+                    self, {**features_of(checked), **self._reached(run, outcome), "_rows_at_fit": RowsAtFit(x)}, _FITTED
+                )
+            raise_kept(outcome, "the history")
+            if outcome.is_complete and run.checkpoint is not None:
+                run.checkpoint.remove()
+            self._warn(outcome)
+        except BaseException:
+            updates.abandon()
+            raise
+        updates.close()
+
+    @staticmethod
+    def _reached(run: Any, outcome: Any) -> dict[str, Any]:
+        """Return the fitted attributes of a fit that ended, however it did."""
+        return {
+            **run.attributes(),
+            "history_": History([term.name for term in run.terms], run.monitors.names, run.history),
+            "n_iter_": outcome.n_iter,
+            "loss_": outcome.loss,
+            "was_interrupted_": outcome.was_interrupted,
+        }
+
     def _mapped(self, X: Any) -> Array:
         x = self._receive(X, reset=False)
         z = x @ asarray_like(self.map_, x)
@@ -326,6 +364,7 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
             check_count(self.batch_size, "batch_size", low=2)
         if self.tol is not None:
             check_real(self.tol, "tol", 0)
+        check_checkpoint(self.checkpoint, self.checkpoint_every)
         check_verbose(self.verbose)
 
     def _warn(self, outcome: Any) -> None:
@@ -340,9 +379,14 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
                 f"The loss still falls by more than tol={self.tol:g} after max_iter={self.max_iter} updates. "
                 "Increase max_iter, or tol."
             )
+        elif outcome.loss == inf:
+            message = (
+                f"The loss is infinite after {outcome.n_iter} updates, as koleo is while two rows are "
+                "equal. Where no other term parts them they stay together: move them apart first."
+            )
         else:
             return
-        warnings.warn(message, ConvergenceWarning, stacklevel=4)
+        warnings.warn(message, ConvergenceWarning, stacklevel=6)
 
 
 def _takes_new_rows(optimizer: EmbeddingOptimizer) -> bool:

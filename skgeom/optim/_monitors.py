@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Iterable
 from functools import partial
+from math import nan
 from typing import Any
 
 from skgeom._array import as_data, detached, namespace, take_rows, to_float
@@ -45,21 +47,39 @@ class Monitors:
         self._labels = labels() if labels is not None and any(map(_needs_labels, kept)) else None
         self._pairs = pairs
         self._y = y
+        self._failed: set[str] = set()
 
     def check_rows(self, x: Array) -> None:
         """Check that all rows have a direction where one is measured."""
         if any(isinstance(one, Measure) and "row scaling" in one.invariances for one in self._monitors):
             check_directed(x)
 
-    def __call__(self, z: Array) -> list[float]:
-        """Return the value of each monitor for the rows z."""
+    def __call__(self, z: Array, *, forgiving: bool = False) -> list[float]:
+        """Return the value of each monitor for the rows z; NaN, if forgiving, for one that fails, with one warning."""
         z = detached(z)
         cloud = Cloud(z)
         apart = self._pairs is not None and self._labels is not None
         labelled = Cloud(_joined(z, self._pairs)) if apart else cloud
-        return [self._value(one, cloud, labelled) for one in self._monitors]
+        value = self._value_or_nan if forgiving else self._value
+        return [value(i, cloud, labelled) for i in range(len(self._monitors))]
 
-    def _value(self, monitor: Any, cloud: Cloud, labelled: Cloud) -> float:
+    def _value_or_nan(self, i: int, cloud: Cloud, labelled: Cloud) -> float:
+        try:
+            return self._value(i, cloud, labelled)
+        except Exception as error:
+            name = self.names[i]
+            if name not in self._failed:
+                self._failed.add(name)
+                warnings.warn(
+                    f"The monitor {name!r} failed ({type(error).__name__}: {error}). NaN is recorded where it fails, "
+                    "and the fit goes on.",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+            return nan
+
+    def _value(self, i: int, cloud: Cloud, labelled: Cloud) -> float:
+        monitor = self._monitors[i]
         if isinstance(monitor, Measure):
             rows = labelled if monitor.needs == "labels" else cloud
             same_draws = {"random_state": 0} if monitor.is_random else {}

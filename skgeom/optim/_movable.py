@@ -51,7 +51,7 @@ class LinearMap:
 def as_tensor(x: Any, device: str | None) -> Tensor:
     """Return an array as a tensor: of Torch or CuPy where it is, of other libraries from the host."""
     if isinstance(x, Tensor):
-        return x.detach()
+        return x.clone() if x.is_inference() else x.detach()
     if hasattr(x, "__cuda_array_interface__"):
         return torch.as_tensor(x, device="cuda")
     return torch.tensor(to_numpy(x) if is_foreign(x) else x, device=_device(device))

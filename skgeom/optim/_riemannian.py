@@ -115,7 +115,8 @@ class RiemannianSGD(_SphereOptimizer):
     Notes
     -----
     A row whose gradient is zero, as one outside of the batch, stays as it is, and so does its moment. Norms are kept to
-    rounding, however many the steps. O(n d) time and memory for each step.
+    rounding, however many the steps. O(n d) time and memory for each step. Sparse gradients, as of
+    ``torch.nn.Embedding(sparse=True)``, move the rows they hold, with the same result.
 
     References
     ----------
@@ -186,7 +187,8 @@ class RiemannianAdam(_SphereOptimizer):
     -----
     Equivariant to rotation of the rows; with ε = 0, steps do not depend on the scale of the loss. A row whose gradient
     is zero, as one outside of the batch, stays as it is, and so do its moments. Norms are kept to rounding, however
-    many the steps. O(n d) time and memory for each step.
+    many the steps. O(n d) time and memory for each step. Sparse gradients, as of
+    ``torch.nn.Embedding(sparse=True)``, move the rows they hold, with the same result.
 
     References
     ----------
@@ -236,11 +238,23 @@ class RiemannianAdam(_SphereOptimizer):
 
 
 def _rows_with_gradient(p: Tensor, gradient: Tensor, radius: Tensor) -> _Rows:
-    moving = gradient.ne(0).any(1)
-    which: Tensor | slice = slice(None) if bool(moving.all()) else moving.nonzero()[:, 0]
+    if gradient.is_sparse:
+        gradient = gradient.coalesce()
+        places = gradient.indices()[0]
+        which, found = _moving(gradient.values())
+        which = places[which]
+    else:
+        which, found = _moving(gradient)
     r = radius[which]
     u = p[which] / r
-    return _Rows(which, u, r, _tangent(u, gradient[which]))
+    return _Rows(which, u, r, _tangent(u, found))
+
+
+def _moving(gradient: Tensor) -> tuple[Tensor | slice, Tensor]:
+    """Return which rows of a gradient are not zero, and these rows."""
+    moving = gradient.ne(0).any(1)
+    which: Tensor | slice = slice(None) if bool(moving.all()) else moving.nonzero()[:, 0]
+    return which, gradient[which]
 
 
 def _tangent(u: Tensor, v: Tensor) -> Tensor:

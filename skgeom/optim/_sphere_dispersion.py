@@ -10,13 +10,15 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 
+from skgeom._array import in_full_precision
 from skgeom._core.pairs._bounds import tammes_bound
-from skgeom._estimator import GeometryTransformer, RowsAtFit
+from skgeom._estimator import GeometryTransformer, RowsAtFit, features_of, replace_fit, twin_of
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_count, check_plane, check_positive
 from skgeom.optim._callbacks import WithUpdates, with_callbacks
-from skgeom.optim._checks import check_verbose
+from skgeom.optim._checks import check_checkpoint, check_verbose
 from skgeom.optim._history import History
+from skgeom.optim._interrupts import interrupts_wait, raise_kept, terminated_as_interrupted
 from skgeom.optim._requirement import load
 
 _POLISHED = 500
@@ -59,6 +61,13 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
         Seed of batches, of random losses and of the starts. The global generators are not touched.
     verbose : int, default=0
         Whether the loss is printed, ten times for each start.
+    checkpoint : str or path, default=None
+        A file for the complete state, written under a temporary name and moved into place. A fit that finds the file
+        goes on from it, and equals an unbroken one bit for bit; parameters and data must be those it was written with
+        (functions are known by name and code), else it is refused. The file is removed when a fit comes to its end, and
+        stays after an interrupt or an exception.
+    checkpoint_every : int, default=100
+        Number of updates between two writings of the file.
 
     Attributes
     ----------
@@ -126,6 +135,11 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
     Elementwise Adam with a projection back to the sphere reached .03 degrees with the Gaussian kernel of rows that
     the loss does not normalise, as in much code: the part of the gradient along the rows spoils the size of the steps.
 
+    An exception before the first update leaves the estimator as it was. After it any exception, ValueError too, passes
+    to the caller with a note, once the best state and the history are set; only an interrupt (Ctrl-C, or SIGTERM in the
+    main thread) and parameters or losses that diverge end the fit with a warning. An infinite loss with a finite
+    gradient goes on.
+
     O(n² d) time for each update, or O(b² d + n d) with batches of b, and some copies of X in memory.
 
     References
@@ -155,6 +169,8 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
         device: str | None = None,
         random_state: Any = None,
         verbose: int = 0,
+        checkpoint: Any = None,
+        checkpoint_every: int = 100,
     ) -> None:
         self.loss = loss
         self.learning_rate = learning_rate
@@ -165,6 +181,8 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
+        self.checkpoint = checkpoint
+        self.checkpoint_every = checkpoint_every
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -188,24 +206,9 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
             The fitted estimator.
         """
         self._check_parameters()
-        spreading = load("_spreading")
-        x = self._checked(X, reset=True, min_samples=2)
-        check_plane(x)
-        polishes = x.shape[0] <= _POLISHED if self.polish == "auto" else self.polish
-        run = spreading.Spreading(self, x, polishes)
-        updates = self._updates(self.n_init * self.max_iter, X, y)
-        best = run.run(updates)
-        self.embedding_ = run.as_input(best.points)
-        self._rows_at_fit = RowsAtFit(x)
-        self.min_angle_ = best.angle
-        self.bound_ = tammes_bound(*x.shape)
-        self.optimality_ = self.min_angle_ / self.bound_
-        self.loss_ = best.outcome.loss
-        self.n_iter_ = best.outcome.n_iter
-        self.history_ = History([], [], best.history)
-        self._n_features_out = x.shape[1]
-        self._warn(best.outcome)
-        updates.close()
+        modes = load("_modes")
+        with modes.own_modes():
+            self._fit(load("_spreading"), X, y)
         return self
 
     def fit_transform(self, X: Any, y: Any = None) -> Array:
@@ -225,6 +228,46 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
         """
         return self.fit(X).embedding_
 
+    @in_full_precision
+    def _fit(self, spreading: Any, X: Any, y: Any) -> None:
+        checked = twin_of(self)
+        x = checked._checked(X, reset=True, min_samples=2)
+        check_plane(x)
+        polishes = x.shape[0] <= _POLISHED if self.polish == "auto" else self.polish
+        run = spreading.Spreading(self, x, polishes)
+        updates = self._updates(self.n_init * self.max_iter, X, y)
+        try:
+            with terminated_as_interrupted():
+                found = run.run(updates)
+            with interrupts_wait():
+                replace_fit(
+                    self, {**features_of(checked), **self._reached(run, found.best), "_rows_at_fit": RowsAtFit(x)}, ()
+                )
+            raise_kept(found.last, "the history")
+            if found.last.is_complete and run.checkpoint is not None:
+                run.checkpoint.remove()
+            self._warn(found)
+        except BaseException:
+            updates.abandon()
+            raise
+        updates.close()
+
+    @staticmethod
+    def _reached(run: Any, best: Any) -> dict[str, Any]:
+        """Return the fitted attributes that the best start came to."""
+        n, d = best.points.shape
+        bound = tammes_bound(n, d)
+        return {
+            "embedding_": run.as_input(best.points),
+            "min_angle_": best.angle,
+            "bound_": bound,
+            "optimality_": best.angle / bound,
+            "loss_": best.outcome.loss,
+            "n_iter_": best.outcome.n_iter,
+            "history_": History([], [], best.history),
+            "_n_features_out": d,
+        }
+
     def _check_parameters(self) -> None:
         check_positive(self.learning_rate, "learning_rate")
         check_count(self.max_iter, "max_iter")
@@ -232,14 +275,16 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
             check_count(self.batch_size, "batch_size", low=2)
         check_count(self.n_init, "n_init")
         check_choice(self.polish, ("auto", True, False), "polish")
+        check_checkpoint(self.checkpoint, self.checkpoint_every)
         check_verbose(self.verbose)
 
-    def _warn(self, outcome: Any) -> None:
+    def _warn(self, found: Any) -> None:
+        outcome = found.last if found.last.was_interrupted else found.best.outcome
         if outcome.trouble:
             warnings.warn(
                 f"The spreading stopped after {outcome.n_iter} updates because {outcome.trouble}. The state after "
                 f"{outcome.kept} updates, with the lowest loss found ({outcome.loss:.5g}), is kept. If nobody "
                 f"interrupted it, try a learning_rate below {self.learning_rate:g}.",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=6,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
@@ -16,8 +17,9 @@ from skgeom._core.pairs._energies import nearest_in_angle
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_directed
 from skgeom.optim._callbacks import Updates
+from skgeom.optim._checkpoint import Checkpoint, Saver, random_state_from_plain, random_state_to_plain
 from skgeom.optim._checks import check_gradient
-from skgeom.optim._descent import Outcome, batches, descend, window_of
+from skgeom.optim._descent import Batches, Descent, Outcome, window_of
 from skgeom.optim._movable import as_tensor
 from skgeom.optim._polish import polish
 from skgeom.optim._riemannian import RiemannianAdam
@@ -58,6 +60,40 @@ class Settings(Protocol):
     device: str | None
     random_state: Any
     verbose: int
+    checkpoint: Any
+    checkpoint_every: int
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return them all by name."""
+
+
+class Result(NamedTuple):
+    """The best of the starts, and how the last of them went, with what is kept of the best."""
+
+    best: Spread
+    last: Outcome
+
+
+class Start:
+    """One start: its points, their batches and optimiser, and what was recorded."""
+
+    def __init__(self, settings: Settings, points: Tensor, generator: torch.Generator) -> None:
+        self.points = points.clone().requires_grad_()
+        self.batches = Batches(points.shape[0], settings.batch_size, generator, points.device)
+        self.history: list[tuple[float, float]] = []
+        self.optimizer = RiemannianAdam([self.points], lr=settings.learning_rate)
+        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, settings.max_iter)
+        self.optimizer.register_step_post_hook(lambda *_: self.schedule.step())
+
+    def state(self) -> dict[str, Any]:
+        """Return what a file has to hold beside the descent."""
+        return {"batches": self.batches.state(), "history": self.history, "schedule": self.schedule.state_dict()}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state that was returned."""
+        self.batches.load(state["batches"])
+        self.history.extend(map(tuple, state["history"]))
+        self.schedule.load_state_dict(state["schedule"])
 
 
 class Spreading:
@@ -71,16 +107,40 @@ class Spreading:
         self.rng = check_random_state(settings.random_state)
         self.generator = torch.Generator().manual_seed(int(self.rng.randint(np.iinfo(np.int32).max)))
         self.given = as_tensor(check_directed(x).unit(), settings.device)
+        self.found: list[Spread] = []
+        self.checkpoint = self._checkpoint()
 
-    def run(self, updates: Updates) -> Spread:
+    def run(self, updates: Updates) -> Result:
         """Spread from the rows as they are, then from random ones, and return the best."""
-        found: list[Spread] = []
-        for k in range(self.settings.n_init):
-            found.append(self._spread(self._random() if k else self._parted(), updates))
-            stopped = found[-1].outcome
-            if stopped.was_interrupted or (stopped.n_iter < self.settings.max_iter and not stopped.trouble):
-                break
-        return max(found, key=lambda s: s.angle) if self.polishes else min(found, key=lambda s: s.outcome.loss)
+        earlier = None if self.checkpoint is None else self.checkpoint.read()
+        if earlier is not None:
+            self.found = [_spread_of(values) for values in earlier["found"]]
+            self.rng = random_state_from_plain(earlier["rng"])
+        last = self._next(updates, earlier)
+        while not self._is_over(last):
+            last = self._next(updates, None)
+        kept = self.found
+        best = max(kept, key=lambda s: s.angle) if self.polishes else min(kept, key=lambda s: s.outcome.loss)
+        return Result(best, last._replace(loss=best.outcome.loss, kept=best.outcome.kept))
+
+    def _next(self, updates: Updates, earlier: Mapping[str, Any] | None) -> Outcome:
+        """Spread from the next start, or go on with one, and say how it went; what fails at the first is the user's."""
+        try:
+            self.found.append(self._spread(updates, earlier))
+        except BaseException as error:
+            if not self.found:
+                raise
+            interrupted = isinstance(error, KeyboardInterrupt)
+            trouble = "it was interrupted" if interrupted else f"{type(error).__name__} was raised"
+            return self.found[-1].outcome._replace(
+                trouble=trouble, was_interrupted=interrupted, error=None if interrupted else error
+            )
+        return self.found[-1].outcome
+
+    def _is_over(self, last: Outcome) -> bool:
+        """Return whether there are no more starts, an exception or an interrupt came, or a callback said stop."""
+        stopped = last.n_iter < self.settings.max_iter and not last.trouble
+        return stopped or not last.is_complete or len(self.found) == self.settings.n_init
 
     def as_input(self, points: np.ndarray) -> Array:
         """Return points in the precision of the rows that came, in their library and on their device."""
@@ -88,32 +148,52 @@ class Spreading:
             return asarray_like(points, self.x)
         return points.astype(to_numpy(self.x[:1, :]).dtype)
 
-    def _spread(self, start: Tensor, updates: Updates) -> Spread:
-        points = start.clone().requires_grad_()
-        n, size = points.shape[0], self.settings.batch_size
-        index = batches(n, size, self.generator, points.device)
-        history: list[tuple[float, float]] = []
-        outcome = descend(
-            lambda: self._evaluate(points, next(index)),
-            [self._optimizer(points)],
-            partial(self._record, history),
+    def _spread(self, updates: Updates, earlier: Mapping[str, Any] | None) -> Spread:
+        one = Start(self.settings, self._start() if earlier is None else self.given, self.generator)
+        n, size = one.points.shape[0], self.settings.batch_size
+        descent = Descent(
+            lambda: self._evaluate(one.points, next(one.batches)),
+            [one.optimizer],
+            partial(self._record, one.history),
             updates,
-            lambda: {"embedding_": self.as_input(to_numpy(points))},
+            lambda: {"embedding_": self.as_input(to_numpy(one.points))},
             max_iter=self.settings.max_iter,
             tol=None,
             window=window_of(n, size, self.term.is_random or (size is not None and size < n)),
         )
-        found = to_numpy(points).astype(np.float64)
-        if self.polishes and not outcome.was_interrupted:
-            found = polish(found)
-        return Spread(found, least_angle(found), history, outcome)
+        if earlier is not None:
+            one.load(earlier["start"])
+            descent.load(earlier["descent"])
+        saver = None if self.checkpoint is None else Saver(self.checkpoint, lambda: self._state(one))
+        return self._finished(one, descent.run(saver))
 
-    def _optimizer(self, points: Tensor) -> RiemannianAdam:
-        """Return an optimiser whose learning rate falls to 0 along half a cosine."""
-        optimizer = RiemannianAdam([points], lr=self.settings.learning_rate)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.settings.max_iter)
-        optimizer.register_step_post_hook(lambda *_: schedule.step())
-        return optimizer
+    def _start(self) -> Tensor:
+        return self._random() if self.found else self._parted()
+
+    def _finished(self, one: Start, outcome: Outcome) -> Spread:
+        """Return the points of a start, polished unless something came between, also in the polish itself."""
+        found = to_numpy(one.points).astype(np.float64)
+        if self.polishes and outcome.is_complete:
+            try:
+                found = polish(found)
+            except KeyboardInterrupt:
+                outcome = outcome._replace(trouble="it was interrupted", was_interrupted=True)
+            except BaseException as error:
+                outcome = outcome._replace(trouble=f"{type(error).__name__} was raised", error=error)
+        return Spread(found, least_angle(found), one.history, outcome)
+
+    def _checkpoint(self) -> Checkpoint | None:
+        if self.settings.checkpoint is None:
+            return None
+        parameters = self.settings.get_params(deep=False)
+        return Checkpoint(self.settings.checkpoint, self.settings.checkpoint_every, parameters, {"X": self.x})
+
+    def _state(self, one: Start) -> dict[str, Any]:
+        return {
+            "start": one.state(),
+            "found": [_plain(spread) for spread in self.found],
+            "rng": random_state_to_plain(self.rng),
+        }
 
     def _evaluate(self, points: Tensor, index: Tensor | None) -> tuple[Tensor, list[Tensor]]:
         z = points if index is None else points.index_select(0, index)
@@ -143,6 +223,16 @@ class Spreading:
 
     def _on_sphere(self, u: np.ndarray) -> Tensor:
         return torch.tensor(u / np.linalg.norm(u, axis=1)[:, None]).to(self.given)
+
+
+def _plain(spread: Spread) -> list[Any]:
+    """Return a start that came to its end in values that any file can hold."""
+    return [torch.from_numpy(spread.points), spread.angle, spread.history, list(spread.outcome)]
+
+
+def _spread_of(values: Any) -> Spread:
+    points, angle, history, outcome = values
+    return Spread(points.numpy(), angle, [tuple(row) for row in history], Outcome(*outcome))
 
 
 def _term(loss: Any) -> Term:

@@ -16,9 +16,10 @@ from skgeom._core._labels import Labels, labels_of
 from skgeom._typing import Array
 from skgeom._validation import check_directed
 from skgeom.optim._callbacks import Updates
+from skgeom.optim._checkpoint import Checkpoint, Saver
 from skgeom.optim._checks import check_gradient, check_same_shape
 from skgeom.optim._constraint import Constraint, on_spheres, radii
-from skgeom.optim._descent import Outcome, batches, descend, window_of
+from skgeom.optim._descent import Batches, Descent, Outcome, window_of
 from skgeom.optim._monitors import Monitors, chosen, unique_names
 from skgeom.optim._movable import LinearMap, Movable, Points, as_tensor
 from skgeom.optim._riemannian import RiemannianAdam, RiemannianSGD
@@ -45,6 +46,11 @@ class Settings(Protocol):
     device: str | None
     random_state: Any
     verbose: int
+    checkpoint: Any
+    checkpoint_every: int
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return them all by name."""
 
 
 class Training:
@@ -75,13 +81,14 @@ class Training:
         self.space, self.start = self._space()
         self.head = self._head()
         self.y = self._y()
-        self.batches = batches(self.n_items, settings.batch_size, self.generator, self.start.device)
+        self.batches = Batches(self.n_items, settings.batch_size, self.generator, self.start.device)
         self.history: list[tuple[float, ...]] = []
+        self.checkpoint = self._checkpoint(y)
 
     def run(self, updates: Updates) -> Outcome:
-        """Update until the end, and return what came of it."""
+        """Update until the end, from where a checkpoint was if there is one, and return what came of it."""
         settings = self.settings
-        return descend(
+        descent = Descent(
             self._evaluate,
             self._optimizers(),
             self._record,
@@ -91,6 +98,24 @@ class Training:
             tol=settings.tol,
             window=window_of(self.n_items, settings.batch_size, any(term.is_random for term in self.terms)),
         )
+        if self.checkpoint is None:
+            return descent.run()
+        earlier = self.checkpoint.read()
+        if earlier is not None:
+            descent.load(earlier["descent"])
+            self.batches.load(earlier["batches"])
+            self.history.extend(map(tuple, earlier["history"]))
+        return descent.run(Saver(self.checkpoint, self._state))
+
+    def _checkpoint(self, y: Any) -> Checkpoint | None:
+        if self.settings.checkpoint is None:
+            return None
+        data = {"X": self.x, "y": y, "pairs": self.pairs, **self.earlier}
+        parameters = self.settings.get_params(deep=False)
+        return Checkpoint(self.settings.checkpoint, self.settings.checkpoint_every, parameters, data)
+
+    def _state(self) -> dict[str, Any]:
+        return {"batches": self.batches.state(), "history": self.history}
 
     def attributes(self) -> dict[str, Any]:
         """Return the fitted attributes of this moment."""
@@ -196,13 +221,13 @@ class Training:
     def _record(self, iteration: int, loss: float, values: Sequence[Tensor], last: bool) -> None:
         if not last and iteration % self.settings.monitor_every:
             return
-        measured = self._measure()
+        measured = self._measure(iteration > 0)
         self.history.append((iteration, loss, *(v.item() for v in values), *measured))
         self._say(iteration, loss, measured, last)
 
     @torch.no_grad()
-    def _measure(self) -> list[float]:
-        return self.monitors(self.space.rows(None)) if self.monitors.names else []
+    def _measure(self, forgiving: bool) -> list[float]:
+        return self.monitors(self.space.rows(None), forgiving=forgiving) if self.monitors.names else []
 
     def _say(self, iteration: int, loss: float, measured: list[float], last: bool) -> None:
         """Print ten of the records, or with verbose=2 all."""

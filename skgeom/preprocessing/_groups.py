@@ -11,7 +11,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, OneToOneFeatureMixin
 
 from skgeom._array import asarray_like, map_rows, namespace, take_rows
 from skgeom._core._rows import centred, mean_at
-from skgeom._estimator import GeometryTransformer
+from skgeom._estimator import GeometryTransformer, all_at_once
 from skgeom._typing import Array
 from skgeom._validation import check_fitted_kind, check_groups, check_known_groups
 from skgeom.preprocessing._whitening import Estimate, Method, Whitening
@@ -101,6 +101,7 @@ class GroupCentering(OneToOneFeatureMixin, _GroupTransformer):
     def __init__(self, *, device: str | None = None) -> None:
         self.device = device
 
+    @all_at_once
     def fit(self, X: Any, y: Any = None, *, groups: Any = None) -> Self:
         """Learn the mean of each group.
 
@@ -227,6 +228,7 @@ class GroupWhitening(ClassNamePrefixFeaturesOutMixin, _GroupTransformer):
         self.normalize = normalize
         self.device = device
 
+    @all_at_once
     def fit(self, X: Any, y: Any = None, *, groups: Any = None) -> Self:
         """Learn the whitening of each group.
 

@@ -258,7 +258,7 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
                 f"n_components={self.n_components} was asked for, but only {found.rank} directions have a relative "
                 f"variance above {tolerance:.1e}: {found.rank} were kept.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=6,
             )
         self.rank_ = found.rank
         self.n_components_ = found.variances.shape[0]

@@ -258,3 +258,19 @@ def test_parameters_without_spheres_are_refused(kind, values, error, message):
 def test_options_out_of_range_are_refused(kind, options, name):
     with pytest.raises(ValueError, match=name):
         kind([torch.ones(1, 2, requires_grad=True)], **options)
+
+
+@pytest.mark.parametrize("kind", [RiemannianAdam, RiemannianSGD])
+def test_sparse_gradients_of_an_embedding_move_the_rows_that_dense_ones_do(kind):
+    start = torch.randn(8, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    found = []
+    for sparse in (False, True):
+        layer = torch.nn.Embedding.from_pretrained(start.clone(), freeze=False, sparse=sparse)
+        optimizer = kind(layer.parameters(), lr=0.1)
+        for batch in ([1, 2, 2, 5], [2, 7], [1, 1]):
+            optimizer.zero_grad()
+            (layer(torch.tensor(batch)) ** 3).sum().backward()
+            optimizer.step()
+        found.append(layer.weight.detach())
+    torch.testing.assert_close(found[0], found[1], rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(found[1][[0, 3, 4, 6]], start[[0, 3, 4, 6]], rtol=0, atol=0)

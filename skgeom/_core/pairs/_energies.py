@@ -185,9 +185,13 @@ def nearest_in_angle(rows: DirectedRows) -> Nearest:
     )
 
 
-def nt_xent(a: Array, b: Array) -> Array:
-    """Return the symmetric cross-entropy of the logits a bᵀ, whose diagonal holds the pairs that belong together."""
-    logits = _Logits(as_data(a), as_data(b))
+def nt_xent(a: Array, b: Array, partners: tuple[Array, Array] | None = None) -> Array:
+    """Return the symmetric cross-entropy of the logits a bᵀ.
+
+    The diagonal holds the pairs that belong together. With partners, arrays (n, d) of data, several rows belong to each
+    row, and count by their mean: those of a to each row of b, and those of b to each row of a.
+    """
+    logits = _Logits(as_data(a), as_data(b), partners)
     of_rows, of_columns = logits.log_sums()
     value = _mean((of_rows + of_columns) / 2 - float64(logits.positive))
     return with_gradients(value, [a, b], logits.gradients(of_rows, of_columns) if wants_gradient(a, b) else [])
@@ -275,9 +279,10 @@ def _of_nearest(found: Nearest, value: Array, slopes: Array) -> Array:
 class _Logits:
     """Tiles of the logits a bᵀ, (n, n), and what their softmax along rows and columns needs."""
 
-    def __init__(self, a: Array, b: Array) -> None:
+    def __init__(self, a: Array, b: Array, partners: tuple[Array, Array] | None = None) -> None:
         self.a, self.b = a, b
-        self.positive = namespace(a).vecdot(a, b)
+        self.of_b, self.of_a = (a, b) if partners is None else partners
+        self.positive = namespace(a).vecdot(a if partners is None else float64(a), self.of_a)
         self.panels = panels(a)
 
     def tile(self, i: int, j: int, out: np.ndarray | None) -> Array:
@@ -317,7 +322,7 @@ class _Logits:
             return total
 
         to_a = xp.concat(in_threads(self.a, work, len(self.panels)))
-        return [(to_a / 2 - self.b) / n, (xp.concat(to_b) / 2 - self.a) / n]
+        return [(to_a / 2 - self.of_a) / n, (xp.concat(to_b) / 2 - self.of_b) / n]
 
 
 def _log_sums(tile: Array) -> tuple[Array, Array]:

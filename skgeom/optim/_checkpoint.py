@@ -1,0 +1,157 @@
+"""The complete state of a fit in a file, from which the same fit goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from skgeom._array import is_foreign, to_numpy
+
+_KIND = "skgeom checkpoint 1"
+_NOT_COMPARED = ("verbose", "checkpoint", "checkpoint_every")
+"""Parameters that change nothing of what is computed."""
+
+
+class Checkpoint:
+    """A file that holds the state of one fit, known by marks of its parameters and data."""
+
+    def __init__(self, path: Any, every: int, parameters: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+        self.path = Path(path)
+        self.every = every
+        self._marks = {name: mark(value) for name, value in parameters.items() if name not in _NOT_COMPARED}
+        self._marks |= {name: mark(_on_host(value)) for name, value in data.items()}
+        self._has_failed = False
+
+    def read(self) -> dict[str, Any] | None:
+        """Return the state that the file holds, or None where there is no file.
+
+        Raises
+        ------
+        ValueError
+            If the file holds no state, or that of a fit of other data or parameters.
+        """
+        if not self.path.exists():
+            return None
+        found = _loaded(self.path)
+        names = sorted({*found["marks"], *self._marks})
+        others = [name for name in names if found["marks"].get(name) != self._marks.get(name)]
+        if others:
+            raise ValueError(
+                f"The checkpoint {str(self.path)!r} belongs to another fit: {', '.join(others)} differ. Fit with what "
+                "it was written with, remove the file, or pass another path."
+            )
+        return found["state"]
+
+    def write(self, state: Mapping[str, Any]) -> None:
+        """Write a state under a temporary name and move it into place; a disk that refuses it ends no fit."""
+        partial_file = self.path.with_name(f"{self.path.name}.{os.getpid()}.partial")
+        try:
+            with partial_file.open("wb") as file:
+                torch.save({"kind": _KIND, "marks": self._marks, "state": dict(state)}, file)
+                file.flush()
+                os.fsync(file.fileno())
+            partial_file.replace(self.path)
+        except (OSError, RuntimeError) as error:
+            self._warn(error)
+        finally:
+            partial_file.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Remove the file of a fit that came to its end."""
+        self.path.unlink(missing_ok=True)
+
+    def _warn(self, error: Exception) -> None:
+        if not self._has_failed:
+            self._has_failed = True
+            warnings.warn(
+                f"The checkpoint {str(self.path)!r} could not be written ({error}). The fit goes on, and tries again.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+
+class Saver:
+    """Writes the state of a descent, and of what it works on, to a checkpoint."""
+
+    def __init__(self, checkpoint: Checkpoint, beside: Callable[[], dict[str, Any]]) -> None:
+        self.every = checkpoint.every
+        self._checkpoint = checkpoint
+        self._beside = beside
+
+    def save(self, descent: Mapping[str, Any]) -> None:
+        """Write the state of a descent, and what stands beside it."""
+        self._checkpoint.write({"descent": descent, **self._beside()})
+
+
+def mark(value: Any) -> str:
+    """Return a text that is the same for the same parameter or data, in another process too.
+
+    Functions are known by their names and code, other objects by their class.
+    """
+    if value is None or isinstance(value, str | int | float):
+        return repr(value)
+    if isinstance(value, np.generic):
+        return repr(value.item())
+    if isinstance(value, np.ndarray):
+        entries = value.tobytes() if value.dtype.kind in "biufcSU" else repr(value.tolist()).encode()
+        return f"{value.dtype} {value.shape} {hashlib.sha256(entries).hexdigest()}"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{mark(key)}: {mark(one)}' for key, one in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(mark, value))}]"
+    if isinstance(value, partial):
+        return f"partial({mark(value.func)}, {mark(value.args)}, {mark(value.keywords)})"
+    if is_foreign(value):
+        return mark(to_numpy(value))
+    name = getattr(value, "__qualname__", None)
+    if name is None:
+        return f"{type(value).__module__}.{type(value).__qualname__}"
+    code = getattr(value, "__code__", None)
+    return f"{value.__module__}.{name} {'' if code is None else hashlib.sha256(code.co_code).hexdigest()}"
+
+
+def random_state_to_plain(rng: np.random.RandomState) -> list[Any]:
+    """Return the state of a generator of NumPy in values that any file can hold."""
+    state: Any = rng.get_state(legacy=True)
+    return [state[0], state[1].tolist(), *state[2:]]
+
+
+def random_state_from_plain(values: list[Any]) -> np.random.RandomState:
+    """Return a generator in a state that `random_state_to_plain` returned."""
+    rng = np.random.RandomState()
+    kind, keys, *rest = values
+    rng.set_state((kind, np.array(keys, dtype=np.uint32), *rest))
+    return rng
+
+
+def _on_host(value: Any) -> np.ndarray | None:
+    if value is None:
+        return None
+    return np.asarray(to_numpy(value) if is_foreign(value) else value)
+
+
+def _loaded(path: Path) -> dict[str, Any]:
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:
+        raise _not_a_checkpoint(path) from error
+    if not isinstance(found, dict) or found.get("kind") != _KIND:
+        raise _not_a_checkpoint(path)
+    return found
+
+
+def _not_a_checkpoint(path: Path) -> ValueError:
+    return ValueError(
+        f"The file {str(path)!r} is not a checkpoint that this version of skgeom can read. Remove it, or pass another "
+        "path."
+    )
