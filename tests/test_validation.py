@@ -237,3 +237,14 @@ def test_arrays_of_two_kinds_or_widths_are_refused_by_name(backend):
             _validation.check_same_kind(x, rows(), ("A", "B"))
         with pytest.raises(ValueError, match=r"StandardScaler.*same namespace and the same device.*fit"):
             _validation.check_fitted_kind(StandardScaler(), x, rows())
+
+
+@pytest.mark.parametrize(("share", "is_symmetric"), [(0.3e-5, True), (3e-5, False)])
+def test_a_covariance_may_be_asymmetric_by_a_hundred_thousandth_of_its_largest_entry(share, is_symmetric):
+    c = np.diag([2.0, 1.0, 1.0])
+    c[0, 1] = share * 2
+    if is_symmetric:
+        _checks.check_covariance(c)
+    else:
+        with pytest.raises(ValueError, match="not symmetric"):
+            _checks.check_covariance(c)

@@ -281,3 +281,15 @@ def test_inverse_transform_is_the_pseudo_inverse():
 def test_parameters_out_of_range_are_refused(parameters, problem):
     with pytest.raises((ValueError, TypeError), match=problem):
         LstsqAligner(**parameters).fit(*pairs())
+
+
+def test_rows_whose_sample_misleads_are_looked_at_a_third_time():
+    """Every fifth row, those of the sample, is nearly of rank one; the others have a condition number of 1e12."""
+    rng = np.random.default_rng(51)
+    n, d = 69, 3
+    left, right = np.linalg.qr(rng.normal(size=(n, d)))[0], np.linalg.qr(rng.normal(size=(d, d)))[0]
+    x = left * np.logspace(0, -11.9, d) @ right.T
+    weakest = right[:, -1:]
+    x[::5] = 1e-3 * (x[::5] @ weakest) @ weakest.T + 1e-13 * rng.normal(size=x[::5].shape)
+    y = x @ rng.normal(size=(d, 3))
+    assert_allclose(LstsqAligner().fit(x, y).predict(x), y, atol=1e-13 * np.abs(y).max())

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 from hypothesis import given
+from numpy.random import default_rng
 from numpy.testing import assert_allclose
 from scipy.stats import ortho_group, special_ortho_group
 
@@ -225,3 +226,15 @@ def test_equal_singular_values_do_not_make_a_refused_reflection_arbitrary():
     )
     assert np.linalg.det(first) == pytest.approx(1)
     assert_allclose(first, again, atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_of_equally_good_rotations_the_choice_does_not_depend_on_the_order_of_rows(seed):
+    """All singular values are equal, and a rotation must turn one axis round: any would do."""
+    x = np.vstack([np.eye(4), -np.eye(4)])
+    flip = np.diag([1.0, 1, 1, -1])
+    order = default_rng(seed).permutation(8)
+    first = ProcrustesAligner(allow_reflection=False).fit(x, x @ flip)
+    again = ProcrustesAligner(allow_reflection=False).fit(x[order], (x @ flip)[order])
+    assert_allclose(again.rotation_, first.rotation_, atol=1e-12)
+    assert_allclose(np.linalg.det(first.rotation_), 1, rtol=1e-12)

@@ -4,6 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import sklearn
 import sklearn.metrics
 from numpy.random import default_rng
 from numpy.testing import assert_allclose
@@ -344,3 +345,27 @@ def test_a_refused_input_is_left_as_it_was():
     with pytest.raises(ValueError, match="labels"):
         silhouette_score(x, labels * 0)
     assert (x.tobytes(), labels.tobytes()) == before
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_classes_of_duplicates_at_one_point_are_at_distance_zero_whatever_the_rounding(metric):
+    rng = default_rng(0)
+    copies = np.tile(1 + rng.random(9), (14, 1))
+    if metric == "cosine":
+        copies *= rng.uniform(0.5, 2, (14, 1))  # one direction, up to the rounding of each row
+    x = np.vstack([copies, rng.normal(size=(7, 9)) + 50])
+    assert (silhouette_samples(x, np.repeat([0, 1, 2], 7), metric=metric)[:14] == 0).all()
+
+
+def test_the_sums_of_a_silhouette_keep_to_the_working_memory():
+    x, labels = blobs(6000, 4, 2500)
+    with sklearn.config_context(working_memory=1):
+        tracemalloc.start()
+        silhouette_samples(x.astype(np.float32), labels)
+        small = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    tracemalloc.start()
+    silhouette_samples(x.astype(np.float32), labels)
+    large = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert small < 0.7 * large

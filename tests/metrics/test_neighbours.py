@@ -463,3 +463,19 @@ def test_answers_that_do_not_fit_are_refused(relevant, error, words):
 def test_empty_sequences_of_k_are_refused():
     with pytest.raises(ValueError, match="k is empty"):
         retrieval_score(normal(9, 3), normal(9, 3), k=[])
+
+
+@pytest.mark.parametrize(("dtype", "slack"), [("float32", 4 * 2.0**-23), ("float64", 1e-12)])
+@pytest.mark.parametrize(("share", "is_tied"), [(0.5, True), (2.0, False)])
+def test_cosines_within_the_rounding_of_their_rows_are_tied_and_no_others(dtype, slack, share, is_tied):
+    """The partner of the query is less similar than the other candidate by a share of the tolerance."""
+    angle = np.pi / 3  # unit rows at distance 1 of the query, where the tolerance is the slack
+    partner = np.array([np.cos(angle), np.sin(angle)], dtype)
+    steps = np.arange(-60, 60) * np.spacing(partner[1]) * (1 if dtype == "float32" else 500)
+    others = np.stack([np.full(120, partner[0]), -(partner[1] - steps.astype(dtype))], axis=1).astype(np.float64)
+    cosines = others[:, 0] / np.linalg.norm(others, axis=1)
+    gaps = cosines - float(partner[0]) / np.linalg.norm(partner.astype(np.float64))
+    other = others[np.abs(gaps - share * slack).argmin()].astype(dtype)
+    query, candidates = np.array([[1, 0]], dtype), np.stack([partner, other])
+    found = retrieval_score(query, candidates, relevant=[0])
+    assert found.recall == (0.5 if is_tied else 0.0)

@@ -305,3 +305,12 @@ def test_unfit_options_are_refused():
         DoubleEllipsoid().fit(x, y).score_samples(x, cloud="image")
     with pytest.raises(ValueError, match="X has 15 features and the fitted clouds has 16"):
         DoubleEllipsoid().fit(x, y).score_samples(x[:, :15])
+
+
+@pytest.mark.parametrize(("rise", "holds"), [(0.05, False), (0.2, True)])
+def test_a_loss_that_rises_by_less_than_a_tenth_of_a_nat_hardly_has_a_minimum(rise, holds):
+    found = DoubleEllipsoid()
+    found.alphas_ = np.linspace(-1, 1, 21)
+    found.losses_ = 2 + rise * found.alphas_**2
+    assert found._loss_along_offset().holds == holds
+    assert found.loss_minimum_ == pytest.approx(0, abs=1e-12)

@@ -86,3 +86,9 @@ def test_groups_are_routed_through_a_pipeline():
         pipeline = make_pipeline(centring, LogisticRegression()).fit(x, groups == "text", groups=groups)
         accuracy = pipeline.score(x, groups == "text", groups=groups)
     assert accuracy < 0.75  # without the centroids little tells the modalities apart
+
+
+def test_float32_rows_far_away_are_centred_to_the_last_digit():
+    x = (np.random.default_rng(0).normal(size=(2000, 4)) + 1e4 + 1 / 3).astype(np.float32)
+    z = GroupCentering().fit(x, groups=np.zeros(2000)).transform(x, groups=np.zeros(2000))
+    assert np.abs(z.mean(axis=0, dtype=np.float64)).max() < 1e-6  # a mean rounded to float32 is off by 4e-4

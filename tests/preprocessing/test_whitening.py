@@ -285,3 +285,17 @@ def test_real_sentences_survive_whitening(data_folder):
     test = split == 2
     assert w.rank_ == 381
     assert spearmanr((z[i[test]] * z[j[test]]).sum(axis=1), score[test])[0] > 0.80
+
+
+def test_whitened_float32_rows_have_their_mean_at_zero_however_far_away_they_came_from():
+    x = (np.random.default_rng(0).normal(size=(2000, 8)) + 1e4).astype(np.float32)
+    for method in ("pca", "zca"):
+        z = Whitening(method=method).fit_transform(x)
+        assert np.abs(z.mean(axis=0, dtype=np.float64)).max() < 1e-6  # what is left of the rounding of the mean
+
+
+def test_a_later_batch_may_weigh_as_little_as_one_row():
+    x = np.random.default_rng(0).normal(size=(50, 3))
+    parts = Whitening().partial_fit(x[:40]).partial_fit(x[40:42], sample_weight=[0.25, 0.5]).partial_fit(x[42:43])
+    whole = Whitening().fit(x[:43], sample_weight=np.r_[np.ones(40), 0.25, 0.5, 1])
+    np.testing.assert_allclose(parts.spectrum_, whole.spectrum_, rtol=1e-12)

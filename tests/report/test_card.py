@@ -129,6 +129,11 @@ def test_pairs_agree_with_the_definitions(shown):
     assert shown["recall@1, x to pair"].value == pytest.approx(np.mean(nearest == np.arange(119)))
 
 
+def test_ties_count_at_their_expectation():
+    shown = entries(Space("equal", np.ones((4, 2)), pair=np.ones((4, 2))))
+    assert shown["recall@1, x to pair"].value == shown["recall@1, pair to x"].value == 0.25
+
+
 def test_values_lie_within_their_bounds(shown):
     corrected = "IsoScore, debiased"
     for entry in shown.values():

@@ -1,0 +1,134 @@
+"""Breaks the library on purpose, one line at a time, and says which breaks no test notices.
+
+``python .ci/mutants.py`` tries all, ``python .ci/mutants.py energies neighbours`` those of files with such a name. A
+mutant that survives wants a test, or a reason beside it here. Run it on a clean tree, after changes of the mathematics.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[1]
+
+
+class Mutant(NamedTuple):
+    """A line of a file below skgeom/, what takes its place, and the tests that must notice."""
+
+    file: str
+    line: str
+    wrong: str
+    tests: str
+
+
+CORE, METRICS, PREPROCESSING = "tests/core", "tests/metrics", "tests/preprocessing"
+OPTIMISER = "tests/optim/test_embedding_optimizer.py"
+SPHERES = "tests/optim/test_riemannian.py"
+ELLIPSOID = "tests/multimodal/test_double_ellipsoid.py"
+MUTANTS = [
+    Mutant(
+        "_core/_rows.py",
+        "(x - pivot) - namespace(x).astype(mean - float64(pivot), x.dtype)",
+        "x - pivot",
+        "tests/preprocessing",
+    ),
+    Mutant("_core/sums/_maps.py", " + xp.astype(rest, x.dtype)", "", "tests/preprocessing/test_whitening.py"),
+    Mutant("_core/sums/_clusters.py", "np.finfo(np.float64).eps ** 2)", "0)", f"{METRICS}/test_clusters.py"),
+    Mutant("_core/sums/_clusters.py", "xp.max(where(is_own", "xp.min(where(is_own", f"{METRICS}/test_clusters.py"),
+    Mutant("_core/sums/_clusters.py", "to_own * size / xp.clip(size - 1", "to_own * size / xp.clip(size", METRICS),
+    Mutant("_core/sums/_angular.py", "(n * (n - 1)), min", "(n * n), min", f"{METRICS}/test_angles.py"),
+    Mutant("_core/sums/_angular.py", "where((v @ mean < 0)[:, None], -v, v)", "v", f"{METRICS}/test_angles.py"),
+    Mutant("_core/sums/_spectrum.py", "2 * zeta * (1 - zeta)", "zeta * (1 - zeta)", f"{METRICS}/test_isotropy.py"),
+    Mutant("_core/sums/_spectrum.py", "1 / rank\n", "0 * rank + 1\n", f"{METRICS}/test_isotropy.py"),
+    Mutant("_core/sums/_moments.py", "(self.n * other.n / n) ** 0.5", "0.0", f"{CORE}/test_moments.py"),
+    Mutant("_core/sums/_blocks.py", "scatter -= slack.T @ slack", "pass", f"{CORE}/test_moments.py"),
+    Mutant("_core/sums/_align.py", "_MAX_PASSES = 3", "_MAX_PASSES = 2", "tests/alignment/test_least_squares.py"),
+    Mutant("_core/sums/_align.py", "tie = u.T @ references[-1] @ v", "tie = u.T @ u", "tests/alignment"),
+    Mutant("_core/sums/_align.py", "_UNDECIDED = 1e-8", "_UNDECIDED = 10.0", "tests/alignment/test_procrustes.py"),
+    Mutant("_core/sums/_cross.py", "(self.n * other.n / (self.n + other.n)) ** 0.5", "0.0", f"{CORE}/test_cross.py"),
+    Mutant("_core/pairs/_neighbours.py", "_EQUAL = 1e-12", "_EQUAL = 0.0", f"{METRICS}/test_neighbours.py"),
+    Mutant("_core/pairs/_neighbours.py", "_ROUNDINGS = 4", "_ROUNDINGS = 0", f"{METRICS}/test_neighbours.py"),
+    Mutant("_core/pairs/_neighbours.py", "_ROUNDINGS = 4", "_ROUNDINGS = 40", f"{METRICS}/test_neighbours.py"),
+    Mutant("_core/pairs/_neighbours.py", "values - 2 + of_x", "values - 2 - of_x", f"{METRICS}/test_neighbours.py"),
+    Mutant("_core/pairs/_silhouettes.py", "fits = x.shape[0]", "fits = 0 * x.shape[0]", f"{METRICS}/test_clusters.py"),
+    Mutant("_core/pairs/_silhouettes.py", "max(CLOSE, 1e4 * epsilon(x))", "0.0", f"{CORE} {METRICS}/test_clusters.py"),
+    Mutant("_core/pairs/_tiles.py", "CLOSE = 1e-6", "CLOSE = 0.0", CORE),
+    Mutant("_core/pairs/_sphere.py", "_cut(squared_distances(u, side))", "squared_distances(u, side)", CORE),
+    Mutant("_core/pairs/_sphere.py", "<= 3.99", "<= 9", CORE),
+    Mutant("_core/pairs/_energies.py", "gradient - sum_at(found.position, gradient)", "gradient", METRICS),
+    Mutant("_core/pairs/_energies.py", "_SAFE_EXPONENT = 60.0", "_SAFE_EXPONENT = 1e9", CORE),
+    Mutant("_core/pairs/_energies.py", "(2 if i == j else 1))", "1)", f"{CORE}/test_energies.py"),
+    Mutant("_core/pairs/_quantiles.py", 'side="right"', 'side="left"', f"{METRICS}/test_dispersion.py"),
+    Mutant("_core/_objectives.py", "share = n - 2 * m.n", "share = n - m.n", f"{CORE}/test_objectives.py"),
+    Mutant("_core/_objectives.py", "weights / where(d > 0, d, 1.0)", "weights", f"{CORE}/test_objectives.py"),
+    Mutant("_core/_sliced.py", "pi / n * float64", "pi / (n - 1) * float64", f"{CORE}/test_sliced.py"),
+    Mutant("_core/_two_clouds.py", "(2 if j else 1)", "1", f"{CORE}/test_two_clouds.py"),
+    Mutant("_core/_two_clouds.py", "(counts + 0.5)", "(counts + 0.1)", "tests/metrics/test_gap.py"),
+    Mutant("metrics/_checks.py", "slack = 1e-5", "slack = 1e-3", "tests/test_validation.py"),
+    Mutant("metrics/_checks.py", "slack = 1e-5", "slack = 1e-9", "tests/test_validation.py"),
+    Mutant(
+        "metrics/_measure.py",
+        "return value if is_foreign(value) else to_float(value)",
+        "return to_float(value)",
+        METRICS,
+    ),
+    Mutant("metrics/_dispersion.py", 'bounds=("-4 * t", "0")', 'bounds=("-3 * t", "0")', f"{METRICS}/test_measures.py"),
+    Mutant("metrics/_isotropy.py", "min_samples=4, scale_free=True", "min_samples=2, scale_free=True", METRICS),
+    Mutant("_cloud.py", "if key not in self._known:", "if not self._known:", "tests/test_cloud.py"),
+    Mutant("_estimator.py", "minimum=1 if first else 0", "minimum=1", PREPROCESSING),
+    Mutant("_validation.py", "w.sum() <= minimum * (1 + 1e-9)", "w.sum() <= 0", "tests/test_validation.py"),
+    Mutant("preprocessing/_groups.py", "check_known_groups(", "check_groups(", "tests/preprocessing/test_groups.py"),
+    Mutant(
+        "multimodal/_double_ellipsoid.py", "_RISE = 0.1", "_RISE = 0.0", "tests/multimodal/test_double_ellipsoid.py"
+    ),
+    Mutant("multimodal/_gap_shift.py", "centres[0] - centres[-1]", "centres[-1] - centres[0]", "tests/multimodal"),
+    Mutant(
+        "multimodal/_zero_shot.py", "logits[:, 1] - logits[:, 0]", "logits[:, 0] - logits[:, 1]", "tests/multimodal"
+    ),
+    Mutant(
+        "optim/_terms.py",
+        "return -float(check_one",
+        "return float(check_one",
+        "tests/optim/test_embedding_optimizer.py",
+    ),
+    Mutant(
+        "optim/_descent.py", "self.idle >= self.patience", "self.idle >= 1", "tests/optim/test_embedding_optimizer.py"
+    ),
+    Mutant("optim/_descent.py", "range(0, n - size + 1, size)", "range(0, n, size)", "tests/optim"),
+    Mutant(
+        "optim/_riemannian.py",
+        "- torch.sin(theta) * rows.u",
+        "+ torch.sin(theta) * rows.u",
+        "tests/optim/test_riemannian.py",
+    ),
+    Mutant("optim/_riemannian.py", "(1 - beta2**count)", "1", SPHERES),
+]
+
+
+def survives(mutant: Mutant) -> bool:
+    """Return whether the tests pass with the wrong line in place."""
+    path = ROOT / "skgeom" / mutant.file
+    source = path.read_text(encoding="utf-8")
+    if source.count(mutant.line) == 0:
+        sys.exit(f"{mutant.file} has no {mutant.line!r} any more: write the mutant anew.")
+    try:
+        path.write_text(source.replace(mutant.line, mutant.wrong, 1), encoding="utf-8")
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *mutant.tests.split()]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode == 0
+    finally:
+        path.write_text(source, encoding="utf-8")
+
+
+def main(names: list[str]) -> None:
+    """Try the mutants of the files named, or all."""
+    chosen = [m for m in MUTANTS if not names or any(name in m.file for name in names)]
+    alive = []
+    for mutant in chosen:
+        if survives(mutant):
+            alive.append(mutant)
+            print(f"survives: {mutant.file}: {mutant.line!r} -> {mutant.wrong!r} ({mutant.tests})", flush=True)
+    print(f"{len(chosen) - len(alive)} of {len(chosen)} mutants were noticed.")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
