@@ -112,5 +112,5 @@ def data_folder() -> Path:
     """Return the folder of real embeddings that the environment variable SKGEOM_DATA names, or skip."""
     folder = os.environ.get("SKGEOM_DATA")
     if not folder:
-        pytest.skip("the environment variable SKGEOM_DATA names no folder of real embeddings")
+        pytest.skip("the environment variable SKGEOM_DATA does not name a folder of real embeddings")
     return Path(folder)

@@ -384,7 +384,7 @@ def report_losses(report: Report, curves: dict[str, np.ndarray], figure: str | N
 
 LOSS_LEGEND = """
 NT-Xent at temperature .01, which the source does not state: where the minimum lies depends on it, since a shift scales
-the cosines as a temperature does. The minimum is the vertex of the parabola through the least loss and its
+the cosines as a temperature does. The minimum is the vertex of the parabola through the smallest loss and its
 neighbours."""
 
 

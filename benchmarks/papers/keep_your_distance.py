@@ -97,7 +97,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--seeds", type=int, nargs="+", default=[42], help="seeds of starts and batches")
     p.add_argument("--baseline-points", type=int, nargs="+", default=[1_000], help="sizes of clouds left as drawn")
     p.add_argument("--out", metavar="FILE", help="write the tables to this file, too")
-    p.add_argument("--figure", metavar="FILE", help="draw the least angles of the cloud, .png; needs matplotlib")
+    p.add_argument("--figure", metavar="FILE", help="draw the smallest angles of the cloud, .png; needs matplotlib")
     add_runs_option(p)
     return p
 
@@ -242,7 +242,7 @@ def report_targets(report: Report) -> None:
 
 
 def report_tammes(report: Report, runs: Runs, chosen: Mapping[str, Objective], options: argparse.Namespace) -> None:
-    """Add the least angles that the regularisers come to with few points."""
+    """Add the smallest angles that the regularisers come to with few points."""
     n, d = options.tammes
     report.add_heading(f"Tammes: {n} points in {d} dimensions")
     descents = {
@@ -415,7 +415,7 @@ def peak_memory() -> float:
 
 
 def draw(found: Mapping[tuple[str, str, str], list[Any]], names: list[str], path: str) -> str:
-    """Draw the least angles, and return a sentence that says so."""
+    """Draw the smallest angles, and return a sentence that says so."""
     if importlib.util.find_spec("matplotlib") is None:
         return "No figure: matplotlib is not installed."
     from matplotlib.figure import Figure
@@ -466,7 +466,7 @@ def report_slips(report: Report) -> None:
         """* MHE divides by a number of pairs that comes out as 1 for all points, and so is a sum; other kernels are
         twice the mean over pairs; MMCS has an offset of 1.""",
         """* The minimum angle by blocks masks the diagonal of off-diagonal blocks and overlooks pairs: .0529 radians
-        where the least is .00171. The mean angle by blocks drops half of the pairs between blocks, and the median
+        where the smallest is .00171. The mean angle by blocks drops half of the pairs between blocks, and the median
         is one of medians.""",
         """* Angles by a clipped arccosine cannot be less than 4.5e-4; the clip of Lloyd's has no gradient below.""",
         """* In minibatches of kernels the diagonal that is set to zero belongs to other pairs than a point with

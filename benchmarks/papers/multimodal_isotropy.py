@@ -354,7 +354,7 @@ def printed_radicand(x: np.ndarray) -> float:
 
 
 ISOTROPY_LEGEND = """
-Each cell is I1 I2 of unit rows; best are 1 and 0. I1 is the least over the largest Z(v) = Σ exp⟨v, x⟩ for v in the
+Each cell is I1 I2 of unit rows; best are 1 and 0. I1 is the smallest over the largest Z(v) = Σ exp⟨v, x⟩ for v in the
 eigenvectors E of XᵀX, I2 the relative spread of Z. An eigenvector has no sign but Z does, hence three readings of the
 definition; "rows of E" takes the rows of the matrix whose columns are the eigenvectors. MiniLM definitions stand beside
 the published figures of BERT."""

@@ -23,7 +23,7 @@ from skgeom._validation import (
 
 
 def check_batch_labels(labels: Any, n: int) -> Labels:
-    """Return the labels of the n rows of a batch, sorted by class; one class, or one class per row, is no error."""
+    """Return the labels of the n rows of a batch, sorted by class; one class, or one class per row, is allowed."""
     if not isinstance(labels, Labels):
         return labels_of(check_classes(labels, n)[1])
     if labels.codes.shape[0] != n:

@@ -321,7 +321,7 @@ def cosine_regularizer(X: Any) -> Array:
     Returns
     -------
     float or 0-d array
-        In [-1/n, 1), less = better: the least where the unit rows sum to zero.
+        In [-1/n, 1), less = better: the minimum where the unit rows sum to zero.
 
     Raises
     ------

@@ -146,7 +146,7 @@ def _reached(estimator: Any, X: Any, metadata: Metadata) -> tuple[Any, Any]:
     if len(inner) > 1:
         raise ValueError(
             f"{_name(estimator)} holds {len(inner)} fitted estimators, and each transforms X in its own way, so "
-            "that there is no one representation: put the transformers in a Pipeline before it, score one of the "
+            "that there is no single representation: put the transformers in a Pipeline before it, score one of the "
             "estimators inside, or pass step=, a function (estimator, X) -> representation."
         )
     return _reached(inner[0], _columns(estimator, X), metadata)

@@ -154,7 +154,7 @@ class DoubleEllipsoid(BaseEstimator):
     alphas_, losses_ : ndarray of shape (21,)
         The loss along the offset, from α = -1 to 1.
     loss_minimum_ : float
-        Where it is least: the vertex of the parabola through the least of them and its neighbours.
+        Where it is smallest: the vertex of the parabola through the smallest of them and its neighbours.
     n_features_in_ : int
         Number of features.
 
