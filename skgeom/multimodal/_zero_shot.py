@@ -171,6 +171,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         array of shape (n_samples, n_classes), or (n_samples,) for two classes
             The logits; for two classes the logit of the second less that of the first.
         """
+        check_is_fitted(self)
         return self._of_logits(X, _second_less_first if self.classes_.size == 2 else lambda logits: logits)
 
     def predict_proba(self, X: Any) -> Array:
