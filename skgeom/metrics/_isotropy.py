@@ -10,7 +10,7 @@ from skgeom._core import _objectives
 from skgeom._core.sums import _spectrum
 from skgeom._core.sums._moments import FourthMoments, fourth_moments
 from skgeom._typing import Array
-from skgeom._validation import check_cloud, check_count, check_moments, check_real
+from skgeom._validation import check_cloud, check_count, check_moments, check_ranked_moments, check_real
 from skgeom.metrics._checks import check_covariance
 from skgeom.metrics._measure import LINEAR, RIGID, as_it_came, measure
 
@@ -355,7 +355,7 @@ def effective_rank(X: Any) -> Array:
     >>> round(effective_rank(np.vstack([np.eye(4), -np.eye(4)])), 6)
     4.0
     """
-    return _spectrum.effective_rank(check_moments(X))
+    return _spectrum.effective_rank(check_ranked_moments(X))
 
 
 @measure(
@@ -405,7 +405,7 @@ def rankme(X: Any, *, epsilon: float = 1e-7) -> Array:
     5.0
     """
     epsilon = check_real(epsilon, "epsilon", 0)
-    return _spectrum.rankme(check_moments(X), epsilon)
+    return _spectrum.rankme(check_ranked_moments(X), epsilon)
 
 
 @measure(
@@ -505,7 +505,7 @@ def spectrum_slope(X: Any, *, first: int = 1, last: int | None = None) -> Array:
     """
     first = check_count(first, "first")
     last = None if last is None else check_count(last, "last", first + 1)
-    return _spectrum.spectrum_slope(check_moments(X), first, last)
+    return _spectrum.spectrum_slope(check_ranked_moments(X), first, last)
 
 
 def variance_explained(X: Any) -> Array:

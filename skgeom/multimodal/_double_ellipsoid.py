@@ -13,6 +13,7 @@ from skgeom._core._two_clouds import unit_mean
 from skgeom._core.sums import _ellipsoid
 from skgeom._core.sums._angular import Resultant, conformity_to
 from skgeom._core.sums._moments import FourthMoments, Moments, fourth_moments
+from skgeom._core.sums._rank import with_precision
 from skgeom._core.sums._spectrum import debiased_participation_ratio, participation_ratio
 from skgeom._typing import Array
 from skgeom._validation import (
@@ -223,7 +224,7 @@ class DoubleEllipsoid(BaseEstimator):
         clouds = check_paired_clouds(X, Y, min_samples=4)
         rows = [check_directed(x, name=name) for x, name in zip(clouds, "XY", strict=True)]
         fourths = [fourth_moments(x) for x in clouds]
-        sums = [m.second for m in fourths]
+        sums = [with_precision(m.second, x) for m, x in zip(fourths, clouds, strict=True)]
         for m, name in zip(sums, "XY", strict=True):
             check_spread(to_float(m.total_variance()), name)
         xp = namespace(clouds[0])

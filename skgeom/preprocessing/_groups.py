@@ -183,6 +183,11 @@ class GroupWhitening(ClassNamePrefixFeaturesOutMixin, _GroupTransformer):
         As `Whitening` and `GroupCentering`; also if a group has one row only, or groups of unequal rank would give
         outputs of unequal width (pass `n_components`).
 
+    Warns
+    -----
+    UserWarning
+        As `Whitening`, for each group.
+
     See Also
     --------
     Whitening : One map for all rows.
