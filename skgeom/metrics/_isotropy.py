@@ -341,8 +341,10 @@ def effective_rank(X: Any) -> Array:
 
     Notes
     -----
-    Invariant to translation, uniform scaling and rotation. Directions whose variance is below 16 ε of the
-    largest, with ε the precision of the dtype, are rounding and do not count. O(n d min(n, d)) time.
+    Invariant to translation, uniform scaling and rotation up to rounding. A direction counts if its standard deviation
+    exceeds ε times the root mean square of the entries along it, offset included and no less than that of the median
+    coordinate, where ε is the precision of the numbers (2^-18 for float32, 2^-10 for float16), and if float64 can tell
+    its variance from 0 (3.6e-15 of the largest). Rows have the same value in every dtype that holds them. O(n d min(n, d)) time.
 
     References
     ----------
@@ -390,8 +392,8 @@ def rankme(X: Any, *, epsilon: float = 1e-7) -> Array:
 
     Notes
     -----
-    Invariant to uniform scaling and rotation, not to translation: a common mean is one more direction.
-    O(n d min(n, d)) time.
+    Invariant to uniform scaling and rotation, not to translation: a common mean is one more direction. Directions count
+    by the rule of `effective_rank`. O(n d min(n, d)) time.
 
     References
     ----------
@@ -472,8 +474,8 @@ def spectrum_slope(X: Any, *, first: int = 1, last: int | None = None) -> Array:
     X : array of shape (n_samples, n_features), or iterator of blocks of rows
         The embeddings, one per row.
     first, last : int, default=1 and None
-        The ranks between which the line is fitted, both included. None goes to the last direction whose variance is
-        above 16 ε of the largest, with ε the precision of the dtype.
+        The ranks between which the line is fitted, both included. None goes to the last direction that counts, by
+        the rule of `effective_rank`.
 
     Returns
     -------

@@ -86,25 +86,30 @@ def float32_suffices(m: Moments) -> bool:
     all merged parts, have that relative error.
     """
     m = m.map_arrays(detached)
-    xp, variances = namespace(m.mean), m.variances()
-    alive = live(m)
-    inverse = where(alive, 1 / xp.sqrt(where(alive, variances, 1.0)), 0.0)
+    xp, own, alive = namespace(m.mean), deviations(m), live(m)
+    inverse = where(alive, 1 / where(alive, own, 1.0), 0.0)
     correlations = xp.astype(m.scaled(inverse).dense().scatter / (m.n - 1), xp.float32)
-    shift = where(alive, -_LEAST_CORRELATION * xp.ones_like(variances), 1.0)
-    eye = xp.eye(variances.shape[0], dtype=xp.float32, device=device_of(variances))
+    shift = where(alive, -_LEAST_CORRELATION * xp.ones_like(own), 1.0)
+    eye = xp.eye(own.shape[0], dtype=xp.float32, device=device_of(own))
     return is_positive_definite(correlations + eye * xp.astype(shift, xp.float32))
+
+
+def deviations(m: Moments) -> Array:
+    """Return the standard deviation of each coordinate (d,): rounding may leave a variance just below 0."""
+    xp = namespace(m.mean)
+    return xp.sqrt(xp.clip(m.variances(), min=0.0))
 
 
 def noise(m: Moments) -> Array:
     """Return the standard deviation of the noise in each coordinate (d,); zeros where all rows are zero."""
     xp = namespace(m.mean)
-    entries = xp.sqrt(m.variances() * ((m.n - 1) / m.n) + m.mean * m.mean)
+    entries = xp.sqrt(deviations(m) ** 2 * ((m.n - 1) / m.n) + m.mean * m.mean)
     return _noise_share(m.epsilon) * xp.maximum(entries, _median_of_positive(entries))
 
 
 def live(m: Moments) -> Array:
     """Return which coordinates (d,) vary by more than their noise."""
-    return namespace(m.mean).sqrt(m.variances()) > noise(m)
+    return deviations(m) > noise(m)
 
 
 def rank(m: Moments, variances: Array) -> int:
@@ -118,18 +123,18 @@ def n_tellable(variances: Array) -> int:
     return _count((variances > TELLABLE * variances[0]) & (variances > 0))
 
 
-def n_above_noise(m: Moments, deviations: Array, noise: Array) -> int:
+def n_above_noise(m: Moments, principal: Array, noise: Array) -> int:
     """Return how many directions are above the noise (d,), given the deviations of the principal ones.
 
     Coordinates without noise are left out; float64 adds its own noise to each of the others. In most clouds the largest
     and the smallest noise decide already.
     """
-    xp, own, tellable = namespace(noise), m.variances() ** 0.5, TELLABLE**0.5
+    xp, own, tellable = namespace(noise), deviations(m), TELLABLE**0.5
     noise = where(noise > 0, xp.maximum(noise, tellable * own), 0.0)
     shares = ratio(own, noise)
     strictest = xp.clip(tellable * xp.linalg.vector_norm(shares), min=1.0) * xp.max(noise)
     mildest = xp.clip(tellable * xp.max(shares), min=1.0) * xp.min(where(noise > 0, noise, xp.inf))
-    low, high = _count(deviations > strictest), _count(deviations > mildest)
+    low, high = _count(principal > strictest), _count(principal > mildest)
     if low == high:
         return low
     relative = m.scaled(ratio(xp.ones_like(noise), noise)).singular_values() / (m.n - 1) ** 0.5
