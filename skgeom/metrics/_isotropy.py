@@ -344,7 +344,8 @@ def effective_rank(X: Any) -> Array:
     Invariant to translation, uniform scaling and rotation up to rounding. A direction counts if its standard deviation
     exceeds ε times the root mean square of the entries along it, offset included and no less than that of the median
     coordinate, where ε is the precision of the numbers (2^-18 for float32, 2^-10 for float16), and if float64 can tell
-    its variance from 0 (3.6e-15 of the largest). Rows have the same value in every dtype that holds them. O(n d min(n, d)) time.
+    its variance from 0 (3.6e-15 of the largest). Rows have the same value in every dtype that holds them.
+    O(n d min(n, d)) time.
 
     References
     ----------

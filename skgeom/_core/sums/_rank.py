@@ -88,7 +88,7 @@ def float32_suffices(m: Moments) -> bool:
     m = m.map_arrays(detached)
     xp, own, alive = namespace(m.mean), deviations(m), live(m)
     inverse = where(alive, 1 / where(alive, own, 1.0), 0.0)
-    correlations = xp.astype(m.scaled(inverse).dense().scatter / (m.n - 1), xp.float32)
+    correlations = xp.astype(m.scaled(inverse / (m.n - 1) ** 0.5).dense().scatter, xp.float32)
     shift = where(alive, -_LEAST_CORRELATION * xp.ones_like(own), 1.0)
     eye = xp.eye(own.shape[0], dtype=xp.float32, device=device_of(own))
     return is_positive_definite(correlations + eye * xp.astype(shift, xp.float32))
