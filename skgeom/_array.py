@@ -327,6 +327,18 @@ def gram(x: Any, out: np.ndarray | None) -> Array:
     return x.T @ x if out is None else np.matmul(x.T, x, out=out)
 
 
+def is_positive_definite(matrix: Any) -> bool:
+    """Return whether a symmetric matrix has a Cholesky factor."""
+    xp = namespace(matrix)
+    if hasattr(xp.linalg, "cholesky_ex"):
+        return int(xp.linalg.cholesky_ex(matrix).info) == 0
+    try:
+        factor = xp.linalg.cholesky(matrix)
+    except np.linalg.LinAlgError:
+        return False
+    return bool(xp.isfinite(xp.sum(factor)))  # a device may report failure by NaN only
+
+
 def matmul(x: Any, y: Any, out: np.ndarray | None) -> Array:
     """Return x y, written into the first rows and columns of a scratch array where there is one."""
     return x @ y if out is None else np.matmul(x, y, out=out[: x.shape[0], : y.shape[1]])

@@ -145,7 +145,7 @@ class MomentsTransformer(GeometryTransformer):
         """
         self._check_parameters()
         x, w = check_weights(sample_weight, self._receive(X, reset=True, min_samples=2))
-        return self._learn(self._summary(x, w))
+        return self._learn(self._resolved(self._summary(x, w), x, w))
 
     @all_at_once
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
@@ -170,12 +170,17 @@ class MomentsTransformer(GeometryTransformer):
         x = self._receive(X, reset=first, min_samples=2 if first else 1)
         x, w = check_weights(sample_weight, x, minimum=1 if first else 0)
         if first:
-            return self._learn(self._summary(x, w))
-        return self._learn(self._moments.map_arrays(lambda a: self._bring(a, x)).extended(x, w))
+            return self._learn(self._resolved(self._summary(x, w), x, w))
+        kept = self._moments.map_arrays(lambda a: self._bring(a, x))
+        return self._learn(kept.merge(self._resolved(kept.alike(x, w), x, w)))
 
     def _summary(self, x: Array, w: Array | None) -> Moments | FourthMoments:
         """Return the moments of the first rows; those of all rows are of the same order."""
         return moments(x, w)
+
+    def _resolved(self, m: Any, x: Array, w: Array | None) -> Any:
+        """Return the moments of rows x as exact as the estimator needs them; leading directions need no more."""
+        return m
 
     def _learn(self, m: Moments | FourthMoments) -> Self:
         """Set the fitted attributes, and keep the moments for batches to come."""

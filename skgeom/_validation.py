@@ -5,7 +5,8 @@ A check that only one package needs is in that package. A message says what was 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from math import isfinite, isnan
 from numbers import Integral, Real
@@ -34,10 +35,11 @@ from skgeom._array import (
     to_numpy,
     widen,
 )
-from skgeom._cloud import once_per_cloud, rows_of
+from skgeom._cloud import as_cloud, once_per_cloud, rows_of
 from skgeom._core._labels import Labels, labels_of
 from skgeom._core._rows import DirectedRows, norms, row_scaled, shortest_exact
 from skgeom._core.sums._moments import Moments, merge_all, moments
+from skgeom._core.sums._rank import ranked_moments, resolved
 from skgeom._typing import Array
 
 
@@ -76,12 +78,22 @@ def check_moments(X: Any, *, scale_free: bool = True) -> Moments:
     """
     if not isinstance(rows_of(X), Iterator):
         return moments(check_cloud(X, scale_free=scale_free))
-    blocks = map(moments, _check_blocks(rows_of(X), scale_free))
-    first = next(blocks, None)
-    m = None if first is None else merge_all(chain([first], blocks))
-    if m is None or m.n < 2:
-        raise ValueError("Found 0 or 1 sample in the blocks of X while a minimum of 2 is required.")
-    return m
+    return _moments_of_blocks(rows_of(X), moments, scale_free)
+
+
+@once_per_cloud
+def check_ranked_moments(X: Any) -> Moments:
+    """Return the moments of X, whose scale does not matter, such that their spectrum tells the rank.
+
+    Raises
+    ------
+    ValueError
+        As `check_moments`.
+    """
+    cloud = as_cloud(X)
+    if not isinstance(cloud.X, Iterator):
+        return resolved(check_moments(cloud), check_cloud(cloud, scale_free=True)).second
+    return _moments_of_blocks(cloud.X, ranked_moments, scale_free=True)
 
 
 @once_per_cloud
@@ -410,6 +422,35 @@ def check_spread(spread: float, name: str = "X") -> None:
         raise ValueError(f"{name} has no spread: all its rows are equal. Pass rows that differ.")
 
 
+def check_resolution(rank: int, name: str = "X") -> None:
+    """Check that a cloud with spread has a direction above the noise of its numbers."""
+    if rank == 0:
+        raise ValueError(
+            f"No direction of {name} varies by more than the rounding of its numbers, as rows of low precision far "
+            "from the origin do not. Subtract the mean in a higher precision, before the rows are rounded."
+        )
+
+
+def warn_of_rank(
+    rank: int, above_noise: int, possible: int, *, name: str = "X", remedy: str = "", all_wanted: bool, stacklevel: int
+) -> None:
+    """Warn if directions that are no rounding are dropped, or if most of those possible have no variance."""
+    if above_noise > rank:
+        warnings.warn(
+            f"Directions of {name} that vary by more than the rounding of its numbers are dropped: "
+            f"{above_noise - rank} of {above_noise}. Their variance is too small beside the largest. {remedy}",
+            UserWarning,
+            stacklevel=stacklevel + 1,
+        )
+    if all_wanted and 2 * rank < possible:
+        warnings.warn(
+            f"{name} has rank {rank}, of {possible} possible: all other directions are within the rounding of its "
+            "numbers. If that is not expected, look for repeated or constant features; else pass n_components.",
+            UserWarning,
+            stacklevel=stacklevel + 1,
+        )
+
+
 def check_target_rows(y: Any) -> tuple[Array, bool]:
     """Return the targets y as a finite array (n, k) of floats, and whether y was flat.
 
@@ -490,6 +531,16 @@ def _check_foreign_array(X: Array, name: str, min_samples: int) -> Array:
                 f"Found array with {size} {what}(s) (shape={tuple(X.shape)}) while a minimum of {minimum} is required."
             )
     return X if is_real_floating(X) and xp.finfo(X.dtype).bits >= 32 else widen(X)
+
+
+def _moments_of_blocks(X: Iterator[Any], summary: Callable[[Array], Moments], scale_free: bool) -> Moments:
+    """Return the moments of all blocks of rows."""
+    blocks = map(summary, _check_blocks(X, scale_free))
+    first = next(blocks, None)
+    m = None if first is None else merge_all(chain([first], blocks))
+    if m is None or m.n < 2:
+        raise ValueError("Found 0 or 1 sample in the blocks of X while a minimum of 2 is required.")
+    return m
 
 
 def _check_blocks(blocks: Iterator[Any], scale_free: bool) -> Iterator[Array]:

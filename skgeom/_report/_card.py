@@ -12,8 +12,8 @@ from skgeom._cloud import Cloud
 from skgeom._core._rows import norms, unit
 from skgeom._core.sums import _spectrum
 from skgeom._core.sums._moments import Moments
+from skgeom._core.sums._rank import live
 from skgeom._report._space import N_FOLDS, Space, sampled
-from skgeom._validation import check_moments
 from skgeom.metrics import collapse_bound, conformity, isoscore, silhouette_score
 from skgeom.metrics._measure import MEASURES
 
@@ -60,9 +60,8 @@ def card(space: Space, probe: tuple[float, float] | None = None) -> list[Section
 
 
 def dead_coordinates(m: Moments) -> np.ndarray:
-    """Return the coordinates whose variance is rounding beside the largest."""
-    variances = to_numpy(m.variances())
-    return np.flatnonzero(variances <= _spectrum.rank_tolerance(m) * variances.max())
+    """Return the coordinates that do not vary by more than the rounding of the rows."""
+    return np.flatnonzero(~to_numpy(live(m)))
 
 
 def _rows(space: Space) -> Iterator[Entry]:
@@ -77,8 +76,11 @@ def _rows(space: Space) -> Iterator[Entry]:
 
 
 def _spread(space: Space) -> Iterator[Entry]:
-    d, m = space.x.shape[1], check_moments(space.cloud)
-    yield Entry("numerical rank", space.rank, 0, d, hint="directions above 16 ε of the largest")
+    d, m = space.x.shape[1], space.moments
+    below = (
+        f"{d - space.rank} below the precision of the rows" if space.rank < d else "all above the precision of the rows"
+    )
+    yield Entry("numerical rank", space.rank, 0, d, hint=f"of {d} directions; {below}")
     yield _dead(dead_coordinates(m))
     yield _measured(space.cloud, "isoscore", "IsoScore", "share of the dimensions in even use")
     if len(space.x) >= 4:

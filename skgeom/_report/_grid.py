@@ -21,8 +21,8 @@ from skgeom._core import _rows
 from skgeom._core._rows import norms
 from skgeom._core.sums import _maps
 from skgeom._core.sums._maps import WhiteningMap
-from skgeom._core.sums._moments import merge_all, moments
-from skgeom._core.sums._spectrum import rank_tolerance
+from skgeom._core.sums._moments import merge_all
+from skgeom._core.sums._rank import ranked_moments
 from skgeom._report._space import N_FOLDS, SEED, Space, large_classes, sampled
 from skgeom._typing import Array
 from skgeom.metrics import average_cosine, isoscore, silhouette_score
@@ -103,11 +103,11 @@ def split(space: Space) -> Split | None:
     fold = _folds(groups, codes)
     if fold is None or space.rank == 0:
         return None
-    parts = [moments(x[fold == f]) for f in range(N_FOLDS)]
+    parts = [ranked_moments(x[fold == f]) for f in range(N_FOLDS)]
     maps = []
     for f in range(N_FOLDS):
         m = merge_all(part for g, part in enumerate(parts) if g != f)
-        maps.append((m.mean, _maps.whitening_map(m, "pca", 1.0, None, rank_tolerance(m))))
+        maps.append((m.mean, _maps.whitening_map(m, "pca", 1.0, None, None)))
     return Split(x, groups, fold, codes, maps, is_sample)
 
 

@@ -10,7 +10,9 @@ from skgeom._array import float64, peak, row_blocks, to_numpy
 from skgeom._cloud import Cloud
 from skgeom._core._rows import norms
 from skgeom._core.sums import _spectrum
-from skgeom._validation import check_cloud, check_moments
+from skgeom._core.sums._moments import Moments
+from skgeom._core.sums._rank import rank
+from skgeom._validation import check_cloud, check_ranked_moments
 from skgeom.metrics import conformity
 
 N_FOLDS = 5
@@ -77,14 +79,19 @@ class Space:
         return to_numpy(conformity(self.directed_cloud))
 
     @cached_property
+    def moments(self) -> Moments:
+        """The moments of the rows, whose spectrum tells the rank."""
+        return check_ranked_moments(self.cloud)
+
+    @cached_property
     def eigenvalues(self) -> np.ndarray:
         """Variances of the principal directions, in descending order."""
-        return to_numpy(_spectrum.covariance_eigenvalues(check_moments(self.cloud)))
+        return to_numpy(_spectrum.covariance_eigenvalues(self.moments))
 
     @cached_property
     def rank(self) -> int:
-        """Number of directions with more variance than rounding leaves."""
-        return _spectrum.above(self.eigenvalues, _spectrum.rank_tolerance(check_moments(self.cloud))).shape[0]
+        """Number of directions that vary by more than the rounding of the rows."""
+        return rank(self.moments, self.eigenvalues)
 
     @cached_property
     def equal_rows(self) -> np.ndarray:

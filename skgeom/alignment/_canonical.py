@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import warnings
+from math import ceil
 from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
-from skgeom._array import float64, namespace
+from skgeom._array import float64, namespace, to_float
 from skgeom._core.sums._align import canonical
 from skgeom._core.sums._cross import JointMoments, joint_moments
 from skgeom._core.sums._maps import WhiteningMap, centred_product, shrink, whitening_map
 from skgeom._core.sums._moments import DenseMoments
-from skgeom._core.sums._spectrum import rank_tolerance
 from skgeom._typing import Array
 from skgeom._validation import (
     check_count,
     check_host,
     check_real,
+    check_resolution,
     check_spread,
     check_target_rows,
+    warn_of_rank,
 )
 from skgeom.alignment._aligner import Aligner
 from skgeom.alignment._checks import check_target_width
@@ -45,8 +47,8 @@ class CCAAligner(Aligner[JointMoments]):
         correlations are 1 by chance: then it is needed. Towards 1 the directions become those of largest covariance,
         as in PLS.
     rank_tol : float, default=None
-        Directions whose variance is at most `rank_tol` times the largest of their space are dropped. None stands for 16
-        times the precision of the dtype (1.9e-6 in float32, 3.6e-15 in float64).
+        Directions whose variance is at most `rank_tol` times the largest of their space are dropped. None drops those
+        that the rows give no evidence of, by the rule of `Whitening`, on either side.
     device : {None, "cpu", "cuda", "cuda:<index>", "auto"}, default=None
         Where host data are computed; results and attributes come back as NumPy. None stays where X is.
 
@@ -80,7 +82,9 @@ class CCAAligner(Aligner[JointMoments]):
     Warns
     -----
     UserWarning
-        If y is one column of integers, as class labels are, or if more components are asked for than there are.
+        If y is one column of integers, as class labels are; if more components are asked for than there are; if
+        directions of X or y are dropped that are no rounding; or if the rank of either is less than half of what its
+        shape allows, and `n_components` is None.
 
     See Also
     --------
@@ -219,8 +223,8 @@ class CCAAligner(Aligner[JointMoments]):
 
     def _solve(self, m: JointMoments) -> None:
         share = float(self.shrinkage)
-        x_whitening = self._whitening(DenseMoments(m.n, m.x_mean, m.epsilon, m.xx), share, "X")
-        y_whitening = self._whitening(DenseMoments(m.n, m.y_mean, m.epsilon, m.yy), share, "y")
+        x_whitening = self._whitening(DenseMoments(m.n, m.x_mean, m.x_epsilon, m.xx), share, "X")
+        y_whitening = self._whitening(DenseMoments(m.n, m.y_mean, m.y_epsilon, m.yy), share, "y")
         found = canonical(m, x_whitening, y_whitening, share)
         k = self._count(found.correlations.shape[0])
         self.n_components_ = k
@@ -235,10 +239,19 @@ class CCAAligner(Aligner[JointMoments]):
 
     def _whitening(self, m: DenseMoments, share: float, name: str) -> WhiteningMap:
         """Return the whitening of one side."""
-        tolerance = rank_tolerance(m) if self.rank_tol is None else self.rank_tol
-        whitening = whitening_map(shrink(m, share), "pca", 1.0, None, tolerance)
-        check_spread(whitening.rank, name)
-        return whitening
+        check_spread(to_float(m.total_variance()), name)
+        found = whitening_map(shrink(m, share), "pca", 1.0, None, self.rank_tol)
+        check_resolution(found.rank, name)
+        warn_of_rank(
+            found.rank,
+            found.above_noise,
+            min(ceil(m.n) - 1, m.mean.shape[0]) if share == 0 else m.mean.shape[0],
+            name=name,
+            remedy="Scale the features to similar sizes." if self.rank_tol is None else "Lower rank_tol.",
+            all_wanted=self.n_components is None and self.rank_tol is None,
+            stacklevel=5,
+        )
+        return found
 
     def _count(self, rank: int) -> int:
         """Return how many components are kept of those there are."""

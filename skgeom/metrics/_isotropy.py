@@ -10,7 +10,7 @@ from skgeom._core import _objectives
 from skgeom._core.sums import _spectrum
 from skgeom._core.sums._moments import FourthMoments, fourth_moments
 from skgeom._typing import Array
-from skgeom._validation import check_cloud, check_count, check_moments, check_real
+from skgeom._validation import check_cloud, check_count, check_moments, check_ranked_moments, check_real
 from skgeom.metrics._checks import check_covariance
 from skgeom.metrics._measure import LINEAR, RIGID, as_it_came, measure
 
@@ -342,8 +342,11 @@ def effective_rank(X: Any) -> Array:
 
     Notes
     -----
-    Invariant to translation, uniform scaling and rotation. Directions whose variance is below 16 ε of the
-    largest, with ε the precision of the dtype, are rounding and do not count. O(n d min(n, d)) time.
+    Invariant to translation, uniform scaling and rotation up to rounding. A direction counts if its standard deviation
+    exceeds ε times the root mean square of the entries along it, offset included and no less than that of the median
+    coordinate, where ε is the precision of the numbers (2^-18 for float32, 2^-10 for float16), and if float64 can tell
+    its variance from 0 (3.6e-15 of the largest). Rows have the same value in every dtype that holds them.
+    O(n d min(n, d)) time.
 
     References
     ----------
@@ -356,7 +359,7 @@ def effective_rank(X: Any) -> Array:
     >>> round(effective_rank(np.vstack([np.eye(4), -np.eye(4)])), 6)
     4.0
     """
-    return _spectrum.effective_rank(check_moments(X))
+    return _spectrum.effective_rank(check_ranked_moments(X))
 
 
 @measure(
@@ -391,8 +394,8 @@ def rankme(X: Any, *, epsilon: float = 1e-7) -> Array:
 
     Notes
     -----
-    Invariant to uniform scaling and rotation, not to translation: a common mean is one more direction.
-    O(n d min(n, d)) time.
+    Invariant to uniform scaling and rotation, not to translation: a common mean is one more direction. Directions count
+    by the rule of `effective_rank`. O(n d min(n, d)) time.
 
     References
     ----------
@@ -406,7 +409,7 @@ def rankme(X: Any, *, epsilon: float = 1e-7) -> Array:
     5.0
     """
     epsilon = check_real(epsilon, "epsilon", 0)
-    return _spectrum.rankme(check_moments(X), epsilon)
+    return _spectrum.rankme(check_ranked_moments(X), epsilon)
 
 
 @measure(
@@ -473,8 +476,8 @@ def spectrum_slope(X: Any, *, first: int = 1, last: int | None = None) -> Array:
     X : array of shape (n_samples, n_features), or iterator of blocks of rows
         The embeddings, one per row.
     first, last : int, default=1 and None
-        The ranks between which the line is fitted, both included. None goes to the last direction whose variance is
-        above 16 ε of the largest, with ε the precision of the dtype.
+        The ranks between which the line is fitted, both included. None goes to the last direction that counts, by
+        the rule of `effective_rank`.
 
     Returns
     -------
@@ -506,7 +509,7 @@ def spectrum_slope(X: Any, *, first: int = 1, last: int | None = None) -> Array:
     """
     first = check_count(first, "first")
     last = None if last is None else check_count(last, "last", first + 1)
-    return _spectrum.spectrum_slope(check_moments(X), first, last)
+    return _spectrum.spectrum_slope(check_ranked_moments(X), first, last)
 
 
 @in_full_precision

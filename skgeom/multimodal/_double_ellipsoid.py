@@ -12,6 +12,7 @@ from skgeom._array import namespace, to_float, to_numpy
 from skgeom._core.sums import _ellipsoid
 from skgeom._core.sums._angular import Resultant, conformity_to, unit_mean
 from skgeom._core.sums._moments import FourthMoments, Moments, fourth_moments
+from skgeom._core.sums._rank import with_precision
 from skgeom._core.sums._spectrum import debiased_participation_ratio, participation_ratio
 from skgeom._estimator import all_at_once
 from skgeom._typing import Array
@@ -224,7 +225,7 @@ class DoubleEllipsoid(BaseEstimator):
         clouds = check_paired_clouds(X, Y, min_samples=4)
         rows = [check_directed(x, name=name) for x, name in zip(clouds, "XY", strict=True)]
         fourths = [fourth_moments(x) for x in clouds]
-        sums = [m.second for m in fourths]
+        sums = [with_precision(m.second, x) for m, x in zip(fourths, clouds, strict=True)]
         for m, name in zip(sums, "XY", strict=True):
             check_spread(to_float(m.total_variance()), name)
         xp = namespace(clouds[0])

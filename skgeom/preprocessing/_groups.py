@@ -188,7 +188,7 @@ class GroupWhitening(ClassNamePrefixFeaturesOutMixin, _GroupTransformer):
     Warns
     -----
     UserWarning
-        If no groups are given at fit: all rows are one group then.
+        As `Whitening`, for each group; also if no groups are given at fit: all rows are one group then.
 
     See Also
     --------

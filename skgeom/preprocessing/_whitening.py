@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from math import ceil
 from numbers import Real
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -12,15 +13,18 @@ from sklearn.utils.metaestimators import available_if
 from skgeom._array import float64, map_rows, ratio, to_float
 from skgeom._core._rows import norms
 from skgeom._core.sums import _maps
+from skgeom._core.sums._maps import WhiteningMap
 from skgeom._core.sums._moments import FourthMoments, Moments, fourth_moments, moments
-from skgeom._core.sums._spectrum import rank_tolerance
+from skgeom._core.sums._rank import resolved
 from skgeom._estimator import MomentsTransformer
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
     check_count,
     check_real,
+    check_resolution,
     check_spread,
+    warn_of_rank,
 )
 
 Method: TypeAlias = Literal["pca", "zca", "pca-cor", "zca-cor", "cholesky"]
@@ -28,6 +32,12 @@ Method: TypeAlias = Literal["pca", "zca", "pca-cor", "zca-cor", "cholesky"]
 
 Estimate: TypeAlias = Literal["ledoit_wolf", "oas"]
 """The ways to estimate the shrinkage."""
+
+
+_ROWS_PER_DIRECTION = 3
+"""Rows per direction below which a covariance that is not shrunk whitens other rows badly."""
+
+_REMEDY = "Scale the features to similar sizes, or use method='pca-cor' or 'zca-cor'."
 
 
 def _unit(z: Array) -> Array:
@@ -66,9 +76,11 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         Whiten (1 - s)C + s (tr C / d) I instead of C, with s given or estimated [3]_ [4]_. Null directions get
         variance.
     rank_tol : float, default=None
-        Directions whose variance is at most `rank_tol` times the largest are dropped, never divided by. None stands
-        for 16 times the precision of the dtype (1.9e-6 in float32, 3.6e-15 in float64), above the rounding of the
-        sums.
+        Directions whose variance is at most `rank_tol` times the largest are dropped, never divided by. None drops
+        those that the rows give no evidence of: a direction counts if its standard deviation exceeds ε times the root
+        mean square of the entries along it, offset included and no less than that of the median coordinate, where ε is
+        the precision of the numbers (2^-18 for float32, 2^-10 for float16), and if float64 can tell its variance from 0
+        (3.6e-15 of the largest; the forms "-cor" do not need this).
     normalize : bool, default=False
         Divide the whitened rows by their norms (a row equal to the mean stays zero).
     device : {None, "cpu", "cuda", "cuda:<index>", "auto"}, default=None
@@ -86,7 +98,7 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
     whitening_matrix_ : array of shape (n_features, n_features_out)
         W.
     rank_ : int
-        Number of directions above the tolerance.
+        Number of directions that count, or that `rank_tol` leaves.
     n_components_ : int
         Number k of directions kept.
     shrinkage_ : float
@@ -99,7 +111,8 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
     Raises
     ------
     ValueError
-        At fit, if X is not a finite matrix of at least two rows, has no spread, or a parameter is out of range; at
+        At fit, if X is not a finite matrix of at least two rows, has no spread, or none above the rounding of its
+        numbers, or a parameter is out of range; at
         partial_fit, if `shrinkage` became "ledoit_wolf" only after the first batch; at transform, if X has another
         width, library or device than at fit.
     RuntimeError
@@ -108,7 +121,10 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
     Warns
     -----
     UserWarning
-        If more components are asked for than the rank: the message says how many were kept.
+        If more components are asked for than the rank; if directions are dropped that are no rounding, by `rank_tol`
+        or since float64 cannot tell them beside the largest; if the rank is less than half of what the shape allows,
+        and `n_components` is None; or if there are fewer than 3 rows per direction, with neither `shrinkage` nor
+        `n_components` nor `rank_tol`.
 
     See Also
     --------
@@ -122,6 +138,14 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
     there are fewer rows than features (and no shrinkage). Sums are in float64 around a shift; float32 stays float32
     in `transform`. `partial_fit` equals `fit` on all rows up to rounding. `sample_weight` counts rows: integers equal
     repetition.
+
+    **Few rows.** With about as many rows as features the smallest variances come out far too small, and the map blows
+    them up on other rows: isotropic rows held out then have an IsoScore near 0. Below 3 rows per feature choose
+    ``shrinkage="ledoit_wolf"`` (which keeps all directions), or a number of components well below the number of rows.
+
+    ε follows the numbers, not the array that holds them: float32 rows have the same rank in float64. Sums of float32
+    rows whose products may have lost a direction are formed once more in float64, which takes up to three times as
+    long.
 
     The default keeps the rank of the data, so the number of columns can differ between folds if some directions are
     nearly dead; a given `n_components` at most the rank does not.
@@ -245,21 +269,18 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
     def _summary(self, x: Array, w: Array | None) -> Moments | FourthMoments:
         return fourth_moments(x, w) if self.shrinkage == "ledoit_wolf" else moments(x, w)
 
+    def _resolved(self, m: Moments | FourthMoments, x: Array, w: Array | None) -> Moments | FourthMoments:
+        return resolved(m, x, w)
+
     def _solve(self, m: Moments | FourthMoments) -> None:
         self.shrinkage_ = self._share(m)
         m = m.second
-        tolerance = rank_tolerance(m) if self.rank_tol is None else self.rank_tol
+        check_spread(to_float(m.total_variance()))
         found = _maps.whitening_map(
-            _maps.shrink(m, self.shrinkage_), self.method, self.power, self.n_components, tolerance
+            _maps.shrink(m, self.shrinkage_), self.method, self.power, self.n_components, self.rank_tol
         )
-        check_spread(found.rank)
-        if self.n_components is not None and self.n_components > found.rank:
-            warnings.warn(
-                f"n_components={self.n_components} was asked for, but only {found.rank} directions have a relative "
-                f"variance above {tolerance:.1e}: {found.rank} were kept.",
-                UserWarning,
-                stacklevel=6,
-            )
+        check_resolution(found.rank)
+        self._warn(found, m.n, m.mean.shape[0])
         self.rank_ = found.rank
         self.n_components_ = found.variances.shape[0]
         self.mean_ = self._leave(m.mean)
@@ -269,6 +290,33 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         self._coloring_matrix = self._leave(found.backward)
         self._scale = self._leave(found.scale)
         self._n_features_out = found.forward.shape[1]
+
+    def _warn(self, found: WhiteningMap, n: float, d: int) -> None:
+        """Warn of what the map may not be expected to do."""
+        warn_of_rank(
+            found.rank,
+            found.above_noise,
+            min(ceil(n) - 1, d) if self.shrinkage_ == 0 else d,
+            remedy=_REMEDY if self.rank_tol is None else "Lower rank_tol, or leave it out.",
+            all_wanted=self.n_components is None and self.rank_tol is None,
+            stacklevel=5,
+        )
+        if self.n_components is not None and self.n_components > found.rank:
+            warnings.warn(
+                f"n_components={self.n_components} was asked for, but X has only {found.rank} directions that can be "
+                f"whitened: {found.rank} were kept.",
+                UserWarning,
+                stacklevel=5,
+            )
+        is_plain = self.n_components is None and self.rank_tol is None and self.shrinkage_ == 0 and self.power > 0
+        if is_plain and n < _ROWS_PER_DIRECTION * found.rank:
+            warnings.warn(
+                f"{n:.6g} rows are few for a whitening of {found.rank} directions, whose smallest variances then are "
+                "far too small: other rows will not come out white. Pass shrinkage='ledoit_wolf', fewer n_components, "
+                f"or at least {_ROWS_PER_DIRECTION * found.rank} rows.",
+                UserWarning,
+                stacklevel=5,
+            )
 
     def _share(self, m: Moments | FourthMoments) -> float:
         if self.shrinkage is None:

@@ -38,6 +38,7 @@ def arguments(transformer, n):
 @pytest.mark.parametrize("transformer", TRANSFORMERS, ids=repr)
 @pytest.mark.parametrize("shape", [TALL, WIDE])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.filterwarnings("ignore:.*rows are few")
 def test_numbers_library_device_and_dtype_are_kept(transformer, shape, dtype, backend):
     x = planted(shape).astype(dtype)
     groups = arguments(transformer, len(x))

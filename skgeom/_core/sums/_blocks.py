@@ -33,11 +33,14 @@ class _Block(NamedTuple):
     gram: Array
 
 
-def panels(x: Array, weights: Array | None) -> Iterator[Panel]:
-    """Yield the sums of the rows of x (n, d), with positive weights (n,) or none, a panel of blocks at a time."""
+def panels(x: Array, weights: Array | None, *, exact: bool = False) -> Iterator[Panel]:
+    """Yield the sums of the rows of x (n, d), with positive weights (n,) or none, a panel of blocks at a time.
+
+    Products are formed in the dtype of x, or in float64 if they are to be exact.
+    """
     blocks = list(row_blocks(x, n_blocks=2, least=_ROWS_PER_COLUMN * x.shape[1]))
     for start in range(0, len(blocks), _BLOCKS_PER_PANEL):
-        yield _panel(x, weights, blocks[start : start + _BLOCKS_PER_PANEL])
+        yield _panel(x, weights, blocks[start : start + _BLOCKS_PER_PANEL], exact)
 
 
 def centred_rows(x: Array, weights: Array | None) -> tuple[float, Array, Array]:
@@ -67,10 +70,10 @@ def higher_sums(x: Array, mean: Array, weights: Array | None) -> tuple[Array, Ar
     return cubic, quartic
 
 
-def _panel(x: Array, weights: Array | None, blocks: Sequence[slice]) -> Panel:
+def _panel(x: Array, weights: Array | None, blocks: Sequence[slice], exact: bool) -> Panel:
     """Sum the blocks of a panel; the scatter between blocks and the slack of the pivots are one product each."""
     xp = namespace(x)
-    sizes, pivots, residuals, scatter = _summed_blocks(x, weights, blocks)
+    sizes, pivots, residuals, scatter = _summed_blocks(x, weights, blocks, exact)
     n = sum(sizes)
     size = asarray_like(sizes, pivots[0])[:, None]
     residual = xp.stack(residuals)
@@ -83,16 +86,17 @@ def _panel(x: Array, weights: Array | None, blocks: Sequence[slice]) -> Panel:
 
 
 def _summed_blocks(
-    x: Array, weights: Array | None, blocks: Sequence[slice]
+    x: Array, weights: Array | None, blocks: Sequence[slice], exact: bool
 ) -> tuple[list[float], list[Array], list[Array], Array]:
     """Return weight, pivot and residual of each block, and the sum of their Gram matrices in float64."""
     xp = namespace(x)
     d = x.shape[1]
     scatter = xp.zeros((d, d), dtype=xp.float64, device=device_of(x))
-    room = scratch(x, (blocks[0].stop - blocks[0].start, d)), scratch(x, (d, d))
+    like = float64(x[:1, :]) if exact else x
+    room = scratch(like, (blocks[0].stop - blocks[0].start, d)), scratch(like, (d, d))
     sizes, pivots, residuals = [], [], []
     for rows in blocks:
-        block = _block(x[rows, :], None if weights is None else weights[rows], *room)
+        block = _block(x[rows, :], None if weights is None else weights[rows], *room, exact)
         sizes.append(block.n)
         pivots.append(float64(block.pivot))
         residuals.append(float64(block.residual))
@@ -100,8 +104,10 @@ def _summed_blocks(
     return sizes, pivots, residuals, scatter
 
 
-def _block(block: Array, weights: Array | None, rows: np.ndarray | None, square: np.ndarray | None) -> _Block:
-    """Reduce one block in its own dtype, with the help of scratch arrays for its rows and their products.
+def _block(
+    block: Array, weights: Array | None, rows: np.ndarray | None, square: np.ndarray | None, exact: bool
+) -> _Block:
+    """Reduce one block in its own dtype or in float64, with the help of scratch arrays for its rows and their products.
 
     The pivot is the mean of a sample of rows, formed around the first row: close enough to the mean that the products
     lose nothing to an offset, and exact for constant data, whose scatter is then exactly zero.
@@ -109,9 +115,14 @@ def _block(block: Array, weights: Array | None, rows: np.ndarray | None, square:
     xp = namespace(block)
     first = block[0, :]
     pivot = first + xp.mean(block[::_SAMPLE_STRIDE, :] - first, axis=0)
+    if exact:
+        pivot = float64(pivot)
+        block = float64(block) if rows is None else block
     centred = subtract(block, pivot, rows)
     if weights is None:
-        return _Block(float(block.shape[0]), pivot, xp.sum(centred, axis=0), gram(centred, square))
-    w = xp.astype(weights, block.dtype)
+        ones = xp.ones(centred.shape[0], dtype=centred.dtype, device=device_of(centred))
+        # the product, unlike a sum over rows, keeps several partial sums: numbers of few digits round alike in one
+        return _Block(float(block.shape[0]), pivot, ones @ centred, gram(centred, square))
+    w = xp.astype(weights, centred.dtype)
     weighted = centred * xp.sqrt(w)[:, None]
     return _Block(float(xp.sum(float64(weights))), pivot, w @ centred, gram(weighted, square))

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from skgeom._array import device_of, epsilon, float64, gram, matmul, namespace, row_blocks, scratch, subtract
+from skgeom._array import device_of, float64, gram, matmul, namespace, row_blocks, scratch, subtract
 from skgeom._core._rows import mean_of
+from skgeom._core.sums._rank import precision
 from skgeom._typing import Array
 
 _PIVOT_ROWS = 1024
@@ -26,8 +27,7 @@ _BLOCK_ROWS = 2048
 class CrossMoments:
     """Weight n, means (dx,) and (dy,), and scatters about the means of two paired clouds, in float64.
 
-    xy (dx, dy) is Σ w (x - mean)(y - mean)ᵀ; x_squares and y_squares () are the traces of the scatters within. The
-    epsilon is the relative precision of the rows that were summed.
+    xy (dx, dy) is Σ w (x - mean)(y - mean)ᵀ; x_squares and y_squares () are the traces of the scatters within.
     """
 
     n: float
@@ -36,7 +36,6 @@ class CrossMoments:
     x_squares: Array
     y_squares: Array
     xy: Array
-    epsilon: float
 
     def merge(self, other: Self) -> Self:
         """Return the summary of the union with a disjoint set of pairs."""
@@ -49,7 +48,6 @@ class CrossMoments:
             x_squares=self.x_squares + other.x_squares + _squares(x_shift),
             y_squares=self.y_squares + other.y_squares + _squares(y_shift),
             xy=self.xy + other.xy + _outer(x_shift, y_shift),
-            epsilon=max(self.epsilon, other.epsilon),
         )
 
     def about_origin(self) -> Self:
@@ -66,7 +64,7 @@ class CrossMoments:
 
     def map_arrays(self, function: Callable[[Array], Array]) -> Self:
         """Return the summary with a function, such as a move to a device, applied to its arrays."""
-        names = {field.name for field in fields(self)} - {"n", "epsilon"}
+        names = {field.name for field in fields(self)} - {"n", "x_epsilon", "y_epsilon"}
         moved: dict[str, Any] = {name: function(getattr(self, name)) for name in names}
         return replace(self, **moved)
 
@@ -106,14 +104,24 @@ class RegressionMoments(CrossMoments):
 
 @dataclass(frozen=True, eq=False)
 class JointMoments(RegressionMoments):
-    """The same with the scatter within both clouds: yy is (dy, dy)."""
+    """The same with the scatter within both clouds: yy is (dy, dy).
+
+    The epsilons are the relative spacings of the numbers that were summed, which bound what either spectrum can tell.
+    """
 
     yy: Array
+    x_epsilon: float
+    y_epsilon: float
 
     def merge(self, other: Self) -> Self:
         """Return the summary of the union with a disjoint set of pairs."""
         _, y_shift = self._shifts(other)
-        return replace(super().merge(other), yy=self.yy + other.yy + _outer(y_shift, y_shift))
+        return replace(
+            super().merge(other),
+            yy=self.yy + other.yy + _outer(y_shift, y_shift),
+            x_epsilon=max(self.x_epsilon, other.x_epsilon),
+            y_epsilon=max(self.y_epsilon, other.y_epsilon),
+        )
 
     def about_origin(self) -> Self:
         """Return the summary whose scatters are the raw second moments, with the means taken as zero."""
@@ -155,7 +163,7 @@ def regression_moments(
 def joint_moments(x: Array, y: Array, weights: Array | None = None) -> JointMoments:
     """Return the summary of the pairs with the scatter within x and within y."""
     m, xx, yy = _summed(x, y, weights, xx=True, yy=True)
-    return JointMoments(**vars(m), xx=xx, yy=yy)
+    return JointMoments(**vars(m), xx=xx, yy=yy, x_epsilon=precision(x), y_epsilon=precision(y))
 
 
 def _summed(
@@ -180,7 +188,6 @@ def _summed(
         _trace(x_scatter),
         _trace(y_scatter),
         xy - _outer(x_slack, y_slack),
-        max(epsilon(x), epsilon(y)),
     )
     return m, x_scatter, y_scatter
 

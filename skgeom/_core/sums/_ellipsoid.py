@@ -9,11 +9,8 @@ import numpy as np
 from skgeom._array import float64, namespace, ratio, row_blocks, where
 from skgeom._core._rows import norms
 from skgeom._core.sums._moments import Moments
-from skgeom._core.sums._spectrum import rank_tolerance
+from skgeom._core.sums._rank import live
 from skgeom._typing import Array
-
-_DEAD = 1e-12
-"""Share of the largest variance below which a feature is constant up to rounding."""
 
 
 def separation(a: Moments, b: Moments) -> Array:
@@ -39,7 +36,7 @@ def off_diagonal_dominance(m: Moments) -> Array:
     c = m.dense().scatter
     xp = namespace(c)
     own = xp.linalg.diagonal(c)
-    alive = _alive(own, m)
+    alive = live(m)
     return _mean_over(alive, ratio(xp.sum(xp.abs(c), axis=1) - own, where(alive, own, 0.0)))
 
 
@@ -50,7 +47,7 @@ def chance_dominance(m: Moments) -> Array:
     """
     v = m.variances()
     xp = namespace(v)
-    alive = _alive(v, m)
+    alive = live(m)
     deviations = xp.sqrt(where(alive, v, 0.0))
     relative = ratio(xp.sum(deviations), deviations) - 1
     return _mean_over(alive, relative) * (2 / (pi * (m.n - 1))) ** 0.5
@@ -75,11 +72,6 @@ def vertex(at: np.ndarray, values: np.ndarray) -> float:
     before, least, after = values[i - 1 : i + 2]
     curvature = before - 2 * least + after
     return float(at[i] + (at[1] - at[0]) * (before - after) / (2 * curvature)) if curvature > 0 else float(at[i])
-
-
-def _alive(own: Array, m: Moments) -> Array:
-    """Return which features vary: the rounding of a dead one in float32 survives its conversion to float64."""
-    return own > max(rank_tolerance(m), _DEAD) * namespace(own).max(own)
 
 
 def _mean_over(alive: Array, values: Array) -> Array:

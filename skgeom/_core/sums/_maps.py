@@ -9,6 +9,7 @@ from typing import NamedTuple
 from skgeom._array import device_of, float64, map_rows, namespace, ratio, where
 from skgeom._core._rows import centred
 from skgeom._core.sums._moments import FourthMoments, Moments
+from skgeom._core.sums._rank import live, n_above_noise, n_tellable, noise
 from skgeom._core.sums._spectrum import above
 from skgeom._typing import Array
 
@@ -17,7 +18,8 @@ class WhiteningMap(NamedTuple):
     """A map z = (x - mean) @ forward, its inverse x = z @ backward + mean, and where it comes from.
 
     `variances` (k,) and `directions` (k, d) are the principal axes of the coordinates multiplied by `scale` (d,): 1
-    for the covariance, 1/σ for the correlation. `rank` counts the axes above the tolerance.
+    for the covariance, 1/σ for the correlation. `rank` counts the axes that can be kept, `above_noise` those that are
+    no rounding of the rows.
     """
 
     forward: Array
@@ -26,6 +28,7 @@ class WhiteningMap(NamedTuple):
     directions: Array
     scale: Array
     rank: int
+    above_noise: int
 
 
 def shrink(m: Moments, share: float) -> Moments:
@@ -58,16 +61,20 @@ def oas(m: Moments) -> Array:
     return where(denominator > 0, xp.clip(ratio(alpha + mu * mu, denominator), max=1.0), 1.0)
 
 
-def whitening_map(m: Moments, method: str, power: float, n_components: int | None, tolerance: float) -> WhiteningMap:
-    """Return the whitening of a cloud on its leading axes of relative variance above the tolerance.
+def whitening_map(
+    m: Moments, method: str, power: float, n_components: int | None, tolerance: float | None
+) -> WhiteningMap:
+    """Return the whitening of a cloud on its leading axes: those that count, or of relative variance above a tolerance.
 
     With V the axes and Λ their variances, "pca" is Λ^(-p/2) V; every other form is a rotation of it that has the same
     variances: "zca" turns back to the original axes, "cholesky" to a triangular matrix. The forms "-cor" do the same to
     the standardised coordinates.
     """
-    scale = _standardisation(m, tolerance) if method.endswith("-cor") else namespace(m.mean).ones_like(m.mean)
-    variances, directions = (m.scaled(scale) if method.endswith("-cor") else m).axes()
-    rank = above(variances, tolerance).shape[0]
+    scale = _standardisation(m) if method.endswith("-cor") else namespace(m.mean).ones_like(m.mean)
+    scaled = m.scaled(scale) if method.endswith("-cor") else m
+    variances, directions = scaled.axes()
+    above_noise = n_above_noise(scaled, variances**0.5, noise(m) * scale)
+    rank = _n_kept(variances, above_noise, method, tolerance)
     k = rank if n_components is None else min(n_components, rank)
     variances, directions = variances[:k], directions[:k, :]
     deviations = variances[:, None] ** (power / 2)
@@ -79,6 +86,7 @@ def whitening_map(m: Moments, method: str, power: float, n_components: int | Non
         directions,
         scale,
         rank,
+        above_noise,
     )
 
 
@@ -106,9 +114,17 @@ def default_top(d: int) -> int:
 
 
 def without(x: Array, mean: Array, directions: Array, *, seen_from: Array) -> Array:
-    """Return x - mean without its components along orthonormal directions (k, d), as seen from a point."""
-    narrow = namespace(x).astype(directions, x.dtype)
-    return map_rows(lambda rows: centred(rows, mean) - centred_product(rows, seen_from, directions.T) @ narrow, x)
+    """Return x - mean without its components along orthonormal directions (k, d), as seen from a point.
+
+    What rounding leaves of components that were large is removed by a second projection.
+    """
+    u = namespace(x).astype(directions, x.dtype)
+
+    def left(rows: Array) -> Array:
+        once = centred(rows, mean) - centred_product(rows, seen_from, directions.T) @ u
+        return once - centred_product(once, seen_from - mean, directions.T) @ u
+
+    return map_rows(left, x)
 
 
 def log_density(centred: Array, variances: Array, directions: Array, scale: Array) -> Array:
@@ -130,12 +146,19 @@ def _rotation(method: str, directions: Array, whitening: Array) -> Array:
     return xp.eye(directions.shape[0], dtype=directions.dtype, device=device_of(directions))
 
 
-def _standardisation(m: Moments, tolerance: float) -> Array:
-    """Return 1/σ for each coordinate, and 0 for those whose variance is below the tolerance."""
+def _n_kept(variances: Array, above_noise: int, method: str, tolerance: float | None) -> int:
+    """Return how many of the axes are kept; after standardisation, small coordinates are no matter of float64."""
+    if tolerance is not None:
+        return above(variances, tolerance).shape[0]
+    tellable = above(variances, 0.0).shape[0] if method.endswith("-cor") else n_tellable(variances)
+    return min(above_noise, tellable)
+
+
+def _standardisation(m: Moments) -> Array:
+    """Return 1/σ for each coordinate, and 0 for those that do not vary by more than their noise."""
     xp = namespace(m.mean)
-    variances = m.variances()
-    alive = (variances > tolerance * xp.max(variances)) & (variances > 0)
-    return where(alive, 1 / xp.sqrt(where(alive, variances, 1.0)), 0.0)
+    alive = live(m)
+    return where(alive, 1 / xp.sqrt(where(alive, m.variances(), 1.0)), 0.0)
 
 
 def _population_traces(m: Moments) -> tuple[Array, Array]:

@@ -31,8 +31,8 @@ class Axes(NamedTuple):
 class Moments(ABC):
     """Weight n, mean (d,) and scatter (d, d) = Σ w (x - mean)(x - mean)ᵀ of a cloud, in float64.
 
-    The epsilon is the relative precision of the rows that were summed, which bounds what the spectrum can tell. The
-    sample covariance, the scatter over n - 1, is called C.
+    The epsilon is the relative spacing of the numbers that were summed, which bounds what the spectrum can tell: that
+    of their dtype until `_rank` has looked at them. The sample covariance, the scatter over n - 1, is called C.
     """
 
     n: float
@@ -44,9 +44,13 @@ class Moments(ABC):
         """The summary itself: the moments up to the second, as those of `FourthMoments`."""
         return self
 
-    def extended(self, x: Array, weights: Array | None) -> Moments:
-        """Return the summary with more rows."""
-        return self.merge(moments(x, weights))
+    def with_second(self, second: Moments) -> Moments:
+        """Return other moments up to the second in place of these."""
+        return second
+
+    def alike(self, x: Array, weights: Array | None) -> Moments:
+        """Return the summary of other rows, of the same order."""
+        return moments(x, weights)
 
     def variances(self) -> Array:
         """Return the variance of each feature (d,)."""
@@ -239,9 +243,13 @@ class FourthMoments:
         b_cubic, b_quartic = other._sums_about(second.mean)
         return FourthMoments(second, a_cubic + b_cubic, a_quartic + b_quartic)
 
-    def extended(self, x: Array, weights: Array | None) -> FourthMoments:
-        """Return the summary with more rows."""
-        return self.merge(fourth_moments(x, weights))
+    def with_second(self, second: Moments) -> FourthMoments:
+        """Return other moments up to the second, of the same rows, beside the higher ones."""
+        return replace(self, second=second)
+
+    def alike(self, x: Array, weights: Array | None) -> FourthMoments:
+        """Return the summary of other rows, of the same order."""
+        return fourth_moments(x, weights)
 
     def map_arrays(self, function: Callable[[Array], Array]) -> FourthMoments:
         """Return the summary with a function, such as a move to a device, applied to its arrays."""
@@ -257,12 +265,15 @@ class FourthMoments:
         return cubic, quartic + n * length * length
 
 
-def moments(x: Array, weights: Array | None = None) -> Moments:
-    """Return the smaller of the two summaries of the rows of x (n, d), with positive weights (n,) or none."""
+def moments(x: Array, weights: Array | None = None, *, exact: bool = False) -> Moments:
+    """Return the smaller of the two summaries of the rows of x (n, d), with positive weights (n,) or none.
+
+    Products of float32 rows are formed in float32, or in float64 if they are to be exact.
+    """
     if x.shape[0] < x.shape[1]:
         n, mean, rows = centred_rows(x, weights)
         return ThinMoments(n, mean, epsilon(x), rows)
-    return merge_all(DenseMoments(p.n, p.mean, epsilon(x), p.scatter) for p in panels(x, weights))
+    return merge_all(DenseMoments(p.n, p.mean, epsilon(x), p.scatter) for p in panels(x, weights, exact=exact))
 
 
 def fourth_moments(x: Array, weights: Array | None = None) -> FourthMoments:

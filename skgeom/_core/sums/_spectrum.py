@@ -8,16 +8,8 @@ from __future__ import annotations
 
 from skgeom._array import asarray_like, namespace, ratio, sqrt_in_place, where
 from skgeom._core.sums._moments import FourthMoments, Moments
+from skgeom._core.sums._rank import rank
 from skgeom._typing import Array
-
-
-def rank_tolerance(m: Moments) -> float:
-    """Return the share of the largest variance below which a direction is rounding.
-
-    Products of rows of precision ε put the null directions below ε/2 in float32 and 3ε in float64 of the largest
-    variance (rank-deficient Gaussian data, d up to 768, offsets up to 100 standard deviations).
-    """
-    return 16 * m.epsilon
 
 
 def relative_traces(m: Moments) -> tuple[Array, Array]:
@@ -130,28 +122,25 @@ def spectral_entropy(p: Array) -> Array:
 
 
 def effective_rank(m: Moments) -> Array:
-    """Return the exponential of the entropy of the normalised singular values above the precision of the rows."""
+    """Return the exponential of the entropy of the normalised singular values of the directions that count."""
     xp = namespace(m.mean)
-    s = m.singular_values()
-    s = _above_rounding(s, s[0], m)
+    s = _counting(m)
     total = xp.sum(s)
     return where(total > 0, xp.exp(spectral_entropy(ratio(s, total))), 0.0)
 
 
 def rankme(m: Moments, epsilon: float) -> Array:
-    """Return the RankMe of the uncentred rows: exp of the entropy of σ/Σσ + ε.
-
-    The mean joins the scatter in float64, so that rounding is relative to the largest variance about the mean.
-    """
+    """Return the RankMe of the uncentred rows: exp of the entropy of σ/Σσ + ε."""
     xp = namespace(m.mean)
-    s = m.about_origin().singular_values()[: min(int(m.n), m.mean.shape[0])]
-    s = _above_rounding(s, m.singular_values()[0], m)
+    s = _counting(m.about_origin())[: min(int(m.n), m.mean.shape[0])]
     return xp.exp(spectral_entropy(ratio(s, xp.sum(s)) + epsilon))
 
 
-def _above_rounding(s: Array, largest: Array, m: Moments) -> Array:
-    """Return singular values with 0 for those within the rounding of the largest of the centred rows."""
-    return where(s * s > rank_tolerance(m) * largest * largest, s, 0.0)
+def _counting(m: Moments) -> Array:
+    """Return the singular values, with 0 for those of directions that do not count."""
+    s = m.singular_values()
+    position = asarray_like(range(s.shape[0]), s)
+    return where(position < rank(m, s * s / (m.n - 1)), s, 0.0)
 
 
 def stable_rank(m: Moments) -> Array:
@@ -163,15 +152,16 @@ def stable_rank(m: Moments) -> Array:
 def spectrum_slope(m: Moments, first: int = 1, last: int | None = None) -> Array:
     """Return the decay exponent α of λ_j ∝ j^(-α) between two ranks, by least squares with weights 1/j.
 
-    Only variances above the precision of the rows count; the slope is infinite if fewer than two of them are left.
+    Only variances above the noise of the rows count; the slope is infinite if fewer than two of them are left.
     """
-    values = above(covariance_eigenvalues(m), rank_tolerance(m))
+    values = covariance_eigenvalues(m)
+    values = values[: rank(m, values)]
     xp = namespace(values)
     last = values.shape[0] if last is None else min(last, values.shape[0])
     if last <= first:
         return asarray_like(float("inf"), values)
-    rank = asarray_like(range(first, last + 1), values)
-    x, y, w = xp.log(rank), xp.log(values[first - 1 : last]), 1 / rank
+    ranks = asarray_like(range(first, last + 1), values)
+    x, y, w = xp.log(ranks), xp.log(values[first - 1 : last]), 1 / ranks
     x, y = x - xp.sum(w * x) / xp.sum(w), y - xp.sum(w * y) / xp.sum(w)
     return -xp.sum(w * x * y) / xp.sum(w * x * x)
 

@@ -1,0 +1,175 @@
+"""How many directions a cloud has, by the evidence of its rows: the only place that decides it.
+
+The entries of the rows are rounded. Along coordinate j that leaves noise of a standard deviation of about ε times the
+root mean square of the entries, offset included. Small coordinates are given at least the noise of the median one,
+since what a model leaves in a dead coordinate is the rounding of others. With N the variances of that noise, a
+direction counts if its eigenvalue of N^(-1/2) C N^(-1/2) exceeds 1, and if float64 can tell it from 0.
+
+ε follows the numbers and not the array that holds them: the narrowest format that holds all entries is the one they
+were rounded to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from skgeom._array import (
+    detached,
+    device_of,
+    epsilon,
+    is_positive_definite,
+    namespace,
+    ratio,
+    row_blocks,
+    where,
+)
+from skgeom._core.sums._moments import FourthMoments, Moments, moments
+from skgeom._typing import Array
+
+TELLABLE = 16 * 2.0**-52
+"""Share of the largest variance below which float64 cannot tell a variance from 0."""
+
+_HALF_DIGITS = (8, 11)
+"""Significant binary digits of the half precisions."""
+
+_SINGLE_DIGITS = 24
+
+_SPACINGS = 32
+"""Noise of float32 and float64 rows in spacings: what products and sums of such numbers leave in null directions, and
+what a map in that precision blurs. Halves are only stored, so that their noise is one spacing."""
+
+_LEAST_CORRELATION = 2.0**-10
+"""Least eigenvalue of the correlation matrix down to which products in float32 give every variance to about 0.5 %."""
+
+_SAMPLE_ROWS = 4
+
+
+def precision(x: Array) -> float:
+    """Return the relative spacing of the narrowest floating format that holds all entries of x.
+
+    Integers are exact and tell nothing about rounding: they are taken for float32, never for halves.
+    """
+    single = 2.0 ** (1 - _SINGLE_DIGITS)
+    for digits in _HALF_DIGITS:
+        if _have_digits(x, digits):
+            return single if _all_rows(x, lambda rows: rows == namespace(rows).floor(rows)) else 2.0 ** (1 - digits)
+    return single if epsilon(x) < single and _have_digits(x, _SINGLE_DIGITS) else epsilon(x)
+
+
+def with_precision(m: Moments, x: Array) -> Moments:
+    """Return the moments of the rows of x with the precision of their numbers, which tells live coordinates."""
+    return replace(m, epsilon=precision(x))
+
+
+def resolved(m: Moments | FourthMoments, x: Array, weights: Array | None = None) -> Moments | FourthMoments:
+    """Return the moments of the rows of x such that their spectrum tells the rank.
+
+    They are summed once more in float64 where products in float32 may have lost a direction.
+    """
+    second = with_precision(m.second, x)
+    if x.shape[0] >= x.shape[1] and x.dtype != namespace(x).float64 and not float32_suffices(second):
+        second = replace(moments(x, weights, exact=True), epsilon=second.epsilon)
+    return m.with_second(second)
+
+
+def ranked_moments(x: Array, weights: Array | None = None) -> Moments:
+    """Return the moments of the rows of x such that their spectrum tells the rank."""
+    return resolved(moments(x, weights), x, weights).second
+
+
+def float32_suffices(m: Moments) -> bool:
+    """Return whether moments from products in float32 tell every direction.
+
+    The error E of such products is at most δ σ_i σ_j, with δ a few spacings. With λ the least eigenvalue of the
+    correlation matrix of the live coordinates, vᵀEv <= (δ/λ) vᵀCv for every v: all variances, in all directions and of
+    all merged parts, have that relative error.
+    """
+    m = m.map_arrays(detached)
+    xp, own, alive = namespace(m.mean), deviations(m), live(m)
+    inverse = where(alive, 1 / where(alive, own, 1.0), 0.0)
+    correlations = xp.astype(m.scaled(inverse / (m.n - 1) ** 0.5).dense().scatter, xp.float32)
+    shift = where(alive, -_LEAST_CORRELATION * xp.ones_like(own), 1.0)
+    eye = xp.eye(own.shape[0], dtype=xp.float32, device=device_of(own))
+    return is_positive_definite(correlations + eye * xp.astype(shift, xp.float32))
+
+
+def deviations(m: Moments) -> Array:
+    """Return the standard deviation of each coordinate (d,): rounding may leave a variance just below 0."""
+    xp = namespace(m.mean)
+    return xp.sqrt(xp.clip(m.variances(), min=0.0))
+
+
+def noise(m: Moments) -> Array:
+    """Return the standard deviation of the noise in each coordinate (d,); zeros where all rows are zero."""
+    xp = namespace(m.mean)
+    entries = xp.sqrt(deviations(m) ** 2 * ((m.n - 1) / m.n) + m.mean * m.mean)
+    return _noise_share(m.epsilon) * xp.maximum(entries, _median_of_positive(entries))
+
+
+def live(m: Moments) -> Array:
+    """Return which coordinates (d,) vary by more than their noise."""
+    return deviations(m) > noise(m)
+
+
+def rank(m: Moments, variances: Array) -> int:
+    """Return how many of the variances of the principal directions, in descending order, count."""
+    xp = namespace(variances)
+    return min(n_above_noise(m, xp.sqrt(variances), noise(m)), n_tellable(variances))
+
+
+def n_tellable(variances: Array) -> int:
+    """Return how many variances, in descending order, float64 can tell from 0 beside the largest."""
+    return _count((variances > TELLABLE * variances[0]) & (variances > 0))
+
+
+def n_above_noise(m: Moments, principal: Array, noise: Array) -> int:
+    """Return how many directions are above the noise (d,), given the deviations of the principal ones.
+
+    Coordinates without noise are left out; float64 adds its own noise to each of the others. In most clouds the largest
+    and the smallest noise decide already.
+    """
+    xp, own, tellable = namespace(noise), deviations(m), TELLABLE**0.5
+    noise = where(noise > 0, xp.maximum(noise, tellable * own), 0.0)
+    shares = ratio(own, noise)
+    strictest = xp.clip(tellable * xp.linalg.vector_norm(shares), min=1.0) * xp.max(noise)
+    mildest = xp.clip(tellable * xp.max(shares), min=1.0) * xp.min(where(noise > 0, noise, xp.inf))
+    low, high = _count(principal > strictest), _count(principal > mildest)
+    if low == high:
+        return low
+    relative = m.scaled(ratio(xp.ones_like(noise), noise)).singular_values() / (m.n - 1) ** 0.5
+    return _count(relative > xp.clip(tellable * relative[0], min=1.0))
+
+
+def _noise_share(spacing: float) -> float:
+    """Return ε, the noise of numbers of a spacing in shares of their size."""
+    return spacing if spacing >= 2.0 ** (1 - max(_HALF_DIGITS)) else _SPACINGS * spacing
+
+
+def _median_of_positive(values: Array) -> Array:
+    """Return the median of those values (d,) that are positive, and 0 if none is."""
+    xp = namespace(values)
+    positive = _count(values > 0)
+    if not positive:
+        return xp.max(values)
+    ordered = xp.sort(values)[values.shape[0] - positive :]
+    return (ordered[(positive - 1) // 2] + ordered[positive // 2]) / 2
+
+
+def _count(mask: Array) -> int:
+    xp = namespace(mask)
+    return int(xp.sum(xp.astype(mask, xp.int64)))
+
+
+def _all_rows(x: Array, holds: Callable[[Array], Array]) -> bool:
+    """Return whether something holds for all entries, which a few rows refute for most data."""
+    xp = namespace(x)
+    if not bool(xp.all(holds(x[:: -(-x.shape[0] // _SAMPLE_ROWS), :]))):
+        return False
+    return all(bool(xp.all(holds(x[rows, :]))) for rows in row_blocks(x))
+
+
+def _have_digits(x: Array, digits: int) -> bool:
+    """Return whether all entries have no more significant binary digits (by the splitting of Veltkamp 1968)."""
+    factor = 2.0 ** (1 - digits) / epsilon(x) + 1
+    return _all_rows(x, lambda rows: rows * factor - (rows * factor - rows) == rows)
