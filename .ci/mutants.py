@@ -32,7 +32,7 @@ MUTANTS = [
         "x - pivot",
         "tests/preprocessing",
     ),
-    Mutant("_core/sums/_maps.py", " + xp.astype(rest, x.dtype)", "", "tests/preprocessing/test_whitening.py"),
+    Mutant("_core/sums/_maps.py", "@ narrow + rest", "@ narrow", "tests/preprocessing/test_whitening.py"),
     Mutant("_core/sums/_clusters.py", "np.finfo(np.float64).eps ** 2)", "0)", f"{METRICS}/test_clusters.py"),
     Mutant("_core/sums/_clusters.py", "xp.max(where(is_own", "xp.min(where(is_own", f"{METRICS}/test_clusters.py"),
     Mutant("_core/sums/_clusters.py", "to_own * size / xp.clip(size - 1", "to_own * size / xp.clip(size", METRICS),
@@ -77,7 +77,12 @@ MUTANTS = [
     Mutant("_cloud.py", "if key not in self._known:", "if not self._known:", "tests/test_cloud.py"),
     Mutant("_estimator.py", "minimum=1 if first else 0", "minimum=1", PREPROCESSING),
     Mutant("_validation.py", "w.sum() <= minimum * (1 + 1e-9)", "w.sum() <= 0", "tests/test_validation.py"),
-    Mutant("preprocessing/_groups.py", "check_known_groups(", "check_groups(", "tests/preprocessing/test_groups.py"),
+    Mutant(
+        "preprocessing/_groups.py",
+        "codes = check_known_groups(groups, x.shape[0], self.groups_)",
+        "codes = check_groups(groups, x.shape[0])[1]",
+        "tests/preprocessing/test_groups.py",
+    ),
     Mutant(
         "multimodal/_double_ellipsoid.py", "_RISE = 0.1", "_RISE = 0.0", "tests/multimodal/test_double_ellipsoid.py"
     ),
@@ -94,7 +99,7 @@ MUTANTS = [
     Mutant(
         "optim/_descent.py", "self.idle >= self.patience", "self.idle >= 1", "tests/optim/test_embedding_optimizer.py"
     ),
-    Mutant("optim/_descent.py", "range(0, n - size + 1, size)", "range(0, n, size)", "tests/optim"),
+    Mutant("optim/_descent.py", "self._start + self.size > self", "self._start > self", "tests/optim"),
     Mutant(
         "optim/_riemannian.py",
         "- torch.sin(theta) * rows.u",

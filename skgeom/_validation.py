@@ -5,7 +5,6 @@ A check that only one package needs is in that package. A message says what was 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from math import isfinite, isnan
@@ -41,6 +40,7 @@ from skgeom._core._rows import DirectedRows, norms, row_scaled, shortest_exact
 from skgeom._core.sums._moments import Moments, merge_all, moments
 from skgeom._core.sums._rank import ranked_moments, resolved
 from skgeom._typing import Array
+from skgeom._warnings import warn
 
 
 @once_per_cloud
@@ -432,22 +432,18 @@ def check_resolution(rank: int, name: str = "X") -> None:
 
 
 def warn_of_rank(
-    rank: int, above_noise: int, possible: int, *, name: str = "X", remedy: str = "", all_wanted: bool, stacklevel: int
+    rank: int, above_noise: int, possible: int, *, name: str = "X", remedy: str = "", all_wanted: bool
 ) -> None:
     """Warn if directions that are no rounding are dropped, or if most of those possible have no variance."""
     if above_noise > rank:
-        warnings.warn(
+        warn(
             f"Directions of {name} that vary by more than the rounding of its numbers are dropped: "
             f"{above_noise - rank} of {above_noise}. Their variance is too small beside the largest. {remedy}",
-            UserWarning,
-            stacklevel=stacklevel + 1,
         )
     if all_wanted and 2 * rank < possible:
-        warnings.warn(
+        warn(
             f"{name} has rank {rank}, of {possible} possible: all other directions are within the rounding of its "
             "numbers. If that is not expected, look for repeated or constant features; else pass n_components.",
-            UserWarning,
-            stacklevel=stacklevel + 1,
         )
 
 

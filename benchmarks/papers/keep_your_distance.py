@@ -31,7 +31,7 @@ from benchmarks.papers._runs import Runs, add_runs_option
 from skgeom.metrics import kernel_energy, min_angle, riesz_energy, spherical_variance
 from skgeom.metrics._measure import MEASURES
 from skgeom.optim import RiemannianAdam, SphereDispersion, spherical_code, tammes_bound
-from skgeom.optim._descent import batches
+from skgeom.optim._descent import Batches
 
 Objective: TypeAlias = str | Callable[[Tensor], Tensor]
 
@@ -180,7 +180,9 @@ def spread(start: np.ndarray, objective: Objective, descent: Descent, seed: int)
     riemannian = descent.optimizer == "riemannian"
     optimizer = (RiemannianAdam if riemannian else torch.optim.Adam)([x], lr=descent.learning_rate)
     generator = torch.Generator().manual_seed(seed)
-    for _, index in zip(range(descent.updates), batches(len(start), descent.batch, generator, x.device), strict=False):
+    batches = Batches(len(start), descent.batch, generator, x.device)
+    for _ in range(descent.updates):
+        index = next(batches)
         optimizer.zero_grad()
         value(objective, x if index is None else x.index_select(0, index), generator).backward()
         optimizer.step()

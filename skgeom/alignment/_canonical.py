@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from math import ceil
 from typing import Any
 
@@ -23,6 +22,7 @@ from skgeom._validation import (
     check_target_rows,
     warn_of_rank,
 )
+from skgeom._warnings import warn
 from skgeom.alignment._aligner import Aligner
 from skgeom.alignment._checks import check_target_width
 
@@ -249,7 +249,6 @@ class CCAAligner(Aligner[JointMoments]):
             name=name,
             remedy="Scale the features to similar sizes." if self.rank_tol is None else "Lower rank_tol.",
             all_wanted=self.n_components is None and self.rank_tol is None,
-            stacklevel=5,
         )
         return found
 
@@ -257,10 +256,8 @@ class CCAAligner(Aligner[JointMoments]):
         """Return how many components are kept of those there are."""
         if self.n_components is None or self.n_components <= rank:
             return self.n_components or rank
-        warnings.warn(
+        warn(
             f"n_components={self.n_components} was asked for, but X and y share only {rank} directions at most: "
             f"{rank} were kept.",
-            UserWarning,
-            stacklevel=7,
         )
         return rank

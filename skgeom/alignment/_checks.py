@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from skgeom._array import (
 )
 from skgeom._typing import Array
 from skgeom._validation import check_target_rows
+from skgeom._warnings import warn
 
 
 def check_targets(y: Any, x: Array) -> tuple[Array, bool]:
@@ -57,11 +57,9 @@ def _warn_of_labels(y: Any, targets: Array) -> None:
         return
     values = y if is_foreign(y) else np.asarray(y)
     if namespace(values).isdtype(values.dtype, ("integral", "bool")):
-        warnings.warn(
+        warn(
             "y is one column of integers and looks like class labels, but an aligner expects target embeddings as y. "
             "In a Pipeline with labels, pass FrozenEstimator(aligner.fit(X_pairs, Y_pairs)) as the step.",
-            UserWarning,
-            stacklevel=7,
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
@@ -22,6 +21,7 @@ from skgeom._core.sums._align import (
 from skgeom._core.sums._cross import RegressionMoments, regression_moments
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_flag, check_real
+from skgeom._warnings import warn
 from skgeom.alignment._aligner import Aligner
 
 Prior: TypeAlias = Literal["zero", "identity", "orthogonal"]
@@ -206,12 +206,10 @@ class LstsqAligner(Aligner[RegressionMoments]):
         if bound <= DOUBTFUL and lost <= 0:
             return
         directions = f" {lost} directions of relative size below 6e-8 were taken for null." if lost > 0 else ""
-        warnings.warn(
+        warn(
             f"The moments of the pairs determine the map to a relative error of up to {min(bound, 1.0):.0e} only: the "
             f"condition number of X is {self.condition_:.0e}, and moments know its square.{directions} fit on all "
             "pairs at once has no such limit; alpha > 0 lessens it.",
-            UserWarning,
-            stacklevel=6,
         )
 
     def _backward(self, z: Array) -> Array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal, Self, TypeAlias, get_args
@@ -27,6 +26,7 @@ from skgeom._validation import (
     check_squares,
     listed,
 )
+from skgeom._warnings import warn
 
 Logits: TypeAlias = Literal["cosine", "dot", "distance"]
 """What a row and a class are compared by."""
@@ -255,9 +255,8 @@ def _warn_of_zero_rows(x: Array) -> None:
     xp = namespace(x)
     zeros = sum(int(xp.count_nonzero(xp.max(xp.abs(x[rows, :]), axis=1) == 0)) for rows in row_blocks(x))
     if zeros:
-        warnings.warn(
+        warn(
             f"X has {zeros} zero row{'s'[: zeros > 1]}, without direction: all cosines are 0 and the first class wins.",
-            stacklevel=4,
         )
 
 

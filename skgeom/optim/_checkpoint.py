@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 
 from skgeom._array import is_foreign, to_numpy
+from skgeom._warnings import warn
 
 _KIND = "skgeom checkpoint 1"
 _NOT_COMPARED = ("verbose", "checkpoint", "checkpoint_every")
@@ -71,10 +71,9 @@ class Checkpoint:
     def _warn(self, error: Exception) -> None:
         if not self._has_failed:
             self._has_failed = True
-            warnings.warn(
+            warn(
                 f"The checkpoint {str(self.path)!r} could not be written ({error}). The fit goes on, and tries again.",
                 RuntimeWarning,
-                stacklevel=2,
             )
 
 

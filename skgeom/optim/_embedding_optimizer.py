@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from math import inf
 from typing import Any, Literal, Self, TypeAlias, get_args
@@ -16,6 +15,7 @@ from skgeom._array import asarray_like, in_full_precision
 from skgeom._estimator import GeometryTransformer, RowsAtFit, features_of, replace_fit, twin_of
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_count, check_flag, check_positive, check_real
+from skgeom._warnings import warn
 from skgeom.metrics._measure import MEASURES
 from skgeom.optim._callbacks import WithUpdates, with_callbacks
 from skgeom.optim._checks import check_checkpoint, check_pair_rows, check_verbose
@@ -386,7 +386,7 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
             )
         else:
             return
-        warnings.warn(message, ConvergenceWarning, stacklevel=6)
+        warn(message, ConvergenceWarning)
 
 
 def _takes_new_rows(optimizer: EmbeddingOptimizer) -> bool:

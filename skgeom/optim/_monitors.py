@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Callable, Iterable
 from functools import partial
 from math import nan
@@ -14,6 +13,7 @@ from skgeom._cloud import Cloud
 from skgeom._core._labels import Labels
 from skgeom._typing import Array
 from skgeom._validation import check_directed
+from skgeom._warnings import warn
 from skgeom.metrics._measure import MEASURES, Measure
 from skgeom.optim._checks import check_named
 
@@ -70,11 +70,10 @@ class Monitors:
             name = self.names[i]
             if name not in self._failed:
                 self._failed.add(name)
-                warnings.warn(
+                warn(
                     f"The monitor {name!r} failed ({type(error).__name__}: {error}). NaN is recorded where it fails, "
                     "and the fit goes on.",
                     RuntimeWarning,
-                    stacklevel=2,
                 )
             return nan
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any, Literal, Self
 
@@ -15,6 +14,7 @@ from skgeom._core.pairs._bounds import tammes_bound
 from skgeom._estimator import GeometryTransformer, RowsAtFit, features_of, replace_fit, twin_of
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_count, check_plane, check_positive
+from skgeom._warnings import warn
 from skgeom.optim._callbacks import WithUpdates, with_callbacks
 from skgeom.optim._checks import check_checkpoint, check_verbose
 from skgeom.optim._history import History
@@ -281,10 +281,9 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
     def _warn(self, found: Any) -> None:
         outcome = found.last if found.last.was_interrupted else found.best.outcome
         if outcome.trouble:
-            warnings.warn(
+            warn(
                 f"The spreading stopped after {outcome.n_iter} updates because {outcome.trouble}. The state after "
                 f"{outcome.kept} updates, with the lowest loss found ({outcome.loss:.5g}), is kept. If nobody "
                 f"interrupted it, try a learning_rate below {self.learning_rate:g}.",
                 ConvergenceWarning,
-                stacklevel=6,
             )

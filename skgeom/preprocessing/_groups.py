@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from typing import Any, Self, TypeVar
 
@@ -14,6 +13,7 @@ from skgeom._core._rows import centred, mean_at
 from skgeom._estimator import GeometryTransformer, all_at_once
 from skgeom._typing import Array
 from skgeom._validation import check_fitted_kind, check_groups, check_known_groups
+from skgeom._warnings import warn
 from skgeom.preprocessing._whitening import Estimate, Method, Whitening
 
 _T = TypeVar("_T")
@@ -286,12 +286,10 @@ class GroupWhitening(ClassNamePrefixFeaturesOutMixin, _GroupTransformer):
 def _warn_of_one_group(groups: Any, estimator: _GroupTransformer) -> None:
     """Warn that no groups came to the fit, where they are easily lost on the way."""
     if groups is None:
-        warnings.warn(
+        warn(
             f"{type(estimator).__name__} was fitted without groups: all rows are one group. Pass groups=, one per row; "
             "in a Pipeline, with set_fit_request(groups=True).set_transform_request(groups=True) and "
             "sklearn.set_config(enable_metadata_routing=True).",
-            UserWarning,
-            stacklevel=3,
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from math import ceil
 from numbers import Real
 from typing import Any, Literal, TypeAlias, get_args
@@ -26,6 +25,7 @@ from skgeom._validation import (
     check_spread,
     warn_of_rank,
 )
+from skgeom._warnings import warn
 
 Method: TypeAlias = Literal["pca", "zca", "pca-cor", "zca-cor", "cholesky"]
 """The rotations of a whitening."""
@@ -299,23 +299,18 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
             min(ceil(n) - 1, d) if self.shrinkage_ == 0 else d,
             remedy=_REMEDY if self.rank_tol is None else "Lower rank_tol, or leave it out.",
             all_wanted=self.n_components is None and self.rank_tol is None,
-            stacklevel=5,
         )
         if self.n_components is not None and self.n_components > found.rank:
-            warnings.warn(
+            warn(
                 f"n_components={self.n_components} was asked for, but X has only {found.rank} directions that can be "
                 f"whitened: {found.rank} were kept.",
-                UserWarning,
-                stacklevel=5,
             )
         is_plain = self.n_components is None and self.rank_tol is None and self.shrinkage_ == 0 and self.power > 0
         if is_plain and n < _ROWS_PER_DIRECTION * found.rank:
-            warnings.warn(
+            warn(
                 f"{n:.6g} rows are few for a whitening of {found.rank} directions, whose smallest variances then are "
                 "far too small: other rows will not come out white. Pass shrinkage='ledoit_wolf', fewer n_components, "
                 f"or at least {_ROWS_PER_DIRECTION * found.rank} rows.",
-                UserWarning,
-                stacklevel=5,
             )
 
     def _share(self, m: Moments | FourthMoments) -> float:

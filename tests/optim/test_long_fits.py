@@ -293,6 +293,15 @@ def test_an_ignored_sigterm_stays_ignored(rows):
         signal.signal(signal.SIGTERM, before)
 
 
+@pytest.fixture
+def _interruptible():
+    """Handle Ctrl-C as Python does, also where the shell told the process to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 def test_an_interrupt_while_the_state_is_kept_waits(rows, monkeypatch):
     reached = EmbeddingOptimizer._reached
 

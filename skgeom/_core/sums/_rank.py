@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import frexp
 
 from skgeom._array import (
     detached,
@@ -48,12 +49,13 @@ _SAMPLE_ROWS = 4
 def precision(x: Array) -> float:
     """Return the relative spacing of the narrowest floating format that holds all entries of x.
 
-    Integers are exact and tell nothing about rounding: they are taken for float32, never for halves.
+    Entries on a grid, such as counts, are exact and tell nothing about rounding: they are taken for float32, never for
+    halves. So are halves that all lie between two neighbouring powers of two.
     """
     single = 2.0 ** (1 - _SINGLE_DIGITS)
     for digits in _HALF_DIGITS:
         if _have_digits(x, digits):
-            return single if _all_rows(x, lambda rows: rows == namespace(rows).floor(rows)) else 2.0 ** (1 - digits)
+            return single if _are_on_a_grid(x, digits) else 2.0 ** (1 - digits)
     return single if epsilon(x) < single and _have_digits(x, _SINGLE_DIGITS) else epsilon(x)
 
 
@@ -173,3 +175,11 @@ def _have_digits(x: Array, digits: int) -> bool:
     """Return whether all entries have no more significant binary digits (by the splitting of Veltkamp 1968)."""
     factor = 2.0 ** (1 - digits) / epsilon(x) + 1
     return _all_rows(x, lambda rows: rows * factor - (rows * factor - rows) == rows)
+
+
+def _are_on_a_grid(x: Array, digits: int) -> bool:
+    """Return whether entries of so many digits have one spacing, where rounding leaves small numbers a finer one."""
+    xp = namespace(x)
+    largest = max(float(xp.max(xp.abs(x[rows, :]))) for rows in row_blocks(x))
+    spacing = 2.0 ** (frexp(largest)[1] - digits)
+    return _all_rows(x, lambda rows: rows / spacing == xp.floor(rows / spacing))
