@@ -21,6 +21,7 @@ from skgeom._array import (
     epsilon,
     is_positive_definite,
     namespace,
+    peak,
     ratio,
     row_blocks,
     where,
@@ -180,6 +181,5 @@ def _have_digits(x: Array, digits: int) -> bool:
 def _are_on_a_grid(x: Array, digits: int) -> bool:
     """Return whether entries of so many digits have one spacing, where rounding leaves small numbers a finer one."""
     xp = namespace(x)
-    largest = max(float(xp.max(xp.abs(x[rows, :]))) for rows in row_blocks(x))
-    spacing = 2.0 ** (frexp(largest)[1] - digits)
+    spacing = 2.0 ** (frexp(peak(x))[1] - digits)
     return _all_rows(x, lambda rows: rows / spacing == xp.floor(rows / spacing))
