@@ -24,6 +24,8 @@ class Mutant(NamedTuple):
 CORE, METRICS, PREPROCESSING = "tests/core", "tests/metrics", "tests/preprocessing"
 OPTIMISER = "tests/optim/test_embedding_optimizer.py"
 SPHERES = "tests/optim/test_riemannian.py"
+LONG_FITS = "tests/optim/test_long_fits.py"
+SCORERS = f"{METRICS}/test_what_scorers_see.py"
 ELLIPSOID = "tests/multimodal/test_double_ellipsoid.py"
 MUTANTS = [
     Mutant(
@@ -107,6 +109,40 @@ MUTANTS = [
         "tests/optim/test_riemannian.py",
     ),
     Mutant("optim/_riemannian.py", "(1 - beta2**count)", "1", SPHERES),
+    Mutant("_core/sums/_rank.py", "_SPACINGS = 32", "_SPACINGS = 1", f"{CORE}/test_rank.py"),
+    Mutant("_core/sums/_rank.py", "_SPACINGS = 32", "_SPACINGS = 4000", f"{CORE}/test_rank.py"),
+    Mutant(
+        "_core/sums/_rank.py", "xp.maximum(entries, _median_of_positive(entries))", "entries", f"{CORE}/test_rank.py"
+    ),
+    Mutant("_core/sums/_rank.py", "single if _are_on_a_grid(x, digits) else", "", f"{CORE}/test_rank.py {METRICS}"),
+    Mutant("_core/sums/_rank.py", "and not float32_suffices(second)", "and False", f"{CORE}/test_rank.py"),
+    Mutant("_core/sums/_rank.py", "2.0**-10\n", "2.0**-30\n", f"{CORE}/test_rank.py"),
+    Mutant("_core/sums/_rank.py", "TELLABLE = 16 * 2.0**-52", "TELLABLE = 0.0", f"{CORE}/test_rank.py"),
+    Mutant("_core/sums/_blocks.py", "ones @ centred", "xp.sum(centred, axis=0)", f"{CORE}/test_rank.py"),
+    Mutant(
+        "_core/sums/_maps.py",
+        "return once - centred_product(once, seen_from - mean, directions.T) @ u",
+        "return once",
+        CORE,
+    ),
+    Mutant(
+        "_array.py", "torch.autocast(kind, enabled=False)", "torch.autocast(kind)", f"{METRICS}/test_training_loops.py"
+    ),
+    Mutant("_warnings.py", '"sklearn", "joblib"', '"sklearn"', "tests/test_warnings.py"),
+    Mutant("_estimator.py", "exact(fitted, *map", "exact(self, *map", "tests/test_all_at_once.py"),
+    Mutant("metrics/_representation.py", "and _are_those_at_fit(estimator, rows)", "", SCORERS),
+    Mutant("metrics/_representation.py", "if len(inner) > 1:", "if len(inner) > 99:", SCORERS),
+    Mutant(
+        "metrics/_representation.py",
+        "or not ends_in_regressor(estimator)",
+        "or True",
+        f"{METRICS}/test_pair_scorers.py",
+    ),
+    Mutant("preprocessing/_whitening.py", "_ROWS_PER_DIRECTION = 3", "_ROWS_PER_DIRECTION = 1", PREPROCESSING),
+    Mutant("optim/_descent.py", "if self.done == 0:", "if True:", LONG_FITS),
+    Mutant("optim/_monitors.py", "if name not in self._failed:", "if True:", LONG_FITS),
+    Mutant("optim/_interrupts.py", "[] if ignored else [signal.SIGTERM]", "[signal.SIGTERM]", LONG_FITS),
+    Mutant("optim/_checkpoint.py", "if others:", "if False:", LONG_FITS),
 ]
 
 
