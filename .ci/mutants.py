@@ -41,7 +41,7 @@ MUTANTS = [
     Mutant("_core/sums/_angular.py", "(n * (n - 1)), min", "(n * n), min", f"{METRICS}/test_angles.py"),
     Mutant("_core/sums/_angular.py", "where((v @ mean < 0)[:, None], -v, v)", "v", f"{METRICS}/test_angles.py"),
     Mutant("_core/sums/_spectrum.py", "2 * zeta * (1 - zeta)", "zeta * (1 - zeta)", f"{METRICS}/test_isotropy.py"),
-    Mutant("_core/sums/_spectrum.py", "1 / rank\n", "0 * rank + 1\n", f"{METRICS}/test_isotropy.py"),
+    Mutant("_core/sums/_spectrum.py", "1 / ranks\n", "0 * ranks + 1\n", f"{METRICS}/test_isotropy.py"),
     Mutant("_core/sums/_moments.py", "(self.n * other.n / n) ** 0.5", "0.0", f"{CORE}/test_moments.py"),
     Mutant("_core/sums/_blocks.py", "scatter -= slack.T @ slack", "pass", f"{CORE}/test_moments.py"),
     Mutant("_core/sums/_align.py", "_MAX_PASSES = 3", "_MAX_PASSES = 2", "tests/alignment/test_least_squares.py"),
