@@ -119,14 +119,14 @@ def paired_cosine(X: Any, Y: Any) -> Array:
     needs="partners",
 )
 def clip_loss(X: Any, Y: Any, *, temperature: Any = 0.01, labels: Any = None) -> Array:
-    r"""Symmetric contrastive loss of CLIP [1]_ (NT-Xent, InfoNCE in both directions).
+    r"""Symmetric contrastive loss of CLIP (NT-Xent, InfoNCE in both directions).
 
     .. math:: -\frac{1}{2n} \sum_i \log \frac{e^{c_{ii}/\tau}}{\sum_j e^{c_{ij}/\tau}}
               -\frac{1}{2n} \sum_i \log \frac{e^{c_{ii}/\tau}}{\sum_j e^{c_{ji}/\tau}},
 
-    with c the cosines between the rows of X and of Y, and τ the temperature. With `labels`, the rows of the other cloud
-    with the same label, P(i), are all positives, and the mean over them is taken outside of the logarithm, as in the
-    supervised contrastive loss [2]_:
+    with c the cosines between the rows of X and of Y, and τ the temperature [1]_. With `labels`, the rows of the other
+    cloud with the same label, P(i), are all positives, and the mean over them is taken outside of the logarithm, as in
+    the supervised contrastive loss [2]_:
 
     .. math:: -\frac{1}{2n} \sum_i \frac{1}{\lvert P(i) \rvert} \sum_{p \in P(i)} \Bigl(
               \log \frac{e^{c_{ip}/\tau}}{\sum_j e^{c_{ij}/\tau}} +
