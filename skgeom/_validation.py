@@ -408,12 +408,12 @@ def check_plane(x: Array) -> None:
 
 def check_squares(x: Array, name: str) -> None:
     """Check that sums of squares of the data neither overflow nor vanish in float64."""
-    largest = peak(x) if namespace(x).finfo(x.dtype).bits == 64 else 0.0
-    if abs(exponent_of(largest)) > SQUARES_SAFE:
-        raise ValueError(
-            f"{name} has magnitudes up to {largest:.3g}, whose squares leave the range of float64. Divide {name} by "
-            "that number."
-        )
+    _check_powers(x, name, SQUARES_SAFE, "squares")
+
+
+def check_fourth_powers(x: Array, name: str) -> None:
+    """Check that sums of fourth powers of the data neither overflow nor vanish in float64."""
+    _check_powers(x, name, SQUARES_SAFE // 2, "fourth powers")
 
 
 def check_spread(spread: float, name: str = "X") -> None:
@@ -469,6 +469,16 @@ def check_target_rows(y: Any) -> tuple[Array, bool]:
 def listed(values: list[Any], most: int = 8) -> str:
     """Return the first of the values in words, and how many more there are."""
     return ", ".join(map(repr, values[:most])) + (f" and {len(values) - most} more" if len(values) > most else "")
+
+
+def _check_powers(x: Array, name: str, safe: int, powers: str) -> None:
+    """Check the exponent of the largest magnitude; that of float32 is always safe."""
+    largest = peak(x) if namespace(x).finfo(x.dtype).bits == 64 else 0.0
+    if abs(exponent_of(largest)) > safe:
+        raise ValueError(
+            f"{name} has magnitudes up to {largest:.3g}, whose {powers} leave the range of float64. Divide {name} by "
+            "that number."
+        )
 
 
 def _check_group_values(groups: Any, n: int) -> np.ndarray:
