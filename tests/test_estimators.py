@@ -12,6 +12,7 @@ from sklearn.base import clone
 
 import skgeom
 from skgeom.alignment import CCAAligner, LstsqAligner, ProcrustesAligner
+from skgeom.metrics import clip_loss, get_scorer, silhouette_score, triplet_objective
 from skgeom.multimodal import GapShift, ZeroShotClassifier, double_ellipsoid
 from skgeom.optim import EmbeddingOptimizer, SphereDispersion
 from skgeom.preprocessing import AllButTheTop, GroupCentering, GroupWhitening, Whitening
@@ -212,3 +213,44 @@ def test_a_fit_that_fails_leaves_everything_as_it_was(cls, parameters, call):
     assert vars(estimator).keys() == before.keys()
     assert all(vars(estimator)[name] is value for name, value in before.items())
     assert estimator.n_features_in_ == 4
+
+
+# Labels
+
+
+def objects(*values):
+    return np.array(values * 20, dtype=object)
+
+
+LABELLED = {
+    "silhouette_score": lambda y: silhouette_score(X, y),
+    "triplet_objective": lambda y: triplet_objective(X, y),
+    "clip_loss": lambda y: clip_loss(X, Y, labels=y),
+    "scorer": lambda y: get_scorer("silhouette")(Whitening().fit(X), X, y),
+    "zero-shot fit": lambda y: ZeroShotClassifier().fit(X, y),
+    "zero-shot score": lambda y: ZeroShotClassifier().fit(X[:2], ["a", "b"]).score(X, y),
+    "centring fit": lambda y: GroupCentering().fit(X, groups=y),
+    "centring": lambda y: GroupCentering().fit(X, groups=objects("a", "b", "c")).transform(X, groups=y),
+    "group whitening": lambda y: GroupWhitening().fit(X, groups=y),
+    "gap shift": lambda y: GapShift().fit(X, groups=y),
+    "optimiser": lambda y: EmbeddingOptimizer(max_iter=1).fit(X, y),
+    "monitor": lambda y: EmbeddingOptimizer("uniformity", max_iter=1).fit(X, y),
+}
+
+
+@pytest.mark.parametrize("name", LABELLED)
+@pytest.mark.parametrize(
+    ("labels", "error", "problem"),
+    [
+        (objects(1, "a", "b"), TypeError, "must be of one type that can be sorted, got int and str"),
+        (objects(None, "a", "b"), ValueError, "contains NaN"),
+        (objects(None, 1, 2), ValueError, "contains NaN"),
+        (objects(np.nan, "a", "b"), ValueError, "contains NaN"),
+        (np.array([np.nan, 1.0, 2.0] * 20), ValueError, "contains NaN"),
+    ],
+)
+def test_labels_that_are_missing_or_of_mixed_types_are_refused_in_words(name, labels, error, problem):
+    if name in ("optimiser", "monitor"):
+        pytest.importorskip("torch")
+    with pytest.raises(error, match=problem):
+        LABELLED[name](labels)

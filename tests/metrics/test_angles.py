@@ -347,5 +347,5 @@ def test_rounding_leaves_no_value_outside_its_bounds():
 
 
 def test_labels_of_mixed_types_are_refused_in_words():
-    with pytest.raises(TypeError, match="labels must be of one type, got int and str"):
+    with pytest.raises(TypeError, match="labels must be of one type that can be sorted, got int and str"):
         skgeom.metrics.calinski_harabasz_score(np.eye(4), np.array(["a", 1, "a", 1], dtype=object))
