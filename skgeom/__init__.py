@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         recall_scorer,
         silhouette_scorer,
     )
-    from skgeom.multimodal import DoubleEllipsoid, GapShift, ZeroShotClassifier
+    from skgeom.multimodal import GapShift, ZeroShotClassifier
     from skgeom.optim import EmbeddingOptimizer, SphereDispersion
     from skgeom.preprocessing import AllButTheTop, GroupCentering, GroupWhitening, Whitening
 
@@ -38,7 +38,6 @@ _PACKAGES = ("alignment", "datasets", "metrics", "multimodal", "optim", "preproc
 _HOMES = {
     "AllButTheTop": "preprocessing",
     "CCAAligner": "alignment",
-    "DoubleEllipsoid": "multimodal",
     "EmbeddingOptimizer": "optim",
     "GapShift": "multimodal",
     "GroupCentering": "preprocessing",
@@ -64,7 +63,6 @@ _HOMES = {
 __all__ = [
     "AllButTheTop",
     "CCAAligner",
-    "DoubleEllipsoid",
     "EmbeddingOptimizer",
     "GapShift",
     "GroupCentering",

@@ -19,6 +19,7 @@ from skgeom._validation import (
     check_device,
     check_fitted_kind,
     check_host,
+    check_squares,
     check_weights,
 )
 
@@ -144,7 +145,9 @@ class MomentsTransformer(GeometryTransformer):
             The fitted transformer.
         """
         self._check_parameters()
-        x, w = check_weights(sample_weight, self._receive(X, reset=True, min_samples=2))
+        x = self._receive(X, reset=True, min_samples=2)
+        self._check_magnitude(x)
+        x, w = check_weights(sample_weight, x)
         return self._learn(self._resolved(self._summary(x, w), x, w))
 
     @all_at_once
@@ -168,11 +171,16 @@ class MomentsTransformer(GeometryTransformer):
         self._check_parameters()
         first = not hasattr(self, "_moments")
         x = self._receive(X, reset=first, min_samples=2 if first else 1)
+        self._check_magnitude(x)
         x, w = check_weights(sample_weight, x, minimum=1 if first else 0)
         if first:
             return self._learn(self._resolved(self._summary(x, w), x, w))
         kept = self._moments.map_arrays(lambda a: self._bring(a, x))
         return self._learn(kept.merge(self._resolved(kept.alike(x, w), x, w)))
+
+    def _check_magnitude(self, x: Array) -> None:
+        """Check that the sums over the rows stay within float64."""
+        check_squares(x, "X")
 
     def _summary(self, x: Array, w: Array | None) -> Moments | FourthMoments:
         """Return the moments of the first rows; those of all rows are of the same order."""

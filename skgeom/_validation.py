@@ -204,10 +204,10 @@ def check_groups(groups: Any, n: int, *, min_members: int = 1) -> tuple[list[Any
     Raises
     ------
     ValueError
-        If there is not one group per row, or a group has fewer than `min_members` rows.
+        If there is not one group per row, one is missing, or a group has fewer than `min_members` rows.
     """
     values = _check_group_values(groups, n)
-    found, codes = np.unique(values, return_inverse=True)
+    found, codes = _sorted_codes(values, "groups")
     small = found[np.bincount(codes) < min_members]
     if small.size:
         raise ValueError(f"Group {small.tolist()[0]!r} has fewer than {min_members} rows: merge it, or drop it.")
@@ -225,7 +225,7 @@ def check_known_groups(groups: Any, n: int, known: list[Any]) -> np.ndarray:
     if groups is None and len(known) > 1:
         raise ValueError(f"groups is needed: there were {len(known)} at fit. Pass groups=, one per row.")
     values = np.full(n, known[0]) if groups is None else _check_group_values(groups, n)
-    unseen = np.setdiff1d(values, known)
+    unseen = np.setdiff1d(_sorted_codes(values, "groups")[0], known)
     if unseen.size:
         raise ValueError(f"Group {unseen.tolist()[0]!r} was not there at fit, which had {', '.join(map(repr, known))}.")
     return np.searchsorted(known, values)
@@ -253,8 +253,7 @@ def check_classes(y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError("Input y contains NaN, None or infinity: drop the rows without a class.")
     if values.dtype.kind == "f" and (values != np.floor(values)).any():
         raise ValueError("Unknown label type: continuous. Expected one class label per row, got fractions.")
-    classes, codes = np.unique(_sortable(values, "classes"), return_inverse=True)
-    return classes, codes
+    return _sorted_codes(values, "classes")
 
 
 def check_weights(sample_weight: Any, x: Array, *, minimum: float = 1.0) -> tuple[Array, Array | None]:
@@ -408,12 +407,12 @@ def check_plane(x: Array) -> None:
 
 def check_squares(x: Array, name: str) -> None:
     """Check that sums of squares of the data neither overflow nor vanish in float64."""
-    largest = peak(x) if namespace(x).finfo(x.dtype).bits == 64 else 0.0
-    if abs(exponent_of(largest)) > SQUARES_SAFE:
-        raise ValueError(
-            f"{name} has magnitudes up to {largest:.3g}, whose squares leave the range of float64. Divide {name} by "
-            "that number."
-        )
+    _check_powers(x, name, SQUARES_SAFE, "squares")
+
+
+def check_fourth_powers(x: Array, name: str) -> None:
+    """Check that sums of fourth powers of the data neither overflow nor vanish in float64."""
+    _check_powers(x, name, SQUARES_SAFE // 2, "fourth powers")
 
 
 def check_spread(spread: float, name: str = "X") -> None:
@@ -471,26 +470,47 @@ def listed(values: list[Any], most: int = 8) -> str:
     return ", ".join(map(repr, values[:most])) + (f" and {len(values) - most} more" if len(values) > most else "")
 
 
+def _check_powers(x: Array, name: str, safe: int, powers: str) -> None:
+    """Check the exponent of the largest magnitude; that of float32 is always safe."""
+    largest = peak(x) if namespace(x).finfo(x.dtype).bits == 64 else 0.0
+    if abs(exponent_of(largest)) > safe:
+        raise ValueError(
+            f"{name} has magnitudes up to {largest:.3g}, whose {powers} leave the range of float64. Divide {name} by "
+            "that number."
+        )
+
+
 def _check_group_values(groups: Any, n: int) -> np.ndarray:
     if groups is None:
         return np.zeros(n, dtype=np.int64)
-    return _sortable(_column(groups, n, "groups"), "groups")
+    values = _column(groups, n, "groups")
+    _check_none_missing(values, "groups", "group")
+    return values
 
 
 def _label_codes(labels: Any, n: int, name: str) -> np.ndarray:
     """Return the position of the label of each row among the sorted labels."""
     values = _column(labels, n, name)
+    _check_none_missing(values, name, "label")
+    return _sorted_codes(values, name)[1]
+
+
+def _check_none_missing(values: np.ndarray, name: str, what: str) -> None:
+    """Check that each row has a value."""
     if values.dtype.kind in "fO" and any(map(_is_missing, values.tolist())):
-        raise ValueError(f"Input {name} contains NaN or None: drop the rows without a label.")
-    return np.unique(_sortable(values, name), return_inverse=True)[1]
+        raise ValueError(f"Input {name} contains NaN or None: drop the rows without a {what}.")
 
 
-def _sortable(values: np.ndarray, name: str) -> np.ndarray:
-    """Return values, one per row, that can be sorted because they are of one type."""
-    kinds = sorted({type(v).__name__ for v in values.tolist()}) if values.dtype.kind == "O" else []
-    if len(kinds) > 1 and "str" in kinds:
-        raise TypeError(f"{name} must be of one type, got {' and '.join(kinds)}. Convert them all to strings.")
-    return values
+def _sorted_codes(values: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the different values, sorted, and the position among them of each."""
+    try:
+        found, codes = np.unique(values, return_inverse=True)
+    except TypeError:
+        kinds = " and ".join(sorted({type(v).__name__ for v in values.tolist()}))
+        raise TypeError(
+            f"{name} must be of one type that can be sorted, got {kinds}. Convert them all to strings."
+        ) from None
+    return found, codes
 
 
 def _column(values: Any, n: int, name: str, *, warn: bool = False) -> np.ndarray:

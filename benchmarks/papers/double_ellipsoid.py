@@ -35,7 +35,7 @@ from benchmarks.papers._inputs import (
 from benchmarks.papers._markdown import Report
 from skgeom.datasets import make_double_ellipsoid
 from skgeom.metrics import conformity, conformity_divergence, conformity_estimate, modality_gap, modality_separability
-from skgeom.multimodal import DoubleEllipsoid, loss_along_offset, slerp, vslerp
+from skgeom.multimodal import double_ellipsoid, loss_along_offset, slerp, vslerp
 
 # Published figures; where there are two, of images and of texts.
 PROPERTIES = {
@@ -142,22 +142,22 @@ Radii of ViT-L/14 follow from its covariance by the distribution of a Gaussian, 
 def described(pairs: Pairs) -> dict[str, str]:
     """Return the statistics of the six properties in the words of the table."""
     x, y = pairs.x, pairs.y
-    found = DoubleEllipsoid().fit(x, y)
-    statistics = {p.name: p.statistics for p in found.properties_}
-    best = np.argsort(-found.separation_)[:2]
+    found = double_ellipsoid(x, y)
+    statistics = {p.name: p.statistics for p in found.properties}
+    best = np.argsort(-found.separation)[:2]
     return {
-        "largest separation": digits(found.separation_[best[0]]),
+        "largest separation": digits(found.separation[best[0]]),
         "best features, from 1": f"{best[0] + 1}, {best[1] + 1}",
         "accuracy on the best two": digits(modality_separability(x[:, best], y[:, best])),
-        "squared mean radius": both(found.shell_mean_squares_),
-        "variance of the radii": both(found.shell_variances_),
-        "participation ratio": both(found.participation_ratios_),
-        "off-diagonal dominance": both(found.off_diagonal_dominances_),
-        "  if turned": both([turned_dominance(x.shape[1], r) for r in found.participation_ratios_]),
+        "squared mean radius": both(found.shell_mean_squares),
+        "variance of the radii": both(found.shell_variances),
+        "participation ratio": both(found.participation_ratios),
+        "off-diagonal dominance": both(found.off_diagonal_dominances),
+        "  if turned": both([turned_dominance(x.shape[1], r) for r in found.participation_ratios]),
         "  by chance": both(statistics["off-diagonal dominance"]["by chance"]),
-        "offset ratio": both(found.offset_ratios_),
-        "loss minimum, α": digits(found.loss_minimum_),
-        "properties that hold": f"{sum(p.holds for p in found.properties_)} of 6",
+        "offset ratio": both(found.offset_ratios),
+        "loss minimum, α": digits(found.loss_minimum),
+        "properties that hold": f"{sum(p.holds for p in found.properties)} of 6",
     }
 
 

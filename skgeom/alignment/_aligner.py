@@ -158,6 +158,8 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, GeometryTransform
         x = self._checked(X, reset=False, min_samples=2)
         t, _ = check_targets(y, x)
         check_target_width(t, self.coef_.shape[0])
+        check_squares(x, "X")
+        check_squares(t, "y")
         x, w = check_weights(sample_weight, self._placed(x), minimum=0.0)
         t, _ = check_weights(sample_weight, self._placed(t), minimum=0.0)
         return to_float(variance_explained(t, x, lambda rows: self._mapped(rows, "score"), w))

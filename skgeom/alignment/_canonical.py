@@ -73,9 +73,9 @@ class CCAAligner(Aligner[JointMoments]):
     Raises
     ------
     ValueError
-        At fit, if X or y is not finite or has no spread, there is only one pair, the lengths differ, y is missing or
-        holds strings, or a parameter is out of range; at transform, if X has another width, library or device than at
-        fit.
+        At fit, if X or y is not finite, has no spread or has magnitudes whose squares leave the range of float64, there
+        is only one pair, the lengths differ, y is missing or holds strings, or a parameter is out of range; at
+        transform, if X has another width, library or device than at fit.
     RuntimeError
         If a GPU is asked for and none is visible.
 

@@ -77,9 +77,9 @@ class LstsqAligner(Aligner[RegressionMoments]):
     Raises
     ------
     ValueError
-        At fit, if X or y is not finite, there is only one pair, the lengths differ, y is missing or holds strings, a
-        parameter is out of range, or the prior is the identity between unequal widths; at transform, if X has another
-        width, library or device than at fit.
+        At fit, if X or y is not finite or has magnitudes whose squares leave the range of float64, there is only one
+        pair, the lengths differ, y is missing or holds strings, a parameter is out of range, or the prior is the
+        identity between unequal widths; at transform, if X has another width, library or device than at fit.
     RuntimeError
         If a GPU is asked for and none is visible.
 

@@ -58,8 +58,9 @@ class ProcrustesAligner(Aligner[CrossMoments]):
     Raises
     ------
     ValueError
-        At fit, if X or y is not finite, there is only one pair, the lengths differ, y is missing or holds strings; at
-        transform, if X has another width, library or device than at fit.
+        At fit, if X or y is not finite or has magnitudes whose squares leave the range of float64, there is only one
+        pair, the lengths differ, y is missing or holds strings; at transform, if X has another width, library or device
+        than at fit.
     RuntimeError
         If a GPU is asked for and none is visible.
 

@@ -77,7 +77,7 @@ def make_double_ellipsoid(
 
     See Also
     --------
-    skgeom.multimodal.DoubleEllipsoid : Measures what is planted here.
+    skgeom.multimodal.double_ellipsoid : Measures what is planted here.
     make_embedding_pair : Two clouds related by a rotation.
 
     Notes

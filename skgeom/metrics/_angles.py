@@ -258,8 +258,9 @@ def partition_isotropy(
     Notes
     -----
     Invariant to rotation (not "random"), and to the length of each row with `normalize`. O(n d min(n, d))
-    time, O(d²) memory and a block. A direction in the null space of X has Z = n. Where eigenvalues are equal the
-    eigenvectors, and the value with them, depend on the basis that the decomposition returns: pass `directions` there.
+    time, O(d²) memory and a block. A direction in the null space of X has Z = n. Where eigenvalues are
+    equal, any basis of their space is as good, and the value depends on the one that the decomposition returns: the
+    order of the rows, or another machine, can change it. Pass `directions` there.
 
     On unit rows whose mean has length R, eigenvectors with both signs give about exp(-2R), and with one sign exp(-R):
     .23 and .47 to .49 on real CLIP (ViT-B/16, R = .72). The published values for CLIP [3]_, I1 = .84 and I2 = .03,
@@ -332,6 +333,7 @@ def partition_dispersion(
     Notes
     -----
     Invariant to rotation (not "random"), and to the length of each row with `normalize`. O(n d min(n, d)) time.
+    Where eigenvalues are equal it depends on their basis, as `partition_isotropy` does.
 
     References
     ----------

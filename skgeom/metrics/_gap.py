@@ -201,7 +201,7 @@ def modality_separability(X: Any, Y: Any, *, cv: int = 5) -> Array:
     See Also
     --------
     modality_gap : The distance of the centres.
-    DoubleEllipsoid : Says which single features separate.
+    double_ellipsoid : Says which single features separate.
 
     Notes
     -----

@@ -4,7 +4,7 @@ Maps from one modality onto the other are in `skgeom.alignment`, centring and wh
 `skgeom.preprocessing`.
 """
 
-from skgeom.multimodal._double_ellipsoid import DoubleEllipsoid
+from skgeom.multimodal._double_ellipsoid import DoubleEllipsoid, double_ellipsoid
 from skgeom.multimodal._gap_shift import GapShift
 from skgeom.multimodal._interpolation import slerp, vslerp
 from skgeom.multimodal._offset import loss_along_offset
@@ -14,6 +14,7 @@ __all__ = [
     "DoubleEllipsoid",
     "GapShift",
     "ZeroShotClassifier",
+    "double_ellipsoid",
     "loss_along_offset",
     "slerp",
     "vslerp",

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, Self, TypeAlias, get_args
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
-from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
-from skgeom._array import namespace, to_float, to_numpy
+from skgeom._array import detached, in_full_precision, namespace, to_float, to_numpy
 from skgeom._core.sums import _ellipsoid
 from skgeom._core.sums._angular import Resultant, conformity_to, unit_mean
 from skgeom._core.sums._moments import FourthMoments, Moments, fourth_moments
 from skgeom._core.sums._rank import with_precision
 from skgeom._core.sums._spectrum import debiased_participation_ratio, participation_ratio
-from skgeom._estimator import all_at_once
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
     check_count,
     check_directed,
+    check_fourth_powers,
     check_paired_clouds,
     check_positive,
     check_same_kind,
@@ -28,7 +28,10 @@ from skgeom._validation import (
 from skgeom.multimodal._offset import shifted_losses
 
 Side: TypeAlias = Literal["X", "Y"]
-"""The fitted clouds."""
+"""The two clouds."""
+
+Pair: TypeAlias = tuple[float, float]
+"""A number of X, and that of Y."""
 
 _SEPARATES = 3.29
 """Separation at which the best threshold on one Gaussian feature errs once in a hundred: Φ(-3.29/√2) = .01."""
@@ -52,8 +55,6 @@ One batch of 500 pairs tells the place of the minimum up to about 0.05."""
 
 _RISE = 0.1
 """Least rise of the loss, in nats, where clouds are centred or their offset is doubled."""
-
-_ALPHAS = np.linspace(-1, 1, 21)
 
 
 class EllipsoidProperty(NamedTuple):
@@ -96,7 +97,82 @@ class EllipsoidProperties(tuple[EllipsoidProperty, ...]):
         return pd.DataFrame(list(self)).set_index("name")
 
 
-class DoubleEllipsoid(BaseEstimator):
+@dataclass(frozen=True, eq=False, repr=False)
+class DoubleEllipsoid:
+    """Two paired clouds as a double ellipsoid: what `double_ellipsoid` returns. It prints as the table of properties.
+
+    Attributes
+    ----------
+    properties : tuple of EllipsoidProperty
+        The six, in the order above, each with `name`, `holds`, `statistics` (a dict) and `criterion` (in words). It
+        prints as a table, and `properties.to_frame()` is a pandas data frame.
+    means : array of shape (2, n_features)
+        The means m of X and of Y, in float64.
+    unit_means : array of shape (2, n_features)
+        The means of their unit rows, from which conformity follows.
+    variances : array of shape (2, n_features)
+        The variances of their features, the diagonal of C.
+    separation : array of shape (n_features,)
+        How well each feature separates the clouds: infinite if they are two constants, 0 if one.
+    separating_features : ndarray of int
+        Those of separation 3.29 at least, best first.
+    shell_mean_squares, shell_variances : tuple of two floats
+        mean(r)² and var(r) (population) of X and of Y.
+    participation_ratios : tuple of two floats
+        PR = (tr C)² / tr C², as sampled.
+    off_diagonal_dominances : tuple of two floats
+        As above, as sampled. Features without variance are left out.
+    offset_ratios : tuple of two floats
+        ‖m‖ / √(tr C), as sampled.
+    alphas, losses : ndarray of shape (21,)
+        The loss along the offset, from α = -1 to 1.
+    loss_minimum : float
+        Where it is smallest: the vertex of the parabola through the smallest of them and its neighbours.
+    n_features_in : int
+        Number of features.
+    """
+
+    properties: EllipsoidProperties
+    means: Array
+    unit_means: Array
+    variances: Array
+    separation: Array
+    separating_features: np.ndarray
+    shell_mean_squares: Pair
+    shell_variances: Pair
+    participation_ratios: Pair
+    off_diagonal_dominances: Pair
+    offset_ratios: Pair
+    alphas: np.ndarray
+    losses: np.ndarray
+    loss_minimum: float
+
+    def __repr__(self) -> str:
+        return repr(self.properties)
+
+    def score_samples(self, X: Any, *, cloud: Side = "X") -> Array:
+        """Return the conformity of each row: its mean cosine to the rows of one of the clouds.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Embeddings of the same space, none of them zero.
+        cloud : {"X", "Y"}, default="X"
+            The cloud to conform to. A row of that cloud counts among those that it is compared with.
+
+        Returns
+        -------
+        array of shape (n_samples,)
+            Mean cosines, in [-1, 1], in the dtype of X.
+        """
+        mean = self.unit_means[get_args(Side).index(check_choice(cloud, get_args(Side), "cloud")), :]
+        rows = check_directed(X, min_samples=1)
+        check_same_kind(rows.x, mean[None, :], ("X", "the cloud"))
+        return namespace(mean).astype(conformity_to(rows, Resultant(1, mean)), rows.x.dtype)
+
+
+@in_full_precision
+def double_ellipsoid(X: Any, Y: Any, *, temperature: float = 0.01, batch_size: int = 500) -> DoubleEllipsoid:
     r"""Describe two paired clouds by the six properties of the double ellipsoid of CLIP.
 
     Embeddings of images and of texts lie on two thin ellipsoid shells, apart from each other and away from the origin.
@@ -124,40 +200,19 @@ class DoubleEllipsoid(BaseEstimator):
 
     Parameters
     ----------
+    X : array of shape (n_samples, n_features)
+        Embeddings of one modality.
+    Y : array of shape (n_samples, n_features)
+        Embeddings of the other: row i belongs to row i of X.
     temperature : float, default=0.01
         That of the loss along the offset.
     batch_size : int, default=500
         Number of pairs that compete in that loss: see `loss_along_offset`.
 
-    Attributes
-    ----------
-    properties_ : tuple of EllipsoidProperty
-        The six, in the order above, each with `name`, `holds`, `statistics` (a dict) and `criterion` (in words). It
-        prints as a table, and `properties_.to_frame()` is a pandas data frame.
-    means_ : array of shape (2, n_features)
-        The means m of X and of Y, in float64.
-    unit_means_ : array of shape (2, n_features)
-        The means of their unit rows, from which conformity follows.
-    variances_ : array of shape (2, n_features)
-        The variances of their features, the diagonal of C.
-    separation_ : array of shape (n_features,)
-        How well each feature separates the clouds: infinite if they are two constants, 0 if one.
-    separating_features_ : ndarray of int
-        Those of separation 3.29 at least, best first.
-    shell_mean_squares_, shell_variances_ : tuple of two floats
-        mean(r)² and var(r) (population) of X and of Y.
-    participation_ratios_ : tuple of two floats
-        PR = (tr C)² / tr C², as sampled.
-    off_diagonal_dominances_ : tuple of two floats
-        As above, as sampled. Features without variance are left out.
-    offset_ratios_ : tuple of two floats
-        ‖m‖ / √(tr C), as sampled.
-    alphas_, losses_ : ndarray of shape (21,)
-        The loss along the offset, from α = -1 to 1.
-    loss_minimum_ : float
-        Where it is smallest: the vertex of the parabola through the smallest of them and its neighbours.
-    n_features_in_ : int
-        Number of features.
+    Returns
+    -------
+    DoubleEllipsoid
+        The six properties, in the order above, and the statistics that they follow from.
 
     Raises
     ------
@@ -165,7 +220,8 @@ class DoubleEllipsoid(BaseEstimator):
         If a parameter is not a number.
     ValueError
         If X or Y is not a finite matrix of at least four rows, a row is zero, rows do not come in pairs, a cloud has no
-        spread, the two differ in width, library or device, or a parameter is out of range.
+        spread or has magnitudes whose fourth powers leave the range of float64, the two differ in width, library or
+        device, or a parameter is out of range.
 
     See Also
     --------
@@ -191,151 +247,128 @@ class DoubleEllipsoid(BaseEstimator):
     Examples
     --------
     >>> from skgeom.datasets import make_double_ellipsoid
-    >>> from skgeom.multimodal import DoubleEllipsoid
+    >>> from skgeom.multimodal import double_ellipsoid
     >>> X, Y = make_double_ellipsoid(2000, random_state=0)
-    >>> ellipsoids = DoubleEllipsoid().fit(X, Y)
-    >>> all(p.holds for p in ellipsoids.properties_)
+    >>> ellipsoids = double_ellipsoid(X, Y)
+    >>> all(p.holds for p in ellipsoids.properties)
     True
-    >>> [round(ratio, 2) for ratio in ellipsoids.offset_ratios_]
+    >>> [round(ratio, 2) for ratio in ellipsoids.offset_ratios]
     [0.94, 1.03]
     """
-
-    def __init__(self, *, temperature: float = 0.01, batch_size: int = 500) -> None:
-        self.temperature = temperature
-        self.batch_size = batch_size
-
-    @all_at_once
-    def fit(self, X: Any, Y: Any) -> Self:
-        """Describe two paired clouds.
-
-        Parameters
-        ----------
-        X : array of shape (n_samples, n_features)
-            Embeddings of one modality.
-        Y : array of shape (n_samples, n_features)
-            Embeddings of the other: row i belongs to row i of X.
-
-        Returns
-        -------
-        self
-            The fitted description.
-        """
-        temperature = check_positive(self.temperature, "temperature")
-        batch_size = check_count(self.batch_size, "batch_size", 2)
-        clouds = check_paired_clouds(X, Y, min_samples=4)
-        rows = [check_directed(x, name=name) for x, name in zip(clouds, "XY", strict=True)]
-        fourths = [fourth_moments(x) for x in clouds]
-        sums = [with_precision(m.second, x) for m, x in zip(fourths, clouds, strict=True)]
-        for m, name in zip(sums, "XY", strict=True):
-            check_spread(to_float(m.total_variance()), name)
-        xp = namespace(clouds[0])
-        self.n_features_in_ = clouds[0].shape[1]
-        self.means_ = xp.stack([m.mean for m in sums])
-        self.unit_means_ = xp.stack([unit_mean(r) for r in rows])
-        self.variances_ = xp.stack([m.variances() for m in sums])
-        self.alphas_ = _ALPHAS.copy()
-        self.losses_ = shifted_losses(*clouds, self.alphas_, temperature, batch_size)
-        self.properties_ = EllipsoidProperties(
+    check_positive(temperature, "temperature")
+    size = check_count(batch_size, "batch_size", 2)
+    clouds = check_paired_clouds(detached(X), detached(Y), min_samples=4)
+    rows = [check_directed(x, name=name) for x, name in zip(clouds, "XY", strict=True)]
+    for x, name in zip(clouds, "XY", strict=True):
+        check_fourth_powers(x, name)
+    fourths = [fourth_moments(x) for x in clouds]
+    sums = [with_precision(m.second, x) for m, x in zip(fourths, clouds, strict=True)]
+    for m, name in zip(sums, "XY", strict=True):
+        check_spread(to_float(m.total_variance()), name)
+    xp = namespace(clouds[0])
+    separation = _ellipsoid.separation(*sums)
+    shells = [_ellipsoid.shell(_ellipsoid.radii(x, m.mean)) for x, m in zip(clouds, sums, strict=True)]
+    mean_squares, shell_variances, relative_spreads = map(_pair, zip(*shells, strict=True))
+    ratios = _pair(participation_ratio(m.second) for m in fourths)
+    dominances = _pair(map(_ellipsoid.off_diagonal_dominance, sums))
+    offset_ratios = _pair(map(_ellipsoid.offset_ratio, sums))
+    alphas = np.linspace(-1, 1, 21)
+    losses = shifted_losses(*clouds, alphas, float(temperature), size)
+    return DoubleEllipsoid(
+        properties=EllipsoidProperties(
             [
-                self._separating_features(sums),
-                self._thin_shell(clouds, sums),
-                self._variance_profile(fourths),
-                self._off_diagonal_dominance(sums),
-                self._offset_ratio(sums),
-                self._loss_along_offset(),
+                _separating_features(separation),
+                _thin_shell(mean_squares, shell_variances, relative_spreads),
+                _variance_profile(fourths, ratios),
+                _off_diagonal_dominance(sums, dominances),
+                _offset_ratio(sums, offset_ratios),
+                _loss_along_offset(alphas, losses),
             ]
-        )
-        return self
-
-    def score_samples(self, X: Any, *, cloud: Side = "X") -> Array:
-        """Return the conformity of each row: its mean cosine to the rows of a fitted cloud.
-
-        Parameters
-        ----------
-        X : array of shape (n_samples, n_features)
-            Embeddings of the same space, none of them zero.
-        cloud : {"X", "Y"}, default="X"
-            The fitted cloud to conform to. A row of that cloud counts among those that it is compared with.
-
-        Returns
-        -------
-        array of shape (n_samples,)
-            Mean cosines, in [-1, 1], in the dtype of X.
-        """
-        check_is_fitted(self)
-        mean = self.unit_means_[get_args(Side).index(check_choice(cloud, get_args(Side), "cloud")), :]
-        rows = check_directed(X, min_samples=1)
-        check_same_kind(rows.x, mean[None, :], ("X", "the fitted clouds"))
-        return namespace(mean).astype(conformity_to(rows, Resultant(1, mean)), rows.x.dtype)
-
-    def _separating_features(self, sums: list[Moments]) -> EllipsoidProperty:
-        self.separation_ = _ellipsoid.separation(*sums)
-        separation = to_numpy(self.separation_)
-        order = np.argsort(-separation, kind="stable")
-        self.separating_features_ = order[separation[order] >= _SEPARATES]
-        return EllipsoidProperty(
-            "separating features",
-            self.separating_features_.size > 0,
-            {
-                "largest separation": float(separation[order[0]]),
-                "of feature": int(order[0]),
-                "number": int(self.separating_features_.size),
-            },
-            f"at least one feature separates the clouds: |m - m'| / √(v + v') >= {_SEPARATES}",
-        )
-
-    def _thin_shell(self, clouds: tuple[Array, Array], sums: list[Moments]) -> EllipsoidProperty:
-        shells = [_ellipsoid.shell(_ellipsoid.radii(x, m.mean)) for x, m in zip(clouds, sums, strict=True)]
-        self.shell_mean_squares_, self.shell_variances_, relative = map(_pair, zip(*shells, strict=True))
-        return EllipsoidProperty(
-            "thin shell",
-            max(relative) <= _THIN,
-            {"mean²": self.shell_mean_squares_, "variance": self.shell_variances_, "relative spread": relative},
-            f"the distances to the mean vary little in both clouds: std / mean <= {_THIN}",
-        )
-
-    def _variance_profile(self, fourths: list[FourthMoments]) -> EllipsoidProperty:
-        shares = [debiased_participation_ratio(m) / self.n_features_in_ for m in fourths]
-        self.participation_ratios_ = _pair(participation_ratio(m.second) for m in fourths)
-        return EllipsoidProperty(
-            "variance profile",
-            max(map(to_float, shares)) <= _ELONGATED,
-            {"share of dimensions": _pair(shares), "participation ratio": self.participation_ratios_},
-            f"both clouds use only a part of the dimensions: PR / d, without bias, <= {_ELONGATED}",
-        )
-
-    def _off_diagonal_dominance(self, sums: list[Moments]) -> EllipsoidProperty:
-        self.off_diagonal_dominances_ = found = _pair(map(_ellipsoid.off_diagonal_dominance, sums))
-        chance = _pair(map(_ellipsoid.chance_dominance, sums))
-        return EllipsoidProperty(
-            "off-diagonal dominance",
-            all(f >= max(1.0, _TILTED * c) for f, c in zip(found, chance, strict=True)),
-            {"dominance": found, "by chance": chance},
-            f"in both clouds Σ|C_ij| / C_ii is >= 1 on average, and >= {_TILTED} times that of independent features",
-        )
-
-    def _offset_ratio(self, sums: list[Moments]) -> EllipsoidProperty:
-        self.offset_ratios_ = _pair(map(_ellipsoid.offset_ratio, sums))
-        unbiased = _pair(map(_ellipsoid.unbiased_offset_ratio, sums))
-        return EllipsoidProperty(
-            "offset ratio",
-            min(unbiased) >= _OFF_CENTRE,
-            {"offset ratio": self.offset_ratios_},
-            f"both means are away from the origin: ‖m‖ / √(tr C), without bias, >= {_OFF_CENTRE}",
-        )
-
-    def _loss_along_offset(self) -> EllipsoidProperty:
-        self.loss_minimum_ = _ellipsoid.vertex(self.alphas_, self.losses_)
-        doubled, here, centred = self.losses_[[0, self.losses_.size // 2, -1]].tolist()
-        return EllipsoidProperty(
-            "loss along the offset",
-            abs(self.loss_minimum_) <= _NEAR and min(doubled, centred) >= here + _RISE,
-            {"minimum at": self.loss_minimum_, "loss": here, "centred": centred, "doubled": doubled},
-            f"the loss is smallest within {_NEAR} of where the clouds are, and rises by {_RISE} to α = -1 and 1",
-        )
+        ),
+        means=xp.stack([m.mean for m in sums]),
+        unit_means=xp.stack([unit_mean(r) for r in rows]),
+        variances=xp.stack([m.variances() for m in sums]),
+        separation=separation,
+        separating_features=_best_first(separation),
+        shell_mean_squares=mean_squares,
+        shell_variances=shell_variances,
+        participation_ratios=ratios,
+        off_diagonal_dominances=dominances,
+        offset_ratios=offset_ratios,
+        alphas=alphas,
+        losses=losses,
+        loss_minimum=_ellipsoid.vertex(alphas, losses),
+    )
 
 
-def _pair(values: Any) -> tuple[float, float]:
+def _best_first(separation: Array) -> np.ndarray:
+    """Return the features that separate, best first."""
+    values = to_numpy(separation)
+    order = np.argsort(-values, kind="stable")
+    return order[values[order] >= _SEPARATES]
+
+
+def _separating_features(separation: Array) -> EllipsoidProperty:
+    values = to_numpy(separation)
+    number = int(np.count_nonzero(values >= _SEPARATES))
+    return EllipsoidProperty(
+        "separating features",
+        number > 0,
+        {"largest separation": float(values.max()), "of feature": int(values.argmax()), "number": number},
+        f"at least one feature separates the clouds: |m - m'| / √(v + v') >= {_SEPARATES}",
+    )
+
+
+def _thin_shell(mean_squares: Pair, variances: Pair, relative_spreads: Pair) -> EllipsoidProperty:
+    return EllipsoidProperty(
+        "thin shell",
+        max(relative_spreads) <= _THIN,
+        {"mean²": mean_squares, "variance": variances, "relative spread": relative_spreads},
+        f"the distances to the mean vary little in both clouds: std / mean <= {_THIN}",
+    )
+
+
+def _variance_profile(fourths: list[FourthMoments], ratios: Pair) -> EllipsoidProperty:
+    shares = _pair(debiased_participation_ratio(m) / m.second.mean.shape[0] for m in fourths)
+    return EllipsoidProperty(
+        "variance profile",
+        max(shares) <= _ELONGATED,
+        {"share of dimensions": shares, "participation ratio": ratios},
+        f"both clouds use only a part of the dimensions: PR / d, without bias, <= {_ELONGATED}",
+    )
+
+
+def _off_diagonal_dominance(sums: list[Moments], dominances: Pair) -> EllipsoidProperty:
+    chance = _pair(map(_ellipsoid.chance_dominance, sums))
+    return EllipsoidProperty(
+        "off-diagonal dominance",
+        all(found >= max(1.0, _TILTED * c) for found, c in zip(dominances, chance, strict=True)),
+        {"dominance": dominances, "by chance": chance},
+        f"in both clouds Σ|C_ij| / C_ii is >= 1 on average, and >= {_TILTED} times that of independent features",
+    )
+
+
+def _offset_ratio(sums: list[Moments], ratios: Pair) -> EllipsoidProperty:
+    return EllipsoidProperty(
+        "offset ratio",
+        min(_pair(map(_ellipsoid.unbiased_offset_ratio, sums))) >= _OFF_CENTRE,
+        {"offset ratio": ratios},
+        f"both means are away from the origin: ‖m‖ / √(tr C), without bias, >= {_OFF_CENTRE}",
+    )
+
+
+def _loss_along_offset(alphas: np.ndarray, losses: np.ndarray) -> EllipsoidProperty:
+    minimum = _ellipsoid.vertex(alphas, losses)
+    doubled, here, centred = losses[[0, losses.size // 2, -1]].tolist()
+    return EllipsoidProperty(
+        "loss along the offset",
+        abs(minimum) <= _NEAR and min(doubled, centred) >= here + _RISE,
+        {"minimum at": minimum, "loss": here, "centred": centred, "doubled": doubled},
+        f"the loss is smallest within {_NEAR} of where the clouds are, and rises by {_RISE} to α = -1 and 1",
+    )
+
+
+def _pair(values: Iterable[Any]) -> Pair:
     first, second = map(to_float, values)
     return first, second
 

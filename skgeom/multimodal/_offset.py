@@ -60,7 +60,7 @@ def loss_along_offset(
 
     See Also
     --------
-    DoubleEllipsoid : Says whether the minimum is at 0.
+    double_ellipsoid : Says whether the minimum is at 0.
 
     Notes
     -----

@@ -82,9 +82,10 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
     TypeError
         If the temperature is not a number.
     ValueError
-        If X is not a finite matrix, y is not one class for each row, the unit prompts of a class cancel or are all zero
-        (with "cosine"), the temperature is not above 0, the name of the logits is unknown, or queries differ from the
-        class embeddings in width, library or device.
+        If X is not a finite matrix or, but for "cosine", has magnitudes whose squares leave the range of float64, y is
+        not one class for each row, the unit prompts of a class cancel or are all zero (with "cosine"), the temperature
+        is not above 0, the name of the logits is unknown, or queries differ from the class embeddings in width, library
+        or device.
     sklearn.exceptions.NotFittedError
         If the aligner is not fitted.
 
@@ -286,7 +287,7 @@ def _check_class_directions(lengths: np.ndarray, classes: np.ndarray) -> None:
 
 def _check_known_classes(y: Any, classes: np.ndarray) -> None:
     """Check that all classes in y were there at fit."""
-    unseen = np.setdiff1d(to_numpy(y) if is_foreign(y) else y, classes)
+    unseen = np.setdiff1d(check_classes(y, len(y))[0], classes)
     if unseen.size:
         raise ValueError(
             f"y has class {unseen.tolist()[0]!r}, which was not there at fit: the classes are "

@@ -14,7 +14,7 @@ from sklearn.utils.metaestimators import available_if
 from skgeom._array import asarray_like, in_full_precision
 from skgeom._estimator import GeometryTransformer, RowsAtFit, features_of, replace_fit, twin_of
 from skgeom._typing import Array
-from skgeom._validation import check_choice, check_count, check_flag, check_positive, check_real
+from skgeom._validation import check_choice, check_count, check_flag, check_positive, check_real, check_squares
 from skgeom._warnings import warn
 from skgeom.metrics._measure import MEASURES
 from skgeom.optim._callbacks import WithUpdates, with_callbacks
@@ -139,9 +139,10 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
     TypeError
         If an objective or a monitor is neither a name nor a callable, or a parameter is of the wrong kind.
     ValueError
-        If X is not a finite matrix of at least two rows, a name is unknown, a weight is not finite, `y` is missing, has
-        only one class or is not what the objective needs, `pairs` are out of range, a parameter is out of range, or
-        rows are zero under a constraint or a measure of angles.
+        If X is not a finite matrix of at least two rows, or has magnitudes whose squares leave the range of float64, a
+        name is unknown, a weight is not finite, `y` is missing, has only one class or is not what the objective needs,
+        `pairs` are out of range, a parameter is out of range, or rows are zero under a constraint or a measure of
+        angles.
     ImportError
         At fit, if Torch is not installed.
     RuntimeError
@@ -314,6 +315,7 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
     def _fit(self, training: Any, X: Any, y: Any, pairs: Any) -> None:
         checked = twin_of(self)
         x = checked._checked(X, reset=True, min_samples=2)
+        check_squares(x, "X")
         positions = None if pairs is None else check_pair_rows(pairs, x.shape[0])
         earlier = {name: getattr(self, name) for name in _FITTED if self.warm_start and hasattr(self, name)}
         run = training.Training(self, x, y, positions, earlier)
@@ -347,6 +349,8 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
 
     def _mapped(self, X: Any) -> Array:
         x = self._receive(X, reset=False)
+        if self.constraint is not None:
+            check_squares(x, "X")
         z = x @ asarray_like(self.map_, x)
         radius = radii(x, self.constraint)
         return self._leave(z if radius is None else on_spheres(z, radius))

@@ -52,8 +52,8 @@ class AllButTheTop(OneToOneFeatureMixin, MomentsTransformer):
     Raises
     ------
     ValueError
-        At fit, if X is not a finite matrix of at least two rows or a parameter is out of range; at transform, if X
-        has another width, library or device than at fit.
+        At fit, if X is not a finite matrix of at least two rows, has magnitudes whose squares leave the range of
+        float64, or a parameter is out of range; at transform, if X has another width, library or device than at fit.
     RuntimeError
         If a GPU is asked for and none is visible.
 

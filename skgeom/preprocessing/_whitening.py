@@ -9,8 +9,8 @@ from typing import Any, Literal, TypeAlias, get_args
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.metaestimators import available_if
 
-from skgeom._array import float64, map_rows, ratio, to_float
-from skgeom._core._rows import norms
+from skgeom._array import float64, map_rows, to_float
+from skgeom._core._rows import unit_or_zero
 from skgeom._core.sums import _maps
 from skgeom._core.sums._maps import WhiteningMap
 from skgeom._core.sums._moments import FourthMoments, Moments, fourth_moments, moments
@@ -20,9 +20,11 @@ from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
     check_count,
+    check_fourth_powers,
     check_real,
     check_resolution,
     check_spread,
+    check_squares,
     warn_of_rank,
 )
 from skgeom._warnings import warn
@@ -38,11 +40,6 @@ _ROWS_PER_DIRECTION = 3
 """Rows per direction below which a covariance that is not shrunk whitens other rows badly."""
 
 _REMEDY = "Scale the features to similar sizes, or use method='pca-cor' or 'zca-cor'."
-
-
-def _unit(z: Array) -> Array:
-    """Return the rows divided by their norms; a zero row, the mean of the cloud, stays."""
-    return ratio(z, norms(z)[:, None])
 
 
 def _keeps_lengths(whitening: Whitening) -> bool:
@@ -112,9 +109,9 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
     ------
     ValueError
         At fit, if X is not a finite matrix of at least two rows, has no spread, or none above the rounding of its
-        numbers, or a parameter is out of range; at
-        partial_fit, if `shrinkage` became "ledoit_wolf" only after the first batch; at transform, if X has another
-        width, library or device than at fit.
+        numbers, has magnitudes whose squares (fourth powers, where the shrinkage is estimated) leave the range of
+        float64, or a parameter is out of range; at partial_fit, if `shrinkage` became "ledoit_wolf" only after the
+        first batch; at transform, if X has another width, library or device than at fit.
     RuntimeError
         If a GPU is asked for and none is visible.
 
@@ -244,6 +241,7 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
             Log-densities in nats.
         """
         x = self._receive(X, reset=False)
+        check_squares(x, "X")
         mean, *axes = (self._here(name, x) for name in ("mean_", "spectrum_", "components_", "_scale"))
         return self._leave(map_rows(lambda rows: _maps.log_density(float64(rows) - mean, *axes), x))
 
@@ -252,7 +250,7 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         mean, forward = self._here("mean_", x), self._here("whitening_matrix_", x)
         if not self.normalize:
             return _maps.centred_product(x, mean, forward)
-        return map_rows(lambda rows: _unit(_maps.centred_product(rows, mean, forward)), x)
+        return map_rows(lambda rows: unit_or_zero(_maps.centred_product(rows, mean, forward)), x)
 
     def _check_parameters(self) -> None:
         check_choice(self.method, get_args(Method), "method")
@@ -265,6 +263,9 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
             check_real(self.shrinkage, "shrinkage", 0, 1)
         else:
             check_choice(self.shrinkage, (None, *get_args(Estimate)), "shrinkage")
+
+    def _check_magnitude(self, x: Array) -> None:
+        (check_fourth_powers if isinstance(self.shrinkage, str) else check_squares)(x, "X")
 
     def _summary(self, x: Array, w: Array | None) -> Moments | FourthMoments:
         return fourth_moments(x, w) if self.shrinkage == "ledoit_wolf" else moments(x, w)

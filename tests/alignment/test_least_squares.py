@@ -133,10 +133,27 @@ def test_a_prior_is_ridge_on_what_the_prior_leaves(prior, alpha):
     assert_allclose(LstsqAligner(alpha=alpha, prior=prior).fit(x, y).coef_, toward.T + rest.coef_, atol=1e-9)
 
 
-def test_a_large_alpha_gives_the_prior():
-    x, y = pairs(50, 5, 5)
-    assert_allclose(LstsqAligner(alpha=1e15, prior="identity").fit(x, y).coef_, np.eye(5), atol=1e-10)
-    assert_allclose(LstsqAligner(alpha=1e15).fit(x, y).coef_, 0, atol=1e-10)
+@pytest.mark.parametrize("fit", ["fit", "partial_fit"])
+@pytest.mark.parametrize("scale", [1e-140, 1e-40, 1e40, 1e140])
+@pytest.mark.parametrize("alpha", [0.5, "gcv"])
+@pytest.mark.parametrize("prior", ["zero", "identity", "orthogonal"])
+def test_alpha_times_the_square_of_the_scale_gives_the_same_map(prior, alpha, scale, fit):
+    x, y = pairs(dy=6)
+    scaled = alpha if alpha == "gcv" else alpha * scale**2
+    expected = LstsqAligner(alpha=alpha, prior=prior).fit(x, y)
+    found = getattr(LstsqAligner(alpha=scaled, prior=prior), fit)(x * scale, y * scale)
+    assert_allclose(found.coef_, expected.coef_, rtol=1e-9, atol=1e-12)
+    assert found.alpha_ == pytest.approx(expected.alpha_ * scale**2, rel=1e-9)
+
+
+@pytest.mark.parametrize("fit", ["fit", "partial_fit"])
+@pytest.mark.parametrize("alpha", [1e40, 1e300])
+@pytest.mark.parametrize("prior", ["zero", "identity", "orthogonal"])
+def test_a_large_alpha_gives_the_prior(prior, alpha, fit):
+    x, y = pairs(dy=6)
+    limit = {"zero": np.zeros((6, 6)), "identity": np.eye(6), "orthogonal": ProcrustesAligner().fit(x, y).coef_}[prior]
+    found = getattr(LstsqAligner(alpha=alpha, prior=prior), fit)(x, y)
+    assert_allclose(found.coef_, limit, rtol=0, atol=1e-15)
 
 
 def test_an_orthogonal_prior_joins_spaces_of_unequal_width():

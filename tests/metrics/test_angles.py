@@ -347,5 +347,17 @@ def test_rounding_leaves_no_value_outside_its_bounds():
 
 
 def test_labels_of_mixed_types_are_refused_in_words():
-    with pytest.raises(TypeError, match="labels must be of one type, got int and str"):
+    with pytest.raises(TypeError, match="labels must be of one type that can be sorted, got int and str"):
         skgeom.metrics.calinski_harabasz_score(np.eye(4), np.array(["a", 1, "a", 1], dtype=object))
+
+
+def test_equal_eigenvalues_leave_the_partition_isotropy_to_the_basis():
+    rng = np.random.default_rng(0)
+    x = np.vstack([np.eye(4), np.eye(4)[:2], np.eye(4)[2:]])
+    bases = np.eye(4), np.linalg.qr(rng.normal(size=(4, 4)))[0]
+    for basis in bases:
+        assert_allclose(x.T @ x @ basis, 2 * basis, atol=1e-12)
+    values = [partition_isotropy(x, directions=np.vstack([basis, -basis])) for basis in bases]
+    assert abs(values[0] - values[1]) > 0.01
+    permuted = [partition_isotropy(x[::-1], directions=np.vstack([basis, -basis])) for basis in bases]
+    assert_allclose(permuted, values, rtol=1e-12)

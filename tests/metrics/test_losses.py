@@ -356,3 +356,51 @@ def test_bad_options_are_refused():
     ]:
         with pytest.raises(ValueError, match=words):
             call()
+
+
+# Extreme parameters
+
+
+def log_mean_exp(values):
+    top = values.max()
+    return top + np.log(np.mean(np.exp(values - top)))
+
+
+def extended_cosines(x, y):
+    u, v = (np.longdouble(z) / np.sqrt((np.longdouble(z) ** 2).sum(1))[:, None] for z in (x, y))
+    return u @ v.T
+
+
+@pytest.mark.parametrize("t", [1e-300, 1.0, 1e4, 1e8])
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+def test_uniformity_and_energies_have_their_limits_at_any_sharpness(library, t):
+    x = np.random.default_rng(0).normal(size=(12, 3))
+    squares = 2 - 2 * extended_cosines(x, x)[np.triu_indices(12, 1)]
+    expected = [log_mean_exp(-t * squares), np.mean(np.exp(-t * squares)), np.mean(np.exp(-t * np.sqrt(squares)))]
+    given = x if library == "numpy" else pytest.importorskip("torch").tensor(x, requires_grad=True)
+    found = [
+        metrics.uniformity(given, t=t),
+        *(metrics.kernel_energy(given, kernel=k, gamma=t) for k in ("gaussian", "laplace")),
+    ]
+    values = [v if library == "numpy" else v.item() for v in found]
+    assert_allclose(values, np.float64(expected), rtol=1e-7, atol=1e-300)
+    if library == "torch":
+        sum(found).backward()
+        assert bool(given.grad.isfinite().all())
+
+
+@pytest.mark.parametrize("temperature", [1e-300, 1e-6, 1.0, 1e300])
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+def test_the_contrastive_loss_has_its_limits_at_any_temperature(library, temperature):
+    x, y = np.random.default_rng(0).normal(size=(2, 12, 3))
+    logits = extended_cosines(x, y) / np.longdouble(temperature)
+    sums = [log_mean_exp(row) + np.log(12) for half in (logits, logits.T) for row in half]
+    expected = np.mean(sums) - np.mean(np.diag(logits))
+    given = [x, y]
+    if library == "torch":
+        given = [pytest.importorskip("torch").tensor(z, requires_grad=True) for z in (x, y)]
+    found = metrics.clip_loss(*given, temperature=temperature)
+    assert (found if library == "numpy" else found.item()) == pytest.approx(float(expected), rel=1e-9)
+    if library == "torch":
+        found.backward()
+        assert all(bool(z.grad.isfinite().all()) for z in given)

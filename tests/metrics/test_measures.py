@@ -74,12 +74,16 @@ def rows_of_kind(kind, n, d, rng):
         return rng.integers(-4, 5, (2, d)).astype(float)[rng.integers(0, 2, n)]
     if kind == "constant":
         return np.tile(rng.integers(-9, 10, d).astype(float), (n, 1))
+    if kind in ("one direction", "opposite directions"):
+        signs = 1 if kind == "one direction" else rng.choice([-1, 1], (n, 1))
+        return rng.normal(size=(1, d)) * signs * rng.uniform(0.1, 9, (n, 1))
     if kind == "outlier":
         return np.vstack([1e3 * np.ones((1, d)), rng.normal(size=(n - 1, d))])
     return np.eye(n, d) - np.eye(n, d, -d)
 
 
-KINDS = ["gaussian", "integer", "low rank", "repeated", "constant", "outlier", "axes"]
+ONE_LINE = ["constant", "one direction", "opposite directions"]
+KINDS = ["gaussian", "integer", "low rank", "repeated", *ONE_LINE, "outlier", "axes"]
 
 
 @st.composite
@@ -122,6 +126,21 @@ def test_values_are_finite_and_within_their_bounds(name, cloud):
     slack = BOUND_SLACK[x.itemsize] * (1 if isinf(high) else max(1, high))
     assert np.all(np.isfinite(v)) or (MEASURES[name].infinite and v == inf)
     assert np.all((v >= low - slack) & (v <= high + slack))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["average_cosine", "isoscore", "paired_cosine", "silhouette", "spherical_variance"],
+)
+@settings(max_examples=120)
+@given(
+    cloud=clouds(kinds=[*ONE_LINE, "axes"], dtypes=("float64", "float32"), offsets=(0,)), side=st.sampled_from([1, -1])
+)
+def test_rounding_does_not_take_values_beyond_their_bounds(name, cloud, side):
+    x, labels = cloud
+    low, high = MEASURES[name].range(*x.shape)
+    for y in (partners(x), side * x):
+        assert np.all((low <= (v := value(name, x, labels, y))) & (v <= high))
 
 
 @every_measure

@@ -95,27 +95,27 @@ def test_the_shift_computes_on_the_device_asked_for(fake_accelerator):
 def test_the_double_ellipsoid_agrees(backend, shape, dtype):
     x, y = np.random.default_rng(0).normal(size=(2, *shape)) + 1
     x, y = x.astype(dtype), y.astype(dtype)
-    expected = multimodal.DoubleEllipsoid(temperature=0.1).fit(x, y)
+    expected = multimodal.double_ellipsoid(x, y, temperature=0.1)
     given = backend.asarray(x)
-    found = multimodal.DoubleEllipsoid(temperature=0.1).fit(given, backend.asarray(y))
-    for name in ("means_", "unit_means_", "variances_", "separation_"):
+    found = multimodal.double_ellipsoid(given, backend.asarray(y), temperature=0.1)
+    for name in ("means", "unit_means", "variances", "separation"):
         assert same_kind(getattr(found, name), given)
         assert_allclose(to_numpy(getattr(found, name)), getattr(expected, name), rtol=RTOL[dtype], atol=RTOL[dtype])
     assert same_kind(found.score_samples(given), given)
-    assert_allclose(found.losses_, expected.losses_, rtol=1e-4 if dtype == "float32" else 1e-10)
-    for p, q in zip(found.properties_, expected.properties_, strict=True):
+    assert_allclose(found.losses, expected.losses, rtol=1e-4 if dtype == "float32" else 1e-10)
+    for p, q in zip(found.properties, expected.properties, strict=True):
         assert p.holds == q.holds
         for key, value in p.statistics.items():
             assert_allclose(value, q.statistics[key], rtol=1e-3 if dtype == "float32" else 1e-8, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", [*ARRAYS, "loss_along_offset", "DoubleEllipsoid"])
+@pytest.mark.parametrize("name", [*ARRAYS, "loss_along_offset", "double_ellipsoid"])
 def test_two_libraries_do_not_mix(name):
     torch = pytest.importorskip("torch")
     x, y = clouds()
     calls = {
         "loss_along_offset": lambda a, b: multimodal.loss_along_offset(a, b, 0.0),
-        "DoubleEllipsoid": lambda a, b: multimodal.DoubleEllipsoid().fit(a, b),
+        "double_ellipsoid": multimodal.double_ellipsoid,
     }
     with pytest.raises(ValueError, match="must use the same namespace and device"):
         {**ARRAYS, **calls}[name](x, torch.tensor(y))
@@ -143,7 +143,7 @@ def test_tensors_with_gradients_are_read_and_left_alone(name):
 def test_estimators_read_tensors_with_gradients():
     torch = pytest.importorskip("torch")
     x, y = (torch.tensor(z, requires_grad=True) for z in clouds())
-    multimodal.DoubleEllipsoid(temperature=0.1).fit(x, y).score_samples(x)
+    multimodal.double_ellipsoid(x, y, temperature=0.1).score_samples(x)
     classifier = multimodal.ZeroShotClassifier().fit(y[:3, :], ["a", "b", "c"])
     assert classifier.predict(x).shape == (40,)
     multimodal.GapShift().fit_transform(x, groups=[0] * 20 + [1] * 20)

@@ -78,7 +78,7 @@ def procrustes(m: CrossMoments, *, scale: bool = False, reflection: bool = True)
     """
     xp = namespace(m.xy)
     dx, dy = m.xy.shape
-    tolerance = _SMALLEST_VARIANCE * to_float(m.x_squares * m.y_squares) ** 0.5
+    tolerance = _SMALLEST_VARIANCE * to_float(m.x_squares**0.5 * m.y_squares**0.5)
     rotation = _nearest_orthogonal(m.xy, tolerance, _references(m.xy), 1.0 if dx == dy and not reflection else 0.0)
     inner = xp.sum(rotation * m.xy)
     squares = m.squares_through(rotation)
