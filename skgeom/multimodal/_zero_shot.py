@@ -287,7 +287,8 @@ def _check_class_directions(lengths: np.ndarray, classes: np.ndarray) -> None:
 
 def _check_known_classes(y: Any, classes: np.ndarray) -> None:
     """Check that all classes in y were there at fit."""
-    unseen = np.setdiff1d(check_classes(y, len(y))[0], classes)
+    values = to_numpy(y) if is_foreign(y) else y
+    unseen = np.setdiff1d(check_classes(values, len(values))[0], classes)
     if unseen.size:
         raise ValueError(
             f"y has class {unseen.tolist()[0]!r}, which was not there at fit: the classes are "
