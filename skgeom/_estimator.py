@@ -12,7 +12,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skgeom._array import asarray_like, detached, in_full_precision, namespace, place, to_numpy
-from skgeom._core.sums._moments import FourthMoments, Moments, moments
+from skgeom._core.sums._moments import FourthMoments, Moments, merge_all, moments
 from skgeom._typing import Array
 from skgeom._validation import (
     check_cloud,
@@ -177,6 +177,12 @@ class MomentsTransformer(GeometryTransformer):
             return self._learn(self._resolved(self._summary(x, w), x, w))
         kept = self._moments.map_arrays(lambda a: self._bring(a, x))
         return self._learn(kept.merge(self._resolved(kept.alike(x, w), x, w)))
+
+    def _fit_in_parts(self, parts: Iterable[Array], checked: BaseEstimator) -> Self:
+        """Learn from a cloud that another estimator checked, and that comes in parts of its rows."""
+        self._check_parameters()
+        self.__dict__.update(features_of(checked))
+        return self._learn(merge_all(self._resolved(self._summary(x, None), x, None) for x in parts))
 
     def _check_magnitude(self, x: Array) -> None:
         """Check that the sums over the rows stay within float64."""

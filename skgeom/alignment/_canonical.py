@@ -7,7 +7,7 @@ from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
-from skgeom._array import float64, namespace, to_float
+from skgeom._array import float64, map_rows, namespace, to_float
 from skgeom._core.sums._align import canonical
 from skgeom._core.sums._cross import JointMoments, joint_moments
 from skgeom._core.sums._maps import WhiteningMap, centred_product, shrink, whitening_map
@@ -199,8 +199,9 @@ class CCAAligner(Aligner[JointMoments]):
 
     def _back(self, Z: Any, backward: str, mean: str) -> Array:
         z = self._receive_output(Z)
-        rows = float64(z) @ self._here(backward, z, "inverse_transform") + self._here(mean, z, "inverse_transform")
-        return self._leave(namespace(z).astype(rows, z.dtype))
+        b, m = (self._here(name, z, "inverse_transform") for name in (backward, mean))
+        rows = map_rows(lambda z: namespace(z).astype(float64(z) @ b + m, z.dtype), z, columns=b.shape[1])
+        return self._leave(rows)
 
     def _receive_targets(self, y: Any) -> Array:
         """Check rows of the second space, and bring them to where they are computed."""

@@ -18,6 +18,9 @@ from skgeom.preprocessing._whitening import Estimate, Method, Whitening
 
 _T = TypeVar("_T")
 
+_ROWS_PER_COLUMN = 16
+"""Rows of a group, for each column, whose sums are merged: with as many the merging costs little, and memory too."""
+
 
 class _GroupTransformer(GeometryTransformer):
     """Base of the transformers with `groups`, a label for each row, given or routed to fit and to transform."""
@@ -249,9 +252,8 @@ class GroupWhitening(ClassNamePrefixFeaturesOutMixin, _GroupTransformer):
         x = self._checked(X, reset=True, min_samples=2)
         _warn_of_one_group(groups, self)
         self.groups_, codes = check_groups(groups, x.shape[0], min_members=2)
-        whitenings = [Whitening(**self.get_params()) for _ in self.groups_]
-        self.whitenings_ = [w.fit(take_rows(x, np.flatnonzero(codes == g))) for g, w in enumerate(whitenings)]
-        widths = [w.whitening_matrix_.shape[1] for w in whitenings]
+        self.whitenings_ = [self._whitening_of(x, np.flatnonzero(codes == g)) for g in range(len(self.groups_))]
+        widths = [w.whitening_matrix_.shape[1] for w in self.whitenings_]
         _check_one_width(widths, self.groups_)
         self._n_features_out = widths[0]
         return self
@@ -276,6 +278,13 @@ class GroupWhitening(ClassNamePrefixFeaturesOutMixin, _GroupTransformer):
             check_fitted_kind(self, x, self.whitenings_[0].mean_)
         codes = check_known_groups(groups, x.shape[0], self.groups_)
         return self._leave(map_rows(self._whitened, self._placed(x), codes))
+
+    def _whitening_of(self, x: Array, rows: np.ndarray) -> Whitening:
+        """Return the whitening of some rows, of which a part at a time is copied."""
+        whitening, size = Whitening(**self.get_params()), _ROWS_PER_COLUMN * x.shape[1]
+        whitening._check_magnitude(x)
+        parts = (self._placed(take_rows(x, rows[start : start + size])) for start in range(0, len(rows), size))
+        return whitening._fit_in_parts(parts, self)
 
     def _whitened(self, x: Array, codes: np.ndarray) -> Array:
         """Return rows whitened by the map of the group that the code of each names."""

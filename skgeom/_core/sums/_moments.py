@@ -12,12 +12,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypeVar
 
 from skgeom._array import epsilon, namespace, sqrt_in_place, where
 from skgeom._core._rows import centred
 from skgeom._core.sums._blocks import centred_rows, higher_sums, panels
 from skgeom._typing import Array
+
+M = TypeVar("M", "Moments", "FourthMoments")
 
 
 class Axes(NamedTuple):
@@ -282,7 +284,7 @@ def fourth_moments(x: Array, weights: Array | None = None) -> FourthMoments:
     return FourthMoments(second, *higher_sums(x, second.mean, weights))
 
 
-def merge_all(parts: Iterable[Moments]) -> Moments:
+def merge_all(parts: Iterable[M]) -> M:
     """Return the summary of many disjoint sets of rows."""
     return reduce(lambda a, b: a.merge(b), parts)
 
