@@ -27,6 +27,7 @@ SPHERES = "tests/optim/test_riemannian.py"
 LONG_FITS = "tests/optim/test_long_fits.py"
 SCORERS = f"{METRICS}/test_what_scorers_see.py"
 ELLIPSOID = "tests/multimodal/test_double_ellipsoid.py"
+SEEN = "tests/metrics/test_what_scorers_see.py"
 MUTANTS = [
     Mutant(
         "_core/_rows.py",
@@ -34,6 +35,10 @@ MUTANTS = [
         "x - pivot",
         "tests/preprocessing",
     ),
+    Mutant("metrics/_representation.py", "for name in names | {made})", "for name in {made})", SEEN),
+    Mutant("metrics/_representation.py", 'if name == "labels_":', "if False:", SEEN),
+    Mutant("metrics/_representation.py", "is_clusterer(step) and (", "is_clusterer(step) or (", SEEN),
+    Mutant("metrics/_representation.py", '{"groups"} | asked', "asked", SEEN),
     Mutant("_core/sums/_maps.py", "@ narrow + rest", "@ narrow", "tests/preprocessing/test_whitening.py"),
     Mutant("_core/sums/_clusters.py", "np.finfo(np.float64).eps ** 2)", "0)", f"{METRICS}/test_clusters.py"),
     Mutant("_core/sums/_clusters.py", "xp.max(where(is_own", "xp.min(where(is_own", f"{METRICS}/test_clusters.py"),

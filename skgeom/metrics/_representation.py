@@ -6,6 +6,7 @@ refused in words.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
@@ -13,6 +14,7 @@ import numpy as np
 from sklearn import get_config
 from sklearn.base import (
     MetaEstimatorMixin,
+    clone,
     is_classifier,
     is_clusterer,
     is_outlier_detector,
@@ -26,11 +28,13 @@ from sklearn.utils.metadata_routing import (
     MethodMapping,
     get_routing_for_object,
 )
+from sklearn.utils.validation import check_is_fitted
 
+from skgeom._array import is_foreign, to_numpy
 from skgeom._validation import check_choice, check_cloud
 from skgeom.metrics._checks import check_steps
 
-Step: TypeAlias = str | Callable[[Any, Any], Any]
+Step: TypeAlias = str | Callable[..., Any]
 """Which representation: "auto", the name of a step, or a function."""
 
 Metadata: TypeAlias = Mapping[str, Any]
@@ -45,11 +49,12 @@ _SINGLES = ("estimator_", "regressor_")
 def representation(estimator: Any, X: Any, step: Step, metadata: Metadata) -> Any:
     """Return the rows that a measure of one cloud sees."""
     if callable(step):
-        return step(estimator, X)
+        return step(estimator, X, **_taken(step, metadata))
     if step != "auto":
         return _output_of(estimator, X, step, metadata)
     last, rows = _reached(estimator, X, metadata)
     if _is_passthrough(last) or _predicts(last):
+        _check_embeddings(last)
         return rows
     if hasattr(last, "transform"):
         return last.transform(rows, **_routed(last, "transform", metadata))
@@ -78,7 +83,10 @@ def clustered(estimator: Any, X: Any, step: Step, metadata: Metadata) -> tuple[A
     else:
         _check_rows_at_fit(last, rows, "labels_")
         labels = last.labels_
-    return rows if step == "auto" else representation(estimator, X, step, metadata), labels
+    if step != "auto":
+        return representation(estimator, X, step, metadata), labels
+    _check_embeddings(last)
+    return rows, labels
 
 
 def ends_in_clusterer(estimator: Any) -> bool:
@@ -86,7 +94,7 @@ def ends_in_clusterer(estimator: Any) -> bool:
     last = _last(estimator)
     if _is_passthrough(last):
         return False
-    return is_clusterer(last) or (hasattr(last, "fit_predict") and not is_outlier_detector(last))
+    return _clusters_rows(last) or (hasattr(last, "fit_predict") and not is_outlier_detector(last))
 
 
 def ends_in_regressor(estimator: Any) -> bool:
@@ -106,7 +114,7 @@ def check_no_classifier(estimator: Any) -> None:
         )
 
 
-def check_metadata(estimator: Any, metadata: Metadata) -> None:
+def check_metadata(estimator: Any, step: Step, metadata: Metadata) -> None:
     """Check that metadata can be routed, and that somebody asks for it; groups may be there for the folds alone."""
     if not metadata:
         return
@@ -116,7 +124,14 @@ def check_metadata(estimator: Any, metadata: Metadata) -> None:
             f"This scorer got {names}, which it passes on by metadata routing, and that is off: call "
             "sklearn.set_config(enable_metadata_routing=True)."
         )
-    unused = set(metadata) - {"groups"} - _asked_for(estimator, set(metadata))
+    asked = _asked_for(estimator, set(metadata))
+    needed = set(metadata) - {"groups"} | asked
+    if callable(step) and needed - set(_taken(step, metadata)):
+        raise ValueError(
+            f"This scorer got {', '.join(sorted(needed))}, but the function passed as step= does not take all of it: "
+            "give it parameters of these names, or **metadata."
+        )
+    unused = set() if callable(step) else needed - asked
     if unused:
         raise ValueError(
             f"This scorer got {', '.join(sorted(unused))}, but nothing in {_name(_stand_in(estimator))} asks for it in "
@@ -136,10 +151,10 @@ def _reached(estimator: Any, X: Any, metadata: Metadata) -> tuple[Any, Any]:
     if _selects(estimator):
         return _reached(estimator.estimator_, _transformed(estimator, X, metadata), metadata)
     inner = _inner(estimator)
-    if isinstance(estimator, MetaEstimatorMixin) and not inner:
+    if not inner and _wraps(estimator):
         raise ValueError(
-            f"{_name(estimator)} holds no fitted estimator: fit it (a search with refit=True), or pass step=, a "
-            "function (estimator, X) -> representation."
+            f"{_name(estimator)} holds no fitted estimator: fit it (a search with refit=True), let it keep what it "
+            "fits in estimator_, or pass step=, a function (estimator, X) -> representation."
         )
     if not any(map(_holds_map, inner)):
         return estimator, X
@@ -197,6 +212,16 @@ def _inner(estimator: Any) -> list[Any]:
     return [getattr(estimator, name) for name in _SINGLES if hasattr(estimator, name)][:1]
 
 
+def _wraps(estimator: Any) -> bool:
+    """Return whether an estimator is there to fit another one that may change the rows."""
+    given = _parameters(estimator, deep=False).values()
+    return isinstance(estimator, MetaEstimatorMixin) or any(hasattr(one, "fit") and _holds_map(one) for one in given)
+
+
+def _parameters(estimator: Any, deep: bool) -> Metadata:
+    return estimator.get_params(deep) if hasattr(estimator, "get_params") else {}
+
+
 def _holds_map(estimator: Any) -> bool:
     """Return whether an estimator changes the rows before it predicts, if it predicts at all."""
     estimator = _stand_in(estimator)
@@ -214,7 +239,12 @@ def _predicts(step: Any) -> bool:
     if not hasattr(step, "transform"):
         return any(hasattr(step, method) for method in ("predict", "fit_predict", "score_samples"))
     is_ensemble = hasattr(step, "predict") and bool(_inner(step))
-    return is_ensemble or is_classifier(step) or is_clusterer(step) or is_outlier_detector(step)
+    return is_ensemble or is_classifier(step) or _clusters_rows(step) or is_outlier_detector(step)
+
+
+def _clusters_rows(step: Any) -> bool:
+    """Return whether a step is a clusterer of rows: FeatureAgglomeration is one of columns, and transforms."""
+    return is_clusterer(step) and (hasattr(step, "predict") or hasattr(step, "fit_predict"))
 
 
 def _selects(estimator: Any) -> bool:
@@ -236,30 +266,62 @@ def _transformed(estimator: Any, X: Any, metadata: Metadata) -> Any:
     return estimator.transform(X, **_routed(estimator, "transform", metadata))
 
 
+def _check_embeddings(estimator: Any) -> None:
+    """Check that what reaches an estimator is embeddings, not a matrix of all pairs of rows."""
+    for name, value in _parameters(estimator, deep=True).items():
+        if isinstance(value, str) and value.startswith("precomputed"):
+            raise ValueError(
+                f"What reaches {_name(estimator)} is not embeddings, one per row, but a matrix of pairs of rows, since "
+                f"{name}={value!r}: call the measure itself with the embeddings, or pass step=, a function "
+                "(estimator, X) -> representation."
+            )
+
+
 def _check_rows_at_fit(estimator: Any, rows: Any, made: str) -> None:
-    """Check, as far as it can be, that an estimator was fitted on these rows, since it knows no others."""
+    """Check that what an estimator made belongs to these rows, since it knows no others than those of its fit."""
+    check_is_fitted(estimator, made)
     expected, found = len(getattr(estimator, made)), rows.shape[0] if hasattr(rows, "shape") else len(rows)
-    if found == expected and _are_those_at_fit(estimator, rows):
+    if found == expected and _are_those_at_fit(estimator, rows, made):
         return
     method = "transform" if made == "embedding_" else "predict"
+    again = "" if hasattr(estimator, "_rows_at_fit") else " after a fit with random_state and without weights"
     came = "other rows, or these in another order" if found == expected else f"{found} rows"
     raise ValueError(
         f"{_name(estimator)} has no {method}: its {made} can be scored only on the {expected} rows that it was fitted "
-        f"on, in their order, and {came} came. Pass those rows; for held-out rows and cross-validation use an "
-        f"estimator with a {method}"
+        f"on, in their order, and {came} came. Pass those rows{again}, or call the measure itself with {made}. For "
+        f"held-out rows and cross-validation use an estimator with a {method}"
         + (', as EmbeddingOptimizer with parametrization="linear".' if method == "transform" else ".")
     )
 
 
-def _are_those_at_fit(estimator: Any, rows: Any) -> bool:
-    """Compare rows with what an estimator kept of those at fit: ours some products, DBSCAN its core samples."""
+def _are_those_at_fit(estimator: Any, rows: Any, made: str) -> bool:
+    """Return whether rows are those that an estimator was fitted to.
+
+    Ours know them. Others keep too little, so they are fitted once more and must come out as they are, in all arrays:
+    labels alone may be the same for other rows.
+    """
     if hasattr(estimator, "_rows_at_fit"):
         return estimator._rows_at_fit.are(check_cloud(rows, min_samples=1))
-    if hasattr(estimator, "core_sample_indices_") and not hasattr(rows, "toarray"):
-        cores = np.asarray(rows)[estimator.core_sample_indices_]
-        kept = estimator.components_
-        return cores.shape == kept.shape and np.allclose(cores, kept, 0, 1e-6 * np.max(np.abs(kept), initial=0))
-    return True
+    again = clone(estimator).fit(rows)
+    names = {name for name, value in vars(estimator).items() if name[0] != "_" == name[-1] and _is_numeric(value)}
+    return all(_agree(getattr(estimator, name), getattr(again, name), name) for name in names | {made})
+
+
+def _is_numeric(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind in "biuf"
+
+
+def _agree(first: Any, second: Any, name: str) -> bool:
+    """Compare two fitted attributes: clusters by who is together, numbers up to the rounding of iterations."""
+    a, b = (to_numpy(value) if is_foreign(value) else np.asarray(value) for value in (first, second))
+    if a.shape != b.shape:
+        return False
+    if name == "labels_":
+        pairs = set(zip(a.tolist(), b.tolist(), strict=True))
+        return len(pairs) == len(set(a.tolist())) == len(set(b.tolist())) and np.array_equal(a == -1, b == -1)
+    if a.dtype.kind != "f":
+        return np.array_equal(a, b)
+    return np.allclose(a, b, 0, 1e-3 * np.max(np.abs(a), where=np.isfinite(a), initial=0), equal_nan=True)
 
 
 def _requests(step: Any) -> MetadataRequest | MetadataRouter:
@@ -277,6 +339,13 @@ def _routed(step: Any, method: str, metadata: Metadata) -> Metadata:
     mapping = MethodMapping().add(caller="score", callee=method)
     router = MetadataRouter(owner="scorer").add(step=_requests(step), method_mapping=mapping)
     return router.route_params(caller="score", params=dict(metadata)).step[method]
+
+
+def _taken(function: Callable[..., Any], metadata: Metadata) -> Metadata:
+    """Return the metadata that a function has parameters for."""
+    parameters = inspect.signature(function).parameters if metadata else {}
+    takes_all = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+    return {name: value for name, value in metadata.items() if takes_all or name in parameters}
 
 
 def _asked_for(estimator: Any, names: Iterable[str]) -> set[str]:

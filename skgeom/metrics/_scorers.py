@@ -64,7 +64,7 @@ class EmbeddingScorer:
     def __call__(self, estimator: Any, X: Any, y: Any = None, *, labels: Any = None, **metadata: Any) -> float:
         """Return the signed value of the metric for what the estimator made of X."""
         check_device(self.device)
-        check_metadata(estimator, metadata)
+        check_metadata(estimator, self.step, metadata)
         given = self._given(estimator, X, y, labels, metadata)
         if self.device is not None:
             given = tuple(_placed(values, self.device) for values in given)
@@ -141,7 +141,7 @@ def make_embedding_scorer(
         returned, the score is the mean.
     step : "auto", str or callable, default="auto"
         Which rows are scored. "auto" follows the rules below. Otherwise the name of the step of a Pipeline whose output
-        is scored, or a function ``(estimator, X) -> representation``.
+        is scored, or a function ``(estimator, X, **metadata) -> representation``.
     greater_is_better : bool, default=True
         False turns the sign, for measures of which less is wanted.
     noise_label : object, default=None
@@ -187,11 +187,14 @@ def make_embedding_scorer(
     * A search stands for its best estimator, a frozen estimator for what is frozen. A meta-estimator is entered if it
       holds one fitted estimator; one that holds several that transform X each in its own way is refused, and one that
       holds predictors only is itself a predictor, which X reaches.
-    * `embedding_` and `labels_` belong to the rows of the fit, and others are refused. Estimators of skgeom and DBSCAN
-      know these rows; of others only their number can be compared, so folds as large as the rest (``cv=2``) pass.
+    * `embedding_` and `labels_` belong to the rows of the fit, and others are refused. Estimators of skgeom know these
+      rows. Of others a copy is fitted to the rows that come and must make the same: one more fit for each score, which
+      needs `random_state` if it is random. A fit with weights is refused: call the measure itself.
+    * Kernels and distances that reach an estimator with ``metric="precomputed"``, are refused: they are not embeddings.
     * Leaving out noise favours clusterers that call many rows noise: look at the share of them beside the score.
     * Metadata are passed on to each ``transform`` and ``predict`` that requests them. `groups` are requested by every
-      scorer, other names by ``scorer.set_score_request(name=True)``. A function as `step` gets none.
+      scorer, other names by ``scorer.set_score_request(name=True)``. A function as `step` gets those that it has
+      parameters for; what it does not take is refused.
 
     Folds shrink the sample: IsoScore and its kin need n_test well above n_features, or ``debias=True``. A whitening has
     IsoScore near 1 on the rows it was fitted on, by construction: only held-out values mean anything.

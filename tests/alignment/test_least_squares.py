@@ -320,3 +320,19 @@ def test_weights_that_sum_to_1_stand_beside_alpha_as_in_ridge(alpha):
     found = LstsqAligner(alpha=alpha, fit_intercept=True).fit(x, y, sample_weight=w)
     assert_allclose(found.coef_, Ridge(alpha=alpha).fit(x, y, sample_weight=w).coef_, rtol=1e-8)
     assert_allclose(found.score(x, y, w), found.score(x, y, 100 * w), rtol=1e-12)
+
+
+@pytest.mark.parametrize("n", [4, 60])
+@pytest.mark.parametrize("intercept", [False, True])
+def test_alpha_and_weights_stand_in_one_unit(n, intercept):
+    x, y = pairs(n)
+    w = np.random.default_rng(1).uniform(size=n)
+    options = {"fit_intercept": intercept, "alpha": 2.0}
+    whole = LstsqAligner(**options).fit(x, y)
+    split = LstsqAligner(**options).fit(np.tile(x, (2, 1)), np.tile(y, (2, 1)), sample_weight=np.r_[w, 1 - w])
+    assert_allclose(split.coef_, whole.coef_, atol=1e-10)
+    scaled = LstsqAligner(**{**options, "alpha": 2 * np.pi}).fit(x, y, sample_weight=np.full(n, np.pi))
+    assert_allclose(scaled.coef_, whole.coef_, atol=1e-10)
+    halved = LstsqAligner(**{**options, "alpha": 1.0}).fit(np.hstack([x, x]) / 2, y)
+    assert_allclose(halved.coef_, np.hstack([whole.coef_, whole.coef_]), atol=1e-10)
+    assert_allclose(halved.intercept_, whole.intercept_, atol=1e-10)

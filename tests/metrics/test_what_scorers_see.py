@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import sklearn
 from numpy.testing import assert_allclose
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import (
     DBSCAN,
@@ -13,14 +14,15 @@ from sklearn.cluster import (
     AgglomerativeClustering,
     Birch,
     BisectingKMeans,
+    FeatureAgglomeration,
     KMeans,
     MeanShift,
     SpectralClustering,
 )
-from sklearn.compose import TransformedTargetRegressor
-from sklearn.cross_decomposition import PLSRegression
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.cross_decomposition import CCA, PLSCanonical, PLSRegression
 from sklearn.datasets import make_blobs
-from sklearn.decomposition import PCA
+from sklearn.decomposition import PCA, IncrementalPCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import (
     BaggingClassifier,
@@ -31,21 +33,37 @@ from sklearn.ensemble import (
     StackingClassifier,
     VotingClassifier,
 )
+from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import RFE, SelectFromModel
 from sklearn.frozen import FrozenEstimator
 from sklearn.kernel_ridge import KernelRidge
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression, RANSACRegressor, Ridge
 from sklearn.manifold import TSNE, Isomap, SpectralEmbedding
 from sklearn.mixture import GaussianMixture
-from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV, TunedThresholdClassifierCV, cross_val_score
+from sklearn.model_selection import (
+    FixedThresholdClassifier,
+    GridSearchCV,
+    TunedThresholdClassifierCV,
+    cross_val_score,
+    cross_validate,
+)
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
-from sklearn.multioutput import MultiOutputRegressor
-from sklearn.neighbors import KernelDensity
+from sklearn.multioutput import ClassifierChain, MultiOutputClassifier, MultiOutputRegressor, RegressorChain
+from sklearn.neighbors import (
+    KernelDensity,
+    KNeighborsClassifier,
+    KNeighborsTransformer,
+    LocalOutlierFactor,
+    NearestCentroid,
+)
+from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline, make_union
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.semi_supervised import SelfTrainingClassifier
+from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
-from skgeom.alignment import ProcrustesAligner
+from skgeom.alignment import CCAAligner, ProcrustesAligner
 from skgeom.metrics import (
     isoscore,
     isoscore_scorer,
@@ -62,6 +80,8 @@ X, CLASSES = make_blobs(60, 4, centers=3, cluster_std=1.5, random_state=0)
 SCALED = StandardScaler().fit_transform(X)
 TARGETS = X @ np.linalg.qr(np.random.default_rng(0).normal(size=(4, 4)))[0] + 5
 BINARY = CLASSES == 0
+SOME_CLASSES = np.where(np.arange(60) % 4, CLASSES, -1)
+TWO_LABELS = np.stack([BINARY, CLASSES == 1], axis=1).astype(int)
 Y = CLASSES[::-1]
 """Labels that nothing was fitted to, which are scored where y is."""
 
@@ -78,6 +98,44 @@ def several(kind):
     return kind([("a", scaled(LogisticRegression())), ("b", LogisticRegression())])
 
 
+def doubled(rows):
+    return 2 * rows[:, :3]
+
+
+class Neighbourhoods(BaseEstimator):
+    """A third party's map that has an `embedding_`, and a `transform` that differs from it."""
+
+    def fit(self, X, y=None):
+        self.embedding_ = X - X[0]
+        return self
+
+    def transform(self, X):
+        return X[:, ::-1] ** 2
+
+
+class Thrown(BaseEstimator):
+    """A third party's embedding at random."""
+
+    def fit(self, X, y=None):
+        self.embedding_ = np.random.default_rng().normal(size=X.shape)
+        return self
+
+
+class Wrapped(ClassifierMixin, BaseEstimator):
+    """A third party's meta-estimator that keeps what it fitted under a name of its own."""
+
+    def __init__(self, model):
+        self.model = model
+
+    def fit(self, X, y):
+        self.own_ = clone(self.model).fit(X, y)
+        self.classes_ = self.own_.classes_
+        return self
+
+    def predict(self, X):
+        return self.own_.predict(X)
+
+
 LOGISTIC, RIDGE, KMEANS = LogisticRegression(), Ridge(), KMeans(3, n_init=1, random_state=0)
 NOISY = DBSCAN(eps=2, min_samples=4)
 POINTS = EmbeddingOptimizer("uniformity", max_iter=3, monitor=None, random_state=0)
@@ -90,6 +148,7 @@ SEEN = {
     "X": lambda m: X,
     "scaled": lambda m: SCALED,
     "transform": lambda m: m.transform(X),
+    "before": lambda m: m[:-1].transform(X),
     "selected": lambda m: X[:, m.support_],
     "predict": lambda m: m.predict(X),
     "embedding": lambda m: m.embedding_,
@@ -119,6 +178,14 @@ TABLE = [
     (Isomap(n_neighbors=30), None, "transform", "words: features", "transform", "y"),
     (LINEAR, None, "transform", "transform", "transform", "y"),
     (search(Whitening()), None, "transform", "transform", "transform", "y"),
+    (search(Whitening(), refit=False), None, NOT_REFITTED, NOT_REFITTED, NOT_REFITTED, ""),
+    (IncrementalPCA(2), None, "transform", "words: features", "transform", "y"),
+    (ColumnTransformer([("two", StandardScaler(), [0, 2])]), None, "transform", "words: features", "transform", "y"),
+    (scaled(FunctionTransformer(doubled)), None, "transform", "words: features", "transform", "y"),
+    (make_pipeline("passthrough", PCA(2)), None, "transform", "words: features", "transform", "y"),
+    (make_pipeline("passthrough"), None, "X", "X", "X", "y"),
+    (FeatureAgglomeration(2), None, "transform", "words: features", "transform", "y"),
+    (Neighbourhoods(), None, "transform", "transform", "transform", "y"),
     # transductive: the rows of the fit
     (POINTS, None, "embedding", "embedding", "embedding", "y"),
     (FrozenEstimator(POINTS.fit(X)), None, "embedding", "embedding", "embedding", "y"),
@@ -130,6 +197,14 @@ TABLE = [
     (LOGISTIC, CLASSES, "X", A_CLASSIFIER, "X", "y"),
     (LinearDiscriminantAnalysis(), CLASSES, "X", A_CLASSIFIER, "X", "y"),
     (scaled(LOGISTIC), CLASSES, "scaled", A_CLASSIFIER, "scaled", "y"),
+    (make_pipeline(LinearDiscriminantAnalysis(), LOGISTIC), CLASSES, "before", A_CLASSIFIER, "before", "y"),
+    (NearestCentroid(), CLASSES, "X", A_CLASSIFIER, "X", "y"),
+    (SelfTrainingClassifier(scaled(LOGISTIC)), SOME_CLASSES, "scaled", A_CLASSIFIER, "scaled", "y"),
+    (ClassifierChain(LOGISTIC), TWO_LABELS, "X", A_CLASSIFIER, "X", "y"),
+    (ClassifierChain(scaled(LOGISTIC)), TWO_LABELS, TOLD_APART, A_CLASSIFIER, TOLD_APART, ""),
+    (MultiOutputClassifier(scaled(LOGISTIC)), TWO_LABELS, TOLD_APART, A_CLASSIFIER, TOLD_APART, ""),
+    (Wrapped(LOGISTIC), CLASSES, "X", A_CLASSIFIER, "X", "y"),
+    (Wrapped(scaled(LOGISTIC)), CLASSES, NOT_REFITTED, A_CLASSIFIER, NOT_REFITTED, ""),
     (RandomForestClassifier(3, random_state=0), CLASSES, "X", A_CLASSIFIER, "X", "y"),
     (RFE_2, CLASSES, "selected", A_CLASSIFIER, "selected", "y"),
     (search(scaled(LOGISTIC)), CLASSES, "scaled", A_CLASSIFIER, "scaled", "y"),
@@ -155,7 +230,13 @@ TABLE = [
     (search(scaled(RIDGE)), TARGETS, "scaled", "predict", "scaled", "y"),
     (FrozenEstimator(scaled(RIDGE).fit(X, TARGETS)), None, "scaled", "predict", "scaled", "y"),
     (RandomForestRegressor(3, random_state=0), TARGETS, "X", "predict", "X", "y"),
+    (MLPRegressor(hidden_layer_sizes=3, max_iter=5000, tol=1, random_state=0), TARGETS, "X", "predict", "X", "y"),
+    (RANSACRegressor(scaled(RIDGE), min_samples=20, random_state=0), TARGETS, "scaled", "predict", "scaled", "y"),
+    (RegressorChain(RIDGE), TARGETS, "X", "predict", "X", "y"),
+    (PLSCanonical(2), TARGETS, "transform", "predict", "transform", "y"),
+    (CCA(2), TARGETS, "transform", "predict", "transform", "y"),
     (PLSRegression(2), TARGETS, "transform", "predict", "transform", "y"),
+    (CCAAligner(4), TARGETS, "transform", "predict", "transform", "y"),
     (ProcrustesAligner(), TARGETS, "transform", "predict", "transform", "y"),
     (scaled(ProcrustesAligner()), TARGETS, "transform", "predict", "transform", "y"),
     (
@@ -195,6 +276,7 @@ TABLE = [
     (scaled(AgglomerativeClustering(3)), None, "scaled", "scaled", "scaled", "last labels_"),
     # what predicts something else
     (IsolationForest(n_estimators=3, random_state=0), None, "X", "X", "X", "y"),
+    (LocalOutlierFactor(), None, "X", "X", "X", "y"),
     (scaled(KernelDensity()), None, "scaled", "scaled", "scaled", "y"),
 ]
 
@@ -283,9 +365,87 @@ def test_clusters_of_other_rows_are_refused(estimator):
     assert np.isfinite(isoscore_scorer(model, X[:40]))
 
 
-def test_dbscan_knows_its_core_samples():
-    with pytest.raises(ValueError, match="and other rows, or these in another order came"):
-        silhouette_scorer(NOISY.fit(X), X[::-1])
+SORTED = X[np.argsort(CLASSES, kind="stable")]
+"""Halves of every second row have the same classes in the same order."""
+NOT_OURS = [
+    DBSCAN(eps=2, min_samples=3),
+    HDBSCAN(min_cluster_size=5, copy=True),
+    OPTICS(min_samples=5),
+    AgglomerativeClustering(3),
+    SpectralClustering(3, gamma=0.1),
+    SpectralEmbedding(2, affinity="rbf"),
+    TSNE(perplexity=5, max_iter=250),
+]
+
+
+@pytest.mark.parametrize("estimator", NOT_OURS, ids=ids)
+def test_as_many_other_rows_are_refused(estimator):
+    scorer = silhouette_scorer if hasattr(estimator, "fit_predict") else isoscore_scorer
+    model = clone(estimator).fit(SORTED[::2])
+    assert np.isfinite(scorer(model, SORTED[::2]))
+    with pytest.raises(ValueError, match=r"other rows, or these in another order came.*call the measure itself with"):
+        scorer(model, SORTED[1::2])
+
+
+def test_rows_that_give_the_same_clusters_are_others_all_the_same():
+    given, others = X, X @ np.diag([1, 1, 1, 1.1])
+    model = AgglomerativeClustering(3).fit(given)
+    assert np.array_equal(model.labels_, AgglomerativeClustering(3).fit_predict(others))
+    with pytest.raises(ValueError, match="and other rows"):
+        silhouette_scorer(model, others)
+
+
+def test_other_border_rows_around_the_same_cores_are_refused():
+    model = DBSCAN(eps=2, min_samples=4).fit(X)
+    moved = np.where(np.isin(np.arange(60), model.core_sample_indices_)[:, None], X, X + 50)
+    with pytest.raises(ValueError, match="and other rows"):
+        silhouette_scorer(model, moved)
+
+
+def test_a_search_of_clusterers_without_predict_works_on_all_rows_and_not_on_halves():
+    options = {"param_grid": {"n_clusters": [2, 3, 5]}, "scoring": silhouette_scorer, "error_score": "raise"}
+    every = np.arange(60)
+    tuned = GridSearchCV(AgglomerativeClustering(), cv=[(every, every)], **options).fit(X)
+    by_hand = [silhouette_score(X, AgglomerativeClustering(k).fit_predict(X)) for k in (2, 3, 5)]
+    assert_allclose(tuned.cv_results_["mean_test_score"], by_hand)
+    with pytest.raises(ValueError, match="AgglomerativeClustering has no predict"):
+        GridSearchCV(AgglomerativeClustering(), cv=2, **options).fit(X)
+
+
+def test_a_random_fit_is_not_known_again_and_the_words_say_what_to_do():
+    with pytest.raises(ValueError, match="after a fit with random_state and without weights"):
+        isoscore_scorer(Thrown().fit(X), X)
+
+
+def test_a_clusterer_that_is_not_fitted_has_no_clusters():
+    with pytest.raises(NotFittedError, match="AgglomerativeClustering instance is not fitted"):
+        silhouette_scorer(AgglomerativeClustering(), X)
+
+
+# Matrices of pairs
+
+GRAM = SCALED @ SCALED.T
+DISTANCES = np.linalg.norm(X[:, None] - X, axis=2)
+OF_PAIRS = [
+    (SVC(kernel="precomputed"), isoscore_scorer, GRAM),
+    (OneVsRestClassifier(SVC(kernel="precomputed")), isoscore_scorer, GRAM),
+    (AgglomerativeClustering(3, metric="precomputed", linkage="average"), silhouette_scorer, DISTANCES),
+    (make_pipeline(KNeighborsTransformer(), KNeighborsClassifier(3, metric="precomputed")), isoscore_scorer, X),
+]
+
+
+@pytest.mark.parametrize(("estimator", "scorer", "rows"), OF_PAIRS, ids=ids)
+def test_kernels_and_distances_are_not_taken_for_embeddings(estimator, scorer, rows):
+    model = estimator.fit(rows, CLASSES)
+    with pytest.raises(
+        ValueError, match=r"not embeddings, one per row, but a matrix of pairs of rows, since .*'precomp"
+    ):
+        scorer(model, rows)
+
+
+def test_a_sparse_graph_is_not_taken_for_embeddings():
+    with pytest.raises(TypeError, match="Sparse data"):
+        isoscore_scorer(KNeighborsTransformer().fit(X), X)
 
 
 def test_an_embedding_is_not_a_step_before_others():
@@ -426,3 +586,41 @@ def test_metadata_that_nobody_asks_for_are_refused(routing):
 def test_metadata_without_routing_are_refused():
     with pytest.raises(ValueError, match=r"got groups, .*call sklearn.set_config\(enable_metadata_routing=True\)"):
         isoscore_scorer(StandardScaler().fit(X), X, groups=GROUPS)
+
+
+def whitened(estimator, rows, groups=None):
+    return estimator[:-1].transform(rows, groups=groups)
+
+
+def test_a_function_as_step_gets_the_metadata_that_it_takes(routing):
+    model = make_pipeline(asking(GroupWhitening()), LOGISTIC)
+    options = {"params": {"groups": GROUPS}, "cv": sklearn.model_selection.KFold(3), "error_score": "raise"}
+    expected = by_hand(lambda z, test: isoscore(z))
+    for step in (whitened, lambda estimator, rows, **metadata: whitened(estimator, rows, **metadata)):
+        scorer = make_embedding_scorer("isoscore", step=step)
+        assert_allclose(cross_val_score(model, X, CLASSES, scoring=scorer, **options), expected)
+
+
+@pytest.mark.parametrize("name", ["groups", "language"])
+def test_metadata_that_a_function_as_step_does_not_take_are_refused(name, routing):
+    model = make_pipeline(asking(GroupCentering(), groups=name), LOGISTIC).fit(X, CLASSES, **{name: GROUPS})
+    scorer = make_embedding_scorer("isoscore", step=lambda estimator, rows: rows).set_score_request(**{name: True})
+    with pytest.raises(ValueError, match=f"got {name}, but the function passed as step= does not take"):
+        scorer(model, X, **{name: GROUPS})
+
+
+def test_groups_for_the_folds_alone_need_not_be_taken(routing):
+    scorer = make_embedding_scorer("isoscore", step=lambda estimator, rows: rows)
+    assert scorer(LOGISTIC.fit(X, CLASSES), X, groups=GROUPS) == isoscore(X)
+
+
+def test_beside_a_scorer_that_passes_no_groups_on_nothing_is_scored_silently(routing):
+    model = make_pipeline(asking(GroupWhitening()), LOGISTIC)
+    scoring = {"iso": isoscore_scorer, "accuracy": "accuracy"}
+    options = {"scoring": scoring, "params": {"groups": GROUPS}, "cv": sklearn.model_selection.KFold(3)}
+    with pytest.raises(ValueError, match="groups is needed: there were 2 at fit"):
+        cross_validate(model, X, CLASSES, error_score="raise", **options)
+    with pytest.warns(UserWarning, match="groups is needed: there were 2 at fit"):
+        found = cross_validate(model, X, CLASSES, **options)
+    assert np.isnan(found["test_accuracy"]).all()
+    assert_allclose(found["test_iso"], by_hand(lambda z, test: isoscore(z)))
