@@ -182,6 +182,9 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
     after the start, or whose rows cannot be computed, records NaN and warns once. An infinite loss with a finite
     gradient, as koleo of equal rows, goes on.
 
+    With "points" there is no `transform`, as in TSNE: before another step of a Pipeline use "linear", or fit the
+    optimiser first and train that step on `embedding_`.
+
     The head starts uniform in ±1/√d, as `torch.nn.Linear` does. `map_`, `coef_` and `intercept_` are NumPy arrays: a
     pickled linear optimiser transforms without Torch. Callbacks of scikit-learn 1.9 (``set_callbacks``) see each update
     as a task, and can stop the fit; on a search around a Pipeline, ``ProgressBar(max_propagation_depth=None)`` shows
@@ -393,7 +396,8 @@ def _takes_new_rows(optimizer: EmbeddingOptimizer) -> bool:
         return True
     raise AttributeError(
         'parametrization="points" moves the rows of X themselves and has no transform of new rows: '
-        'use fit_transform, or parametrization="linear".'
+        'use fit_transform, or parametrization="linear". Before another step of a Pipeline, use "linear", or fit the '
+        "optimizer first and train that step on embedding_."
     )
 
 

@@ -134,7 +134,7 @@ def test_an_exception_carries_the_points_so_far(parity, kind, monkeypatch):
 
 
 def test_an_exception_before_the_first_point_carries_none(parity):
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match="learning_rate") as caught:
         isotropy_cluster_frontier(*parity, [0, 1], estimator=optimizer(learning_rate=-1.0))
     assert not hasattr(caught.value, "frontier")
 
