@@ -60,8 +60,18 @@ def features_of(checked: BaseEstimator) -> dict[str, Any]:
     return {name: getattr(checked, name) for name in _FEATURES if hasattr(checked, name)}
 
 
-def replace_fit(estimator: BaseEstimator, fitted: Mapping[str, Any], forget: Iterable[str]) -> None:
-    """Set fitted attributes, and forget those of an earlier fit by name, in one assignment."""
+def keep(estimator: BaseEstimator, fitted: Callable[[], Mapping[str, Any]], forget: Iterable[str]) -> None:
+    """Set the fitted attributes of a long fit, and forget those of an earlier one by name, in one assignment.
+
+    A failure is tried once more: memory that was short may be free by then.
+    """
+    try:
+        _replace_fit(estimator, fitted(), forget)
+    except Exception:
+        _replace_fit(estimator, fitted(), forget)
+
+
+def _replace_fit(estimator: BaseEstimator, fitted: Mapping[str, Any], forget: Iterable[str]) -> None:
     gone = {*forget, *_FEATURES}
     kept = {name: value for name, value in estimator.__dict__.items() if name not in gone}
     estimator.__dict__ = {**kept, **fitted}

@@ -64,3 +64,43 @@ def test_no_line_leaves_it_between(case, kind):
             assert estimator.transform(rows, **extra).shape[1] == after.n_features_in_
             assert not any(vars(estimator)[name] is before.get(name) for name in before if name.startswith("_mom"))
     assert 50 < k < 1999
+
+
+def moved_to_one(z):
+    return ((z - 1) ** 2).mean()
+
+
+LONG = {
+    "points": {},
+    "map": {"parametrization": "linear"},
+    "batches": {"batch_size": 12},
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, MemoryError, SystemExit])
+@pytest.mark.parametrize("case", LONG)
+def test_no_line_leaves_a_long_fit_between(case, kind):
+    optim = pytest.importorskip("skgeom.optim")
+    torch = pytest.importorskip("torch")
+    parameters = {"max_iter": 4, "monitor": None, "random_state": 0, **LONG[case]}
+    fitted = optim.EmbeddingOptimizer(moved_to_one, **parameters).fit(WIDE)
+    outcomes = set()
+    for k in range(1, 2000, 7):
+        optimizer = copy.deepcopy(fitted)
+        before = dict(vars(optimizer))
+        came_to_its_end = cut_off(lambda e: e.fit(X), optimizer, k, kind)
+        if came_to_its_end and optimizer.n_iter_ == 4 and not optimizer.was_interrupted_:
+            break
+        if all(vars(optimizer).get(name) is value for name, value in before.items()):
+            outcomes.add("before")
+            continue
+        outcomes.add("after")
+        assert vars(optimizer).keys() == before.keys()
+        assert optimizer.n_features_in_ == 4
+        assert optimizer.history_.iteration.size in (optimizer.n_iter_, optimizer.n_iter_ + 1)
+        if case != "batches":
+            z = optimizer.transform(X) if case == "map" else optimizer.embedding_
+            assert moved_to_one(torch.tensor(z)).item() == pytest.approx(optimizer.loss_, rel=1e-12)
+    assert outcomes == {"before", "after"}
+    assert 300 < k < 1990

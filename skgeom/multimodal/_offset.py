@@ -56,7 +56,8 @@ def loss_along_offset(
         If a parameter is not a number.
     ValueError
         If X or Y is not a finite matrix of at least two rows, the rows do not come in pairs, a shifted row is zero
-        (as rows at the mean are at α = 1), the two differ in width, library or device, or a parameter is out of range.
+        (as rows at the mean are at α = 1), be it one that is left out, the two differ in width, library or device, or a
+        parameter is out of range.
 
     See Also
     --------
@@ -92,17 +93,18 @@ def shifted_losses(x: Array, y: Array, alphas: np.ndarray, temperature: float, b
     """Return the loss of paired clouds at each shift along their means."""
     means, n = (mean_of(x), mean_of(y)), x.shape[0]
     size = min(batch_size, n)
-    batches = [slice(start, start + size) for start in range(0, n - size + 1, size)]
+    batches = [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
     def loss(alpha: float, batch: slice) -> float:
+        """Return the loss of a batch, 0 of one that is not whole: its rows are checked as all others are."""
         where = f"{alpha:g} · mean" + (f" in rows {batch.start} to {batch.stop - 1}," if len(batches) > 1 else "")
         rows, others = (
-            check_directed(_shifted(z[batch, :], alpha * mean), name=f"{name} - {where}")
+            check_directed(_shifted(z[batch, :], alpha * mean), name=f"{name} - {where}", min_samples=1)
             for name, z, mean in zip("XY", (x, y), means, strict=True)
         )
-        return to_float(contrastive_loss(rows, others, temperature))
+        return to_float(contrastive_loss(rows, others, temperature)) if batch.stop - batch.start == size else 0.0
 
-    return np.asarray([sum(loss(alpha, batch) for batch in batches) / len(batches) for alpha in alphas.tolist()])
+    return np.asarray([sum(loss(alpha, batch) for batch in batches) / (n // size) for alpha in alphas.tolist()])
 
 
 def _shifted(x: Array, offset: Array) -> Array:

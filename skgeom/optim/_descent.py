@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from skgeom.optim._callbacks import Updates
+from skgeom.optim._interrupts import Interruptible
 
 _COPIES = 100
 """The best state is copied at most this many times per fit: a copy costs about as much as half an update."""
@@ -56,12 +57,13 @@ class Saver(Protocol):
 
 
 class Best:
-    """The state of the lowest loss."""
+    """The state of the lowest loss, in memory that is taken once, before the first update."""
 
     def __init__(self, parameters: Sequence[Tensor], max_iter: int) -> None:
         self.parameters = parameters
         self.gap = max(1, max_iter // _COPIES)
-        self._kept = (0, inf, self._copies())
+        self._copies = [p.detach().clone() for p in parameters]
+        self._kept = (0, inf, True)
 
     @property
     def iteration(self) -> int:
@@ -76,25 +78,24 @@ class Best:
     def see(self, iteration: int, loss: float) -> None:
         """Keep this state if it is the best, and the last copy is not too recent."""
         if loss < self.loss and (self.loss == inf or iteration - self.iteration >= self.gap):
-            self._kept = (iteration, loss, self._copies())  # at once: an interrupt finds no state half copied
+            self._kept = (iteration, loss, False)
+            _copy(self.parameters, self._copies)
+            self._kept = (iteration, loss, True)
 
-    @torch.no_grad()
     def restore(self) -> None:
-        """Go back to the state that was kept."""
-        for copy, p in zip(self._kept[2], self.parameters, strict=True):
-            p.copy_(copy)
+        """Go back to the state that was kept; one whose copy was cut off is still where it was copied from."""
+        if self._kept[2]:
+            _copy(self._copies, self.parameters)
 
     def state(self) -> list[Any]:
         """Return what a file has to hold."""
-        return list(self._kept)
+        return [self.iteration, self.loss, self._copies]
 
     def load(self, state: Sequence[Any]) -> None:
         """Go on from a state that was returned."""
         iteration, loss, copies = state
-        self._kept = (iteration, loss, [c.to(p.device) for c, p in zip(copies, self.parameters, strict=True)])
-
-    def _copies(self) -> list[Tensor]:
-        return [p.detach().clone() for p in self.parameters]
+        _copy(copies, self._copies)
+        self._kept = (iteration, loss, True)
 
 
 class LossTrend:
@@ -182,7 +183,7 @@ class Descent:
     """Updates until the end, until the loss stalls or until a callback says stop.
 
     Whatever ends it early, an interrupt, a loss that is not a number, a loss that rose, or any exception, brings the
-    best state back. An exception before the first update is the caller's, and passes.
+    best state back. An exception or interrupt before the first update is the caller's, and passes.
     """
 
     def __init__(
@@ -192,6 +193,7 @@ class Descent:
         record: Record,
         updates: Updates,
         attributes: Callable[[], dict[str, Any]],
+        interruptible: Interruptible,
         *,
         max_iter: int,
         tol: float | None,
@@ -202,6 +204,7 @@ class Descent:
         self.record = record
         self.updates = updates
         self.attributes = attributes
+        self.interruptible = interruptible
         self.max_iter = max_iter
         self.parameters = [p for o in optimizers for group in o.param_groups for p in group["params"]]
         self.best = Best(self.parameters, max_iter)
@@ -212,12 +215,13 @@ class Descent:
     def run(self, saver: Saver | None = None) -> Outcome:
         """Update until the end, and say how it went."""
         try:
-            trouble = self._loop(saver)
-        except KeyboardInterrupt:
-            return self._back("it was interrupted", was_interrupted=True)
+            with self.interruptible():
+                trouble = self._loop(saver)
         except BaseException as error:
             if self.done == 0:
                 raise
+            if isinstance(error, KeyboardInterrupt):
+                return self._back("it was interrupted", was_interrupted=True)
             if isinstance(error, Exception) and not _are_finite(self.parameters):
                 return self._back("the parameters became infinite or NaN")
             return self._back(f"{type(error).__name__} was raised", error=error)
@@ -235,12 +239,10 @@ class Descent:
             "trend": self.trend.state(),
         }
 
-    @torch.no_grad()
     def load(self, state: Mapping[str, Any]) -> None:
         """Go on from a state that was returned."""
         self.done = state["done"]
-        for p, values in zip(self.parameters, state["parameters"], strict=True):
-            p.copy_(values)
+        _copy(state["parameters"], self.parameters)
         for o, values in zip(self.optimizers, state["optimizers"], strict=True):
             o.load_state_dict(values)
         self.best.load(state["best"])
@@ -291,6 +293,12 @@ class Descent:
         self.best.restore()
         best = self.best
         return Outcome(self.done, best.loss, best.iteration, trouble, was_interrupted=was_interrupted, error=error)
+
+
+@torch.no_grad()
+def _copy(sources: Iterable[Tensor], targets: Iterable[Tensor]) -> None:
+    for source, target in zip(sources, targets, strict=True):
+        target.copy_(source)
 
 
 def _are_finite(tensors: Iterable[Tensor]) -> bool:

@@ -12,7 +12,7 @@ from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 
 from skgeom._array import asarray_like, in_full_precision
-from skgeom._estimator import GeometryTransformer, RowsAtFit, features_of, replace_fit, twin_of
+from skgeom._estimator import GeometryTransformer, RowsAtFit, features_of, keep, twin_of
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_count, check_flag, check_positive, check_real, check_squares
 from skgeom._warnings import warn
@@ -177,10 +177,14 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
     and are usually the larger share of the time: a silhouette takes O(n² d). Rows are float32 or float64 throughout,
     as X is. On one machine, the same seed gives the same result; on a GPU, pairs may differ by rounding.
 
-    An exception before the first update leaves the estimator as it was. After it any exception, ValueError too, passes
-    to the caller with a note, once the best state and the history are set; only an interrupt (Ctrl-C, or SIGTERM in the
-    main thread) and parameters or losses that diverge end the fit with a warning. A monitor that fails after the
-    start records NaN and warns once. An infinite loss with a finite gradient, as koleo of equal rows, goes on.
+    An exception or interrupt before the first update leaves the estimator as it was. After it any exception, ValueError
+    too, passes to the caller with a note, once the best state and the history are set; only an interrupt (Ctrl-C, or
+    SIGTERM in the main thread) and parameters or losses that diverge end the fit with a warning. A monitor that fails
+    after the start, or whose rows cannot be computed, records NaN and warns once. An infinite loss with a finite
+    gradient, as koleo of equal rows, goes on.
+
+    With "points" there is no `transform`, as in TSNE: before another step of a Pipeline use "linear", or fit the
+    optimiser first and train that step on `embedding_`.
 
     The head starts uniform in ±1/√d, as `torch.nn.Linear` does. `map_`, `coef_` and `intercept_` are NumPy arrays: a
     pickled linear optimiser transforms without Torch. Callbacks of scikit-learn 1.9 (``set_callbacks``) see each update
@@ -319,14 +323,12 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         positions = None if pairs is None else check_pair_rows(pairs, x.shape[0])
         earlier = {name: getattr(self, name) for name in _FITTED if self.warm_start and hasattr(self, name)}
         run = training.Training(self, x, y, positions, earlier)
+        known = {**features_of(checked), "_rows_at_fit": RowsAtFit(x)}
         updates = self._updates(self.max_iter, X, y)
         try:
-            with terminated_as_interrupted():
-                outcome = run.run(updates)
-            with interrupts_wait():
-                replace_fit(
-                    self, {**features_of(checked), **self._reached(run, outcome), "_rows_at_fit": RowsAtFit(x)}, _FITTED
-                )
+            with terminated_as_interrupted(), interrupts_wait() as interruptible:
+                outcome = run.run(updates, interruptible)
+                keep(self, lambda: {**known, **self._reached(run, outcome)}, _FITTED)
             raise_kept(outcome, "the history")
             if outcome.is_complete and run.checkpoint is not None:
                 run.checkpoint.remove()
@@ -398,7 +400,8 @@ def _takes_new_rows(optimizer: EmbeddingOptimizer) -> bool:
         return True
     raise AttributeError(
         'parametrization="points" moves the rows of X themselves and has no transform of new rows: '
-        'use fit_transform, or parametrization="linear".'
+        'use fit_transform, or parametrization="linear". Before another step of a Pipeline, use "linear", or fit the '
+        "optimizer first and train that step on embedding_."
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 from sklearn.base import clone
@@ -175,6 +175,9 @@ def isotropy_cluster_frontier(
     ValueError
         If the weights are not finite numbers, y has fewer than two classes or one for each row, or as
         `EmbeddingOptimizer` does.
+    Exception
+        Whatever a fit or a measure raises. Its attribute ``frontier`` holds the `Frontier` of the weights before, if
+        there are any: ``except Exception as error: print(error.frontier)``.
     ImportError
         If Torch is not installed.
 
@@ -213,26 +216,47 @@ def isotropy_cluster_frontier(
     w = np.atleast_1d(check_numbers(weights, "weights"))
     template = _default() if estimator is None else estimator
     terms = _weighted(objective)
-    values, histories = [_measured(x, y, clusters, score)], []
-    for weight in w:
-        fitted = clone(template).set_params(objective={**terms, "isoscore": -float(weight)})
-        values.append(_measured(fitted.fit_transform(X, y), y, clusters, score))
-        histories.append(fitted.history_)
-        if fitted.was_interrupted_:
-            break
-    points = np.array(values[1:])
-    k, d = clusters.sizes.shape[0], x.shape[1]
+    start = _measured(x, y, clusters, score)
+    found: list[Point] = []
+    shape = clusters.sizes.shape[0], x.shape[1]
+    try:
+        for weight in w.tolist():
+            fitted = clone(template).set_params(objective={**terms, "isoscore": -weight})
+            values = _measured(fitted.fit_transform(X, y), y, clusters, score)
+            found.append(Point(weight, *values, fitted.history_))
+            if fitted.was_interrupted_:
+                break
+    except BaseException as error:
+        if found:
+            error.frontier = _frontier(found, score, start, *shape)  # type: ignore[attr-defined]
+            error.add_note(f"The frontier of the first {len(found)} weights is kept: the attribute frontier of this.")
+        raise
+    return _frontier(found, score, start, *shape)
+
+
+class Point(NamedTuple):
+    """One weight, what became of both under it, and what was recorded on the way."""
+
+    weight: float
+    isoscore: float
+    score: float
+    history: History
+
+
+def _frontier(found: list[Point], score: str, start: tuple[float, float], n_classes: int, n_features: int) -> Frontier:
+    weight, isotropy, separation, histories = zip(*found, strict=True)
+    points = np.array([isotropy, separation]).T
     return Frontier(
-        w[: len(points)],
+        np.array(weight),
         points[:, 0],
         points[:, 1],
         _are_optimal(points),
         score,
-        values[0],
-        collapse_bound(k, d),
-        k,
-        d,
-        tuple(histories),
+        start,
+        collapse_bound(n_classes, n_features),
+        n_classes,
+        n_features,
+        histories,
     )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, TypeAlias
 
-Handler = Callable[[int, Any], Any]
+Interruptible: TypeAlias = Callable[[], AbstractContextManager[None]]
+"""Makes a context in which signals act that wait outside of it."""
 
 
 @contextmanager
@@ -19,18 +20,32 @@ def terminated_as_interrupted() -> Iterator[None]:
         raise KeyboardInterrupt
 
     ignored = signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
-    with _handling([] if ignored else [signal.SIGTERM], interrupt):
+    with _handling({} if ignored else {signal.SIGTERM: interrupt}):
         yield
 
 
 @contextmanager
-def interrupts_wait() -> Iterator[None]:
-    """Hold Ctrl-C and SIGTERM back until the end, where they act as they would have."""
+def interrupts_wait() -> Iterator[Interruptible]:
+    """Hold Ctrl-C and SIGTERM back until the end, where they act as they would have.
+
+    Yields a function that makes contexts in which they act at once, as do those that came before.
+    """
     came: list[int] = []
-    with _handling([signal.SIGINT, signal.SIGTERM], lambda number, _: came.append(number)):
-        yield
-    for number in came:
-        signal.raise_signal(number)
+    before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+
+    def act() -> None:
+        while came:
+            signal.raise_signal(came.pop())
+
+    @contextmanager
+    def interruptible() -> Iterator[None]:
+        with _handling(before):
+            act()
+            yield
+
+    with _handling(dict.fromkeys(before, lambda number, _: came.append(number))):
+        yield interruptible
+    act()
 
 
 def raise_kept(outcome: Any, beside: str) -> None:
@@ -44,14 +59,14 @@ def raise_kept(outcome: Any, beside: str) -> None:
 
 
 @contextmanager
-def _handling(signals: list[signal.Signals], handler: Handler) -> Iterator[None]:
+def _handling(handlers: Mapping[signal.Signals, Any]) -> Iterator[None]:
     """Handle signals so for a while; only the main thread may, and only what Python handled before can be put back."""
     before = {}
     if threading.current_thread() is threading.main_thread():
-        before = {s: earlier for s in signals if (earlier := signal.getsignal(s)) is not None}
+        before = {s: earlier for s in handlers if (earlier := signal.getsignal(s)) is not None}
     try:
         for number in before:
-            signal.signal(number, handler)
+            signal.signal(number, handlers[number])
         yield
     finally:
         for number, earlier in before.items():

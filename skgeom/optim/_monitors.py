@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import cache, partial
 from math import nan
 from typing import Any
 
@@ -54,18 +54,24 @@ class Monitors:
         if any(isinstance(one, Measure) and "row scaling" in one.invariances for one in self._monitors):
             check_directed(x)
 
-    def __call__(self, z: Array, *, forgiving: bool = False) -> list[float]:
-        """Return the value of each monitor for the rows z; NaN, if forgiving, for one that fails, with one warning."""
-        z = detached(z)
+    def __call__(self, rows: Callable[[], Array], *, forgiving: bool = False) -> list[float]:
+        """Return the value of each monitor for the rows that a function makes, once.
+
+        If forgiving, one that fails, itself or because the rows cannot be made, is NaN, with one warning.
+        """
+        clouds = cache(lambda: self._clouds(detached(rows())))
+        value = self._value_or_nan if forgiving else self._value
+        return [value(i, clouds) for i in range(len(self._monitors))]
+
+    def _clouds(self, z: Array) -> tuple[Cloud, Cloud]:
+        """Return what measures of rows see, and what measures of labelled rows do."""
         cloud = Cloud(z)
         apart = self._pairs is not None and self._labels is not None
-        labelled = Cloud(_joined(z, self._pairs)) if apart else cloud
-        value = self._value_or_nan if forgiving else self._value
-        return [value(i, cloud, labelled) for i in range(len(self._monitors))]
+        return cloud, Cloud(_joined(z, self._pairs)) if apart else cloud
 
-    def _value_or_nan(self, i: int, cloud: Cloud, labelled: Cloud) -> float:
+    def _value_or_nan(self, i: int, clouds: Callable[[], tuple[Cloud, Cloud]]) -> float:
         try:
-            return self._value(i, cloud, labelled)
+            return self._value(i, clouds)
         except Exception as error:
             name = self.names[i]
             if name not in self._failed:
@@ -77,7 +83,8 @@ class Monitors:
                 )
             return nan
 
-    def _value(self, i: int, cloud: Cloud, labelled: Cloud) -> float:
+    def _value(self, i: int, clouds: Callable[[], tuple[Cloud, Cloud]]) -> float:
+        cloud, labelled = clouds()
         monitor = self._monitors[i]
         if isinstance(monitor, Measure):
             rows = labelled if monitor.needs == "labels" else cloud

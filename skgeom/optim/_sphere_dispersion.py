@@ -11,7 +11,7 @@ from sklearn.utils import Tags
 
 from skgeom._array import in_full_precision
 from skgeom._core.pairs._bounds import tammes_bound
-from skgeom._estimator import GeometryTransformer, RowsAtFit, features_of, replace_fit, twin_of
+from skgeom._estimator import GeometryTransformer, RowsAtFit, features_of, keep, twin_of
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_count, check_plane, check_positive
 from skgeom._warnings import warn
@@ -135,10 +135,10 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
     Elementwise Adam with a projection back to the sphere reached .03 degrees with the Gaussian kernel of rows that
     the loss does not normalise, as in much code: the part of the gradient along the rows spoils the size of the steps.
 
-    An exception before the first update leaves the estimator as it was. After it any exception, ValueError too, passes
-    to the caller with a note, once the best state and the history are set; only an interrupt (Ctrl-C, or SIGTERM in the
-    main thread) and parameters or losses that diverge end the fit with a warning. An infinite loss with a finite
-    gradient goes on.
+    An exception or interrupt before the first update leaves the estimator as it was. After it any exception, ValueError
+    too, passes to the caller with a note, once the best state and the history are set; only an interrupt (Ctrl-C, or
+    SIGTERM in the main thread) and parameters or losses that diverge end the fit with a warning. An infinite loss with
+    a finite gradient goes on.
 
     O(n² d) time for each update, or O(b² d + n d) with batches of b, and some copies of X in memory.
 
@@ -235,14 +235,12 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
         check_plane(x)
         polishes = x.shape[0] <= _POLISHED if self.polish == "auto" else self.polish
         run = spreading.Spreading(self, x, polishes)
+        known = {**features_of(checked), "_rows_at_fit": RowsAtFit(x)}
         updates = self._updates(self.n_init * self.max_iter, X, y)
         try:
-            with terminated_as_interrupted():
-                found = run.run(updates)
-            with interrupts_wait():
-                replace_fit(
-                    self, {**features_of(checked), **self._reached(run, found.best), "_rows_at_fit": RowsAtFit(x)}, ()
-                )
+            with terminated_as_interrupted(), interrupts_wait() as interruptible:
+                found = run.run(updates, interruptible)
+                keep(self, lambda: {**known, **self._reached(run, found.best)}, ())
             raise_kept(found.last, "the history")
             if found.last.is_complete and run.checkpoint is not None:
                 run.checkpoint.remove()

@@ -20,6 +20,7 @@ from skgeom.optim._callbacks import Updates
 from skgeom.optim._checkpoint import Checkpoint, Saver, random_state_from_plain, random_state_to_plain
 from skgeom.optim._checks import check_gradient
 from skgeom.optim._descent import Batches, Descent, Outcome, window_of
+from skgeom.optim._interrupts import Interruptible
 from skgeom.optim._movable import as_tensor
 from skgeom.optim._polish import polish
 from skgeom.optim._riemannian import RiemannianAdam
@@ -110,8 +111,9 @@ class Spreading:
         self.found: list[Spread] = []
         self.checkpoint = self._checkpoint()
 
-    def run(self, updates: Updates) -> Result:
+    def run(self, updates: Updates, interruptible: Interruptible) -> Result:
         """Spread from the rows as they are, then from random ones, and return the best."""
+        self.interruptible = interruptible
         earlier = None if self.checkpoint is None else self.checkpoint.read()
         if earlier is not None:
             self.found = [_spread_of(values) for values in earlier["found"]]
@@ -157,6 +159,7 @@ class Spreading:
             partial(self._record, one.history),
             updates,
             lambda: {"embedding_": self.as_input(to_numpy(one.points))},
+            self.interruptible,
             max_iter=self.settings.max_iter,
             tol=None,
             window=window_of(n, size, self.term.is_random or (size is not None and size < n)),
@@ -175,7 +178,8 @@ class Spreading:
         found = to_numpy(one.points).astype(np.float64)
         if self.polishes and outcome.is_complete:
             try:
-                found = polish(found)
+                with self.interruptible():
+                    found = polish(found)
             except KeyboardInterrupt:
                 outcome = outcome._replace(trouble="it was interrupted", was_interrupted=True)
             except BaseException as error:

@@ -20,6 +20,7 @@ from skgeom.optim._checkpoint import Checkpoint, Saver
 from skgeom.optim._checks import check_gradient, check_same_shape
 from skgeom.optim._constraint import Constraint, on_spheres, radii
 from skgeom.optim._descent import Batches, Descent, Outcome, window_of
+from skgeom.optim._interrupts import Interruptible
 from skgeom.optim._monitors import Monitors, chosen, unique_names
 from skgeom.optim._movable import LinearMap, Movable, Points, as_tensor
 from skgeom.optim._riemannian import RiemannianAdam, RiemannianSGD
@@ -85,7 +86,7 @@ class Training:
         self.history: list[tuple[float, ...]] = []
         self.checkpoint = self._checkpoint(y)
 
-    def run(self, updates: Updates) -> Outcome:
+    def run(self, updates: Updates, interruptible: Interruptible) -> Outcome:
         """Update until the end, from where a checkpoint was if there is one, and return what came of it."""
         settings = self.settings
         descent = Descent(
@@ -94,6 +95,7 @@ class Training:
             self._record,
             updates,
             self.attributes,
+            interruptible,
             max_iter=settings.max_iter,
             tol=settings.tol,
             window=window_of(self.n_items, settings.batch_size, any(term.is_random for term in self.terms)),
@@ -227,7 +229,7 @@ class Training:
 
     @torch.no_grad()
     def _measure(self, forgiving: bool) -> list[float]:
-        return self.monitors(self.space.rows(None), forgiving=forgiving) if self.monitors.names else []
+        return self.monitors(lambda: self.space.rows(None), forgiving=forgiving)
 
     def _say(self, iteration: int, loss: float, measured: list[float], last: bool) -> None:
         """Print ten of the records, or with verbose=2 all."""

@@ -282,10 +282,14 @@ def test_unfit_clouds_are_refused():
         double_ellipsoid(x, np.ones_like(y))
 
 
-def test_rows_that_a_shift_moves_to_the_origin_are_refused():
+@pytest.mark.parametrize(
+    ("batch_size", "where"),
+    [(None, r"has 1 zero row \(the first is row 2\)"), (2, r"in rows 2 to 2, has 1 zero row \(the first is row 0\)")],
+)
+def test_rows_that_a_shift_moves_to_the_origin_are_refused_also_after_the_last_batch(batch_size, where):
     x, y = np.random.default_rng(0).normal(size=(3, 2)), np.array([[1.0, 1.0], [1.0, -1.0], [1.0, 0.0]])
-    with pytest.raises(ValueError, match=r"Y - 1 · mean has 1 zero row \(the first is row 2\)"):
-        loss_along_offset(x, y, [0.0, 1.0])
+    with pytest.raises(ValueError, match=rf"Y - 1 · mean {where}"):
+        loss_along_offset(x, y, [0.0, 1.0], batch_size=batch_size)
 
 
 @pytest.mark.parametrize("temperature", [0, -1.0])

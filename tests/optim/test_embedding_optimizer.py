@@ -247,6 +247,17 @@ def test_points_have_no_transform_and_say_so(digits):
     assert "use fit_transform" in str(raised.value.__cause__)
 
 
+def test_before_another_step_points_are_refused_without_an_update_and_a_map_works(digits):
+    X, y = digits
+    calls = []
+    points = make_pipeline(quick(monitor=calls.append), LogisticRegression())
+    with pytest.raises(TypeError, match="implement fit and transform"):
+        points.fit(X, y)
+    assert calls == []
+    linear = make_pipeline(quick(parametrization="linear"), LogisticRegression()).fit(X, y)
+    assert linear.score(X, y) > 0.9
+
+
 @pytest.mark.parametrize("parametrization", ["points", "linear"])
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_constraints_hold_the_norms(digits, parametrization, optimizer):

@@ -112,6 +112,33 @@ def test_an_interrupt_ends_the_sweep_with_the_points_so_far(parity):
     assert len(frontier.isoscore) == len(frontier.histories) == 2
 
 
+@pytest.mark.parametrize("kind", [ValueError, MemoryError, KeyboardInterrupt, SystemExit])
+def test_an_exception_carries_the_points_so_far(parity, kind, monkeypatch):
+    from skgeom.optim import _frontier
+
+    left, score = [4], _frontier.silhouette_score
+
+    def failing_at_the_third_point(*args):
+        left[0] -= 1
+        if left[0] == 0:
+            raise kind("no more")
+        return score(*args)
+
+    whole = isotropy_cluster_frontier(*parity, [0, 1], estimator=optimizer(max_iter=4))
+    monkeypatch.setattr(_frontier, "silhouette_score", failing_at_the_third_point)
+    with pytest.raises(kind, match="no more") as caught:
+        isotropy_cluster_frontier(*parity, [0, 1, 2], estimator=optimizer(max_iter=4))
+    assert "first 2 weights" in caught.value.__notes__[0]
+    assert str(caught.value.frontier) == str(whole)
+    assert len(caught.value.frontier.histories) == 2
+
+
+def test_an_exception_before_the_first_point_carries_none(parity):
+    with pytest.raises(ValueError, match="learning_rate") as caught:
+        isotropy_cluster_frontier(*parity, [0, 1], estimator=optimizer(learning_rate=-1.0))
+    assert not hasattr(caught.value, "frontier")
+
+
 @pytest.mark.parametrize(
     ("y", "weights", "options", "error", "match"),
     [

@@ -83,7 +83,7 @@ def test_an_exception_of_the_objective_passes_with_the_best_state_kept(rows, kin
     assert not optimizer.was_interrupted_
 
 
-@every_kind
+@pytest.mark.parametrize("kind", [*KINDS, KeyboardInterrupt], ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("was_fitted", [False, True])
 def test_an_exception_before_the_first_update_leaves_the_estimator_as_it_was(rows, kind, was_fitted):
     optimizer = quick().fit(rows[:, :2]) if was_fitted else quick()
@@ -118,6 +118,27 @@ def test_a_failing_monitor_records_nan_and_warns_once(rows, kind):
     np.testing.assert_array_equal(optimizer.history_["At"], [7.0, 7.0] + [np.nan] * 4)
     np.testing.assert_array_equal(optimizer.history_["At_2"], [8.0] * 3 + [np.nan] * 3)
     assert np.isfinite(optimizer.history_["isoscore"]).all()
+
+
+def test_rows_that_cannot_be_made_for_the_monitors_record_nan(rows, monkeypatch):
+    from skgeom.optim._movable import LinearMap
+
+    made, left = LinearMap.rows, [3]
+
+    def too_large(self, index):
+        if index is None:
+            left[0] -= 1
+            if left[0] <= 0:
+                raise torch.OutOfMemoryError("no memory for all rows")
+        return made(self, index)
+
+    monkeypatch.setattr(LinearMap, "rows", too_large)
+    with pytest.warns(RuntimeWarning, match="no memory for all rows") as caught:
+        optimizer = quick(parametrization="linear", batch_size=5, monitor=["isoscore", len], max_iter=5).fit(rows)
+    assert len(caught) == 2
+    assert optimizer.n_iter_ == 5
+    for name in ("isoscore", "len"):
+        np.testing.assert_array_equal(np.isfinite(optimizer.history_[name]), [True] * 2 + [False] * 4)
 
 
 @pytest.mark.parametrize("kind", [SystemExit, GeneratorExit])
@@ -317,6 +338,62 @@ def test_an_interrupt_while_the_state_is_kept_waits(rows, monkeypatch):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.usefixtures("_interruptible")
+def test_a_second_interrupt_waits_until_the_state_of_the_first_is_kept(rows, monkeypatch):
+    from skgeom.optim._descent import Best
+
+    restore = Best.restore
+
+    def impatient(best):
+        signal.raise_signal(signal.SIGINT)
+        restore(best)
+
+    monkeypatch.setattr(Best, "restore", impatient)
+    optimizer = quick(At(4, to_one, raising(KeyboardInterrupt)))
+    with pytest.raises(KeyboardInterrupt):
+        optimizer.fit(rows)
+    assert_kept_of_three(optimizer)
+
+
+@pytest.mark.usefixtures("_interruptible")
+def test_an_interrupt_between_two_starts_ends_the_fit_before_the_second(rows, monkeypatch):
+    from skgeom.optim import _spreading
+
+    angle = _spreading.least_angle
+
+    def slowly(points):
+        signal.raise_signal(signal.SIGINT)
+        return angle(points)
+
+    monkeypatch.setattr(_spreading, "least_angle", slowly)
+    spread = SphereDispersion(max_iter=10, n_init=3, polish=False, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="it was interrupted"):
+        spread.fit(rows)
+    monkeypatch.undo()
+    whole = SphereDispersion(max_iter=10, polish=False, random_state=0).fit(rows)
+    np.testing.assert_array_equal(spread.embedding_, whole.embedding_)
+
+
+@pytest.mark.parametrize("estimator", [quick(), SphereDispersion(max_iter=3)], ids=["optimizer", "dispersion"])
+def test_memory_that_is_short_when_the_state_is_kept_is_asked_for_again(rows, estimator, monkeypatch):
+    reached, left = type(estimator)._reached, [1]
+
+    def short(*args):
+        left[0] -= 1
+        if left[0] >= 0:
+            raise MemoryError
+        return reached(*args)
+
+    whole = copy.deepcopy(estimator).set_params(random_state=0).fit(rows)
+    monkeypatch.setattr(type(estimator), "_reached", staticmethod(short))
+    kept = copy.deepcopy(estimator).set_params(random_state=0).fit(rows)
+    np.testing.assert_array_equal(kept.embedding_, whole.embedding_)
+    before, left[0] = dict(vars(kept)), 2
+    with pytest.raises(MemoryError):
+        kept.fit(rows[:, :2])
+    assert vars(kept) == before
+
+
 # Checkpoints
 
 CASES = {
@@ -507,6 +584,48 @@ def test_a_full_disk_ends_no_fit(rows, tmp_path, monkeypatch):
     assert len(caught) == 1
     assert optimizer.n_iter_ == 9
     assert list(tmp_path.iterdir()) == []
+
+
+# The best state
+
+
+@pytest.mark.parametrize("kind", [MemoryError, KeyboardInterrupt])
+def test_a_copy_of_the_best_state_that_is_cut_off_keeps_that_state(rows, kind, monkeypatch):
+    from skgeom.optim import _descent
+
+    copy_all, left = _descent._copy, [4]
+
+    def cut_off(sources, targets):
+        left[0] -= 1
+        if left[0]:
+            return copy_all(sources, targets)
+        copy_all(sources[:1], targets[:1])
+        raise kind
+
+    monkeypatch.setattr(_descent, "_copy", cut_off)
+    optimizer = quick({"cross_entropy": 1.0, to_one: 1.0}, random_state=0)
+    how = pytest.warns(ConvergenceWarning, match="interrupted") if kind is KeyboardInterrupt else pytest.raises(kind)
+    with how:
+        optimizer.fit(rows, np.arange(20) % 2)
+    assert left[0] == 0
+    monkeypatch.undo()
+    whole = quick({"cross_entropy": 1.0, to_one: 1.0}, random_state=0, max_iter=3).fit(rows, np.arange(20) % 2)
+    for name in ("embedding_", "coef_", "loss_", "n_iter_"):
+        np.testing.assert_array_equal(getattr(optimizer, name), getattr(whole, name), err_msg=name)
+
+
+def test_the_memory_of_the_best_state_is_taken_once(rows):
+    from skgeom.optim._descent import Best
+
+    p = torch.tensor(rows)
+    best = Best([p], max_iter=1)
+    place = best.state()[2][0].data_ptr()
+    for i, loss in enumerate([3.0, 2.0, 1.0]):
+        best.see(i, loss)
+    p.fill_(7.0)
+    best.restore()
+    assert best.state()[2][0].data_ptr() == place
+    np.testing.assert_array_equal(p, rows)
 
 
 # The modes of Torch
