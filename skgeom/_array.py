@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import cache, wraps
-from itertools import chain
 from math import ceil, log2
 from typing import Any, ParamSpec, TypeVar
 
@@ -264,25 +263,6 @@ def row_blocks(x: Array, columns: int = 0, n_blocks: int = 1, least: int = 1) ->
     row_bytes = max(d, columns, 1) * (namespace(x).finfo(x.dtype).bits // 8 if is_real_floating(x) else 8)
     step = max(least, n_blocks * (HOST_BLOCK_BYTES if is_on_host(x) else ACCELERATOR_BLOCK_BYTES) // row_bytes)
     return (slice(start, min(start + step, n)) for start in range(0, n, step))
-
-
-def map_rows(function: Callable[..., Array], *arrays: Array, columns: int = 0) -> Array:
-    """Return what a function makes of the rows of arrays, block by block, as one array.
-
-    On NumPy the blocks are written where they belong: beside the result there is one block in memory, never a copy.
-    """
-    n = arrays[0].shape[0]
-    parts = (function(*(a[rows, ...] for a in arrays)) for rows in row_blocks(arrays[0], columns))
-    first = next(parts)
-    if first.shape[0] == n:
-        return first
-    if not array_api_compat.is_numpy_array(first):
-        return namespace(first).concat([first, *parts])
-    whole, stop = np.empty((n, *first.shape[1:]), dtype=first.dtype), 0
-    for part in chain([first], parts):
-        start, stop = stop, stop + part.shape[0]
-        whole[start:stop] = part
-    return whole
 
 
 def peak(x: Array) -> float:

@@ -12,6 +12,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skgeom._array import asarray_like, detached, in_full_precision, namespace, place, to_numpy
+from skgeom._core._threads import one_thread
 from skgeom._core.sums._moments import FourthMoments, Moments, merge_all, moments
 from skgeom._typing import Array
 from skgeom._validation import (
@@ -208,7 +209,8 @@ class MomentsTransformer(GeometryTransformer):
 
     def _learn(self, m: Moments | FourthMoments) -> Self:
         """Set the fitted attributes, and keep the moments for batches to come."""
-        self._solve(m)
+        with one_thread(m.second.mean):
+            self._solve(m)
         self._moments = m.map_arrays(self._leave)
         self.n_samples_seen_ = m.second.n
         return self

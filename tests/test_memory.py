@@ -1,10 +1,11 @@
-"""What reads each row a few times needs O(d²) and a block of rows beside its result: never a copy of the rows."""
+"""What reads each row a few times needs, for each thread, O(d²) and a block of rows beside its result: never a copy."""
 
 import tracemalloc
 import warnings
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from skgeom.alignment import CCAAligner, LstsqAligner, ProcrustesAligner
 from skgeom.metrics._measure import MEASURES
@@ -24,6 +25,13 @@ LINEAR = sorted(
 TRANSFORMERS = [Whitening(), Whitening(normalize=True), Whitening(shrinkage="ledoit_wolf"), AllButTheTop()]
 ALIGNERS = [ProcrustesAligner(), ProcrustesAligner(center=True), LstsqAligner(alpha=1.0, fit_intercept=True)]
 LABELS = np.arange(N) % 3
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Each thread has a block of its own."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture(scope="module")

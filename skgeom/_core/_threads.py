@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import TypeVar
 
+import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from skgeom._array import is_foreign
+from skgeom._array import is_foreign, namespace, row_blocks
 from skgeom._typing import Array
 
+_SMALL = 1024
+"""Rows and columns of a matrix up to which one thread decomposes it."""
+
 _R = TypeVar("_R")
+_T = TypeVar("_T")
 
 
 def in_threads(x: Array, work: Callable[[int], _R], n_tasks: int) -> list[_R]:
     """Return the results of tasks 0..n_tasks - 1, shared between as many threads as BLAS has, for host arrays.
 
-    Each thread gets one thread of BLAS: two pools that take turns for every tile are slower than one alone. An
-    interrupt waits for the tasks under way and drops the others.
+    Each thread gets one thread of BLAS: two pools that take turns for every tile are slower than one alone, and threads
+    of BLAS that wait for each other on a busy machine burn the time that others need. An interrupt waits for the tasks
+    under way and drops the others.
     """
-    workers = 1 if is_foreign(x) else min(n_tasks, _blas_threads())
-    if workers == 1:
+    workers = min(n_tasks, n_threads(x))
+    if workers <= 1:
         return [work(task) for task in range(n_tasks)]
     with _blas().limit(limits=1), ThreadPoolExecutor(workers) as pool:
         futures = [pool.submit(work, task) for task in range(n_tasks)]
@@ -30,6 +37,52 @@ def in_threads(x: Array, work: Callable[[int], _R], n_tasks: int) -> list[_R]:
             return [future.result() for future in futures]
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def map_rows(function: Callable[..., Array], *arrays: Array, columns: int = 0) -> Array:
+    """Return what a function makes of the rows of arrays, block by block, as one array.
+
+    On NumPy the blocks are written where they belong: beside the result there is one block for each thread in memory,
+    never a copy.
+    """
+    blocks = list(row_blocks(arrays[0], columns))
+
+    def part(i: int) -> Array:
+        return function(*(a[blocks[i], ...] for a in arrays))
+
+    first = part(0)
+    if len(blocks) == 1:
+        return first
+    if not isinstance(first, np.ndarray):
+        return namespace(first).concat([first, *map(part, range(1, len(blocks)))])
+    whole = np.empty((arrays[0].shape[0], *first.shape[1:]), dtype=first.dtype)
+    whole[blocks[0]] = first
+
+    def write(i: int) -> None:
+        whole[blocks[i + 1]] = part(i + 1)
+
+    in_threads(arrays[0], write, len(blocks) - 1)
+    return whole
+
+
+def shares(x: Array, items: Sequence[_T]) -> list[Sequence[_T]]:
+    """Return items in order, cut into as many shares as there are threads for x: for tasks that each keep a sum."""
+    n = min(len(items), n_threads(x))
+    return [items[len(items) * i // n : len(items) * (i + 1) // n] for i in range(n)]
+
+
+def n_threads(x: Array) -> int:
+    """Return how many threads share work on x: those of BLAS, and one for arrays of other libraries."""
+    return 1 if is_foreign(x) else _blas_threads()
+
+
+def one_thread(matrix: Array) -> AbstractContextManager[None]:
+    """Return a context in which BLAS decomposes a small matrix on the host with one thread.
+
+    More would gain little, and on a busy machine lose much: they wait for each other at every step.
+    """
+    is_small = not is_foreign(matrix) and max(matrix.shape) <= _SMALL
+    return _blas().limit(limits=1) if is_small else nullcontext()
 
 
 @cache

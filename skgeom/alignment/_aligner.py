@@ -8,6 +8,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, RegressorMixin
 from sklearn.utils import Tags
 
 from skgeom._array import to_float
+from skgeom._core._threads import one_thread
 from skgeom._core.sums._align import variance_explained
 from skgeom._core.sums._cross import CrossMoments
 from skgeom._core.sums._maps import centred_product, exact_product
@@ -80,7 +81,8 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, GeometryTransform
         m = self._summary(x, t, w)
         if not first:
             m = self._cross.map_arrays(lambda a: self._bring(a, x, "partial_fit")).merge(m)
-        self._solve(m)
+        with one_thread(m.xy):
+            self._solve(m)
         return self._learn(m)
 
     def transform(self, X: Any) -> Array:
@@ -210,7 +212,8 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, GeometryTransform
     def _solve_rows(self, x: Array, t: Array, w: Array | None) -> _M:
         """Set the fitted attributes from all pairs at once, and return their moments."""
         m = self._summary(x, t, w)
-        self._solve(m)
+        with one_thread(m.xy):
+            self._solve(m)
         return m
 
     def _solve(self, m: _M) -> None:

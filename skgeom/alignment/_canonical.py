@@ -7,7 +7,8 @@ from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
-from skgeom._array import float64, map_rows, namespace, to_float
+from skgeom._array import float64, namespace, to_float
+from skgeom._core._threads import map_rows
 from skgeom._core.sums._align import canonical
 from skgeom._core.sums._cross import JointMoments, joint_moments
 from skgeom._core.sums._maps import WhiteningMap, centred_product, shrink, whitening_map

@@ -8,8 +8,9 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin
 
-from skgeom._array import asarray_like, float64, map_rows, namespace, where
+from skgeom._array import asarray_like, float64, namespace, where
 from skgeom._core._rows import mean_at, norms, unit_or_zero
+from skgeom._core._threads import map_rows
 from skgeom._estimator import GeometryTransformer, all_at_once
 from skgeom._typing import Array
 from skgeom._validation import check_groups, check_known_groups, check_real

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from skgeom._array import asarray_like, epsilon, float64, is_foreign, map_rows, namespace, row_blocks, to_float
+from skgeom._array import asarray_like, epsilon, float64, is_foreign, namespace, row_blocks, to_float
 from skgeom._core import _two_clouds
 from skgeom._core._rows import unit_or_zero
+from skgeom._core._threads import map_rows
 from skgeom._core.pairs._sphere import chords_of
 from skgeom._typing import Array
 from skgeom._validation import (

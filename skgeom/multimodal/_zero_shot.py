@@ -10,10 +10,11 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skgeom._array import is_foreign, map_rows, namespace, row_blocks, to_numpy
+from skgeom._array import is_foreign, namespace, row_blocks, to_numpy
 from skgeom._core import _two_clouds
 from skgeom._core._labels import labels_of
 from skgeom._core._rows import norms, unit_or_zero
+from skgeom._core._threads import map_rows
 from skgeom._core.sums._clusters import class_moments
 from skgeom._estimator import all_at_once
 from skgeom._typing import Array

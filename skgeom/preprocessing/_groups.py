@@ -8,8 +8,9 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, OneToOneFeatureMixin
 
-from skgeom._array import asarray_like, map_rows, namespace, take_rows
+from skgeom._array import asarray_like, namespace, take_rows
 from skgeom._core._rows import centred, mean_at
+from skgeom._core._threads import map_rows
 from skgeom._estimator import GeometryTransformer, all_at_once
 from skgeom._typing import Array
 from skgeom._validation import check_fitted_kind, check_groups, check_known_groups

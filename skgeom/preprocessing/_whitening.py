@@ -9,8 +9,9 @@ from typing import Any, Literal, TypeAlias, get_args
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.metaestimators import available_if
 
-from skgeom._array import float64, map_rows, to_float
+from skgeom._array import float64, to_float
 from skgeom._core._rows import unit_or_zero
+from skgeom._core._threads import map_rows
 from skgeom._core.sums import _maps
 from skgeom._core.sums._maps import WhiteningMap
 from skgeom._core.sums._moments import FourthMoments, Moments, fourth_moments, moments

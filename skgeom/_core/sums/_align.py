@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skgeom._array import asarray_like, float64, namespace, ratio, row_blocks, to_float, where
+from skgeom._core._threads import one_thread
 from skgeom._core.sums._cross import CrossMoments, RegressionMoments, regression_moments
 from skgeom._core.sums._maps import WhiteningMap
 from skgeom._core.sums._moments import moments
@@ -258,7 +259,8 @@ def _basis_of_sample(x: Array, weights: Array | None, *, centre: bool, penalty: 
         return None
     m = moments(float64(x[::stride, :]), None if weights is None else weights[::stride])
     scatter = (m if centre else m.about_origin()).dense().scatter
-    values = namespace(x).flip(namespace(x).linalg.eigvalsh(scatter))
+    with one_thread(scatter):
+        values = namespace(x).flip(namespace(x).linalg.eigvalsh(scatter))
     return None if _is_safe(values, penalty / stride) else _basis(*_eigen(scatter))
 
 
@@ -296,7 +298,8 @@ def _mapped_back(m: RegressionMoments, basis: _Basis | None) -> RegressionMoment
 def _eigen(scatter: Array) -> tuple[Array, Array]:
     """Return eigenvalues in descending order, at least 0, and eigenvectors in columns."""
     xp = namespace(scatter)
-    values, vectors = xp.linalg.eigh(scatter)
+    with one_thread(scatter):
+        values, vectors = xp.linalg.eigh(scatter)
     return xp.clip(xp.flip(values), min=0.0), xp.flip(vectors, axis=1)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
 
 from skgeom._array import asarray_like, device_of, float64, gram, namespace, row_blocks, scratch, subtract
+from skgeom._core._threads import in_threads, shares
 from skgeom._typing import Array
 
 _SAMPLE_STRIDE = 16
@@ -31,6 +33,15 @@ class _Block(NamedTuple):
     pivot: Array
     residual: Array
     gram: Array
+
+
+class _Sums(NamedTuple):
+    """Weight, pivot and residual of each block, and the sum of their Gram matrices in float64."""
+
+    sizes: list[float]
+    pivots: list[Array]
+    residuals: list[Array]
+    scatter: Array
 
 
 def panels(x: Array, weights: Array | None, *, exact: bool = False) -> Iterator[Panel]:
@@ -85,10 +96,17 @@ def _panel(x: Array, weights: Array | None, blocks: Sequence[slice], exact: bool
     return Panel(n, pivots[0] + shift, scatter)
 
 
-def _summed_blocks(
-    x: Array, weights: Array | None, blocks: Sequence[slice], exact: bool
-) -> tuple[list[float], list[Array], list[Array], Array]:
-    """Return weight, pivot and residual of each block, and the sum of their Gram matrices in float64."""
+def _summed_blocks(x: Array, weights: Array | None, blocks: Sequence[slice], exact: bool) -> _Sums:
+    """Return the sums of blocks, of which each thread takes a share."""
+    cuts = shares(x, blocks)
+    return reduce(_joined, in_threads(x, lambda i: _summed_share(x, weights, cuts[i], exact), len(cuts)))
+
+
+def _joined(a: _Sums, b: _Sums) -> _Sums:
+    return _Sums(a.sizes + b.sizes, a.pivots + b.pivots, a.residuals + b.residuals, a.scatter + b.scatter)
+
+
+def _summed_share(x: Array, weights: Array | None, blocks: Sequence[slice], exact: bool) -> _Sums:
     xp = namespace(x)
     d = x.shape[1]
     scatter = xp.zeros((d, d), dtype=xp.float64, device=device_of(x))
@@ -101,7 +119,7 @@ def _summed_blocks(
         pivots.append(float64(block.pivot))
         residuals.append(float64(block.residual))
         scatter += block.gram
-    return sizes, pivots, residuals, scatter
+    return _Sums(sizes, pivots, residuals, scatter)
 
 
 def _block(

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import reduce
+from operator import add
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from skgeom._array import device_of, float64, gram, matmul, namespace, row_blocks, scratch, subtract
 from skgeom._core._rows import mean_of
+from skgeom._core._threads import in_threads, shares
 from skgeom._core.sums._rank import precision
 from skgeom._typing import Array
 
@@ -130,18 +133,17 @@ class JointMoments(RegressionMoments):
 
 
 class _Side(NamedTuple):
-    """One of the two clouds: rows, a pivot near their mean, a map or none, scratch arrays, and which scatter to sum."""
+    """One of the two clouds: rows, a pivot near their mean, a map or none, and which scatter to sum."""
 
     rows: Array
     pivot: Array
     through: Array | None
-    room: np.ndarray | None
-    mapped_room: np.ndarray | None
     full: bool
 
     @property
-    def width(self) -> int:
-        return (self.pivot if self.through is None else self.through).shape[-1]
+    def widths(self) -> tuple[int, ...]:
+        """The width of the rows, and of what the map makes of them."""
+        return (self.rows.shape[1],) if self.through is None else self.through.shape
 
 
 def cross_moments(x: Array, y: Array, weights: Array | None = None) -> CrossMoments:
@@ -177,8 +179,10 @@ def _summed(
 ) -> tuple[CrossMoments, Array, Array]:
     """Return the summary of the pairs, and the scatter within each cloud: its trace only unless asked for."""
     blocks = list(row_blocks(x, columns=y.shape[1], n_blocks=2, least=_BLOCK_ROWS))
-    a, b = _side(x, through, xx, blocks[0].stop), _side(y, None, yy, blocks[0].stop)
-    n, x_sum, y_sum, xy, x_scatter, y_scatter = _summed_blocks(a, b, weights, blocks)
+    a, b = _side(x, through, xx), _side(y, None, yy)
+    cuts = shares(x, blocks)
+    parts = in_threads(x, lambda i: _summed_share(a, b, weights, cuts[i]), len(cuts))
+    n, x_sum, y_sum, xy, x_scatter, y_scatter = (reduce(add, terms) for terms in zip(*parts, strict=True))
     x_slack, y_slack = x_sum / n**0.5, y_sum / n**0.5
     x_scatter, y_scatter = x_scatter - _within(x_slack, xx), y_scatter - _within(y_slack, yy)
     m = CrossMoments(
@@ -192,23 +196,23 @@ def _summed(
     return m, x_scatter, y_scatter
 
 
-def _side(rows: Array, through: Array | None, full: bool, height: int) -> _Side:
-    pivot = mean_of(rows[:: -(-rows.shape[0] // _PIVOT_ROWS), :])
-    mapped_room = None if through is None else scratch(pivot, (height, through.shape[1]))
-    return _Side(rows, pivot, through, scratch(pivot, (height, rows.shape[1])), mapped_room, full)
+def _side(rows: Array, through: Array | None, full: bool) -> _Side:
+    return _Side(rows, mean_of(rows[:: -(-rows.shape[0] // _PIVOT_ROWS), :]), through, full)
 
 
-def _summed_blocks(
+def _summed_share(
     a: _Side, b: _Side, weights: Array | None, blocks: Sequence[slice]
 ) -> tuple[float, Array, Array, Array, Array, Array]:
     """Return the weight, the sums of both sides about their pivots, and the scatter between and within them."""
-    totals = [_zeros(a.rows, shape) for shape in ((a.width,), (b.width,), (a.width, b.width))]
-    totals += [_zeros(s.rows, (s.width, s.width) if s.full else ()) for s in (a, b)]
+    totals = [_zeros(a.rows, shape) for shape in ((a.widths[-1],), (b.widths[-1],), (a.widths[-1], b.widths[-1]))]
+    totals += [_zeros(s.rows, (s.widths[-1], s.widths[-1]) if s.full else ()) for s in (a, b)]
     rooms = [scratch(t, t.shape) if t.ndim == 2 else None for t in totals]
+    height = blocks[0].stop - blocks[0].start
+    x_rooms, y_rooms = ([scratch(s.pivot, (height, k)) for k in s.widths] for s in (a, b))
     n = 0.0
     for block in blocks:
         w = None if weights is None else float64(weights[block])
-        x, y = _rows(a, block, w), _rows(b, block, w)
+        x, y = _rows(a, block, w, x_rooms), _rows(b, block, w, y_rooms)
         n += x.shape[0] if w is None else float(namespace(w).sum(w))
         totals[0] += _column_sums(x, w)
         totals[1] += _column_sums(y, w)
@@ -218,12 +222,12 @@ def _summed_blocks(
     return n, totals[0], totals[1], totals[2], totals[3], totals[4]
 
 
-def _rows(side: _Side, block: slice, weights: Array | None) -> Array:
+def _rows(side: _Side, block: slice, weights: Array | None, rooms: list[np.ndarray | None]) -> Array:
     """Return a block of rows of one side in float64: shifted, mapped, times the roots of the weights."""
     rows = side.rows[block, :]
-    rows = subtract(float64(rows) if side.room is None else rows, side.pivot, side.room)
+    rows = subtract(float64(rows) if rooms[0] is None else rows, side.pivot, rooms[0])
     if side.through is not None:
-        rows = matmul(rows, side.through, side.mapped_room)
+        rows = matmul(rows, side.through, rooms[1])
     return rows if weights is None else rows * namespace(rows).sqrt(weights)[:, None]
 
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 from math import log, pi
 from typing import NamedTuple
 
-from skgeom._array import device_of, float64, map_rows, namespace, ratio, where
+from skgeom._array import device_of, float64, namespace, ratio, where
 from skgeom._core._rows import centred
+from skgeom._core._threads import map_rows
 from skgeom._core.sums._moments import FourthMoments, Moments
 from skgeom._core.sums._rank import live, n_above_noise, n_tellable, noise
 from skgeom._core.sums._spectrum import above

@@ -16,6 +16,7 @@ from typing import NamedTuple, Self, TypeVar
 
 from skgeom._array import epsilon, namespace, sqrt_in_place, where
 from skgeom._core._rows import centred
+from skgeom._core._threads import one_thread
 from skgeom._core.sums._blocks import centred_rows, higher_sums, panels
 from skgeom._typing import Array
 
@@ -159,11 +160,14 @@ class DenseMoments(Moments):
 
     def singular_values(self) -> Array:
         xp = namespace(self.mean)
-        return sqrt_in_place(xp.clip(xp.flip(xp.linalg.eigvalsh(self.scatter)), min=0.0))
+        with one_thread(self.scatter):
+            squares = xp.linalg.eigvalsh(self.scatter)
+        return sqrt_in_place(xp.clip(xp.flip(squares), min=0.0))
 
     def axes(self) -> Axes:
         xp = namespace(self.mean)
-        values, vectors = xp.linalg.eigh(self.scatter)
+        with one_thread(self.scatter):
+            values, vectors = xp.linalg.eigh(self.scatter)
         variances = xp.clip(xp.flip(values), min=0.0) / (self.n - 1)
         return Axes(variances, oriented(xp.flip(vectors, axis=1).T))
 

@@ -1,0 +1,60 @@
+"""Sums and maps shared out between threads: the same numbers, and BLAS as it was."""
+
+import numpy as np
+import pytest
+from numpy.random import default_rng
+from numpy.testing import assert_allclose, assert_array_equal
+from threadpoolctl import threadpool_limits
+
+from skgeom._array import HOST_BLOCK_BYTES
+from skgeom._core import _threads
+from skgeom._core.sums._cross import joint_moments
+from skgeom._core.sums._moments import moments
+
+D = 16
+ROWS = 5 * HOST_BLOCK_BYTES // (8 * D)  # a few blocks for each thread
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return default_rng(0).normal(size=(ROWS, D)) + np.arange(D)
+
+
+def summaries(x):
+    weights = np.linspace(1, 2, len(x))
+    pairs = joint_moments(x, x[:, ::-1])
+    return [moments(x).scatter, moments(x).mean, moments(x, weights).scatter, pairs.xx, pairs.xy, pairs.y_mean]
+
+
+@pytest.mark.parametrize("threads", [2, 3, 7])
+def test_sums_are_those_of_one_thread_but_for_rounding(rows, threads):
+    with threadpool_limits(1):
+        expected = summaries(rows)
+    with threadpool_limits(threads):
+        found = summaries(rows)
+    for ours, alone in zip(found, expected, strict=True):
+        assert_allclose(ours, alone, rtol=1e-12, atol=1e-12 * np.abs(alone).max())
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_each_row_goes_where_it_belongs(rows, threads):
+    with threadpool_limits(threads):
+        found = _threads.map_rows(lambda x, y: (x * y[:, None])[:, ::-1], rows, rows[:, 0])
+    assert_array_equal(found, (rows * rows[:, :1])[:, ::-1])
+
+
+def test_shares_are_all_items_in_order():
+    with threadpool_limits(3):
+        for n in (1, 2, 3, 10):
+            cuts = _threads.shares(np.ones(1), range(n))
+            assert [item for cut in cuts for item in cut] == list(range(n))
+            assert len(cuts) == min(n, 3)
+            assert all(len(cut) > 0 for cut in cuts)
+
+
+def test_small_matrices_take_one_thread_and_large_ones_all():
+    with threadpool_limits(3):
+        for rows, threads in ((1024, 1), (1025, 3)):
+            with _threads.one_thread(np.empty((rows, 2))):
+                assert _threads._blas_threads() == threads
+        assert _threads._blas_threads() == 3
