@@ -135,7 +135,7 @@ MUTANTS = [
     ),
     Mutant("_warnings.py", '"sklearn", "joblib"', '"sklearn"', "tests/test_warnings.py"),
     Mutant("_estimator.py", "fitted = twin_of(self)", "fitted = self", "tests/test_all_at_once.py"),
-    Mutant("metrics/_representation.py", "and _are_those_at_fit(estimator, rows)", "", SCORERS),
+    Mutant("metrics/_representation.py", "and _are_those_at_fit(estimator, rows, made)", "", SCORERS),
     Mutant("metrics/_representation.py", "if len(inner) > 1:", "if len(inner) > 99:", SCORERS),
     Mutant(
         "metrics/_representation.py",
