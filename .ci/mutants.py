@@ -146,7 +146,12 @@ MUTANTS = [
     Mutant("preprocessing/_whitening.py", "_ROWS_PER_DIRECTION = 3", "_ROWS_PER_DIRECTION = 1", PREPROCESSING),
     Mutant("optim/_descent.py", "if self.done == 0:", "if True:", LONG_FITS),
     Mutant("optim/_monitors.py", "if name not in self._failed:", "if True:", LONG_FITS),
-    Mutant("optim/_interrupts.py", "[] if ignored else [signal.SIGTERM]", "[signal.SIGTERM]", LONG_FITS),
+    Mutant(
+        "optim/_interrupts.py",
+        "{} if ignored else {signal.SIGTERM: interrupt}",
+        "{signal.SIGTERM: interrupt}",
+        LONG_FITS,
+    ),
     Mutant("optim/_checkpoint.py", "if others:", "if False:", LONG_FITS),
 ]
 
