@@ -134,19 +134,24 @@ MUTANTS = [
         "_array.py", "torch.autocast(kind, enabled=False)", "torch.autocast(kind)", f"{METRICS}/test_training_loops.py"
     ),
     Mutant("_warnings.py", '"sklearn", "joblib"', '"sklearn"', "tests/test_warnings.py"),
-    Mutant("_estimator.py", "exact(fitted, *map", "exact(self, *map", "tests/test_all_at_once.py"),
-    Mutant("metrics/_representation.py", "and _are_those_at_fit(estimator, rows)", "", SCORERS),
+    Mutant("_estimator.py", "fitted = twin_of(self)", "fitted = self", "tests/test_all_at_once.py"),
+    Mutant("metrics/_representation.py", "and _are_those_at_fit(estimator, rows, made)", "", SCORERS),
     Mutant("metrics/_representation.py", "if len(inner) > 1:", "if len(inner) > 99:", SCORERS),
     Mutant(
         "metrics/_representation.py",
         "or not ends_in_regressor(estimator)",
         "or True",
-        f"{METRICS}/test_pair_scorers.py",
+        SCORERS,
     ),
     Mutant("preprocessing/_whitening.py", "_ROWS_PER_DIRECTION = 3", "_ROWS_PER_DIRECTION = 1", PREPROCESSING),
     Mutant("optim/_descent.py", "if self.done == 0:", "if True:", LONG_FITS),
     Mutant("optim/_monitors.py", "if name not in self._failed:", "if True:", LONG_FITS),
-    Mutant("optim/_interrupts.py", "[] if ignored else [signal.SIGTERM]", "[signal.SIGTERM]", LONG_FITS),
+    Mutant(
+        "optim/_interrupts.py",
+        "{} if ignored else {signal.SIGTERM: interrupt}",
+        "{signal.SIGTERM: interrupt}",
+        LONG_FITS,
+    ),
     Mutant("optim/_checkpoint.py", "if others:", "if False:", LONG_FITS),
 ]
 
