@@ -13,9 +13,9 @@ from skgeom._array import float64, map_rows, to_float
 from skgeom._core._rows import unit_or_zero
 from skgeom._core.sums import _maps
 from skgeom._core.sums._maps import WhiteningMap
-from skgeom._core.sums._moments import FourthMoments, Moments, fourth_moments, moments
-from skgeom._core.sums._rank import resolved
-from skgeom._estimator import MomentsTransformer
+from skgeom._core.sums._moments import FourthMoments, Moments
+from skgeom._core.sums._rank import ranked_fourth_moments, ranked_moments
+from skgeom._estimator import MomentsTransformer, Summary
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
@@ -267,11 +267,9 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
     def _check_magnitude(self, x: Array) -> None:
         (check_fourth_powers if isinstance(self.shrinkage, str) else check_squares)(x, "X")
 
-    def _summary(self, x: Array, w: Array | None) -> Moments | FourthMoments:
-        return fourth_moments(x, w) if self.shrinkage == "ledoit_wolf" else moments(x, w)
-
-    def _resolved(self, m: Moments | FourthMoments, x: Array, w: Array | None) -> Moments | FourthMoments:
-        return resolved(m, x, w)
+    def _summary(self, seen: Moments | FourthMoments | None = None) -> Summary:
+        needs_fourth = self.shrinkage == "ledoit_wolf" if seen is None else isinstance(seen, FourthMoments)
+        return ranked_fourth_moments if needs_fourth else ranked_moments
 
     def _solve(self, m: Moments | FourthMoments) -> None:
         self.shrinkage_ = self._share(m)
@@ -284,9 +282,9 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         self._warn(found, m.n, m.mean.shape[0])
         self.rank_ = found.rank
         self.n_components_ = found.variances.shape[0]
-        self.mean_ = self._leave(m.mean)
-        self.spectrum_ = self._leave(found.variances)
-        self.components_ = self._leave(found.directions)
+        self.mean_ = self._own(m.mean)
+        self.spectrum_ = self._own(found.variances)
+        self.components_ = self._own(found.directions)
         self.whitening_matrix_ = self._leave(found.forward)
         self._coloring_matrix = self._leave(found.backward)
         self._scale = self._leave(found.scale)
