@@ -287,7 +287,7 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         self.components_ = self._own(found.directions)
         self.whitening_matrix_ = self._leave(found.forward)
         self._coloring_matrix = self._leave(found.backward)
-        self._scale = self._leave(found.scale)
+        self._scale = self._own(found.scale)
         self._n_features_out = found.forward.shape[1]
 
     def _warn(self, found: WhiteningMap, n: float, d: int) -> None:
