@@ -35,7 +35,7 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
-NAMES = ("isoscore", "whitening", "silhouette", "conformity", "partition", "energies", "alignment")
+NAMES = ("isoscore", "whitening", "silhouette", "conformity", "partition", "energies", "alignment", "search")
 LIBRARIES = ("scikit-embedding-geometry", "numpy", "scipy", "scikit-learn", "torch", "IsoScore")
 SAMPLE_SECONDS = 0.05
 CASE_SECONDS = 60.0

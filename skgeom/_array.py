@@ -167,6 +167,11 @@ def detached(x: Array) -> Array:
     return x.detach() if array_api_compat.is_torch_array(x) else x
 
 
+def copied(x: Array) -> Array:
+    """Return a copy of x, laid out as x is."""
+    return namespace(x).asarray(x, copy=True)
+
+
 def as_data(x: Array) -> Array:
     """Return x cut from any gradient; a Torch tensor in host memory as a NumPy view, whose tiles threads can share.
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import wraps
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self, TypeAlias, TypeVar, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skgeom._array import asarray_like, detached, in_full_precision, namespace, place, to_numpy
+from skgeom._array import asarray_like, copied, detached, in_full_precision, namespace, place, to_numpy
 from skgeom._core._threads import one_thread
 from skgeom._core.sums._moments import FourthMoments, Moments, merge_all, moments
 from skgeom._typing import Array
@@ -28,6 +30,14 @@ _FEATURES = ("n_features_in_", "feature_names_in_")
 
 E = TypeVar("E", bound=BaseEstimator)
 F = TypeVar("F", bound=Callable[..., Any])
+
+Summary: TypeAlias = Callable[[Array, Array | None], Moments | FourthMoments]
+"""A pure function of rows and their weights: whoever has its result for the same bytes may give that instead."""
+
+Source: TypeAlias = Callable[[Summary, Array, Array | None], Moments | FourthMoments]
+"""Where the moments of a fit come from: a summary of rows and weights, computed now or before."""
+
+_source: ContextVar[Source] = ContextVar("_source", default=lambda summary, x, w: summary(x, w))
 
 
 def all_at_once(fit: F) -> F:
@@ -76,6 +86,16 @@ def _replace_fit(estimator: BaseEstimator, fitted: Mapping[str, Any], forget: It
     gone = {*forget, *_FEATURES}
     kept = {name: value for name, value in estimator.__dict__.items() if name not in gone}
     estimator.__dict__ = {**kept, **fitted}
+
+
+@contextmanager
+def moments_from(source: Source) -> Iterator[None]:
+    """Let all fits of moments inside the block, on its own thread, take them from a source."""
+    token = _source.set(source)
+    try:
+        yield
+    finally:
+        _source.reset(token)
 
 
 class GeometryTransformer(TransformerMixin, BaseEstimator):
@@ -130,6 +150,10 @@ class GeometryTransformer(TransformerMixin, BaseEstimator):
         """Return results or attributes as they leave: in the library of the input, or from a device as NumPy."""
         return to_numpy(values) if self.device is not None else values
 
+    def _own(self, values: Array) -> Array:
+        """Return a copy, as it leaves, of what other estimators may be fitted from too."""
+        return self._leave(copied(values))
+
 
 class MomentsTransformer(GeometryTransformer):
     """Base of the transformers that the moments of the rows determine: fitting in parts equals fitting the whole."""
@@ -159,7 +183,7 @@ class MomentsTransformer(GeometryTransformer):
         x = self._receive(X, reset=True, min_samples=2)
         self._check_magnitude(x)
         x, w = check_weights(sample_weight, x)
-        return self._learn(self._resolved(self._summary(x, w), x, w))
+        return self._learn(_source.get()(self._summary(), x, w))
 
     @all_at_once
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
@@ -185,27 +209,24 @@ class MomentsTransformer(GeometryTransformer):
         self._check_magnitude(x)
         x, w = check_weights(sample_weight, x, minimum=1 if first else 0)
         if first:
-            return self._learn(self._resolved(self._summary(x, w), x, w))
-        kept = self._moments.map_arrays(lambda a: self._bring(a, x))
-        return self._learn(kept.merge(self._resolved(kept.alike(x, w), x, w)))
+            return self._learn(self._summary()(x, w))
+        seen: Any = self._moments.map_arrays(lambda a: self._bring(a, x))
+        return self._learn(seen.merge(self._summary(seen)(x, w)))
 
     def _fit_in_parts(self, parts: Iterable[Array], checked: BaseEstimator) -> Self:
         """Learn from a cloud that another estimator checked, and that comes in parts of its rows."""
         self._check_parameters()
         self.__dict__.update(features_of(checked))
-        return self._learn(merge_all(self._resolved(self._summary(x, None), x, None) for x in parts))
+        summary: Callable[..., Any] = self._summary()
+        return self._learn(merge_all(summary(x, None) for x in parts))
 
     def _check_magnitude(self, x: Array) -> None:
         """Check that the sums over the rows stay within float64."""
         check_squares(x, "X")
 
-    def _summary(self, x: Array, w: Array | None) -> Moments | FourthMoments:
-        """Return the moments of the first rows; those of all rows are of the same order."""
-        return moments(x, w)
-
-    def _resolved(self, m: Any, x: Array, w: Array | None) -> Any:
-        """Return the moments of rows x as exact as the estimator needs them; leading directions need no more."""
-        return m
+    def _summary(self, seen: Moments | FourthMoments | None = None) -> Summary:
+        """Return what sums up rows as exactly as the estimator needs; after earlier rows, to the order of theirs."""
+        return moments
 
     def _learn(self, m: Moments | FourthMoments) -> Self:
         """Set the fitted attributes, and keep the moments for batches to come."""

@@ -126,8 +126,8 @@ class AllButTheTop(OneToOneFeatureMixin, MomentsTransformer):
             if self.n_components == "auto"
             else check_count(self.n_components, "n_components", 0, d)
         )
-        found = m.axes()
-        self.mean_ = self._leave(m.mean)
-        self.components_ = self._leave(found.directions[:count, :])
-        self.spectrum_ = self._leave(found.variances[:count])
+        found = _maps.axes(m)
+        self.mean_ = self._own(m.mean)
+        self.components_ = self._own(found.directions[:count, :])
+        self.spectrum_ = self._own(found.variances[:count])
         self.n_components_ = self.components_.shape[0]

@@ -14,9 +14,9 @@ from skgeom._core._rows import unit_or_zero
 from skgeom._core._threads import map_rows
 from skgeom._core.sums import _maps
 from skgeom._core.sums._maps import WhiteningMap
-from skgeom._core.sums._moments import FourthMoments, Moments, fourth_moments, moments
-from skgeom._core.sums._rank import resolved
-from skgeom._estimator import MomentsTransformer
+from skgeom._core.sums._moments import FourthMoments, Moments
+from skgeom._core.sums._rank import ranked_fourth_moments, ranked_moments
+from skgeom._estimator import MomentsTransformer, Summary
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
@@ -268,11 +268,9 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
     def _check_magnitude(self, x: Array) -> None:
         (check_fourth_powers if isinstance(self.shrinkage, str) else check_squares)(x, "X")
 
-    def _summary(self, x: Array, w: Array | None) -> Moments | FourthMoments:
-        return fourth_moments(x, w) if self.shrinkage == "ledoit_wolf" else moments(x, w)
-
-    def _resolved(self, m: Moments | FourthMoments, x: Array, w: Array | None) -> Moments | FourthMoments:
-        return resolved(m, x, w)
+    def _summary(self, seen: Moments | FourthMoments | None = None) -> Summary:
+        needs_fourth = self.shrinkage == "ledoit_wolf" if seen is None else isinstance(seen, FourthMoments)
+        return ranked_fourth_moments if needs_fourth else ranked_moments
 
     def _solve(self, m: Moments | FourthMoments) -> None:
         self.shrinkage_ = self._share(m)
@@ -285,12 +283,12 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         self._warn(found, m.n, m.mean.shape[0])
         self.rank_ = found.rank
         self.n_components_ = found.variances.shape[0]
-        self.mean_ = self._leave(m.mean)
-        self.spectrum_ = self._leave(found.variances)
-        self.components_ = self._leave(found.directions)
+        self.mean_ = self._own(m.mean)
+        self.spectrum_ = self._own(found.variances)
+        self.components_ = self._own(found.directions)
         self.whitening_matrix_ = self._leave(found.forward)
         self._coloring_matrix = self._leave(found.backward)
-        self._scale = self._leave(found.scale)
+        self._scale = self._own(found.scale)
         self._n_features_out = found.forward.shape[1]
 
     def _warn(self, found: WhiteningMap, n: float, d: int) -> None:

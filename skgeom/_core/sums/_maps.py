@@ -9,7 +9,7 @@ from typing import NamedTuple
 from skgeom._array import device_of, float64, namespace, ratio, where
 from skgeom._core._rows import centred
 from skgeom._core._threads import map_rows
-from skgeom._core.sums._moments import FourthMoments, Moments
+from skgeom._core.sums._moments import Axes, FourthMoments, Moments, once_per_moments
 from skgeom._core.sums._rank import live, n_above_noise, n_tellable, noise
 from skgeom._core.sums._spectrum import above
 from skgeom._typing import Array
@@ -32,16 +32,15 @@ class WhiteningMap(NamedTuple):
     above_noise: int
 
 
+@once_per_moments
+def axes(m: Moments) -> Axes:
+    """Return the principal axes, as `Moments.axes` does, once for all maps of a cloud."""
+    return m.axes()
+
+
 def shrink(m: Moments, share: float) -> Moments:
     """Return the moments with the covariance (1 - s)C + s (tr C / d) I."""
-    if share == 0:
-        return m
-    full = m.dense()
-    xp = namespace(full.scatter)
-    d = full.mean.shape[0]
-    eye = xp.eye(d, dtype=full.scatter.dtype, device=device_of(full.scatter))
-    scatter = (1 - share) * full.scatter + share * xp.linalg.trace(full.scatter) / d * eye
-    return replace(full, scatter=scatter)
+    return m if share == 0 else _shrunk(m, share)
 
 
 def ledoit_wolf(m: FourthMoments) -> Array:
@@ -71,9 +70,8 @@ def whitening_map(
     variances: "zca" turns back to the original axes, "cholesky" to a triangular matrix. The forms "-cor" do the same to
     the standardised coordinates.
     """
-    scale = _standardisation(m) if method.endswith("-cor") else namespace(m.mean).ones_like(m.mean)
-    scaled = m.scaled(scale) if method.endswith("-cor") else m
-    variances, directions = scaled.axes()
+    scale, scaled = _standardised(m) if method.endswith("-cor") else (namespace(m.mean).ones_like(m.mean), m)
+    variances, directions = axes(scaled)
     above_noise = n_above_noise(scaled, variances**0.5, noise(m) * scale)
     rank = _n_kept(variances, above_noise, method, tolerance)
     k = rank if n_components is None else min(n_components, rank)
@@ -155,11 +153,23 @@ def _n_kept(variances: Array, above_noise: int, method: str, tolerance: float | 
     return min(above_noise, tellable)
 
 
-def _standardisation(m: Moments) -> Array:
-    """Return 1/σ for each coordinate, and 0 for those that do not vary by more than their noise."""
+@once_per_moments
+def _shrunk(m: Moments, share: float) -> Moments:
+    full = m.dense()
+    xp = namespace(full.scatter)
+    d = full.mean.shape[0]
+    eye = xp.eye(d, dtype=full.scatter.dtype, device=device_of(full.scatter))
+    scatter = (1 - share) * full.scatter + share * xp.linalg.trace(full.scatter) / d * eye
+    return replace(full, scatter=scatter)
+
+
+@once_per_moments
+def _standardised(m: Moments) -> tuple[Array, Moments]:
+    """Return 1/σ for each coordinate, 0 for those that do not vary by more than their noise, and the scaled moments."""
     xp = namespace(m.mean)
     alive = live(m)
-    return where(alive, 1 / xp.sqrt(where(alive, m.variances(), 1.0)), 0.0)
+    scale = where(alive, 1 / xp.sqrt(where(alive, m.variances(), 1.0)), 0.0)
+    return scale, m.scaled(scale)
 
 
 def _population_traces(m: Moments) -> tuple[Array, Array]:

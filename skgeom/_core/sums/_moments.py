@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from functools import reduce
-from typing import NamedTuple, Self, TypeVar
+from dataclasses import dataclass, field, replace
+from functools import reduce, wraps
+from typing import Any, Concatenate, NamedTuple, ParamSpec, Self, TypeVar
 
 from skgeom._array import epsilon, namespace, sqrt_in_place, where
 from skgeom._core._rows import centred
@@ -21,6 +21,8 @@ from skgeom._core.sums._blocks import centred_rows, higher_sums, panels
 from skgeom._typing import Array
 
 M = TypeVar("M", "Moments", "FourthMoments")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Axes(NamedTuple):
@@ -36,11 +38,13 @@ class Moments(ABC):
 
     The epsilon is the relative spacing of the numbers that were summed, which bounds what the spectrum can tell: that
     of their dtype until `_rank` has looked at them. The sample covariance, the scatter over n - 1, is called C.
+    `known` is what `once_per_moments` found out about them.
     """
 
     n: float
     mean: Array
     epsilon: float
+    known: dict[object, Any] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def second(self) -> Self:
@@ -50,10 +54,6 @@ class Moments(ABC):
     def with_second(self, second: Moments) -> Moments:
         """Return other moments up to the second in place of these."""
         return second
-
-    def alike(self, x: Array, weights: Array | None) -> Moments:
-        """Return the summary of other rows, of the same order."""
-        return moments(x, weights)
 
     def variances(self) -> Array:
         """Return the variance of each feature (d,)."""
@@ -253,10 +253,6 @@ class FourthMoments:
         """Return other moments up to the second, of the same rows, beside the higher ones."""
         return replace(self, second=second)
 
-    def alike(self, x: Array, weights: Array | None) -> FourthMoments:
-        """Return the summary of other rows, of the same order."""
-        return fourth_moments(x, weights)
-
     def map_arrays(self, function: Callable[[Array], Array]) -> FourthMoments:
         """Return the summary with a function, such as a move to a device, applied to its arrays."""
         return FourthMoments(self.second.map_arrays(function), function(self.cubic), function(self.quartic))
@@ -286,6 +282,24 @@ def fourth_moments(x: Array, weights: Array | None = None) -> FourthMoments:
     """Return the moments of the rows of x with the sums of their third and fourth powers."""
     second = moments(x, weights)
     return FourthMoments(second, *higher_sums(x, second.mean, weights))
+
+
+def once_per_moments(
+    function: Callable[Concatenate[Moments, P], R],
+) -> Callable[Concatenate[Moments, P], R]:
+    """Make a function of moments and of plain values one that is computed once for the same, and kept with the moments.
+
+    Its arrays have several readers: they are not written to, and carry no gradient that one of them might lack.
+    """
+
+    @wraps(function)
+    def of(m: Moments, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        key = (function, args, *kwargs.items())
+        if key not in m.known:
+            m.known[key] = function(m, *args, **kwargs)
+        return m.known[key]
+
+    return of
 
 
 def merge_all(parts: Iterable[M]) -> M:

@@ -26,7 +26,7 @@ from skgeom._array import (
     row_blocks,
     where,
 )
-from skgeom._core.sums._moments import FourthMoments, Moments, moments
+from skgeom._core.sums._moments import FourthMoments, Moments, fourth_moments, moments
 from skgeom._typing import Array
 
 TELLABLE = 16 * 2.0**-52
@@ -79,6 +79,11 @@ def resolved(m: Moments | FourthMoments, x: Array, weights: Array | None = None)
 def ranked_moments(x: Array, weights: Array | None = None) -> Moments:
     """Return the moments of the rows of x such that their spectrum tells the rank."""
     return resolved(moments(x, weights), x, weights).second
+
+
+def ranked_fourth_moments(x: Array, weights: Array | None = None) -> Moments | FourthMoments:
+    """Return `ranked_moments` with the sums of the third and fourth powers of the rows."""
+    return resolved(fourth_moments(x, weights), x, weights)
 
 
 def float32_suffices(m: Moments) -> bool:
