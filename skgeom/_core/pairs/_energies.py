@@ -22,6 +22,7 @@ from skgeom._array import (
     logsumexp,
     matmul,
     namespace,
+    overwrite_diagonal,
     scratch,
     sum_at,
     to_float,
@@ -32,7 +33,7 @@ from skgeom._array import (
 from skgeom._core._rows import DirectedRows
 from skgeom._core._threads import in_threads
 from skgeom._core.pairs._sphere import Chords, Sphere, chords_of, mean_gaussian
-from skgeom._core.pairs._tiles import diagonal, panels
+from skgeom._core.pairs._tiles import panels
 from skgeom._typing import Array
 
 Kernel: TypeAlias = Callable[[Chords], tuple[Array, Array]]
@@ -171,7 +172,7 @@ def nearest_in_angle(rows: DirectedRows) -> Nearest:
         best, position = [], []
         for j, (minus, _) in sphere.row(i, range(len(sphere.panels))):
             if i == j:
-                minus = where(diagonal(minus), xp.inf, minus)
+                minus = overwrite_diagonal(minus, xp.inf)
             best.append(xp.min(minus, axis=1))
             position.append(xp.argmin(minus, axis=1) + sphere.panels[j].start)
         winner = xp.argmin(xp.stack(best, axis=1), axis=1)
@@ -240,7 +241,7 @@ def _sum_over_pairs(sphere: Sphere, kernel: Kernel, *, with_gradient: bool) -> t
         for j, chords in sphere.row(i, range(i, n_panels)):
             k, slope = kernel(chords)
             if i == j:
-                k, slope = (where(diagonal(part), 0.0, part) for part in (k, slope))
+                k, slope = (overwrite_diagonal(part, 0.0) for part in (k, slope))
             total.append(xp.sum(float64(xp.sum(k, axis=1))) / (2 if i == j else 1))
             if with_gradient:
                 own = own + slope @ sphere.squares.places(j)

@@ -23,7 +23,7 @@ from skgeom._array import (
     where,
 )
 from skgeom._core._rows import DirectedRows, norms
-from skgeom._core.pairs._tiles import Squares
+from skgeom._core.pairs._tiles import Squares, positions
 from skgeom._typing import Array
 
 _CONTACT = float(16 * np.finfo(np.float64).eps) ** 2
@@ -56,7 +56,7 @@ class Sphere:
             minus = _cut(minus)
         plus = 4 - minus
         if to_float(xp.min(plus)) < close:
-            plus = _cut(self.squares.repaired(i, j, plus, plus < close, sign=-1))
+            plus = _cut(self.squares.summed_directly(i, j, plus, *positions(plus < close), sign=-1))
         return Chords(minus, plus)
 
     def exact(self, which: slice | Array) -> Array:

@@ -23,7 +23,7 @@ from skgeom._array import (
     matmul,
     namespace,
     one_hot,
-    overwrite,
+    overwrite_diagonal,
     put,
     row_blocks,
     scratch,
@@ -135,17 +135,21 @@ class Squares:
         xp = namespace(self.like)
         squares = matmul(left, self.right[j].T, out)
         if i == j:
-            squares = overwrite(squares, diagonal(squares), xp.inf)
+            squares = overwrite_diagonal(squares, xp.inf)
         if to_float(xp.min(squares)) < self.close * (self.largest[i] + self.largest[j]):
-            squares = self._looked_at_again(i, j, squares)
-        return overwrite(squares, diagonal(squares), own) if i == j else squares
+            squares = self.summed_directly(i, j, squares, *self._close_pairs(i, j, squares))
+        return overwrite_diagonal(squares, own) if i == j else squares
 
-    def _looked_at_again(self, i: int, j: int, squares: Array) -> Array:
-        """Return the tile with its close pairs computed from the rows."""
-        k = self._k
-        indicators = [self.right[panel][:, -2 * k : -k] for panel in (i, j)]
-        sizes = self._squares_to_pivots(i) @ indicators[1].T + indicators[0] @ self._squares_to_pivots(j).T
-        return self.repaired(i, j, squares, squares < self.close * sizes)
+    def _close_pairs(self, i: int, j: int, squares: Array) -> tuple[Array, Array]:
+        """Return the pairs of a tile whose distances a product does not resolve: most rows have none."""
+        xp, k = namespace(squares), self._k
+        here, there = self._squares_to_pivots(i), self._squares_to_pivots(j)
+        suspect = xp.min(squares, axis=1) < self.close * (xp.max(here, axis=1) + self.largest[j])
+        (rows,) = xp.nonzero(suspect)
+        own, other = (detached(self.right[panel])[:, -2 * k : -k] for panel in (i, j))
+        sizes = xp.take(here, rows, axis=0) @ other.T + xp.take(own, rows, axis=0) @ there.T
+        row, column = positions(xp.take(squares, rows, axis=0) < self.close * sizes)
+        return xp.take(rows, row), column
 
     def _squares_to_pivots(self, i: int) -> Array:
         """Return ‖x - b‖² for the rows of a panel and each pivot (b, k)."""
@@ -153,23 +157,21 @@ class Squares:
         half_gaps = namespace(right).astype(self.half_gaps, right.dtype)
         return right[:, -k:] + right[:, -2 * k : -k] @ half_gaps
 
-    def repaired(self, i: int, j: int, squares: Array, close: Array, sign: int = 1) -> Array:
-        """Return a tile of ‖x - y‖², or of ‖x + y‖² with sign -1, with some of its entries summed directly."""
+    def summed_directly(self, i: int, j: int, squares: Array, row: Array, column: Array, sign: int = 1) -> Array:
+        """Return a tile of ‖x - y‖², or of ‖x + y‖² with sign -1, with some pairs, or all if many, from the rows."""
         xp = namespace(squares)
-        row, column = xp.nonzero(close)
-        n_close, n = row.shape[0], squares.shape[0] * squares.shape[1]
-        if not n_close:
+        if not row.shape[0]:
             return squares
-        if n_close > _FEW * n:
+        if row.shape[0] > _FEW * squares.shape[0] * squares.shape[1]:
             centre = self.pivots[:1, :]
             sides = float64(self.rows(self.panels[i])) - centre, sign * float64(self.rows(self.panels[j])) - centre
             return xp.astype(squared_distances(*sides), squares.dtype)
-        row, column = row + self.panels[i].start, column + self.panels[j].start
+        x, y = row + self.panels[i].start, column + self.panels[j].start
         direct = [
-            _square_sums(self.rows(row[pairs]) - sign * self.rows(column[pairs]))
+            _square_sums(self.rows(x[pairs]) - sign * self.rows(y[pairs]))
             for pairs in row_blocks(row[:, None], columns=self.pivots.shape[1])
         ]
-        return put(squares, close, xp.astype(xp.concat(direct), squares.dtype, copy=False))
+        return put(squares, row, column, xp.astype(xp.concat(direct), squares.dtype, copy=False))
 
 
 def _scattered(x: Array) -> Array:
@@ -183,13 +185,12 @@ def _pivots(sample: np.ndarray, close: float) -> np.ndarray:
     """Return the mean of a sample of rows and, where many of its pairs are close beside it, of what is in one place."""
     mean = _mean(sample)
     centred = sample - mean
-    few = _near(centred[:_GLANCE_ROWS], close)
-    if few.mean() <= _FEW:
+    if _near(centred[:_GLANCE_ROWS], close).mean() <= _FEW:
         return mean[None, :]
     near = _near(centred, _REACH * close)
     alone = np.ones(len(sample), dtype=bool)
     pivots = [mean]
-    while len(pivots) < _MOST_PIVOTS and near[alone][:, alone].sum() > _FEW / 2 * near.size:
+    while len(pivots) < _MOST_PIVOTS and near[alone][:, alone].sum() > _FEW / 20 * near.size:
         place = near[near[:, alone].sum(axis=1).argmax()] & alone
         pivots.append(_mean(sample[place]))
         alone &= ~place
@@ -219,18 +220,19 @@ def squared_distances(x: Array, y: Array) -> Array:
     xp = namespace(x)
     norms = xp.vecdot(x, x)[:, None] + xp.vecdot(y, y)[None, :]
     squares = norms - 2 * (x @ y.T)
-    close = squares <= CLOSE * norms
-    if not bool(xp.any(close)):
+    i, j = positions(squares <= CLOSE * norms)
+    if not i.shape[0]:
         return squares
-    i, j = xp.nonzero(close)
     direct = [
         _square_sums(xp.take(x, i[pairs], axis=0) - xp.take(y, j[pairs], axis=0))
         for pairs in row_blocks(i[:, None], columns=x.shape[1])
     ]
-    return put(squares, close, xp.concat(direct))
+    return put(squares, i, j, xp.concat(direct))
 
 
-def diagonal(tile: Array) -> Array:
-    """Return where a square tile of one panel pairs a row with itself."""
-    xp = namespace(tile)
-    return xp.eye(*tile.shape, dtype=tile.dtype, device=device_of(tile)) > 0
+def positions(mask: Array) -> tuple[Array, Array]:
+    """Return the rows and columns of the entries of a mask that hold, of which most rows have none."""
+    xp = namespace(mask)
+    (rows,) = xp.nonzero(xp.any(mask, axis=1))
+    row, column = xp.nonzero(xp.take(mask, rows, axis=0))
+    return xp.take(rows, row), column
