@@ -39,9 +39,9 @@ CLOSE = 1e-6
 _FEW = 0.02
 """Share of close pairs in a tile up to which they are summed one by one: beyond, the tile in float64 costs less."""
 
-_SAMPLE_ROWS = 512
-_GLANCE_ROWS = 128
-"""Rows among which pivots are sought, and rows that tell whether any are needed beside the mean."""
+_SAMPLE_ROWS = 256
+_GLANCE_STEP = 4
+"""Rows among which pivots are sought, and the step between those that tell whether any but the mean are needed."""
 
 _MOST_PIVOTS = 64
 _REACH = 10
@@ -78,46 +78,45 @@ class Squares:
         self.close = max(CLOSE, 1e4 * epsilon(like))
         sample = to_numpy(rows(_scattered(like))).astype(np.float64)
         self.pivots = asarray_like(_pivots(sample, self.close), like, dtype=xp.float64)
+        self.k = self.pivots.shape[0]
         self.half_gaps = xp.sum((self.pivots[:, None, :] - self.pivots[None, :, :]) ** 2, axis=2) / 2
         self.right: list[Any] = in_threads(like, self._right, len(self.panels))
-        self.largest = [to_float(xp.max(self._squares_to_pivots(i))) for i in range(len(self.panels))]
-
-    @property
-    def _k(self) -> int:
-        return self.pivots.shape[0]
+        self.to_pivots = [self._to_pivots(detached(right)) for right in self.right]
+        self.largest = [to_float(xp.max(squares)) for squares in self.to_pivots]
 
     def _right(self, i: int) -> Array:
         xp, x = namespace(self.like), self.rows(self.panels[i])
-        nearest = self._nearest_pivots(detached(x))
-        r = x - xp.astype(xp.take(self.pivots, nearest, axis=0), x.dtype)
-        bracket = xp.vecdot(r, r)[:, None]
-        if self._k > 1:
-            along = float64(r) @ self.pivots.T
-            along = xp.take_along_axis(along, nearest[:, None], axis=1) - along
-            bracket = float64(bracket) + xp.take(self.half_gaps, nearest, axis=0) + 2 * along
-        parts = (r, one_hot(nearest, self._k, self.like), bracket)
-        return xp.concat([xp.astype(part, self.like.dtype, copy=False) for part in parts], axis=1)
+        if self.k == 1:
+            own = xp.ones((x.shape[0], 1), dtype=self.like.dtype, device=device_of(x))
+            r = x - xp.astype(self.pivots, x.dtype)
+            bracket = xp.vecdot(r, r)[:, None]
+        else:
+            centred = self.pivots - self.pivots[:1, :]
+            along = (float64(x) - self.pivots[:1, :]) @ centred.T - xp.vecdot(centred, centred)[None, :] / 2
+            nearest = xp.argmax(detached(along), axis=1)
+            own = one_hot(nearest, self.k, self.like)
+            r = x - xp.astype(xp.take(self.pivots, nearest, axis=0), x.dtype)
+            ahead = xp.take_along_axis(along, nearest[:, None], axis=1) - along
+            bracket = float64(xp.vecdot(r, r))[:, None] + 2 * ahead - xp.take(self.half_gaps, nearest, axis=0)
+        return xp.concat([xp.astype(part, self.like.dtype, copy=False) for part in (r, own, bracket)], axis=1)
 
-    def _nearest_pivots(self, x: Array) -> Array:
-        xp = namespace(x)
-        if self._k == 1:
-            return xp.zeros(x.shape[0], dtype=xp.int64, device=device_of(x))
-        centred = self.pivots - self.pivots[:1, :]
-        along = (float64(x) - self.pivots[:1, :]) @ centred.T
-        return xp.argmin(xp.vecdot(centred, centred)[None, :] - 2 * along, axis=1)
+    def _to_pivots(self, right: Array) -> Array:
+        """Return ‖x - b‖² for the rows of a panel and each pivot (b, k)."""
+        half_gaps = namespace(right).astype(self.half_gaps, right.dtype)
+        return right[:, -self.k :] + right[:, -2 * self.k : -self.k] @ half_gaps
 
     def left(self, i: int) -> Array:
         """Return the factor that makes products with `right` squared distances: (-2r, bracket, indicator)."""
-        xp, right, k = namespace(self.like), self.right[i], self._k
+        xp, right, k = namespace(self.like), self.right[i], self.k
         return xp.concat([-2 * right[:, : -2 * k], right[:, -k:], right[:, -2 * k : -k]], axis=1)
 
     def places(self, j: int) -> Array:
         """Return the differences from the pivots and the indicators (b, d + k), whose weighted sums `pulls` wants."""
-        return self.right[j][:, : -self._k]
+        return self.right[j][:, : -self.k]
 
     def pulls(self, i: int, sums: Array) -> Array:
         """Return Σ_j w_ij (y_j - x_i) from Σ_j w_ij `places`_j (b, d + k): what rows share never enters a sum."""
-        xp, k = namespace(sums), self._k
+        xp, k = namespace(sums), self.k
         weights, places = sums[:, -k:], self.places(i)
         moves = weights - xp.sum(weights, axis=1, keepdims=True) * places[:, -k:]
         pivots = xp.astype(self.pivots - self.pivots[:1, :], sums.dtype)
@@ -142,20 +141,14 @@ class Squares:
 
     def _close_pairs(self, i: int, j: int, squares: Array) -> tuple[Array, Array]:
         """Return the pairs of a tile whose distances a product does not resolve: most rows have none."""
-        xp, k = namespace(squares), self._k
-        here, there = self._squares_to_pivots(i), self._squares_to_pivots(j)
+        xp, k = namespace(squares), self.k
+        here, there = self.to_pivots[i], self.to_pivots[j]
         suspect = xp.min(squares, axis=1) < self.close * (xp.max(here, axis=1) + self.largest[j])
         (rows,) = xp.nonzero(suspect)
         own, other = (detached(self.right[panel])[:, -2 * k : -k] for panel in (i, j))
         sizes = xp.take(here, rows, axis=0) @ other.T + xp.take(own, rows, axis=0) @ there.T
         row, column = positions(xp.take(squares, rows, axis=0) < self.close * sizes)
         return xp.take(rows, row), column
-
-    def _squares_to_pivots(self, i: int) -> Array:
-        """Return ‖x - b‖² for the rows of a panel and each pivot (b, k)."""
-        k, right = self._k, detached(self.right[i])
-        half_gaps = namespace(right).astype(self.half_gaps, right.dtype)
-        return right[:, -k:] + right[:, -2 * k : -k] @ half_gaps
 
     def summed_directly(self, i: int, j: int, squares: Array, row: Array, column: Array, sign: int = 1) -> Array:
         """Return a tile of ‖x - y‖², or of ‖x + y‖² with sign -1, with some pairs, or all if many, from the rows."""
@@ -176,22 +169,25 @@ class Squares:
 
 def _scattered(x: Array) -> Array:
     """Return positions of rows spread over x without a period: multiples of the golden ratio."""
-    n = x.shape[0]
-    golden = (np.arange(min(n, _SAMPLE_ROWS)) * (5**0.5 - 1) / 2) % 1
-    return asarray_like((golden * n).astype(np.int64), x, dtype=namespace(x).int64)
+    places = (np.arange(_SAMPLE_ROWS) * (5**0.5 - 1) / 2) % 1
+    return asarray_like(np.unique((places * x.shape[0]).astype(np.int64)), x, dtype=namespace(x).int64)
 
 
 def _pivots(sample: np.ndarray, close: float) -> np.ndarray:
     """Return the mean of a sample of rows and, where many of its pairs are close beside it, of what is in one place."""
     mean = _mean(sample)
-    centred = sample - mean
-    if _near(centred[:_GLANCE_ROWS], close).mean() <= _FEW:
+    centred = (sample - mean).astype(np.float32)
+    if _near(centred[::_GLANCE_STEP], close).mean() <= _FEW:
         return mean[None, :]
     near = _near(centred, _REACH * close)
     alone = np.ones(len(sample), dtype=bool)
     pivots = [mean]
-    while len(pivots) < _MOST_PIVOTS and near[alone][:, alone].sum() > _FEW / 20 * near.size:
-        place = near[near[:, alone].sum(axis=1).argmax()] & alone
+    while len(pivots) < _MOST_PIVOTS:
+        neighbours = np.sum(near & alone & alone[:, None], axis=1)
+        if neighbours.sum() <= _FEW / 20 * near.size:
+            break
+        place = near[neighbours.argmax()] & alone
+        place[neighbours.argmax()] = True
         pivots.append(_mean(sample[place]))
         alone &= ~place
     return np.stack(pivots)
@@ -201,7 +197,7 @@ def _near(x: np.ndarray, share: float) -> np.ndarray:
     """Return which pairs of different rows are closer than a share of their squared norms."""
     squares = np.sum(x * x, axis=1)
     sizes = squares[:, None] + squares[None, :]
-    near = sizes - 2 * x @ x.T < share * sizes
+    near = sizes - 2 * (x @ x.T) < share * sizes
     np.fill_diagonal(near, False)
     return near
 
