@@ -84,6 +84,14 @@ def test_silhouettes_are_those_of_float64(x):
     assert_allclose(silhouette_samples(x, labels_of(CODES)), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("scale", [1e-60, 1e60])
+def test_collapsed_classes_are_seen_at_any_scale(scale, monkeypatch):
+    monkeypatch.setattr(_tiles, "squared_distances", None)
+    x = CLOUDS["collapsed"]
+    labels = labels_of(CODES)
+    assert_allclose(silhouette_samples(scale * x, labels), silhouette_samples(x, labels), atol=1e-12)
+
+
 @every_cloud
 def test_the_dunn_index_is_that_of_float64(x):
     lengths = np.linalg.norm(pair_differences(x), axis=1)
