@@ -25,11 +25,14 @@ def clouds():
     x, places = rng.normal(size=(N, D)), rng.normal(size=(K, D))
     some = x.copy()
     some[:6] = x[-6:]
+    opposite = x.copy()
+    opposite[:6] = -2 * x[-6:]
     crowd = np.where(np.arange(N)[:, None] % 2, x, places[0] + 1e-4 * x)
     nested = places[codes // 2] + 1e-2 * rng.normal(size=(K, D))[codes] + 1e-4 * x
     return codes, {
         "distinct": x,
         "some twice": some,
+        "some opposite": opposite,
         "every row twice": np.repeat(x[::2], 2, axis=0)[rng.permutation(N)],
         "narrow cone": places[0] + 1e-3 * x,
         "collapsed": places[codes] + 1e-3 * x,
@@ -43,7 +46,15 @@ def clouds():
 
 CODES, CLOUDS = clouds()
 every_cloud = pytest.mark.parametrize("kind", CLOUDS)
-IN_FLOAT32 = ("distinct", "some twice", "every row twice", "narrow cone", "collapsed", "collapsed, far away")
+IN_FLOAT32 = (
+    "distinct",
+    "some twice",
+    "some opposite",
+    "every row twice",
+    "narrow cone",
+    "collapsed",
+    "collapsed, far away",
+)
 
 
 @pytest.fixture(params=[100, 384])

@@ -177,7 +177,7 @@ def _pivots(sample: np.ndarray, close: float) -> np.ndarray:
     """Return the mean of a sample of rows and, where many of its pairs are close beside it, of what is in one place."""
     mean = _mean(sample)
     centred = sample - mean
-    centred = (centred / (np.max(np.abs(centred)) or 1.0)).astype(np.float32)  # which squares of any scale would leave
+    centred = (centred / (np.max(np.abs(centred)) or 1.0)).astype(np.float32)  # at any scale within its range
     if _near(centred[::_GLANCE_STEP], close).mean() <= _FEW:
         return mean[None, :]
     near = _near(centred, _REACH * close)
