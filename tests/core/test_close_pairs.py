@@ -171,3 +171,12 @@ def test_entries_are_put_where_they_belong_in_every_library(backend):
     expected[row, column] = values
     there = [+backend.asarray(part) for part in (x, row, column, values)]  # copies, for x may change
     assert_allclose(to_numpy(put(*there)), expected)
+
+
+def test_each_crowded_place_has_its_mean_as_pivot():
+    places = default_rng(0).normal(size=(K, D))
+    rows = np.repeat(places, 20, axis=0) + 1e-3 * default_rng(1).normal(size=(20 * K, D))
+    pivots = _tiles._pivots(rows, 1e-3)
+    means = rows.reshape(K, 20, D).mean(axis=1)
+    assert_allclose(pivots[0], rows.mean(axis=0), atol=1e-12)
+    assert_allclose(np.unique(pivots[1:], axis=0), np.unique(means, axis=0), atol=1e-12)
