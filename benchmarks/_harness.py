@@ -35,7 +35,17 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
-NAMES = ("isoscore", "whitening", "silhouette", "conformity", "partition", "energies", "alignment", "search")
+NAMES = (
+    "isoscore",
+    "whitening",
+    "silhouette",
+    "conformity",
+    "partition",
+    "energies",
+    "close_pairs",
+    "alignment",
+    "search",
+)
 LIBRARIES = ("scikit-embedding-geometry", "numpy", "scipy", "scikit-learn", "torch", "IsoScore")
 SAMPLE_SECONDS = 0.05
 CASE_SECONDS = 60.0
@@ -46,11 +56,12 @@ Inputs: TypeAlias = tuple[np.ndarray, ...]
 
 
 class Data(NamedTuple):
-    """Sentence embeddings x (10662, 384) in float32 with two classes y, and whether they are real."""
+    """Sentence embeddings x (10662, 384) in float32 with two classes y, whether real, and the folder of more data."""
 
     x: np.ndarray
     y: np.ndarray
     real: bool
+    folder: str | None
 
     @property
     def name(self) -> str:
@@ -107,11 +118,11 @@ def load(folder: str | None) -> Data:
     path = Path(folder or "") / "rt_polarity_minilm.npz"
     if folder and path.exists():
         with np.load(path) as stored:
-            return Data(stored["X_raw"], stored["y"], real=True)
+            return Data(stored["X_raw"], stored["y"], real=True, folder=folder)
     y = np.repeat([0, 1], 5331)
     x = rotated_cloud(10_662, np.arange(1, 385) ** -0.4) + 0.2
     x[:, 0] += 0.5 * y
-    return Data(x.astype(np.float32), y, real=False)
+    return Data(x.astype(np.float32), y, real=False, folder=folder)
 
 
 def rotated_cloud(n: int, deviations: np.ndarray, seed: int = 0) -> np.ndarray:

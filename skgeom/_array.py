@@ -346,6 +346,15 @@ def overwrite(x: Array, mask: Any, value: float) -> Array:
     return where(mask, value, x)
 
 
+def overwrite_diagonal(x: Array, value: float) -> Array:
+    """Return a square x with a value on its diagonal; x itself changes in libraries that allow it."""
+    if isinstance(x, np.ndarray):
+        np.fill_diagonal(x, value)
+        return x
+    xp = namespace(x)
+    return where(xp.eye(x.shape[0], dtype=x.dtype, device=device_of(x)) > 0, value, x)
+
+
 def kth_largest(x: Array, k: int) -> Array:
     """Return the k-th largest entry of each row."""
     xp, place = namespace(x), x.shape[1] - k
@@ -396,12 +405,19 @@ def where(condition: Array, x: Array | float, y: Array | float) -> Array:
     return xp.where(condition, x, y)
 
 
-def put(x: Array, mask: Array, values: Array) -> Array:
-    """Return x with the masked entries replaced by values, in order, of which there is at least one."""
+def put(x: Any, row: Any, column: Any, values: Array) -> Array:
+    """Return x with the entries at some positions, in ascending order, replaced; x itself changes where allowed."""
+    if array_api_compat.is_numpy_array(x):
+        x[row, column] = values
+        return x
     xp = namespace(x)
-    position = xp.cumulative_sum(xp.astype(xp.reshape(mask, (-1,)), xp.int64)) - 1
-    chosen = xp.take(values, xp.clip(position, min=0), axis=0)
-    return xp.where(mask, xp.reshape(chosen, x.shape), x)
+    if hasattr(x, "index_put"):
+        return x.index_put((row, column), values)
+    filled = row * x.shape[1] + column
+    entries = xp.arange(x.shape[0] * x.shape[1], dtype=filled.dtype, device=device_of(x))
+    source = xp.clip(xp.searchsorted(filled, entries), max=filled.shape[0] - 1)
+    replaced = xp.where(xp.take(filled, source) == entries, xp.take(values, source), xp.reshape(x, (-1,)))
+    return xp.reshape(replaced, x.shape)
 
 
 def one_hot(codes: Array, k: int, like: Array) -> Array:

@@ -90,10 +90,10 @@ def test_an_interrupt_stops_the_reduction_and_leaves_no_threads(monkeypatch):
     monkeypatch.setattr(_tiles, "_TILE_ROWS", {True: 50})
     monkeypatch.setattr(_threads, "_blas_threads", lambda: 3)
 
-    def interrupted(self, i, j, left, out=None):
+    def interrupted(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_silhouettes.Tiles, "distances", interrupted)
+    monkeypatch.setattr(_tiles.Squares, "tile", interrupted)
     with pytest.raises(KeyboardInterrupt):
         _silhouettes.silhouette_samples(x, labels_of(codes))
     assert threading.active_count() == before

@@ -22,6 +22,7 @@ from skgeom._array import (
     logsumexp,
     matmul,
     namespace,
+    overwrite_diagonal,
     scratch,
     sum_at,
     to_float,
@@ -32,7 +33,7 @@ from skgeom._array import (
 from skgeom._core._rows import DirectedRows
 from skgeom._core._threads import in_threads
 from skgeom._core.pairs._sphere import Chords, Sphere, chords_of, mean_gaussian
-from skgeom._core.pairs._tiles import diagonal, panels
+from skgeom._core.pairs._tiles import panels
 from skgeom._typing import Array
 
 Kernel: TypeAlias = Callable[[Chords], tuple[Array, Array]]
@@ -115,7 +116,7 @@ class Nearest(NamedTuple):
 def mean_energy(rows: DirectedRows, kernel: Kernel) -> Array:
     """Return the mean of a kernel over the pairs of different rows."""
     sphere = Sphere(rows)
-    n = sphere.u.shape[0]
+    n = rows.x.shape[0]
     scale = 2 / (n * (n - 1))
     value, gradients = _sum_over_pairs(sphere, kernel, with_gradient=wants_gradient(rows.x))
     return with_gradients(value * scale, [rows.unit()], [g * scale for g in gradients])
@@ -165,21 +166,20 @@ def koleo(found: Nearest) -> Array:
 def nearest_in_angle(rows: DirectedRows) -> Nearest:
     """Return the row nearest to each row, with the chords between the two summed directly in float64."""
     sphere = Sphere(rows)
-    xp = namespace(sphere.u)
+    xp = namespace(sphere.rows.x)
 
     def search(i: int) -> tuple[Array, Chords]:
         best, position = [], []
-        for j, panel in enumerate(sphere.panels):
-            minus = sphere.chords(i, j).minus
+        for j, (minus, _) in sphere.row(i, range(len(sphere.panels))):
             if i == j:
-                minus = where(diagonal(minus), xp.inf, minus)
+                minus = overwrite_diagonal(minus, xp.inf)
             best.append(xp.min(minus, axis=1))
-            position.append(xp.argmin(minus, axis=1) + panel.start)
+            position.append(xp.argmin(minus, axis=1) + sphere.panels[j].start)
         winner = xp.argmin(xp.stack(best, axis=1), axis=1)
         found = xp.take_along_axis(xp.stack(position, axis=1), winner[:, None], axis=1)[:, 0]
         return found, chords_of(sphere.exact(sphere.panels[i]), sphere.exact(found))
 
-    positions, chords = zip(*in_threads(sphere.u, search, len(sphere.panels)), strict=True)
+    positions, chords = zip(*in_threads(sphere.rows.x, search, len(sphere.panels)), strict=True)
     return Nearest(
         rows, sphere, xp.concat(positions), Chords(*(xp.concat(sides) for sides in zip(*chords, strict=True)))
     )
@@ -226,34 +226,36 @@ def _power(s: float, x: Array) -> tuple[Array, Array]:
 
 
 def _sum_over_pairs(sphere: Sphere, kernel: Kernel, *, with_gradient: bool) -> tuple[Array, list[Array]]:
-    """Return the sum of a kernel over the pairs i < j, and, if wanted, its gradient with respect to the unit rows."""
-    xp = namespace(sphere.u)
-    blocks = [sphere.u[panel, :] for panel in sphere.panels]
-    gradients = [0.0 * block for block in blocks] if with_gradient else []
+    """Return the sum of a kernel over the pairs i < j, and, if wanted, its gradient with respect to the unit rows.
+
+    A cosine pulls the unit row u along v, and along the sphere along v - u: no digits are lost in a narrow cone.
+    """
+    n_panels, like = len(sphere.panels), sphere.rows.x
+    xp = namespace(like)
+    pulls = [0.0 * sphere.squares.places(i) for i in range(n_panels)] if with_gradient else []
     lock = Lock()
 
     def work(i: int) -> Array:
-        out = scratch(blocks[i], (blocks[i].shape[0], blocks[0].shape[0]))
         total: list[Array] = []
         own: Array | float = 0.0
-        for j in range(i, len(blocks)):
-            k, slope = kernel(sphere.chords(i, j, out))
+        for j, chords in sphere.row(i, range(i, n_panels)):
+            k, slope = kernel(chords)
             if i == j:
-                k, slope = (where(diagonal(part), 0.0, part) for part in (k, slope))
+                k, slope = (overwrite_diagonal(part, 0.0) for part in (k, slope))
             total.append(xp.sum(float64(xp.sum(k, axis=1))) / (2 if i == j else 1))
             if with_gradient:
-                own = own + slope @ blocks[j]
+                own = own + slope @ sphere.squares.places(j)
                 if i != j:
-                    mirrored = slope.T @ blocks[i]
+                    mirrored = slope.T @ sphere.squares.places(i)
                     with lock:
-                        gradients[j] = gradients[j] + mirrored
+                        pulls[j] = pulls[j] + mirrored
         if with_gradient:
             with lock:
-                gradients[i] = gradients[i] + own
+                pulls[i] = pulls[i] + own
         return xp.sum(xp.stack(total))
 
-    total = xp.sum(xp.stack(in_threads(sphere.u, work, len(blocks))))
-    return total, [xp.concat(gradients)] if with_gradient else []
+    total = xp.sum(xp.stack(in_threads(like, work, n_panels)))
+    return total, [xp.concat([sphere.squares.pulls(i, pull) for i, pull in enumerate(pulls)])] if with_gradient else []
 
 
 def _mean_of_nearest(found: Nearest, kernel: Kernel) -> Array:
@@ -272,7 +274,7 @@ def _of_nearest(found: Nearest, value: Array, slopes: Array) -> Array:
     pulls = [
         slopes[panel][:, None] * (sphere.exact(found.position[panel]) - sphere.exact(panel)) for panel in sphere.panels
     ]
-    gradient = namespace(sphere.u).concat(pulls)
+    gradient = namespace(sphere.rows.x).concat(pulls)
     return with_gradients(value, [found.rows.unit()], [gradient - sum_at(found.position, gradient)])
 
 

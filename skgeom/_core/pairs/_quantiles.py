@@ -8,12 +8,12 @@ repeated between them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import ceil, floor, log
 
 import numpy as np
 
-from skgeom._array import asarray_like, namespace, scratch, to_numpy, where
+from skgeom._array import asarray_like, namespace, to_numpy, where
 from skgeom._core._rows import DirectedRows
 from skgeom._core._threads import in_threads
 from skgeom._core.pairs._sphere import Sphere
@@ -28,7 +28,7 @@ _MOST_COLLECTED = 1 << 23
 def angle_quantiles(rows: DirectedRows, q: np.ndarray) -> np.ndarray:
     """Return the quantiles q (k,) of the angles over the pairs of different rows, interpolated linearly, in float64."""
     sphere = Sphere(rows)
-    n = sphere.u.shape[0]
+    n = rows.x.shape[0]
     position = q * (n * (n - 1) // 2 - 1)
     ranks = sorted({int(r) for h in position.tolist() for r in (floor(h), ceil(h))})
     keys = dict(zip(ranks, _order_statistics(sphere, ranks), strict=True))
@@ -72,10 +72,11 @@ def _collected(sphere: Sphere, ranks: Sequence[int], brackets: Sequence[tuple[fl
 
 def _sample_edges(sphere: Sphere) -> np.ndarray:
     """Return edges from 0 to infinity, between which the pairs of some rows are spread evenly."""
-    u = sphere.u[:: max(1, sphere.u.shape[0] // _SAMPLE_ROWS), :]
+    x = sphere.rows.x
+    u = namespace(x).astype(sphere.exact(slice(None, None, max(1, x.shape[0] // _SAMPLE_ROWS))), x.dtype)
     cosines = np.clip(to_numpy(u @ u.T)[np.triu_indices(u.shape[0], 1)].astype(np.float64), -1 + 1e-7, 1 - 1e-7)
     spread = np.quantile((1 - cosines) / (1 + cosines), np.linspace(0, 1, _EDGES))
-    return np.unique(np.r_[0.0, spread, np.inf].astype(to_numpy(sphere.u[:1, :1]).dtype))
+    return np.unique(np.r_[0.0, spread, np.inf].astype(to_numpy(x[:1, :1]).dtype))
 
 
 def _finer(low: float, high: float, dtype: np.dtype) -> np.ndarray:
@@ -85,42 +86,41 @@ def _finer(low: float, high: float, dtype: np.dtype) -> np.ndarray:
     return np.exp(np.linspace(ends[0], ends[1], _EDGES)).astype(dtype)
 
 
-def _keys(sphere: Sphere, i: int, j: int, out: np.ndarray | None) -> Array:
-    """Return the keys of the pairs of a tile (m,); on the diagonal each pair once, and infinity for the rest."""
-    xp = namespace(sphere.u)
-    minus, plus = sphere.chords(i, j, out)
-    opposite = plus == 0
-    keys = minus / plus if not bool(xp.any(opposite)) else where(opposite, xp.inf, minus / where(opposite, 1.0, plus))
-    if i == j:
-        keys = where(xp.triu(xp.ones_like(keys), k=1) > 0, keys, xp.inf)
-    return xp.reshape(keys, (-1,))
+def _keys(sphere: Sphere, i: int) -> Iterator[Array]:
+    """Yield the keys of the pairs of each tile (m,) in a row of tiles, from the diagonal on.
+
+    On the diagonal each pair counts once, and the rest is infinite.
+    """
+    xp = namespace(sphere.rows.x)
+    for j, (minus, plus) in sphere.row(i, range(i, len(sphere.panels))):
+        opposite = plus == 0
+        apart = not bool(xp.any(opposite))
+        keys = minus / plus if apart else where(opposite, xp.inf, minus / where(opposite, 1.0, plus))
+        if i == j:
+            keys = where(xp.triu(xp.ones_like(keys), k=1) > 0, keys, xp.inf)
+        yield xp.reshape(keys, (-1,))
 
 
 def _counts(sphere: Sphere, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return how many keys of all pairs are below and how many up to each edge."""
-    xp = namespace(sphere.u)
-    at = asarray_like(edges, sphere.u)
-    size = sphere.panels[0].stop
+    xp = namespace(sphere.rows.x)
+    at = asarray_like(edges, sphere.rows.x)
 
     def work(i: int) -> np.ndarray:
-        out = scratch(sphere.u, (size, size))
         total = np.zeros((2, edges.size), dtype=np.int64)
-        for j in range(i, len(sphere.panels)):
-            keys = xp.sort(_keys(sphere, i, j, out), stable=False)
+        for keys in _keys(sphere, i):
+            keys = xp.sort(keys, stable=False)
             total += [to_numpy(xp.searchsorted(keys, at, side=side)) for side in ("left", "right")]
         return total
 
-    below, up_to = np.sum(in_threads(sphere.u, work, len(sphere.panels)), axis=0)
+    below, up_to = np.sum(in_threads(sphere.rows.x, work, len(sphere.panels)), axis=0)
     return below, up_to
 
 
 def _between(sphere: Sphere, low: float, high: float) -> np.ndarray:
     """Return the keys strictly between two edges."""
-    size = sphere.panels[0].stop
 
     def work(i: int) -> list[np.ndarray]:
-        out = scratch(sphere.u, (size, size))
-        tiles = (_keys(sphere, i, j, out) for j in range(i, len(sphere.panels)))
-        return [to_numpy(keys[(keys > low) & (keys < high)]) for keys in tiles]
+        return [to_numpy(keys[(keys > low) & (keys < high)]) for keys in _keys(sphere, i)]
 
-    return np.concatenate([part for parts in in_threads(sphere.u, work, len(sphere.panels)) for part in parts])
+    return np.concatenate([part for parts in in_threads(sphere.rows.x, work, len(sphere.panels)) for part in parts])

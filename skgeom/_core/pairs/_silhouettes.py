@@ -1,9 +1,7 @@
 """Silhouettes and the Dunn index under the Euclidean distance, from tiles of distances.
 
-Rows are taken in order of class, so that a tile meets few classes and its class sums are small matrix products. A tile
-of squared distances is one product, ⟨(-2x, ‖x‖², 1), (y, 1, ‖y‖²)⟩; tiles below the diagonal are the mirror of those
-above. Where a tile holds pairs so close that the product loses their digits, it is computed once more in float64 from
-the original rows.
+Rows are taken in order of class, so that a tile meets few classes and its class sums are small matrix products. Tiles
+below the diagonal are the mirror of those above.
 """
 
 from __future__ import annotations
@@ -20,22 +18,16 @@ from skgeom._array import (
     as_data,
     asarray_like,
     device_of,
-    epsilon,
     float64,
-    matmul,
     namespace,
     one_hot,
-    overwrite,
-    scratch,
     sqrt_in_place,
-    take_rows,
-    to_float,
     wants_gradient,
     where,
 )
 from skgeom._core._labels import Labels, silhouettes, unsorted
 from skgeom._core._threads import in_threads
-from skgeom._core.pairs._tiles import CLOSE, diagonal, panels, squared_distances
+from skgeom._core.pairs._tiles import Squares
 from skgeom._typing import Array
 
 _PRODUCTS = 8
@@ -45,47 +37,28 @@ _PRODUCTS = 8
 class Tiles:
     """Rows of x in order of class, cut into panels, with what their tiles share.
 
-    `right` is the right factor (b, d + 2) of the tiles of each panel, `largest` its largest squared norm, `classes` the
-    range of classes among its rows, and `members` their indicator matrices (c, r) with the slices of r rows they are
-    for. `close` is the share of the squared norms below which a squared distance is computed again.
+    `classes` is the range of classes among the rows of each panel, and `members` their indicator matrices (c, r) with
+    the slices of r rows they are for.
     """
 
     def __init__(self, x: Array, labels: Labels) -> None:
         self.x = x
         self.labels = labels
-        self.panels = panels(x)
-        self.mean = self._mean()
-        self.close = max(CLOSE, 1e4 * epsilon(x))
-        self.right: list[Any] = in_threads(x, self._right, len(self.panels))
-        self.largest = [to_float(namespace(x).max(right[:, -1])) for right in self.right]
+        self.order = asarray_like(labels.order, x, dtype=namespace(x).int64)
+        self.squares = Squares(self._rows, x)
+        self.panels = self.squares.panels
         self.classes = [(int(labels.codes[p.start]), int(labels.codes[p.stop - 1]) + 1) for p in self.panels]
         self.members = [list(self._members(i)) for i in range(len(self.panels))]
 
-    def rows(self, i: int) -> Array:
-        """Return the rows of a panel as they came."""
-        return take_rows(self.x, self.labels.order[self.panels[i]])
+    def _rows(self, which: Any) -> Array:
+        """Return the rows in order of class at a slice or at positions, as they came."""
+        xp = namespace(self.x)
+        order = self.order[which] if isinstance(which, slice) else xp.take(self.order, which)
+        return xp.take(self.x, order, axis=0)
 
     def codes(self, i: int) -> np.ndarray:
         """Return the classes of the rows of a panel."""
         return self.labels.codes[self.panels[i]]
-
-    def _mean(self) -> Array:
-        """Return the mean in float64, from copies of the rows so that it does not depend on their layout in memory."""
-        xp = namespace(self.x)
-        sums = [xp.sum(self.rows(i), axis=0, dtype=xp.float64) for i in range(len(self.panels))]
-        return sum(sums) / self.x.shape[0]
-
-    def _right(self, i: int) -> Array:
-        """Return the rows of a panel around the mean, each followed by 1 and its squared norm."""
-        xp = namespace(self.x)
-        rows = self.rows(i) - xp.astype(self.mean, self.x.dtype)
-        ones = xp.ones((rows.shape[0], 1), dtype=rows.dtype, device=device_of(rows))
-        return xp.concat([rows, ones, xp.vecdot(rows, rows)[:, None]], axis=1)
-
-    def left(self, i: int) -> Array:
-        """Return the factor that makes products with `right` squared distances: (-2x, ‖x‖², 1)."""
-        xp, right = namespace(self.x), self.right[i]
-        return xp.concat([-2 * right[:, :-2], right[:, -1:], right[:, -2:-1]], axis=1)
 
     def _members(self, i: int) -> Iterator[tuple[slice, Array]]:
         codes, (first, last) = self.codes(i), self.classes[i]
@@ -100,36 +73,10 @@ class Tiles:
         """Return the sums (c, m) over each class in a panel of an array (b, m) with a row for each of its rows."""
         return namespace(d).concat([indicator @ d[rows, :] for rows, indicator in self.members[i]])
 
-    def original(self, i: int) -> Array:
-        """Return the rows of a panel around the mean in float64, as exact as they came."""
-        return float64(self.rows(i)) - self.mean
-
-    def distances(self, i: int, j: int, left: Array, out: np.ndarray | None = None) -> Array:
-        """Return the tile of distances between the rows of two panels, given the left factor of the first."""
-        xp = namespace(self.x)
-        squares = matmul(left, self.right[j].T, out)
-        if i == j:
-            squares = overwrite(squares, diagonal(squares), xp.inf)
-        if to_float(xp.min(squares)) < self.close * (self.largest[i] + self.largest[j]):
-            squares = self._looked_at_again(i, j, squares)
-        if i == j:
-            squares = overwrite(squares, diagonal(squares), 0.0)
-        return sqrt_in_place(squares)
-
     def row(self, i: int, others: range) -> Iterator[tuple[int, Array]]:
-        """Yield j and the tile (i, j), valid until the next."""
-        left = self.left(i)
-        out = scratch(left, (left.shape[0], self.panels[0].stop))
-        for j in others:
-            yield j, self.distances(i, j, left, out)
-
-    def _looked_at_again(self, i: int, j: int, squares: Array) -> Array:
-        """Return the tile, computed in float64 from the original rows if it holds a close pair."""
-        xp = namespace(squares)
-        lengths = self.right[i][:, -1][:, None] + self.right[j][:, -1][None, :]
-        if not bool(xp.any(squares <= self.close * lengths)):
-            return squares
-        return xp.astype(squared_distances(self.original(i), self.original(j)), squares.dtype)
+        """Yield j and the tile (i, j) of distances, valid until the next."""
+        for j, squares in self.squares.row(i, others, own=0.0):
+            yield j, sqrt_in_place(squares)
 
 
 class _Sums:
@@ -152,9 +99,9 @@ class _Sums:
 
     def total(self) -> Array:
         """Return the sums over each class (k, b), and let go of their parts."""
-        xp, like = namespace(self.tiles.x), self.tiles.right[self.i]
-        shape = (self.tiles.labels.sizes.shape[0], like.shape[0])
-        total = xp.zeros(shape, dtype=like.dtype, device=device_of(like))
+        x, panel = self.tiles.x, self.tiles.panels[self.i]
+        shape = (self.tiles.labels.sizes.shape[0], panel.stop - panel.start)
+        total = namespace(x).zeros(shape, dtype=x.dtype, device=device_of(x))
         while self.entries:
             (first, last), values = self.entries.popitem()
             total = add_rows(total, slice(first, last), values)
@@ -228,7 +175,7 @@ def _from_half(tiles: Tiles) -> list[Array]:
             sums[i].add(j, values)
             complete = sums[i].missing == 0
         if complete:  # and no tile of this panel is to come
-            parts[i], tiles.right[i] = sums[i].silhouettes(), None
+            parts[i], tiles.squares.right[i] = sums[i].silhouettes(), None
 
     def work(i: int) -> None:
         for j, d in tiles.row(i, range(i, len(sums))):

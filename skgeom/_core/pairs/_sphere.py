@@ -1,12 +1,13 @@
 """Points on the unit sphere, pair by pair: tiles of chords, angles, and what the uniform distribution says.
 
 A pair of unit rows u, v is known by its squared chords ‖u - v‖² = 2 - 2 cos and ‖u + v‖² = 2 + 2 cos. Where one of them
-is so small that the product loses its digits, the tile is computed once more in float64 and the small chord is summed
-directly, so that angles are exact near 0 and near π, where acos is not.
+is so small that a product loses its digits, it is summed directly, so that angles are exact near 0 and near π, where
+acos is not.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import exp, lgamma, log
 from typing import NamedTuple
 
@@ -14,17 +15,15 @@ import numpy as np
 
 from skgeom._array import (
     as_data,
-    epsilon,
     float64,
     is_on_host,
-    matmul,
     namespace,
     sqrt_in_place,
     to_float,
     where,
 )
 from skgeom._core._rows import DirectedRows, norms
-from skgeom._core.pairs._tiles import CLOSE, diagonal, panels, squared_distances
+from skgeom._core.pairs._tiles import Squares, positions
 from skgeom._typing import Array
 
 _CONTACT = float(16 * np.finfo(np.float64).eps) ** 2
@@ -39,27 +38,26 @@ class Chords(NamedTuple):
 
 
 class Sphere:
-    """Unit rows cut into panels, cut from any gradient; `u` (n, d) holds them in the precision of the data."""
+    """Unit rows cut into panels, cut from any gradient, with the tiles of their chords."""
 
     def __init__(self, rows: DirectedRows) -> None:
         self.rows = DirectedRows(*map(as_data, rows))
-        self.u = self.rows.unit()
-        self.panels = panels(self.u)
-        self.close = max(CLOSE, 1e4 * epsilon(self.u))
+        self.squares = Squares(self.exact, self.rows.x)
+        self.panels = self.squares.panels
 
-    def chords(self, i: int, j: int, out: np.ndarray | None = None) -> Chords:
-        """Return the chords between the rows of two panels; a row and itself count as orthogonal."""
-        xp = namespace(self.u)
-        cosines = matmul(self.u[self.panels[i], :], self.u[self.panels[j], :].T, out)
-        if i == j:
-            cosines = where(diagonal(cosines), 0.0, cosines)
-        if to_float(xp.max(xp.abs(cosines))) <= 1 - self.close:
-            return Chords(2 - 2 * cosines, 2 + 2 * cosines)
-        u, v = self.exact(self.panels[i]), self.exact(self.panels[j])
-        squares = [_cut(squared_distances(u, side)) for side in (v, -v)]
-        if i == j:
-            squares = [where(diagonal(square), 2.0, square) for square in squares]
-        return Chords(*(xp.astype(square, self.u.dtype) for square in squares))
+    def row(self, i: int, others: range) -> Iterator[tuple[int, Chords]]:
+        """Yield j and the chords between the rows of panels i and j; a row and itself count as orthogonal."""
+        for j, minus in self.squares.row(i, others, own=2.0):
+            yield j, self._chords(i, j, minus)
+
+    def _chords(self, i: int, j: int, minus: Array) -> Chords:
+        xp, close = namespace(minus), 2 * self.squares.close
+        if to_float(xp.min(minus)) < _CONTACT:
+            minus = _cut(minus)
+        plus = 4 - minus
+        if to_float(xp.min(plus)) < close:
+            plus = _cut(self.squares.summed_directly(i, j, plus, *positions(plus < close), sign=-1))
+        return Chords(minus, plus)
 
     def exact(self, which: slice | Array) -> Array:
         """Return the unit rows of a panel, or at some positions, in float64."""
