@@ -23,7 +23,7 @@ def main() -> None:
             print(f"{name:12} {summary(name)}")
         return
     names = NAMES if "all" in options.names else options.names
-    settings = Settings(options.data, options.threads, options.repeats)
+    settings = Settings(options.data, options.threads, options.repeats, options.beside)
     data = load(settings.data)
     if not data.real:
         print("No real data (--data, SKGEOM_DATA): synthetic data of the same shape.\n")
@@ -46,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--data", default=os.environ.get("SKGEOM_DATA"), help="folder of rt_polarity_minilm.npz")
     p.add_argument("--threads", type=int, default=1, help="threads of every library")
     p.add_argument("--repeats", type=int, default=9, help="samples of each side")
+    p.add_argument("--beside", type=int, default=0, help="busy processes beside")
     p.add_argument("--out", help="write the tables to this file, by default inside benchmarks/results")
     return p
 

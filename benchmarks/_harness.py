@@ -3,9 +3,9 @@
 Time: both sides run in one process on the same arrays and threads, taking turns (A B A B ...), so that a change of the
 machine's load meets both. A sample lasts 50 ms at least. Reported are the median of each side and the median of the
 ratios of neighbouring samples. The clock is the CPU time of the process where there is one thread (equal to the wall
-clock on an idle machine, and blind to other processes on a busy one), else the wall clock. glibc is told to keep and
-reuse freed arrays of up to 32 MiB, which it learns to do by itself sooner or later: otherwise the time of whoever
-copies the data depends by a quarter on the order of earlier allocations.
+clock on an idle machine, and blind to other processes on a busy one) or busy processes beside, else the wall clock.
+glibc is told to keep and reuse freed arrays of up to 32 MiB, which it learns to do by itself sooner or later: otherwise
+the time of whoever copies the data depends by a quarter on the order of earlier allocations.
 
 Memory: each side runs once in a fresh process, which has loaded the data, made a call on a sixteenth of the rows (so
 that imports and the buffers of the libraries exist) and given free memory back. Reported is the growth of the resident
@@ -37,6 +37,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 NAMES = (
     "isoscore",
+    "moments",
     "whitening",
     "silhouette",
     "conformity",
@@ -106,11 +107,17 @@ class Result(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """Folder of the real data or None, threads, and samples of each side."""
+    """Folder of the real data or None, threads, samples of each side, and how many busy processes run beside."""
 
     data: str | None
     threads: int
     repeats: int
+    beside: int = 0
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """CPU time where it is fair: with one thread, and where others compete for the cores."""
+        return time.process_time if self.threads == 1 or self.beside else time.perf_counter
 
 
 def load(folder: str | None) -> Data:
@@ -144,7 +151,7 @@ def run(name: str, settings: Settings) -> Iterator[Result]:
         libc.mallopt(M_MMAP_THRESHOLD, 1 << 25)
         libc.mallopt(M_TRIM_THRESHOLD, 1 << 30)
     for index, case in enumerate(cases_of(name, settings)):
-        with limited(settings.threads):
+        with limited(settings.threads), busy(settings.beside):
             timing = interleaved(case, settings) if case.timed else None
             errors = None
             if case.error is not None:
@@ -166,9 +173,30 @@ def limited(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+@contextlib.contextmanager
+def busy(n: int) -> Iterator[None]:
+    """Keep some processes busy with products of matrices, of one thread each."""
+    others = [get_context("spawn").Process(target=_multiply, daemon=True) for _ in range(n)]
+    for other in others:
+        other.start()
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.join()
+
+
+def _multiply() -> None:
+    x = np.ones((500, 500))
+    with threadpool_limits(1):
+        while True:
+            x @ x
+
+
 def interleaved(case: Case, settings: Settings) -> Timing:
     """Time both sides in turn; slow cases get fewer samples, three at least."""
-    clock = time.process_time if settings.threads == 1 else time.perf_counter
+    clock = settings.clock
     sides = (case.ours, case.peer)
     first = [seconds(side, case.inputs, 1, clock) for side in sides]  # and a warm-up
     calls = [max(1, math.ceil(SAMPLE_SECONDS / max(t, 1e-6))) for t in first]
@@ -236,8 +264,11 @@ def digits(value: float) -> str:
 
 def surroundings(settings: Settings) -> str:
     """Return the machine, libraries and settings in words."""
-    clock = "CPU time of the process" if settings.threads == 1 else "wall-clock time"
-    measured = f"* threads: {settings.threads}, in all libraries; {clock}, medians of up to {settings.repeats} pairs"
+    clock = "CPU time of the process" if settings.clock is time.process_time else "wall-clock time"
+    beside = f", {settings.beside} busy processes beside" if settings.beside else ""
+    measured = (
+        f"* threads: {settings.threads}, in all libraries{beside}; {clock}, medians of up to {settings.repeats} pairs"
+    )
     return "\n".join([*machine(), measured])
 
 
