@@ -47,6 +47,41 @@ def test_neighbours_do_not_depend_on_the_strips(make, k, n, small_strips):
         assert_array_equal(columns, places)
 
 
+def nearly_equal(n=600, d=48):
+    """Return rows whose distances differ by less than products in float32 can tell."""
+    rng = default_rng(3)
+    return np.sign(rng.normal(size=(n, d))) * (1 + 1e-6 * rng.random((n, d)))
+
+
+SINGLE = {
+    "spread": lambda r: r.normal(size=(600, 48)),
+    "cone": lambda r: r.normal(size=(600, 48)) * 0.01 + 1,
+    "collapse": lambda r: r.normal(size=(5, 48))[r.integers(0, 5, 600)] + 1e-4 * r.normal(size=(600, 48)),
+    "nearly equal": lambda _: nearly_equal(),
+    "some tiny": lambda r: r.normal(size=(600, 48)) * np.where(r.random((600, 1)) < 0.2, 1e-24, 1),
+    "large": lambda r: r.normal(size=(600, 48)) * 2.0**60,
+}
+
+
+@pytest.mark.parametrize("make", [_neighbours.as_directions, as_places])
+@pytest.mark.parametrize("cloud", SINGLE)
+def test_products_in_float32_lose_no_neighbour(make, cloud):
+    x = SINGLE[cloud](default_rng(0)).astype(np.float32)
+    single, double = make(x), make(x.astype(np.float64))
+    for found, exact in zip(
+        _neighbours.k_nearest(single, None, 9), _neighbours.k_nearest(double, None, 9), strict=True
+    ):
+        assert_array_equal(found, exact)
+
+
+def test_ordinary_rows_are_told_apart_by_products_in_float32():
+    x, narrow = (SINGLE[cloud](default_rng(0)).astype(np.float32) for cloud in ("spread", "cone"))
+    for rows, suffices in ((x, True), (narrow, False)):
+        unit = _neighbours.as_directions(rows)
+        search = _neighbours._Search(unit, unit, 9, np.dtype(np.float32), None, None, np.arange(600))
+        assert (_neighbours._candidates(search, slice(0, 32)) is not None) == suffices
+
+
 def test_ranks_and_occurrences_do_not_depend_on_the_strips(small_strips):
     x, y = (_neighbours.as_directions(repeated(240, seed=seed)) for seed in (0, 1))
     pairs = np.stack([np.arange(0, 240, 3), np.arange(80)], axis=1)

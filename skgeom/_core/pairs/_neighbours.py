@@ -1,8 +1,9 @@
 """Neighbours, ranks and hubs: what the order of the similarities between two sets of rows says.
 
-A panel of rows meets the others in strips of a float64 product, which tell the few candidates that may be among the
-nearest up to the rounding of the product. Only their distances are then summed directly, so that close pairs keep all
-their digits and equal rows are equally far. Ranks need no neighbours: they are counts of what is more similar.
+A panel of rows meets the others in strips of a product in the precision of the data, which tell the few candidates that
+may be among the nearest up to the rounding of the product. Only their distances are then summed directly, so that close
+pairs keep all their digits and equal rows are equally far. Ranks need no neighbours: they are counts, from float64
+products, of what is more similar.
 """
 
 from __future__ import annotations
@@ -51,6 +52,12 @@ _ROUNDINGS = 4
 _NO_SPREAD = 1e-9
 """Occurrences that spread by less than this share of their mean are those of sums in another order."""
 
+_SQUARED = 2.0**50
+"""Magnitude up to which the squares of rows stay within float32."""
+
+_PROBE_ROWS = 32
+"""Rows that tell whether products in float32 leave few enough candidates."""
+
 _COLUMNS = 4096
 """Columns of a strip: enough for few passes over the candidates, few enough for the cache."""
 
@@ -81,11 +88,15 @@ class Ranks(NamedTuple):
 
 
 class _Search(NamedTuple):
-    """What the panels of a search for the k nearest share; own is where rows of x are among those of y, or -1 (n,)."""
+    """What the panels of a search for the k nearest share.
+
+    The dtype is that of the products; own is where rows of x are among those of y, or -1 (n,).
+    """
 
     x: Rows
     y: Rows
     k: int
+    dtype: Any
     offset: Array | None
     adjust: Array | None
     own: np.ndarray | None
@@ -132,7 +143,9 @@ def k_nearest(x: Rows, y: Rows | None, k: int, adjust: Array | None = None) -> t
     if kept is not None:
         others, adjust = _rows(others, kept), None if adjust is None else take_rows(adjust, kept)
         own = None if own is None else np.where(np.isin(own, kept), np.searchsorted(kept, own), -1)
-    search = _Search(x, others, k, _offset(others, adjust), adjust, own)
+    search = _Search(x, others, k, _dtype_of_products(x, others), _offset(others, adjust), adjust, own)
+    if search.dtype != xp.float64 and _candidates(search, slice(0, min(_PROBE_ROWS, x.x.shape[0]))) is None:
+        search = search._replace(dtype=xp.float64)
     values, columns = zip(*in_threads(x.x, lambda i: _panel_nearest(search, tiles[i]), len(tiles)), strict=True)
     found = xp.concat(columns)
     return xp.concat(values), found if kept is None else xp.take(asarray_like(kept, found), found)
@@ -304,6 +317,16 @@ def _codes(block: np.ndarray) -> np.ndarray:
     return (bits * (odd ^ (odd >> np.uint64(29)))).sum(axis=1)
 
 
+def _dtype_of_products(x: Rows, y: Rows) -> Any:
+    """Return float32 if all rows are in float32 and their squares within its range, else float64."""
+    xp = namespace(x.x)
+
+    def is_single(side: Rows) -> bool:
+        return side.x.dtype == xp.float32 and (side.norms is not None or peak(side.x) < _SQUARED)
+
+    return xp.float32 if is_single(x) and is_single(y) else xp.float64
+
+
 def _offset(y: Rows, adjust: Array | None) -> Array | None:
     """Return what ⟨x, y⟩ lacks (n,) to put the rows y in the order of -‖x - y‖² - adjust(y)."""
     xp = namespace(y.x)
@@ -343,9 +366,9 @@ def _tile(
     left: Array, y: Rows, tile: slice, offset: Array | None, excluded: np.ndarray | None, out: np.ndarray | None
 ) -> Array:
     xp = namespace(left)
-    products = matmul(left, _block(y, tile).T, out)
+    products = matmul(left, xp.astype(_block(y, tile), left.dtype, copy=False).T, out)
     if offset is not None:
-        products = subtract(products, offset[tile], out)
+        products = subtract(products, xp.astype(offset[tile], left.dtype, copy=False), out)
     if excluded is None or not np.any((tile.start <= excluded) & (excluded < tile.stop)):
         return products
     columns = xp.arange(tile.start, tile.stop, dtype=xp.int64, device=device_of(left))
@@ -353,12 +376,17 @@ def _tile(
 
 
 def _panel_nearest(search: _Search, panel: slice) -> tuple[Array, Array]:
-    """Return what `nearest` does for the rows of a panel; one with too many candidates is halved."""
+    """Return what `k_nearest` does for the rows of a panel.
+
+    One with too many candidates is tried again with float64 products, in which fewer are tied, or else halved.
+    """
     xp, k = namespace(search.x.x), search.k
     found = _candidates(search, panel)
     if found is not None:
         values, found = _settled(search, panel, found)
         return xp.reshape(values, (-1, k)), xp.reshape(found.column, (-1, k))
+    if search.dtype != xp.float64:
+        return _panel_nearest(search._replace(dtype=xp.float64), panel)
     middle = (panel.start + panel.stop) // 2
     halves = [_panel_nearest(search, half) for half in (slice(panel.start, middle), slice(middle, panel.stop))]
     return xp.concat([values for values, _ in halves]), xp.concat([columns for _, columns in halves])
@@ -366,20 +394,25 @@ def _panel_nearest(search: _Search, panel: slice) -> tuple[Array, Array]:
 
 def _candidates(search: _Search, panel: slice) -> _Candidates | None:
     """Return for a panel of rows all that may be among the k nearest; None if they are too many for so many rows."""
-    left, k, n_rows = _block(search.x, panel), search.k, panel.stop - panel.start
-    xp, d, found = namespace(left), left.shape[1], None
+    block, k, n_rows = _block(search.x, panel), search.k, panel.stop - panel.start
+    xp, d, found = namespace(block), block.shape[1], None
+    left = xp.astype(block, search.dtype, copy=False)
     length = xp.vecdot(left, left)
     kth = xp.full_like(length, -xp.inf)
     excluded = None if search.own is None else search.own[panel]
+    usual = _PER_NEIGHBOUR * k * n_rows
+    most = max(_MOST_CANDIDATES, usual)
     for columns, strip in _strips(left, search.y, search.offset, excluded):
         kth = xp.maximum(kth, _bound(strip, k))
         new = _above(strip, _floor(kth, length, d), columns.start)
-        if new.row.shape[0] > max(_MOST_CANDIDATES, _PER_NEIGHBOUR * k * n_rows) and n_rows > 1:
+        if new.row.shape[0] > most and n_rows > 1:
             return None
         found = new if found is None else _Candidates(*(xp.concat(both) for both in zip(found, new, strict=True)))
-        if found.row.shape[0] > _PER_NEIGHBOUR * k * n_rows:
+        if found.row.shape[0] > usual:
             found, kth = _cut(found, k, length, d)
-        if found.row.shape[0] > max(_MOST_CANDIDATES, _PER_NEIGHBOUR * k * n_rows):
+            if found.row.shape[0] > usual and search.dtype != xp.float64:
+                return None
+        if found.row.shape[0] > most:
             _, found = _settled(search, panel, found)
     assert found is not None
     return _cut(found, k, length, d)[0]
@@ -398,12 +431,13 @@ def _floor(kth: Array, length: Array, d: int) -> Array:
     """Return the product (b,) below which no pair can be among the k nearest, whatever the rounding.
 
     The error of ⟨x, y⟩ - ‖y‖² / 2 is at most (d + 2) u (‖x‖² / 2 + ‖y‖²), and a candidate that may be among the nearest
-    has ‖y‖² <= 2 ‖x‖² + 2 ‖x - y‖², where ‖x - y‖² is about ‖x‖² - 2 kth.
+    has ‖y‖² <= 2 ‖x‖² + 2 ‖x - y‖², where ‖x - y‖² is about ‖x‖² - 2 kth. Rows rounded to the precision of the product
+    add 2 u of the same, and what is below the range of its numbers as much as the least of them for each term.
     """
     xp = namespace(kth)
-    lowest, unit = float(xp.finfo(kth.dtype).min), epsilon(kth) / 2
-    kth = xp.clip(kth, min=lowest / 4)
-    return kth - 16 * (d + 2) * unit * (length + xp.abs(kth))
+    info, unit = xp.finfo(kth.dtype), epsilon(kth) / 2
+    kth = xp.clip(kth, min=float(info.min) / 4)
+    return kth - 16 * (d + 4) * (unit * (length + xp.abs(kth)) + float(info.smallest_normal))
 
 
 def _above(strip: Array, floor: Array, first: int) -> _Candidates:
