@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
-from typing import Any, TypeVar
+from contextlib import nullcontext, suppress
+from typing import Any, Self, TypeVar
 
 try:
     from sklearn.callback import CallbackSupportMixin
@@ -31,7 +31,7 @@ class WithUpdates(CallbackSupportMixin):
 
 
 class Updates:
-    """The tasks of one fit; without callbacks nothing happens."""
+    """The tasks of one fit, a context in which it runs; without callbacks nothing happens."""
 
     def __init__(self, estimator: Any, context: Any, X: Any, y: Any) -> None:
         self.estimator = estimator
@@ -40,6 +40,15 @@ class Updates:
         self._current: Any = None
         if context is not None:
             context.call_on_fit_task_begin(estimator=estimator, **self.data)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Close the task of the fit; if it failed, what callbacks raise then does not hide the failure."""
+        with suppress(Exception) if kind is not None else nullcontext():
+            if self.context is not None:
+                self.context.call_on_fit_task_end(estimator=self.estimator, reconstruction_attributes={}, **self.data)
 
     def begin(self) -> None:
         """Open the task of an update."""
@@ -57,13 +66,3 @@ class Updates:
         return self._current.call_on_fit_task_end(
             estimator=self.estimator, reconstruction_attributes=attributes, **self.data
         )
-
-    def abandon(self) -> None:
-        """Close the task of a fit that failed; what callbacks raise then does not hide the failure."""
-        with suppress(Exception):
-            self.close()
-
-    def close(self) -> None:
-        """Close the task of the fit."""
-        if self.context is not None:
-            self.context.call_on_fit_task_end(estimator=self.estimator, reconstruction_attributes={}, **self.data)

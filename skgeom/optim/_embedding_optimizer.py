@@ -324,19 +324,14 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         earlier = {name: getattr(self, name) for name in _FITTED if self.warm_start and hasattr(self, name)}
         run = training.Training(self, x, y, positions, earlier)
         known = {**features_of(checked), "_rows_at_fit": RowsAtFit(x)}
-        updates = self._updates(self.max_iter, X, y)
-        try:
+        with self._updates(self.max_iter, X, y) as updates:
             with terminated_as_interrupted(), interrupts_wait() as interruptible:
                 outcome = run.run(updates, interruptible)
                 keep(self, lambda: {**known, **self._reached(run, outcome)}, _FITTED)
-            raise_kept(outcome, "the history")
+            raise_kept(outcome)
             if outcome.is_complete and run.checkpoint is not None:
                 run.checkpoint.remove()
             self._warn(outcome)
-        except BaseException:
-            updates.abandon()
-            raise
-        updates.close()
 
     @staticmethod
     def _reached(run: Any, outcome: Any) -> dict[str, Any]:

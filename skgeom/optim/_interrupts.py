@@ -48,12 +48,12 @@ def interrupts_wait() -> Iterator[Interruptible]:
     act()
 
 
-def raise_kept(outcome: Any, beside: str) -> None:
+def raise_kept(outcome: Any) -> None:
     """Raise what an outcome holds for the caller, if it does, with a note that says what was kept."""
     if outcome.error is not None:
         outcome.error.add_note(
             f"After {outcome.n_iter} updates. The state after {outcome.kept} updates, with the lowest loss found "
-            f"({outcome.loss:.5g}), and {beside} are kept on the estimator."
+            f"({outcome.loss:.5g}), and the history are kept on the estimator."
         )
         raise outcome.error
 

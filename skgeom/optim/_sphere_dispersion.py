@@ -236,19 +236,14 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
         polishes = x.shape[0] <= _POLISHED if self.polish == "auto" else self.polish
         run = spreading.Spreading(self, x, polishes)
         known = {**features_of(checked), "_rows_at_fit": RowsAtFit(x)}
-        updates = self._updates(self.n_init * self.max_iter, X, y)
-        try:
+        with self._updates(self.n_init * self.max_iter, X, y) as updates:
             with terminated_as_interrupted(), interrupts_wait() as interruptible:
                 found = run.run(updates, interruptible)
                 keep(self, lambda: {**known, **self._reached(run, found.best)}, ())
-            raise_kept(found.last, "the history")
+            raise_kept(found.last)
             if found.last.is_complete and run.checkpoint is not None:
                 run.checkpoint.remove()
             self._warn(found)
-        except BaseException:
-            updates.abandon()
-            raise
-        updates.close()
 
     @staticmethod
     def _reached(run: Any, best: Any) -> dict[str, Any]:

@@ -56,7 +56,7 @@ _SQUARED = 2.0**50
 """Magnitude up to which the squares of rows stay within float32."""
 
 _PROBE_ROWS = 32
-"""Rows that tell whether products in float32 leave few enough candidates."""
+"""Rows that show whether products in float32 leave few enough candidates."""
 
 _COLUMNS = 4096
 """Columns of a strip: enough for few passes over the candidates, few enough for the cache."""

@@ -41,7 +41,7 @@ _FEW = 0.02
 
 _SAMPLE_ROWS = 256
 _GLANCE_STEP = 4
-"""Rows among which pivots are sought, and the step between those that tell whether any but the mean are needed."""
+"""Rows among which pivots are sought, and the step between those that show whether more than the mean is needed."""
 
 _MOST_PIVOTS = 64
 _REACH = 10
