@@ -22,7 +22,7 @@ X, y = normalize(nouns.data[chosen & first]), nouns.target[chosen & first]
 n, d = X.shape
 
 print(f"1. Training, watched: {n} definitions in {d} dimensions, moved by the classifier")
-history = EmbeddingOptimizer(max_iter=200, random_state=0).fit(X, y).history_
+history = EmbeddingOptimizer(parametrization="points", max_iter=200, random_state=0).fit(X, y).history_
 print("   update      loss   silhouette   IsoScore")
 for i in (0, 10, 20, 50, 100, 200):
     print(
@@ -32,15 +32,15 @@ r = np.corrcoef(history["silhouette"], history["isoscore"])[0, 1]
 print(f"   Clusters form and isotropy goes: over the updates, r = {r:.2f}.")
 
 print("\n2. The price of isotropy: cross-entropy less weight times IsoScore")
-fast = EmbeddingOptimizer(learning_rate=0.003, max_iter=150, monitor=None, random_state=0)
+fast = EmbeddingOptimizer(
+    parametrization="points", learning_rate=0.003, max_iter=150, monitor=None, random_state=0
+)
 frontier = isotropy_cluster_frontier(X, y, [0, 0.1, 0.3, 1], estimator=fast)
 print("   " + str(frontier).replace("\n", "\n   "))
 
 print("\n3. A map in place of the rows, judged on rows that it has not seen")
 weights = [0, 0.3, 1]
-mapped = EmbeddingOptimizer(
-    parametrization="linear", learning_rate=0.003, max_iter=60, monitor=None, random_state=0
-)
+mapped = EmbeddingOptimizer(learning_rate=0.003, max_iter=60, monitor=None, random_state=0)
 search = GridSearchCV(
     Pipeline([("map", mapped), ("probe", LogisticRegression(max_iter=1000))]),
     [

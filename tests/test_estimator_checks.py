@@ -65,6 +65,7 @@ VARIANTS = [
     EmbeddingOptimizer(parametrization="linear", batch_size=8, max_iter=3, device="cpu"),
     EmbeddingOptimizer("uniformity", parametrization="linear", constraint="sphere", max_iter=3),
     EmbeddingOptimizer({"cross_entropy": 1.0, "isoscore": -1.0}, constraint="fixed_norm", monitor=None, max_iter=3),
+    EmbeddingOptimizer(parametrization="points", constraint="fixed_norm", monitor=None, max_iter=3),
     SphereDispersion("lloyd", max_iter=3, polish=False, batch_size=8, n_init=2, device="cpu"),
 ]
 ESTIMATORS = DEFAULTS + VARIANTS

@@ -233,6 +233,7 @@ def train(task: Task, seed: int, updates: int, every: int, *further: Callable[..
     """Train rows and head, and return the curves."""
     optimizer = EmbeddingOptimizer(
         "cross_entropy" if task.y.ndim == 1 else "binary_cross_entropy",
+        parametrization="points",
         fit_intercept=task.bias,
         max_iter=updates,
         monitor=["isoscore", "silhouette", squared_silhouette(task), *further],
@@ -481,7 +482,9 @@ def step_seconds(task: Task) -> list[np.ndarray]:
     times = []
     for _ in range(5):
         start = clocks()
-        EmbeddingOptimizer(fit_intercept=task.bias, max_iter=10, monitor=None, random_state=0).fit(task.x, task.y)
+        EmbeddingOptimizer(
+            parametrization="points", fit_intercept=task.bias, max_iter=10, monitor=None, random_state=0
+        ).fit(task.x, task.y)
         times.append((clocks() - start) / 10)
     return times
 

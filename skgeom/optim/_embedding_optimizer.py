@@ -48,9 +48,9 @@ _SUPERVISED = {
 class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTransformer):
     r"""Optimise an embedding under objectives, and record its geometry on the way.
 
-    Minimises :math:`\sum_k w_k f_k` over the rows themselves, or over a linear map of them, with Adam or plain
-    gradient steps. With the defaults it is the experiment of [1]_: embeddings are trained under the cross-entropy of a
-    linear classifier, and IsoScore and silhouette are measured, exactly, after each update.
+    Minimises :math:`\sum_k w_k f_k` over a linear map of the rows, or over the rows themselves, with Adam or plain
+    gradient steps. With ``parametrization="points"`` it is the experiment of [1]_: embeddings are trained under the
+    cross-entropy of a linear classifier, and IsoScore and silhouette are measured, exactly, after each update.
 
     Parameters
     ----------
@@ -64,13 +64,13 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         (n_samples, n_features) to a 0-d tensor. A dict from names
         or callables to weights :math:`w_k`: negative weights maximise. Without a dict, what is named is made better:
         it is minimised if less is better, as of callables of your own, else maximised.
-    parametrization : {"points", "linear"}, default="points"
+    parametrization : {"linear", "points"}, default="linear"
+        "linear" learns a square matrix W, from the identity on, and maps x to x W: `transform` takes new rows, so the
+        optimiser can be a step of a Pipeline.
         "points" moves the rows: like `sklearn.manifold.TSNE` there is `fit_transform` but no `transform` of new rows.
         It can be the last step of a Pipeline, and scorers of skgeom score `embedding_` on the rows of the fit, but
         neither a step before others (scikit-learn says that "intermediate steps should be transformers") nor scored on
         held-out rows.
-        "linear" learns a square matrix W, from the identity on, and maps x to x W: `transform` takes new rows, so the
-        optimiser can be a step of a Pipeline.
     constraint : {None, "sphere", "fixed_norm"}, default=None
         "sphere": rows have norm 1, from the start on. "fixed_norm": each keeps the norm it has in X. Points then move
         along great circles (see `RiemannianAdam`); a linear map is followed by the change of norms.
@@ -116,7 +116,7 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
     embedding_ : array of shape (n_samples, n_features)
         With "points", the rows where they came to rest, in the library of X.
     map_ : ndarray of shape (n_features, n_features)
-        With "linear", the matrix W.
+        With "linear", the matrix W. The mapped rows are not kept.
     coef_ : ndarray of shape (n_outputs, n_features) or (n_outputs, 2 * n_features)
         Weights of the linear head, where there is one; the second with `pairs`.
     intercept_ : ndarray of shape (n_outputs,)
@@ -213,7 +213,7 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         self,
         objective: Objective = "cross_entropy",
         *,
-        parametrization: Parametrization = "points",
+        parametrization: Parametrization = "linear",
         constraint: Constraint | None = None,
         fit_intercept: bool = True,
         optimizer: Optimizer = "adam",
@@ -295,7 +295,7 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         Returns
         -------
         array of shape (n_samples, n_features)
-            `embedding_`, or with "linear" the mapped rows.
+            The mapped rows, or with "points" `embedding_`.
         """
         self.fit(X, y, pairs=pairs)
         return self.embedding_ if hasattr(self, "embedding_") else self._mapped(X)

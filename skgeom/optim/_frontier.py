@@ -161,8 +161,8 @@ def isotropy_cluster_frontier(
         What the clusters are judged by: the Euclidean silhouette, or the 5-fold accuracy of logistic regression on the
         optimised rows, which have seen all labels: an optimistic probe.
     estimator : EmbeddingOptimizer, default=None
-        How to optimise; its objective is replaced. None stands for ``EmbeddingOptimizer(learning_rate=0.01,
-        max_iter=500, monitor=None, random_state=0)``.
+        How to optimise; its objective is replaced. None stands for ``EmbeddingOptimizer(
+        parametrization="points", learning_rate=0.01, max_iter=500, monitor=None, random_state=0)``.
 
     Returns
     -------
@@ -203,7 +203,9 @@ def isotropy_cluster_frontier(
     >>> from sklearn.datasets import load_digits
     >>> from skgeom.optim import EmbeddingOptimizer, isotropy_cluster_frontier
     >>> X, y = load_digits(return_X_y=True)
-    >>> fast = EmbeddingOptimizer(learning_rate=0.05, max_iter=60, monitor=None, random_state=0)
+    >>> fast = EmbeddingOptimizer(
+    ...     parametrization="points", learning_rate=0.05, max_iter=60, monitor=None, random_state=0
+    ... )
     >>> frontier = isotropy_cluster_frontier(X[:200] / 16, y[:200] % 2, [0, 1, 100], estimator=fast)
     >>> frontier.bound, bool((frontier.isoscore > frontier.bound).all())
     (0.0, True)
@@ -269,7 +271,7 @@ def _new_axes() -> Any:
 
 
 def _default() -> EmbeddingOptimizer:
-    return EmbeddingOptimizer(learning_rate=0.01, max_iter=500, monitor=None, random_state=0)
+    return EmbeddingOptimizer(parametrization="points", learning_rate=0.01, max_iter=500, monitor=None, random_state=0)
 
 
 def _weighted(objective: Any) -> dict[Any, float]:

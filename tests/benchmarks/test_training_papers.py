@@ -92,7 +92,7 @@ def test_the_head_of_a_run_has_the_parameters_of_its_size(clusters):
 
     pairs = np.arange(60).reshape(30, 2)
     paired = task(clusters, pairs=pairs)._replace(y=np.arange(30) % 3)
-    fitted = EmbeddingOptimizer(max_iter=1, monitor=None).fit(paired.x, paired.y, pairs=pairs)
+    fitted = EmbeddingOptimizer(parametrization="points", max_iter=1, monitor=None).fit(paired.x, paired.y, pairs=pairs)
     parameters = sum(a.size for a in (fitted.embedding_, fitted.coef_, fitted.intercept_))
     assert parameters == clusters.Size(60, D, 3, pairs=True).parameters
 

@@ -138,7 +138,7 @@ class Wrapped(ClassifierMixin, BaseEstimator):
 
 LOGISTIC, RIDGE, KMEANS = LogisticRegression(), Ridge(), KMeans(3, n_init=1, random_state=0)
 NOISY = DBSCAN(eps=2, min_samples=4)
-POINTS = EmbeddingOptimizer("uniformity", max_iter=3, monitor=None, random_state=0)
+POINTS = EmbeddingOptimizer("uniformity", parametrization="points", max_iter=3, monitor=None, random_state=0)
 LINEAR = EmbeddingOptimizer("uniformity", parametrization="linear", max_iter=3, monitor=None, random_state=0)
 SPREAD = SphereDispersion(max_iter=3, polish=False, random_state=0)
 RFE_2 = RFE(LOGISTIC, n_features_to_select=2)

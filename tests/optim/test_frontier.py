@@ -12,7 +12,14 @@ from skgeom.optim import EmbeddingOptimizer, isotropy_cluster_frontier
 
 def optimizer(**parameters):
     return EmbeddingOptimizer(
-        **{"learning_rate": 0.05, "max_iter": 60, "monitor": None, "random_state": 0, **parameters}
+        **{
+            "parametrization": "points",
+            "learning_rate": 0.05,
+            "max_iter": 60,
+            "monitor": None,
+            "random_state": 0,
+            **parameters,
+        }
     )
 
 

@@ -63,7 +63,10 @@ def raising(kind):
 
 
 def quick(objective=to_one, **parameters):
-    return EmbeddingOptimizer(objective, **{"max_iter": 9, "learning_rate": 0.01, "monitor": None, **parameters})
+    return EmbeddingOptimizer(
+        objective,
+        **{"parametrization": "points", "max_iter": 9, "learning_rate": 0.01, "monitor": None, **parameters},
+    )
 
 
 # Exceptions
