@@ -139,6 +139,23 @@ def check_directed_pairs(X: Any, Y: Any) -> tuple[DirectedRows, DirectedRows]:
     return x, y
 
 
+def check_pairs_of_rows(X: Any) -> tuple[Any, Any]:
+    """Return the first and the second rows (n, d) of pairs (n, 2, d), unchecked.
+
+    Raises
+    ------
+    ValueError
+        If X has another shape.
+    """
+    x = X if is_foreign(X) else np.asarray(X)
+    if x.ndim != 3 or x.shape[1] != 2:
+        raise ValueError(
+            f"X has shape {tuple(x.shape)}, expected (n_pairs, 2, n_features), two rows for each pair: pass "
+            "numpy.stack([A, B], axis=1) of the embeddings A and B of the two sides."
+        )
+    return x[:, 0, :], x[:, 1, :]
+
+
 def check_clouds(X: Any, Y: Any, *, min_samples: int = 2, scale_free: bool = False) -> tuple[Array, Array]:
     """Return two clouds in one space, as `check_cloud` does.
 

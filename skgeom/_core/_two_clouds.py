@@ -223,6 +223,12 @@ def paired_cosine(x: DirectedRows, y: DirectedRows) -> Array:
     return namespace(x.x).clip(1 - alignment(x, y, 2.0) / 2, min=-1.0)
 
 
+def paired_cosines(x: DirectedRows, y: DirectedRows) -> Array:
+    """Return the cosine (n,) of each two rows that belong together, exactly 1 for equal rows."""
+    blocks = (chords_of(exact(x, block).unit(), exact(y, block).unit()).minus for block in row_blocks(x.x))
+    return 1 - namespace(x.x).concat([*blocks]) / 2
+
+
 def alignment(x: DirectedRows, y: DirectedRows, alpha: float) -> Array:
     """Return the mean of ‖u - v‖^α over rows that belong together."""
     xp = namespace(x.x)

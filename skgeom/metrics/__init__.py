@@ -84,6 +84,8 @@ from skgeom.metrics._scorers import (
     EmbeddingScorer,
     average_cosine_scorer,
     conformity_scorer,
+    cosine_pearson_scorer,
+    cosine_spearman_scorer,
     csls_scorer,
     effective_rank_scorer,
     get_scorer,
@@ -97,6 +99,7 @@ from skgeom.metrics._scorers import (
     recall_scorer,
     silhouette_scorer,
 )
+from skgeom.metrics._similarity import cosine_pearson, cosine_spearman
 from skgeom.metrics._sliced import (
     axis_sliced_dispersion,
     lloyd,
@@ -122,7 +125,11 @@ __all__ = [
     "conformity_divergence",
     "conformity_estimate",
     "conformity_scorer",
+    "cosine_pearson",
+    "cosine_pearson_scorer",
     "cosine_regularizer",
+    "cosine_spearman",
+    "cosine_spearman_scorer",
     "csls_scorer",
     "davies_bouldin_score",
     "dunn_index",

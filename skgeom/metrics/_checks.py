@@ -170,6 +170,24 @@ def check_relevant(relevant: Any, n: int, n_candidates: int) -> np.ndarray:
     return np.unique(np.stack([queries, candidates], axis=1), axis=0).astype(np.int64)
 
 
+def check_judgements(y: Any, n: int) -> np.ndarray:
+    """Return the judgement of each of n pairs (n,), in float64.
+
+    Raises
+    ------
+    TypeError
+        If they are not numbers.
+    ValueError
+        If there is not one for each pair, one is not finite, or all are equal.
+    """
+    judgements = check_numbers(y, "y")
+    if judgements.shape != (n,):
+        raise ValueError(f"y has shape {judgements.shape}, expected ({n},): pass one judgement for each pair of X.")
+    if (judgements == judgements[0]).all():
+        raise ValueError(f"All {n} judgements in y are {judgements[0]:g}, and order no pairs: pass different ones.")
+    return judgements
+
+
 def check_steps(estimator: Any) -> None:
     """Check that an estimator has steps, one of which is asked for by name."""
     if not hasattr(estimator, "steps"):

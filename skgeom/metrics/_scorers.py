@@ -31,6 +31,7 @@ from skgeom.metrics._representation import (
     mapped,
     representation,
 )
+from skgeom.metrics._similarity import cosine_pearson, cosine_spearman
 
 
 class EmbeddingScorer:
@@ -398,4 +399,6 @@ average_cosine_scorer = _ready_made("average_cosine")
 neg_average_cosine_scorer = _ready_made("neg_average_cosine")
 effective_rank_scorer = _ready_made("effective_rank")
 paired_cosine_scorer = _ready_made("paired_cosine")
+cosine_spearman_scorer = EmbeddingScorer(cosine_spearman, name="cosine_spearman_scorer")
+cosine_pearson_scorer = EmbeddingScorer(cosine_pearson, name="cosine_pearson_scorer")
 partition_isotropy_scorer = _ready_made("partition_isotropy")

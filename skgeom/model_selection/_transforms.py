@@ -1,0 +1,114 @@
+"""The transforms that are worth a trial, and what becomes of rows under each, fitted to the other folds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
+from warnings import catch_warnings, simplefilter
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.preprocessing import StandardScaler
+
+from skgeom._validation import check_cloud
+from skgeom.preprocessing import AllButTheTop, Whitening
+
+Transforms: TypeAlias = Mapping[str, Any]
+"""Transformers by name; "passthrough" leaves the rows as they are."""
+
+AS_IS, CENTRED = "as is", "centred"
+POWERS = (0.25, 0.5, 1.0)
+_NARROWEST = 16
+_STEP = 4
+"""Widths grow by this factor: the score of a transform changes slowly with its width."""
+
+_ROWS_PER_DIRECTION = 3
+
+
+def default_transforms(X: Any) -> dict[str, Any]:
+    """Return the transforms that the judges try: the rows as they are, and what has helped embeddings elsewhere.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features)
+        The embeddings, whose numerical rank bounds the widths.
+
+    Returns
+    -------
+    dict from str to transformer
+        "as is" ("passthrough"); "centred"; ``Whitening(k, power=p)`` for p = 0.25, 0.5 and 1 and k = 16, 64, 256 and so
+        on up to the rank; ``AllButTheTop``, of one direction and of one for each hundred features. Where a whitening
+        would have fewer than three rows for each of its directions it gets ``shrinkage="ledoit_wolf"``.
+
+    Raises
+    ------
+    ValueError
+        If X is not a finite matrix of at least two rows, or has no spread.
+
+    References
+    ----------
+    Su, Cao, Liu & Ou 2021, Whitening sentence representations, arXiv:2103.15316 (width); Mu & Viswanath 2018,
+    arXiv:1702.01417 (all-but-the-top).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skgeom.model_selection import default_transforms
+    >>> list(default_transforms(load_digits().data))[:4]
+    ['as is', 'centred', 'Whitening(16, power=0.25)', 'Whitening(16, power=0.5)']
+    """
+    x = check_cloud(X, scale_free=True)
+    n, d = x.shape
+    rank = fitted(Whitening(), x).rank_
+    found: dict[str, Any] = {AS_IS: "passthrough", CENTRED: StandardScaler(with_std=False)}
+    widths = [k for k in (_NARROWEST * _STEP**j for j in range(16)) if k < rank] + [rank]
+    for k in widths:
+        few = n < _ROWS_PER_DIRECTION * k
+        for power in POWERS:
+            estimator = Whitening(k, power=power, shrinkage="ledoit_wolf" if few else None)
+            found[_name(estimator)] = estimator
+    for top in sorted({1, max(1, round(d / 100))}):
+        if top < rank:
+            found[f"AllButTheTop({top})"] = AllButTheTop(top)
+    return found
+
+
+def mapped(transforms: Transforms, x: np.ndarray, train: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield all rows as each transform maps them that was fitted to some.
+
+    The whitenings of one shrinkage are columns of one map, scaled: they share one fit and one product.
+    """
+    shared: dict[Any, tuple[np.ndarray, np.ndarray]] = {}
+    rows = x[train]
+    for estimator in transforms.values():
+        if isinstance(estimator, str):
+            yield x
+        elif _is_scaled_projection(estimator):
+            if estimator.shrinkage not in shared:
+                full = fitted(Whitening(shrinkage=estimator.shrinkage), rows)
+                shared[estimator.shrinkage] = full.transform(x), full.spectrum_
+            white, variances = shared[estimator.shrinkage]
+            k = estimator.n_components
+            yield white[:, :k] * (variances[:k] ** ((1 - estimator.power) / 2)).astype(white.dtype)
+        else:
+            yield np.asarray(fitted(estimator, rows).transform(x))
+
+
+def fitted(estimator: Any, *rows: np.ndarray) -> Any:
+    """Return a fitted copy of an estimator, without its warnings."""
+    with catch_warnings():  # of few rows: judged on rows that the fit has not seen, it shows
+        simplefilter("ignore", UserWarning)
+        return clone(estimator).fit(*rows)
+
+
+def _is_scaled_projection(estimator: Any) -> bool:
+    """Return whether the rows of a whitening are scaled columns of those of the full one."""
+    if type(estimator) is not Whitening:
+        return False
+    others = {**estimator.get_params(), "n_components": None, "power": 1.0, "shrinkage": None}
+    return others == Whitening().get_params()
+
+
+def _name(estimator: Whitening) -> str:
+    shrunk = "" if estimator.shrinkage is None else f", shrinkage={estimator.shrinkage!r}"
+    return f"Whitening({estimator.n_components}, power={estimator.power:g}{shrunk})"
