@@ -71,7 +71,7 @@ class Judgement:
     >>> X, y = load_digits(return_X_y=True)
     >>> judgement = judge_classes(X[:300], y[:300])
     >>> judgement.answer, judgement.recommended
-    ('no', 'passthrough')
+    ('not measurable', 'passthrough')
     """
 
     task: str
@@ -219,9 +219,10 @@ def answered(
     """Return the judgement that follows from a table."""
     first, *others = rows
     leader = max(others, key=lambda row: row.score) if others else None
-    answer, verdict = _answer(first, leader, score, confidence)
     if task == "neighbours":
         answer, verdict = None, _without_a_task(others)
+    else:
+        answer, verdict = _answer(first, leader, score, confidence)
     recommended = estimators[leader.name] if leader is not None and answer == "yes" else estimators[first.name]
     return Judgement(task, score, tuple(rows), answer, verdict, recommended, confidence, n_rows, n_folds, notes)
 
