@@ -12,11 +12,13 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from skgeom import alignment, datasets, metrics, multimodal, optim, preprocessing
+    from skgeom import alignment, datasets, metrics, model_selection, multimodal, optim, preprocessing
     from skgeom.alignment import CCAAligner, LstsqAligner, ProcrustesAligner
     from skgeom.metrics import (
         average_cosine_scorer,
         conformity_scorer,
+        cosine_pearson_scorer,
+        cosine_spearman_scorer,
         csls_scorer,
         effective_rank_scorer,
         isoscore_scorer,
@@ -29,11 +31,11 @@ if TYPE_CHECKING:
     )
     from skgeom.multimodal import GapShift, ZeroShotClassifier
     from skgeom.optim import EmbeddingOptimizer, SphereDispersion
-    from skgeom.preprocessing import AllButTheTop, GroupCentering, GroupWhitening, Whitening
+    from skgeom.preprocessing import AllButTheTop, GroupCentering, GroupWhitening, SiameseTransformer, Whitening
 
 __version__ = version("scikit-embedding-geometry")
 
-_PACKAGES = ("alignment", "datasets", "metrics", "multimodal", "optim", "preprocessing")
+_PACKAGES = ("alignment", "datasets", "metrics", "model_selection", "multimodal", "optim", "preprocessing")
 
 _HOMES = {
     "AllButTheTop": "preprocessing",
@@ -44,11 +46,14 @@ _HOMES = {
     "GroupWhitening": "preprocessing",
     "LstsqAligner": "alignment",
     "ProcrustesAligner": "alignment",
+    "SiameseTransformer": "preprocessing",
     "SphereDispersion": "optim",
     "Whitening": "preprocessing",
     "ZeroShotClassifier": "multimodal",
     "average_cosine_scorer": "metrics",
     "conformity_scorer": "metrics",
+    "cosine_pearson_scorer": "metrics",
+    "cosine_spearman_scorer": "metrics",
     "csls_scorer": "metrics",
     "effective_rank_scorer": "metrics",
     "isoscore_scorer": "metrics",
@@ -69,6 +74,7 @@ __all__ = [
     "GroupWhitening",
     "LstsqAligner",
     "ProcrustesAligner",
+    "SiameseTransformer",
     "SphereDispersion",
     "Whitening",
     "ZeroShotClassifier",
@@ -76,11 +82,14 @@ __all__ = [
     "alignment",
     "average_cosine_scorer",
     "conformity_scorer",
+    "cosine_pearson_scorer",
+    "cosine_spearman_scorer",
     "csls_scorer",
     "datasets",
     "effective_rank_scorer",
     "isoscore_scorer",
     "metrics",
+    "model_selection",
     "multimodal",
     "neg_average_cosine_scorer",
     "neg_conformity_scorer",

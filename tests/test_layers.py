@@ -22,6 +22,7 @@ FLOORS = [
     {"_validation", "_estimator"},
     {"metrics", "datasets"},
     {"preprocessing", "alignment", "multimodal", "optim"},
+    {"model_selection"},
     {"inspection"},
     {"__main__", "_report"},
 ]

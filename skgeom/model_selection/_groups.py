@@ -13,7 +13,7 @@ from skgeom._validation import check_cloud, check_pairs_of_rows
 
 
 def row_groups(X: Any) -> np.ndarray:
-    """Groups of equal rows, or of pairs that have a row in common, for `GroupKFold` and its kin.
+    """Return groups of equal rows, or of pairs that have a row in common, for `GroupKFold` and its kin.
 
     Duplicates that are split over training and test part make a model look better than it is. Here equal rows share a
     group. Pairs share one if they have a row in common, or if a chain of such pairs links them.

@@ -36,8 +36,8 @@ def compared(
 
     The value is the mean over folds, weighted by their rows. Groups of rows are resampled (Poisson bootstrap), the same
     ones for all candidates, since all saw the same rows. Each difference is divided by its standard error, and the
-    margin is that error times the quantile of the largest of all: intervals of one joint confidence, whichever candidate
-    is looked at afterwards.
+    margin is that error times the quantile of the largest of all: intervals of one joint confidence, whichever is
+    looked at afterwards.
     """
     values = _values(observed, fold, np.ones((1, fold.size)), statistic)[0]
     differences = values - values[0]

@@ -37,6 +37,13 @@ class Judged(NamedTuple):
     margin: float
     measures: dict[str, float]
 
+    @property
+    def effect(self) -> str:
+        """Where the interval leaves 0 out "better" or "worse" than the first, else "not measurable"."""
+        if abs(self.difference) <= self.margin:
+            return "not measurable"
+        return "better" if self.difference > 0 else "worse"
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -218,31 +225,30 @@ def answered(
 ) -> Judgement:
     """Return the judgement that follows from a table."""
     first, *others = rows
-    leader = max(others, key=lambda row: row.score) if others else None
+    leader = max(others, key=lambda row: row.score)
+    answer: str | None = None
     if task == "neighbours":
-        answer, verdict = None, _without_a_task(others)
+        verdict = _without_a_task(others)
     else:
         answer, verdict = _answer(first, leader, score, confidence)
-    recommended = estimators[leader.name] if leader is not None and answer == "yes" else estimators[first.name]
+        n_worse = sum(row.effect == "worse" for row in others)
+        verdict += f" {n_worse} of {len(others)} transforms measurably lose." if n_worse else ""
+    recommended = estimators[leader.name if answer == "yes" else first.name]
     return Judgement(task, score, tuple(rows), answer, verdict, recommended, confidence, n_rows, n_folds, notes)
 
 
-def _answer(first: Judged, leader: Judged | None, score: str, confidence: float) -> tuple[str | None, str]:
+def _answer(first: Judged, leader: Judged, score: str, confidence: float) -> tuple[str, str]:
     """Say whether the best of the others beats the first."""
-    if leader is None:
-        return None, f"Nothing was compared with {first.name}."
     amount = f"{100 * abs(leader.difference):.1f} ± {100 * leader.margin:.1f} {_UNITS[score]} ({confidence:.0%})"
     if leader.difference <= 0:
         return "no", f"No: nothing is ahead of {first.name}; the next, {leader.name}, is behind by {amount}."
-    if leader.difference > leader.margin:
+    if leader.effect == "better":
         return "yes", f"Yes: {leader.name} gains {amount} over {first.name}."
     return "not measurable", f"No measurable difference: the best, {leader.name}, is ahead of {first.name} by {amount}."
 
 
 def _without_a_task(others: list[Judged]) -> str:
     """Say how far the transforms move the neighbours."""
-    if not others:
-        return "Nothing was compared."
     least = min(others, key=lambda row: row.score)
     return (
         "Without a task nothing can be recommended. The transform that changes the neighbours most, "

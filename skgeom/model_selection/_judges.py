@@ -1,25 +1,21 @@
 """Is some transform better for the task at hand? One function for each task.
 
-All judges work alike. Rows are split into folds that keep equal rows together. Each transform is fitted to all folds but
-one, without labels, and something is observed of every row of that one. The scores of the transforms are compared with
-that of the rows as they are, row by row, with intervals that hold for all transforms at once.
+All judges work alike. Rows are split into folds that keep equal rows together. Each transform is fitted to all folds
+but one, without labels, and something is observed of every row of that one. The scores of the transforms are compared
+with that of the rows as they are, row by row, with intervals that hold for all transforms at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 
 import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import KFold, StratifiedKFold
-from sklearn.utils import check_random_state
 
 from skgeom._array import to_numpy
 from skgeom._core import _agreement, _correlation, _two_clouds
 from skgeom._core._rows import norms
-from skgeom._core._threads import in_threads
 from skgeom._core.pairs import _neighbours
 from skgeom._validation import (
     check_classes,
@@ -27,18 +23,16 @@ from skgeom._validation import (
     check_count,
     check_directed,
     check_directed_pairs,
-    check_groups,
     check_paired,
     check_pairs_of_rows,
-    check_real,
 )
-from skgeom.alignment import CCAAligner, LstsqAligner, ProcrustesAligner
 from skgeom.metrics import isoscore, k_nearest, silhouette_samples
 from skgeom.metrics._checks import check_judgements
 from skgeom.model_selection._groups import linked, row_groups
-from skgeom.model_selection._intervals import Statistic, compared, mean_of
-from skgeom.model_selection._judgement import Judged, Judgement, answered
-from skgeom.model_selection._transforms import AS_IS, Transforms, default_transforms, fitted, mapped
+from skgeom.model_selection._intervals import mean_of
+from skgeom.model_selection._judgement import Judgement
+from skgeom.model_selection._transforms import Transforms
+from skgeom.model_selection._trial import Observation, chance_of, groups_of, judged, of_rows, of_sides, split_of
 
 PENALTIES = (0.1, 1.0, 10.0, 100.0)
 """Inverse strengths C of the regularisation of the probe, for rows whose mean length is 1."""
@@ -46,42 +40,9 @@ PENALTIES = (0.1, 1.0, 10.0, 100.0)
 MAX_ROWS, MAX_PAIRS = 20_000, 5_000
 """Rows, and rows that are candidates for each other, that are looked at; of more, a random sample."""
 
-_MIN_GROUPS = 4
-"""Different rows in each fold."""
-
 _N_NEIGHBOURS = 10
 _N_CLUSTERS = 8
 _N_STARTS = 4
-
-Observation: TypeAlias = tuple[np.ndarray, dict[str, float]]
-"""What is observed of each held-out row, and what else is measured on all of them."""
-
-Observe: TypeAlias = Callable[[Any, np.ndarray], Observation]
-"""From all rows as they are mapped, and a mask of those held out."""
-
-
-class Split(NamedTuple):
-    """The positions of the rows that take part, with the fold and the group of each: three arrays (n,)."""
-
-    rows: np.ndarray
-    fold: np.ndarray
-    groups: np.ndarray
-
-
-class Chance(NamedTuple):
-    """How many folds, what the intervals promise, and where random numbers come from."""
-
-    n_folds: int
-    confidence: float
-    n_resamples: int
-    rng: np.random.Generator
-
-
-class Candidates(NamedTuple):
-    """Transformers by name, and what yields the rows as each maps them that was fitted to those of a mask."""
-
-    estimators: Transforms
-    mapped: Callable[[np.ndarray], Iterator[Any]]
 
 
 def judge_classes(
@@ -129,8 +90,8 @@ def judge_classes(
     Raises
     ------
     ValueError
-        If X is not a finite matrix with spread, or y does not have two classes of enough rows. Also if there are too few different rows for the folds, or a parameter is
-        out of range.
+        If X is not a finite matrix with spread, or y does not have two classes of enough rows.
+        Also if there are too few different rows for the folds, or a parameter is out of range.
 
     See Also
     --------
@@ -159,17 +120,17 @@ def judge_classes(
     >>> judgement.best.name in [one.name for one in judgement.transforms]
     True
     """
-    chance = _chance(n_folds, confidence, n_resamples, random_state)
+    chance = chance_of(n_folds, confidence, n_resamples, random_state)
     x = to_numpy(check_cloud(X, scale_free=True))
-    classes, codes = check_classes(y, len(x))
-    split, notes = _split(_groups(row_groups(x), groups), chance, MAX_ROWS, codes)
+    codes = check_classes(y, len(x))[1]
+    split, notes = split_of(groups_of(row_groups(x), groups), chance, MAX_ROWS, codes)
     x, codes = x[split.rows], codes[split.rows]
 
     def observe(z: np.ndarray, held_out: np.ndarray) -> Observation:
         next_fold = split.fold == (split.fold[held_out][0] + 1) % n_folds
         return _hits(z, codes, held_out, next_fold), {"isoscore": isoscore(z[held_out], debias=True)}
 
-    return _judged("classes", "accuracy", _of_rows(x, transforms), split, observe, mean_of, chance, notes)
+    return judged("classes", "accuracy", of_rows(x, transforms), split, observe, mean_of, chance, notes)
 
 
 def judge_retrieval(
@@ -216,8 +177,8 @@ def judge_retrieval(
     Raises
     ------
     ValueError
-        If X or Y is not a finite matrix, they differ in length, or a row is zero. Also if there are too few different rows for the folds, or a parameter is
-        out of range.
+        If X or Y is not a finite matrix, they differ in length, or a row is zero.
+        Also if there are too few different rows for the folds, or a parameter is out of range.
 
     See Also
     --------
@@ -240,17 +201,17 @@ def judge_retrieval(
     >>> judgement.answer, judgement.best.name
     ('yes', 'Procrustes')
     """
-    chance = _chance(n_folds, confidence, n_resamples, random_state)
+    chance = chance_of(n_folds, confidence, n_resamples, random_state)
     x, y = (to_numpy(check_directed(side, name=name).x) for side, name in ((X, "X"), (Y, "Y")))
     check_paired(x, y)
     equal = linked(row_groups(x), len(x) + row_groups(y))
-    split, notes = _split(_groups(equal, groups), chance, MAX_PAIRS)
+    split, notes = split_of(groups_of(equal, groups), chance, MAX_PAIRS)
 
     def observe(sides: tuple[np.ndarray, np.ndarray], held_out: np.ndarray) -> Observation:
         return _reciprocal_ranks(*(side[held_out] for side in sides))
 
-    candidates = _of_sides(x[split.rows], y[split.rows])
-    return _judged("retrieval", "mrr", candidates, split, observe, mean_of, chance, notes)
+    candidates = of_sides(x[split.rows], y[split.rows])
+    return judged("retrieval", "mrr", candidates, split, observe, mean_of, chance, notes)
 
 
 def judge_similarity(
@@ -296,8 +257,8 @@ def judge_similarity(
     Raises
     ------
     ValueError
-        If X is not a finite array of pairs of rows that are not zero, or y does not fit it. Also if there are too few different rows for the folds, or a parameter is
-        out of range.
+        If X is not a finite array of pairs of rows that are not zero, or y does not fit it.
+        Also if there are too few different rows for the folds, or a parameter is out of range.
 
     See Also
     --------
@@ -321,11 +282,11 @@ def judge_similarity(
     >>> judgement.answer, judgement.best.name
     ('yes', 'Whitening(20, power=1)')
     """
-    chance = _chance(n_folds, confidence, n_resamples, random_state)
+    chance = chance_of(n_folds, confidence, n_resamples, random_state)
     sides = check_directed_pairs(*check_pairs_of_rows(X))
     pairs = np.stack([to_numpy(side.x) for side in sides], axis=1)
     judgements = check_judgements(y, len(pairs))
-    split, notes = _split(_groups(row_groups(pairs), groups), chance, MAX_ROWS)
+    split, notes = split_of(groups_of(row_groups(pairs), groups), chance, MAX_ROWS)
     pairs, judgements = pairs[split.rows], judgements[split.rows]
 
     def observe(z: np.ndarray, held_out: np.ndarray) -> Observation:
@@ -337,9 +298,9 @@ def judge_similarity(
     def statistic(cosines: np.ndarray, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
         return _correlation.spearman(cosines, judgements[rows], weights)
 
-    of_rows = _of_rows(pairs.reshape(-1, pairs.shape[2]), transforms)
-    candidates = of_rows._replace(mapped=lambda train: of_rows.mapped(np.repeat(train, 2)))
-    return _judged("similarity", "cosine_spearman", candidates, split, observe, statistic, chance, notes)
+    by_row = of_rows(pairs.reshape(-1, pairs.shape[2]), transforms)
+    candidates = by_row._replace(mapped=lambda train: by_row.mapped(np.repeat(train, 2)))
+    return judged("similarity", "cosine_spearman", candidates, split, observe, statistic, chance, notes)
 
 
 def judge_clusters(
@@ -390,8 +351,8 @@ def judge_clusters(
     Raises
     ------
     ValueError
-        If X is not a finite matrix with spread, or y does not have two classes of enough rows. Also if there are too few different rows for the folds, or a parameter is
-        out of range.
+        If X is not a finite matrix with spread, or y does not have two classes of enough rows.
+        Also if there are too few different rows for the folds, or a parameter is out of range.
 
     See Also
     --------
@@ -414,10 +375,10 @@ def judge_clusters(
     >>> judgement.answer
     'yes'
     """
-    chance = _chance(n_folds, confidence, n_resamples, random_state)
+    chance = chance_of(n_folds, confidence, n_resamples, random_state)
     x = to_numpy(check_cloud(X, scale_free=True))
     codes = None if y is None else check_classes(y, len(x))[1]
-    split, notes = _split(_groups(row_groups(x), groups), chance, MAX_ROWS, codes)
+    split, notes = split_of(groups_of(row_groups(x), groups), chance, MAX_ROWS, codes)
     x = x[split.rows]
     labels = None if codes is None else np.unique(codes[split.rows], return_inverse=True)[1]
     default = _N_CLUSTERS if labels is None else int(labels.max()) + 1
@@ -431,11 +392,14 @@ def judge_clusters(
         of_classes = _silhouettes(z[held_out], labels[held_out])
         return clusters, {"silhouette": silhouettes.mean(), "silhouette_classes": of_classes.mean()}
 
+    candidates = of_rows(x, transforms)
+    if labels is None:
+        return judged("clusters", "silhouette", candidates, split, observe, mean_of, chance, notes)
+
     def statistic(clusters: np.ndarray, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
         return _agreement.adjusted_rand(clusters.astype(np.int64), labels[rows], weights)
 
-    task = ("silhouette", mean_of) if labels is None else ("adjusted_rand", statistic)
-    return _judged("clusters", task[0], _of_rows(x, transforms), split, observe, task[1], chance, notes)
+    return judged("clusters", "adjusted_rand", candidates, split, observe, statistic, chance, notes)
 
 
 def judge_neighbours(
@@ -480,8 +444,8 @@ def judge_neighbours(
     Raises
     ------
     ValueError
-        If X is not a finite matrix with spread, or a row is zero. Also if there are too few different rows for the folds, or a parameter is
-        out of range.
+        If X is not a finite matrix with spread, or a row is zero.
+        Also if there are too few different rows for the folds, or a parameter is out of range.
 
     See Also
     --------
@@ -498,157 +462,20 @@ def judge_neighbours(
     >>> from skgeom.model_selection import judge_neighbours
     >>> judgement = judge_neighbours(load_digits().data)
     >>> {one.name: round(one.score, 1) for one in judgement.transforms[:2]}
-    {'as is': 1.0, 'centred': 0.6}
+    {'as is': 1.0, 'centred': 0.9}
     """
-    chance = _chance(n_folds, confidence, n_resamples, random_state)
+    chance = chance_of(n_folds, confidence, n_resamples, random_state)
     x = to_numpy(check_directed(X).x)
-    split, notes = _split(_groups(row_groups(x), groups), chance, MAX_PAIRS)
+    split, notes = split_of(groups_of(row_groups(x), groups), chance, MAX_PAIRS)
     x = x[split.rows]
     nearest = {f: _nearest(x[split.fold == f]) for f in range(n_folds)}
 
     def observe(z: np.ndarray, held_out: np.ndarray) -> Observation:
         before, after = nearest[int(split.fold[held_out][0])], _nearest(z[held_out])
-        return (before[:, :, None] == after[:, None, :]).any(axis=2).mean(axis=1), {
-            "isoscore": isoscore(z[held_out], debias=True)
-        }
+        kept = (before[:, :, None] == after[:, None, :]).any(axis=2).mean(axis=1)
+        return kept, {"isoscore": isoscore(z[held_out], debias=True)}
 
-    return _judged("neighbours", "overlap", _of_rows(x, transforms), split, observe, mean_of, chance, notes)
-
-
-def _chance(n_folds: int, confidence: float, n_resamples: int, random_state: Any) -> Chance:
-    """Check what all judges take."""
-    check_count(n_folds, "n_folds", low=2)
-    check_count(n_resamples, "n_resamples", low=100)
-    if not 0 < check_real(confidence, "confidence", 0, 1) < 1:
-        raise ValueError(f"confidence={confidence!r}, expected a number between 0 and 1, such as 0.95.")
-    seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
-    return Chance(n_folds, confidence, n_resamples, np.random.default_rng(seed))
-
-
-def _groups(equal: np.ndarray, groups: Any) -> np.ndarray:
-    """Return the groups that were passed, of integers, or else those of equal rows."""
-    return equal if groups is None else check_groups(groups, equal.size)[1]
-
-
-def _split(
-    groups: np.ndarray, chance: Chance, most: int, codes: np.ndarray | None = None
-) -> tuple[Split, tuple[str, ...]]:
-    """Return the folds, which keep groups together and the shares of classes, and notes on the rows left out."""
-    notes = []
-    rows = np.arange(groups.size)
-    if rows.size > most:
-        rows = np.sort(chance.rng.choice(rows, most, replace=False))
-        notes.append(f"A random sample of {most:,} of {groups.size:,} took part.")
-    if codes is not None:
-        large = _in_large_classes(codes[rows], groups[rows], chance.n_folds)
-        n_small = np.setdiff1d(codes[rows], codes[rows[large]]).size
-        if np.unique(codes[rows[large]]).size < 2:
-            raise ValueError(
-                f"Expected two or more classes with {chance.n_folds} different rows each, got "
-                f"{np.unique(codes[rows]).size:,} classes, {np.unique(codes[rows[large]]).size} of them with that many. "
-                "Pass the class of each row, or fewer n_folds."
-            )
-        if n_small:
-            notes.append(f"{n_small:,} classes of fewer than {chance.n_folds} different rows were left out.")
-        rows = rows[large]
-    _, first, inverse = np.unique(groups[rows], return_index=True, return_inverse=True)
-    if first.size < _MIN_GROUPS * chance.n_folds:
-        raise ValueError(
-            f"Expected at least {_MIN_GROUPS * chance.n_folds} groups of different rows for {chance.n_folds} folds, got "
-            f"{first.size}. Pass more rows, or fewer n_folds."
-        )
-    splitter = (KFold if codes is None else StratifiedKFold)(
-        chance.n_folds, shuffle=True, random_state=int(chance.rng.integers(2**31))
-    )
-    fold = np.empty(first.size, dtype=np.int64)
-    of_first = None if codes is None else codes[rows[first]]
-    for f, (_, test) in enumerate(splitter.split(first, of_first)):
-        fold[test] = f
-    return Split(rows, fold[inverse], inverse), tuple(notes)
-
-
-def _in_large_classes(codes: np.ndarray, groups: np.ndarray, least: int) -> np.ndarray:
-    """Return the positions of the rows whose class has so many groups at least."""
-    distinct = np.unique(np.column_stack([codes, groups]), axis=0)[:, 0]
-    return np.flatnonzero(np.bincount(distinct, minlength=codes.max() + 1)[codes] >= least)
-
-
-def _of_rows(x: np.ndarray, transforms: Transforms | None) -> Candidates:
-    """Return what is tried on the rows of one space."""
-    tried = default_transforms(x) if transforms is None else dict(transforms)
-    if not tried:
-        raise ValueError("transforms is empty: pass at least one, as {'as is': 'passthrough'}.")
-    return Candidates(tried, lambda train: mapped(tried, x, train))
-
-
-def _of_sides(x: np.ndarray, y: np.ndarray) -> Candidates:
-    """Return what is tried on the rows of two spaces; all but the first after the mean of each side was removed."""
-    aligners: dict[str, Any] = {
-        "Procrustes": ProcrustesAligner(),
-        "least squares": LstsqAligner(alpha="gcv"),
-        "canonical correlations": CCAAligner(shrinkage=0.1),
-    }
-    of_both: dict[str, Any] = {}
-    if x.shape[1] == y.shape[1]:
-        of_both = default_transforms(np.concatenate([side - side.mean(axis=0) for side in (x, y)]))
-
-    def both(train: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        u, v = (side - side[train].mean(axis=0) for side in (x, y))
-        if of_both:
-            yield x, y
-            rest = {name: estimator for name, estimator in of_both.items() if name != AS_IS}
-            for z in mapped(rest, np.concatenate([u, v]), np.tile(train, 2)):
-                yield z[: len(u)], z[len(u) :]
-        for aligner in aligners.values():
-            found = fitted(aligner, u[train], v[train])
-            yield found.transform(u), found.transform_target(v) if isinstance(found, CCAAligner) else v
-
-    return Candidates({**of_both, **aligners}, both)
-
-
-def _judged(
-    task: str,
-    score: str,
-    candidates: Candidates,
-    split: Split,
-    observe: Observe,
-    statistic: Statistic,
-    chance: Chance,
-    notes: tuple[str, ...],
-) -> Judgement:
-    """Fit, observe, compare and answer."""
-    names = list(candidates.estimators)
-
-    def in_fold(f: int) -> list[tuple[int, Observation]]:
-        held_out = split.fold == f
-        rows = candidates.mapped(~held_out)
-        return [(_width(z), observe(z, held_out)) for z in rows]
-
-    found = in_threads(np.empty(0), in_fold, chance.n_folds)
-    observed = np.empty((len(names), split.fold.size))
-    for f, results in enumerate(found):
-        observed[:, split.fold == f] = [seen for _, (seen, _) in results]
-    compare = compared(
-        observed,
-        split.fold,
-        split.groups,
-        statistic,
-        confidence=chance.confidence,
-        n_resamples=chance.n_resamples,
-        rng=chance.rng,
-    )
-    shares = np.bincount(split.fold) / split.fold.size
-    rows = []
-    for j, name in enumerate(names):
-        others = [results[j][1][1] for results in found]
-        measures = {key: float(shares @ [one[key] for one in others]) for key in others[0]}
-        numbers = (float(values[j]) for values in compare)
-        rows.append(Judged(name, found[0][j][0], *numbers, measures))
-    return answered(task, score, rows, candidates.estimators, chance.confidence, split.fold.size, chance.n_folds, notes)
-
-
-def _width(z: Any) -> int:
-    return int((z[0] if isinstance(z, tuple) else z).shape[1])
+    return judged("neighbours", "overlap", of_rows(x, transforms), split, observe, mean_of, chance, notes)
 
 
 def _hits(z: np.ndarray, codes: np.ndarray, test: np.ndarray, inner: np.ndarray) -> np.ndarray:
@@ -657,7 +484,7 @@ def _hits(z: np.ndarray, codes: np.ndarray, test: np.ndarray, inner: np.ndarray)
     z = z / to_numpy(norms(z[~test])).mean()
     accuracies = [_probe(C, z[train], codes[train]).score(z[inner], codes[inner]) for C in PENALTIES]
     chosen = _probe(PENALTIES[int(np.argmax(accuracies))], z[~test], codes[~test])
-    return chosen.predict(z[test]) == codes[test]
+    return np.asarray(chosen.predict(z[test]) == codes[test])
 
 
 def _probe(C: float, z: np.ndarray, codes: np.ndarray) -> LogisticRegression:
@@ -678,8 +505,10 @@ def _reciprocal_ranks(x: np.ndarray, y: np.ndarray) -> Observation:
 
 def _silhouettes(z: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Return the Euclidean silhouette of each row, 0 where there are no two clusters to compare."""
-    return silhouette_samples(z, codes) if 2 <= np.unique(codes).size < len(codes) else np.zeros(len(codes))
+    if not 2 <= np.unique(codes).size < len(codes):
+        return np.zeros(len(codes))
+    return to_numpy(silhouette_samples(z, codes))
 
 
 def _nearest(z: np.ndarray) -> np.ndarray:
-    return k_nearest(z, k=min(_N_NEIGHBOURS, len(z) - 1)).indices
+    return to_numpy(k_nearest(z, k=min(_N_NEIGHBOURS, len(z) - 1)).indices)

@@ -94,7 +94,7 @@ def mapped(transforms: Transforms, x: np.ndarray, train: np.ndarray) -> Iterator
             yield np.asarray(fitted(estimator, rows).transform(x))
 
 
-def fitted(estimator: Any, *rows: np.ndarray) -> Any:
+def fitted(estimator: Any, *rows: Any) -> Any:
     """Return a fitted copy of an estimator, without its warnings."""
     with catch_warnings():  # of few rows: judged on rows that the fit has not seen, it shows
         simplefilter("ignore", UserWarning)

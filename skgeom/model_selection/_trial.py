@@ -1,0 +1,190 @@
+"""A trial of transforms: folds, what is tried, what becomes of the rows of each fold, and how it compares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.utils import check_random_state
+
+from skgeom._core._threads import in_threads
+from skgeom._validation import check_count, check_groups, check_real
+from skgeom.alignment import CCAAligner, LstsqAligner, ProcrustesAligner
+from skgeom.model_selection._intervals import Statistic, compared
+from skgeom.model_selection._judgement import Judged, Judgement, answered
+from skgeom.model_selection._transforms import AS_IS, Transforms, default_transforms, fitted, mapped
+
+_MIN_GROUPS = 4
+"""Different rows in each fold."""
+
+Observation: TypeAlias = tuple[np.ndarray, dict[str, float]]
+"""What is observed of each held-out row, and what else is measured on all of them."""
+
+Observe: TypeAlias = Callable[[Any, np.ndarray], Observation]
+"""From all rows as they are mapped, and a mask of those held out."""
+
+
+class Split(NamedTuple):
+    """The positions of the rows that take part, with the fold and the group of each: three arrays (n,)."""
+
+    rows: np.ndarray
+    fold: np.ndarray
+    groups: np.ndarray
+
+
+class Chance(NamedTuple):
+    """How many folds, what the intervals promise, and where random numbers come from."""
+
+    n_folds: int
+    confidence: float
+    n_resamples: int
+    rng: np.random.Generator
+
+
+class Candidates(NamedTuple):
+    """Transformers by name, and what yields the rows as each maps them that was fitted to those of a mask."""
+
+    estimators: Transforms
+    mapped: Callable[[np.ndarray], Iterator[Any]]
+
+
+def chance_of(n_folds: int, confidence: float, n_resamples: int, random_state: Any) -> Chance:
+    """Check what all judges take."""
+    check_count(n_folds, "n_folds", low=2)
+    check_count(n_resamples, "n_resamples", low=100)
+    if not 0 < check_real(confidence, "confidence", 0, 1) < 1:
+        raise ValueError(f"confidence={confidence!r}, expected a number between 0 and 1, such as 0.95.")
+    seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
+    return Chance(n_folds, confidence, n_resamples, np.random.default_rng(seed))
+
+
+def groups_of(equal: np.ndarray, groups: Any) -> np.ndarray:
+    """Return the groups that were passed, of integers, or else those of equal rows."""
+    return equal if groups is None else check_groups(groups, equal.size)[1]
+
+
+def split_of(
+    groups: np.ndarray, chance: Chance, most: int, codes: np.ndarray | None = None
+) -> tuple[Split, tuple[str, ...]]:
+    """Return the folds, which keep groups together and the shares of classes, and notes on the rows left out."""
+    notes = []
+    rows = np.arange(groups.size)
+    if rows.size > most:
+        rows = np.sort(chance.rng.choice(rows, most, replace=False))
+        notes.append(f"A random sample of {most:,} of {groups.size:,} took part.")
+    if codes is not None:
+        large = _in_large_classes(codes[rows], groups[rows], chance.n_folds)
+        n_classes = np.unique(codes[rows]).size
+        n_small = n_classes - np.unique(codes[rows[large]]).size
+        if n_classes - n_small < 2:
+            raise ValueError(
+                f"Expected two or more classes with {chance.n_folds} different rows each, got {n_classes:,} classes, "
+                f"{n_classes - n_small:,} of them with that many. Pass the class of each row, or fewer n_folds."
+            )
+        if n_small:
+            notes.append(f"{n_small:,} classes of fewer than {chance.n_folds} different rows were left out.")
+        rows = rows[large]
+    _, first, inverse = np.unique(groups[rows], return_index=True, return_inverse=True)
+    if first.size < _MIN_GROUPS * chance.n_folds:
+        raise ValueError(
+            f"Expected at least {_MIN_GROUPS * chance.n_folds} different rows, or groups of them, for {chance.n_folds} "
+            f"folds, got {first.size}. Pass more rows, or fewer n_folds."
+        )
+    splitter = (KFold if codes is None else StratifiedKFold)(
+        chance.n_folds, shuffle=True, random_state=int(chance.rng.integers(2**31))
+    )
+    fold = np.empty(first.size, dtype=np.int64)
+    of_first = None if codes is None else codes[rows[first]]
+    for f, (_, test) in enumerate(splitter.split(first, of_first)):
+        fold[test] = f
+    return Split(rows, fold[inverse], inverse), tuple(notes)
+
+
+def _in_large_classes(codes: np.ndarray, groups: np.ndarray, least: int) -> np.ndarray:
+    """Return the positions of the rows whose class has so many groups at least."""
+    distinct = np.unique(np.column_stack([codes, groups]), axis=0)[:, 0]
+    return np.flatnonzero(np.bincount(distinct, minlength=codes.max() + 1)[codes] >= least)
+
+
+def of_rows(x: np.ndarray, transforms: Transforms | None) -> Candidates:
+    """Return what is tried on the rows of one space."""
+    tried = default_transforms(x) if transforms is None else dict(transforms)
+    if len(tried) < 2:
+        raise ValueError(
+            f"transforms has {len(tried)} transforms, expected at least two, of which the first is what the others are "
+            "compared with: pass {'as is': 'passthrough', 'white': Whitening()}."
+        )
+    return Candidates(tried, lambda train: mapped(tried, x, train))
+
+
+def of_sides(x: np.ndarray, y: np.ndarray) -> Candidates:
+    """Return what is tried on the rows of two spaces; all but the first after the mean of each side was removed."""
+    shared = CCAAligner(shrinkage=0.1)
+    aligners: dict[str, Any] = {
+        "Procrustes": ProcrustesAligner(),
+        "least squares": LstsqAligner(alpha="gcv"),
+        "canonical correlations": shared,
+    }
+    of_both: dict[str, Any] = {}
+    if x.shape[1] == y.shape[1]:
+        of_both = default_transforms(np.concatenate([side - side.mean(axis=0) for side in (x, y)]))
+
+    def both(train: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        u, v = (side - side[train].mean(axis=0) for side in (x, y))
+        if of_both:
+            yield x, y
+            rest = {name: estimator for name, estimator in of_both.items() if name != AS_IS}
+            for z in mapped(rest, np.concatenate([u, v]), np.tile(train, 2)):
+                yield z[: len(u)], z[len(u) :]
+        for aligner in aligners.values():
+            found = fitted(aligner, u[train], v[train])
+            yield found.transform(u), found.transform_target(v) if aligner is shared else v
+
+    return Candidates({**of_both, **aligners}, both)
+
+
+def judged(
+    task: str,
+    score: str,
+    candidates: Candidates,
+    split: Split,
+    observe: Observe,
+    statistic: Statistic,
+    chance: Chance,
+    notes: tuple[str, ...],
+) -> Judgement:
+    """Fit, observe, compare and answer."""
+    names = list(candidates.estimators)
+
+    def in_fold(f: int) -> list[tuple[int, Observation]]:
+        held_out = split.fold == f
+        rows = candidates.mapped(~held_out)
+        return [(_width(z), observe(z, held_out)) for z in rows]
+
+    found = in_threads(np.empty(0), in_fold, chance.n_folds)
+    observed = np.empty((len(names), split.fold.size))
+    for f, results in enumerate(found):
+        observed[:, split.fold == f] = [seen for _, (seen, _) in results]
+    compare = compared(
+        observed,
+        split.fold,
+        split.groups,
+        statistic,
+        confidence=chance.confidence,
+        n_resamples=chance.n_resamples,
+        rng=chance.rng,
+    )
+    shares = np.bincount(split.fold) / split.fold.size
+    rows = []
+    for j, name in enumerate(names):
+        others = [results[j][1][1] for results in found]
+        measures = {key: float(shares @ [one[key] for one in others]) for key in others[0]}
+        value, difference, margin = (float(values[j]) for values in compare)
+        rows.append(Judged(name, found[0][j][0], value, difference, margin, measures))
+    return answered(task, score, rows, candidates.estimators, chance.confidence, split.fold.size, chance.n_folds, notes)
+
+
+def _width(z: Any) -> int:
+    return int((z[0] if isinstance(z, tuple) else z).shape[1])
