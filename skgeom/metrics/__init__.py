@@ -80,6 +80,7 @@ from skgeom.metrics._objectives import (
     triplet_bound,
     triplet_objective,
 )
+from skgeom.metrics._ranking import mean_average_precision, ndcg_at_k
 from skgeom.metrics._scorers import (
     EmbeddingScorer,
     average_cosine_scorer,
@@ -149,6 +150,7 @@ __all__ = [
     "koleo",
     "lloyd",
     "make_embedding_scorer",
+    "mean_average_precision",
     "mean_reciprocal_rank",
     "median_angle",
     "min_angle",
@@ -157,6 +159,7 @@ __all__ = [
     "mmd_uniform",
     "modality_gap",
     "modality_separability",
+    "ndcg_at_k",
     "neg_average_cosine_scorer",
     "neg_conformity_scorer",
     "pair_distance_ratio",

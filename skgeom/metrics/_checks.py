@@ -170,6 +170,53 @@ def check_relevant(relevant: Any, n: int, n_candidates: int) -> np.ndarray:
     return np.unique(np.stack([queries, candidates], axis=1), axis=0).astype(np.int64)
 
 
+def check_graded(relevant: Any, grades: Any, n: int, n_candidates: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pairs (p, 2) of a query and a relevant candidate, sorted and without duplicates, and their grades.
+
+    Raises
+    ------
+    TypeError
+        If grades are not numbers.
+    ValueError
+        As `check_relevant`, or if grades do not fit the pairs, one is negative, none is above 0, or a pair is there
+        twice.
+    """
+    pairs = check_relevant(relevant, n, n_candidates)
+    if grades is None:
+        return pairs, np.ones(len(pairs))
+    given = pairs if relevant is None else np.asarray(to_numpy(relevant) if is_foreign(relevant) else relevant)
+    given = np.stack([np.arange(n), given], axis=1) if given.ndim == 1 else given
+    values = check_numbers(grades, "grades")
+    if values.shape != (len(given),):
+        raise ValueError(f"grades has shape {values.shape}, expected ({len(given)},), one for each relevant candidate.")
+    if len(pairs) < len(given):
+        raise ValueError("relevant has a pair twice, so that it has two grades: pass each pair once.")
+    if values.min() < 0 or values.max() == 0:
+        raise ValueError(
+            f"grades must be 0 or more, and one of them above 0, got {values.min():g} to {values.max():g}."
+        )
+    return pairs, values[np.lexsort((given[:, 1], given[:, 0]))]
+
+
+def pairs_of_one_kind(relevant: Any, n: int) -> np.ndarray:
+    """Return the pairs (p, 2) of rows that have the same value: a sample may be the partner of several others.
+
+    Raises
+    ------
+    ValueError
+        If there is not one value for each row.
+    """
+    values = np.asarray(to_numpy(relevant) if is_foreign(relevant) else relevant)
+    if values.shape != (n,):
+        raise ValueError(
+            f"relevant has shape {values.shape}, expected ({n},): pass a value for each row, equal for rows that are "
+            "relevant to each other, as the number of the image of each caption. For positions call retrieval_score."
+        )
+    _, codes = np.unique(values, return_inverse=True)
+    members = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
+    return np.concatenate([np.stack(np.meshgrid(m, m, indexing="ij"), axis=-1).reshape(-1, 2) for m in members])
+
+
 def check_judgements(y: Any, n: int) -> np.ndarray:
     """Return the judgement of each of n pairs (n,), in float64.
 

@@ -249,17 +249,19 @@ def retrieval_score(
     needs="partners",
     differentiable=False,
 )
-def recall_at_k(X: Any, Y: Any, *, k: int = 1, metric: Similarity = "cosine") -> Array:
+def recall_at_k(X: Any, Y: Any, *, k: int = 1, metric: Similarity = "cosine", relevant: Any = None) -> Array:
     """Recall at k: the share of the rows of X whose partner is among the k nearest rows of Y.
 
     Parameters
     ----------
     X, Y : arrays of shape (n_samples, n_features)
-        Two clouds; row i of one belongs to row i of the other.
+        Two clouds; row i of one belongs to row i of the other, unless `relevant` says otherwise.
     k : int, default=1
         How many rows of Y are looked at.
     metric : {"cosine", "csls"}, default="cosine"
         The similarity.
+    relevant : array of int of shape (n_samples,) or (n_pairs, 2), default=None
+        Which rows of Y belong to which of X, as in `retrieval_score`.
 
     Returns
     -------
@@ -295,7 +297,7 @@ def recall_at_k(X: Any, Y: Any, *, k: int = 1, metric: Similarity = "cosine") ->
     (0.172, 0.572)
     """
     k = check_count(k, "k")
-    x, ranks = _ranked(X, Y, metric, None)
+    x, ranks = _ranked(X, Y, metric, relevant)
     return asarray_like(np.mean(_neighbours.expected_recall(ranks, k)), x, dtype=namespace(x).float64)
 
 

@@ -18,6 +18,7 @@ from sklearn.utils.metadata_routing import MetadataRequest
 
 from skgeom._array import is_foreign, place, take_rows, to_float, to_numpy
 from skgeom._validation import check_choice, check_cloud, check_count, check_device, check_host, listed
+from skgeom.metrics._checks import pairs_of_one_kind
 from skgeom.metrics._measure import MEASURES, Needs, mean_in_float64
 from skgeom.metrics._neighbours import recall_at_k
 from skgeom.metrics._representation import (
@@ -57,6 +58,8 @@ class EmbeddingScorer:
         self.name = name
         self.options = options
         self._requested: dict[str, bool | str | None] = {"labels": None, "groups": True}
+        if self._takes_relevant():
+            self._requested["relevant"] = True
         if noise_label is not None and _needs_of(metric) not in ("labels", None):
             raise ValueError(
                 f"noise_label={noise_label!r} is for measures of labelled rows, and {self!r} has no labels."
@@ -65,11 +68,14 @@ class EmbeddingScorer:
     def __call__(self, estimator: Any, X: Any, y: Any = None, *, labels: Any = None, **metadata: Any) -> float:
         """Return the signed value of the metric for what the estimator made of X."""
         check_device(self.device)
+        options = dict(self.options)
+        if self._takes_relevant() and metadata.get("relevant") is not None:
+            options["relevant"] = pairs_of_one_kind(metadata.pop("relevant"), len(X))
         check_metadata(estimator, self.step, metadata)
         given = self._given(estimator, X, y, labels, metadata)
         if self.device is not None:
             given = tuple(_placed(values, self.device) for values in given)
-        value = self.metric(*given, **self.options)
+        value = self.metric(*given, **options)
         if getattr(value, "ndim", 0):
             value = mean_in_float64(value)
         return to_float(value) if self.greater_is_better else -to_float(value)
@@ -96,6 +102,9 @@ class EmbeddingScorer:
             labels = _second(y, labels, "labels, since the estimator is not a clusterer")
             rows = representation(estimator, X, self.step, metadata)
         return _without_noise(rows, labels, noise) if noise else (rows, labels)
+
+    def _takes_relevant(self) -> bool:
+        return "relevant" in inspect.signature(self.metric).parameters
 
     def set_score_request(self, **requests: bool | str | None) -> EmbeddingScorer:
         """Return a copy that asks metadata routing for `labels`, `groups` and so on, or for what an alias names."""
@@ -246,6 +255,11 @@ def recall_scorer(k: int = 1) -> EmbeddingScorer:
     -----
     The squared error of an aligner picks other parameters than its retrieval. Recall falls with the number of
     candidates: folds of one size compare, folds and the whole do not.
+
+    Where a row has several partners, as an image with five captions, put each pair in a row and route ``relevant=``, a
+    value for each row that is equal for rows that are relevant to each other (the number of the image): a query is
+    found when any of its partners is. The scorer requests it. Pass the same values as `groups` to the splitter, so that
+    partners stay in one fold.
 
     Examples
     --------

@@ -4,9 +4,10 @@ import pickle
 
 import numpy as np
 import pytest
+import sklearn
 from numpy.random import default_rng
 from numpy.testing import assert_allclose
-from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -123,3 +124,30 @@ def test_recall_chooses_the_better_of_two_aligners(data_folder, language, least)
     assert plain[1] >= least
     assert search.best_params_["align"].center
     assert search.score(x[n:], y[n:]) >= max(plain)
+
+
+def test_five_captions_of_an_image_are_all_relevant():
+    rng = default_rng(0)
+    images = np.repeat(rng.normal(size=(30, 8)), 5, axis=0)
+    captions = images + 2 * rng.normal(size=(150, 8))
+    image = np.repeat(rng.permutation(30), 5)
+    aligner = ProcrustesAligner().fit(images, captions)
+    relevant = np.argwhere(image[:, None] == image)
+    expected = retrieval_score(aligner.transform(images), captions, relevant=relevant).recall
+    assert recall_scorer(1)(aligner, images, captions, relevant=image) == expected
+    assert expected > 2 * recall_scorer(1)(aligner, images, captions)
+    with pytest.raises(ValueError, match="equal for rows that are relevant"):
+        recall_scorer(1)(aligner, images, captions, relevant=relevant)
+    with sklearn.config_context(enable_metadata_routing=True):
+        found = cross_validate(
+            ProcrustesAligner(),
+            images,
+            captions,
+            scoring=recall_scorer(1),
+            params={"relevant": image, "groups": image},
+            cv=GroupKFold(3),
+            error_score="raise",
+        )
+    for (train, test), score in zip(GroupKFold(3).split(images, groups=image), found["test_score"], strict=True):
+        fitted = ProcrustesAligner().fit(images[train], captions[train])
+        assert score == recall_scorer(1)(fitted, images[test], captions[test], relevant=image[test])

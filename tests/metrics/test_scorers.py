@@ -320,7 +320,8 @@ def test_scorers_pickle(name):
     if not row.is_random:
         assert copy(scaled(), X, target(row)) == scorer(scaled(), X, target(row))
     assert repr(copy) == repr(scorer)
-    assert copy.get_metadata_routing().score.requests == {"labels": True, "groups": True}
+    relevant = {"relevant": True} if name == "recall_at_k" else {}
+    assert copy.get_metadata_routing().score.requests == {"labels": True, "groups": True, **relevant}
 
 
 def test_scorers_survive_the_clone_of_a_search():

@@ -141,7 +141,7 @@ def k_nearest(x: Rows, y: Rows | None, k: int, adjust: Array | None = None) -> t
     xp, others, tiles = namespace(x.x), x if y is None else y, panels(x.x)
     own, kept = np.arange(x.x.shape[0]) if y is None else None, _not_repeated(others.x, k)
     if kept is not None:
-        others, adjust = _rows(others, kept), None if adjust is None else take_rows(adjust, kept)
+        others, adjust = rows_at(others, kept), None if adjust is None else take_rows(adjust, kept)
         own = None if own is None else np.where(np.isin(own, kept), np.searchsorted(kept, own), -1)
     search = _Search(x, others, k, _dtype_of_products(x, others), _offset(others, adjust), adjust, own)
     if search.dtype != xp.float64 and _candidates(search, slice(0, min(_PROBE_ROWS, x.x.shape[0]))) is None:
@@ -285,7 +285,7 @@ def _at(rows: Rows, index: Array) -> Array:
     return chosen if rows.norms is None else chosen / xp.take(rows.norms, index)[:, None]
 
 
-def _rows(rows: Rows, index: np.ndarray) -> Rows:
+def rows_at(rows: Rows, index: np.ndarray) -> Rows:
     """Return some of the rows."""
     return Rows(take_rows(rows.x, index), None if rows.norms is None else take_rows(rows.norms, index), rows.origin)
 
