@@ -1,5 +1,6 @@
-"""The report of ``python -m skgeom report``: the geometry card of a space, and whether to whiten it.
+"""The report of ``skgeom report``: the geometry card of a space, and whether a transform helps the task at hand.
 
-The path is one way: files are read (`_files`) into a space (`_space`); it is measured (`_card`) and put through a
-cross-validated grid of transforms (`_grid`, `_verdict`); the result is written as text (`_text`) and drawn (`_figure`).
+The path is one way: files are read (`_files`) into a space (`_space`); it is measured (`_card`) and put before the
+judges of `skgeom.model_selection` (`_judging`); the result is written as text (`_text`), drawn (`_figure`) and put on a
+page (`_page`).
 """

@@ -45,15 +45,15 @@ class Section(NamedTuple):
     entries: list[Entry]
 
 
-def card(space: Space, probe: tuple[float, float] | None = None) -> list[Section]:
-    """Return the card of a space; `probe` is mean and deviation of the accuracy of a linear probe, if there is one."""
+def card(space: Space) -> list[Section]:
+    """Return the card of a space."""
     sections = [
         Section("Rows", [*_rows(space)]),
         Section("Spread: principal directions", [*_spread(space)]),
         Section("Directions: cosines", [*_cosines(space)]),
     ]
     if space.labels is not None:
-        sections.append(Section("Classes", [*_classes(space, probe)]))
+        sections.append(Section("Classes", [*_classes(space)]))
     if space.pair is not None:
         sections.append(Section("Pairs", [*_pairs(space, space.pair)]))
     return sections
@@ -71,7 +71,7 @@ def _rows(space: Space) -> Iterator[Entry]:
     low, median, high, mean = (float(f(space.norms)) for f in (np.min, np.median, np.max, np.mean))
     yield Entry("norm", median, low, high, hint=f"median; least to largest; mean {mean:.4g}")
     yield Entry("zero rows", n - space.directed.size, hint="without direction, no part in cosines")
-    copies = int(np.count_nonzero(space.equal_rows != np.arange(n)))
+    copies = int(n - np.unique(space.equal_rows).size)
     yield Entry("repeated rows", copies, hint="equal to an earlier row")
 
 
@@ -115,7 +115,7 @@ def _cosines(space: Space) -> Iterator[Entry]:
         yield Entry("least conforming", "", hint=", ".join(words[order[:_EXTREMES]]))
 
 
-def _classes(space: Space, probe: tuple[float, float] | None) -> Iterator[Entry]:
+def _classes(space: Space) -> Iterator[Entry]:
     assert space.labels is not None
     names, sizes = np.unique(space.labels, return_counts=True)
     hint = f"{_class(names, sizes, sizes.argmin())} to {_class(names, sizes, sizes.argmax())}"
@@ -132,9 +132,8 @@ def _classes(space: Space, probe: tuple[float, float] | None) -> Iterator[Entry]
     if n > k:
         yield from _separation(x, labels)
     yield Entry("collapse bound", collapse_bound(k, d), 0, 1, hint="largest IsoScore if classes become points")
-    if probe is not None:
-        share = np.unique(labels, return_counts=True)[1].max() / n
-        yield Entry("linear probe", probe[0], 0, 1, 1, f"± {probe[1]:.3f} over folds; largest class {share:.3f}")
+    share = np.unique(labels, return_counts=True)[1].max() / n
+    yield Entry("largest class", float(share), 0, 1, hint="share of the rows: what an answer for all gets right")
 
 
 def _class(names: np.ndarray, sizes: np.ndarray, index: np.intp) -> str:

@@ -3,54 +3,87 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import re
 import sys
+import tempfile
 import time
-import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from io import TextIOWrapper
+from operator import ge, gt, le, lt
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NamedTuple, NoReturn, TextIO
 
-from sklearn.exceptions import ConvergenceWarning
+import numpy as np
 
 from skgeom import __version__
-from skgeom._report._card import card
+from skgeom._report._card import Section, card
 from skgeom._report._figure import draw
 from skgeom._report._files import embedded_space, read_space
-from skgeom._report._grid import MIN_FOLD, Row, Split, evaluate, split
-from skgeom._report._space import N_FOLDS, Space
-from skgeom._report._text import ProgressLine, card_text, grid_text, write_table
-from skgeom._report._verdict import verdict
+from skgeom._report._judging import judged, judges
+from skgeom._report._page import page
+from skgeom._report._space import Space
+from skgeom._report._text import ProgressLine, card_text, judgement_text, printable, write_table
+from skgeom.model_selection import Judgement
 
-_REFUSED = (OSError, ValueError, TypeError, ImportError, MemoryError)
+REFUSED, HELD = 2, 3
+"""Exit codes: something was refused; a condition of --fail-on holds."""
+
+_ERRORS = (OSError, ValueError, TypeError, ImportError, MemoryError)
 _EXAMPLES = """\
 examples:
-  python -m skgeom report                              the reverse dictionary that comes with skgeom
-  python -m skgeom report embeddings.npy --labels labels.txt
-  python -m skgeom report data.npz:X --labels data.npz:y
-  python -m skgeom report images.npy --paired captions.npy --out report
+  skgeom report                              the reverse dictionary that comes with skgeom
+  skgeom report embeddings.npy --labels labels.txt
+  skgeom report data.npz:X --labels data.npz:y
+  skgeom report images.npy --paired captions.npy --out report
+  skgeom report sentences.npy --pairs pairs.csv --scores scores.txt --html report.html
+  cat embeddings.npy | skgeom report - --json --fail-on "isoscore < 0.1"
+
+exit codes: 0, 2 if something was refused, 3 if a condition of --fail-on holds
 """
+_COMPARISONS: dict[str, Callable[[float, float], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
+_CONDITION = re.compile(r"\s*(.+?)\s*(<=|>=|<|>)\s*([-+.\deE]+)\s*")
+
+
+class Condition(NamedTuple):
+    """A limit that a value of the card is held against: its name, the comparison and the number."""
+
+    name: str
+    comparison: str
+    limit: float
+
+    def holds(self, values: dict[str, float]) -> bool:
+        """Return whether it holds; a name that the card does not have is refused."""
+        if self.name not in values:
+            raise ValueError(f"--fail-on: the card has no value {self.name!r}. Name one of {', '.join(values)}.")
+        return _COMPARISONS[self.comparison](values[self.name], self.limit)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.comparison} {self.limit:g}"
 
 
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}. See {self.prog} --help.\n")
+        self.exit(REFUSED, printable(f"{self.prog}: {' '.join(message.split())}. See {self.prog} --help.") + "\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run ``python -m skgeom`` with arguments, and return its exit code.
+    """Run ``skgeom`` or ``python -m skgeom`` with arguments, and return its exit code.
 
     Parameters
     ----------
     arguments : sequence of str, default=None
-        The words after ``python -m skgeom``; None takes them from the command line.
+        The words after ``skgeom``; None takes them from the command line.
 
     Returns
     -------
     int
-        0, or 2 if something was refused: stderr then has one line that says what was expected, what came, what to do.
+        0; 2 if something was refused: stderr then has one line that says what was expected, what came, what to do; 3 if
+        a condition of ``--fail-on`` holds.
     """
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -58,119 +91,249 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 0
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
-        return _report(options)
+        code = _report(options)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except MemoryError as error:
-        return _refuse(ProgressLine(sys.stderr), error)
     except KeyboardInterrupt:
-        print("\nskgeom report: interrupted", file=sys.stderr)
+        _say_error("interrupted")
         return 130
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m skgeom", description="The geometry of embeddings, for scikit-learn.")
+    parser = _Parser(prog="skgeom", description="The geometry of embeddings, for scikit-learn.")
     parser.add_argument("--version", action="version", version=f"skgeom {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     report = commands.add_parser(
         "report",
-        help="print the geometry card of a file of embeddings, and whether to whiten them",
-        description="Print the geometry card of a space of embeddings, and whether to whiten it.",
+        help="print the geometry card of a file of embeddings, and whether a transform helps",
+        description="Print the geometry card of a space of embeddings, and whether a transform helps the task at hand.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    report.add_argument(
-        "file", nargs="?", metavar="FILE", help=".npy .npz .parquet .safetensors, word2vec or GloVe text; or FILE:NAME"
+    add = report.add_argument
+    add("file", nargs="?", metavar="FILE", help="embeddings, one per row; FILE:NAME; or - for standard input")
+    add("--key", metavar="NAME", help="name of the array in FILE, as in FILE:NAME")
+    add("--labels", metavar="FILE", help="the class of each row, for a probe: FILE, FILE:NAME or text, one per line")
+    add("--paired", metavar="FILE", help="a second space, for retrieval: its row k is the partner of row k")
+    add("--pairs", metavar="FILE", help="with --scores: two positions of rows on each line")
+    add("--scores", metavar="FILE", help="how similar the two rows of each pair are, of --pairs or else of --paired")
+    add("--clusters", metavar="K", type=int, help="judge the clusters of k-means too")
+    add("--out", metavar="DIR", default="skgeom-report", help="where table and figure go (%(default)s)")
+    add("--html", metavar="FILE", help="write the report as one page, too")
+    add("--json", action="store_true", help="print JSON instead of text")
+    add("--quiet", action="store_true", help="print the verdicts alone")
+    add(
+        "--fail-on",
+        metavar="CONDITION",
+        type=_condition,
+        action="append",
+        default=[],
+        help='exit with 3 if it holds, as "isoscore < 0.1"; may be repeated',
     )
-    report.add_argument("--key", metavar="NAME", help="name of the array in FILE, as in FILE:NAME")
-    report.add_argument(
-        "--labels", metavar="FILE", help=".npy, .npz:NAME, .csv:COLUMN, or text: one label a line, header optional"
-    )
-    report.add_argument("--paired", metavar="FILE", help="a second space whose row k is the partner of row k")
-    report.add_argument("--out", metavar="DIR", default="skgeom-report", help="where table and figure go (%(default)s)")
     return parser
+
+
+def _condition(text: str) -> Condition:
+    found = _CONDITION.fullmatch(text)
+    try:
+        return Condition(_slug(found[1]), found[2], float(found[3]))  # type: ignore[index]
+    except (TypeError, ValueError):
+        raise argparse.ArgumentTypeError(
+            f"expected a name, a comparison and a number, as 'isoscore < 0.1', got {text!r}"
+        ) from None
 
 
 def _report(options: argparse.Namespace) -> int:
     start = time.perf_counter()
     progress = ProgressLine(sys.stderr)
+    show = _printer(options)
     try:
         progress.say("reading")
         space = _space(options)
-        out = Path(options.out)
-        if out.exists() and not out.is_dir():
-            raise NotADirectoryError(f"--out {out}: expected a folder to write to, got a file. Name another.")
-        out.mkdir(parents=True, exist_ok=True)
-    except _REFUSED as error:
-        return _refuse(progress, error)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        folds, rows = _print_report(space, progress)
-    try:
-        written = _write(out, space, folds, rows)
-    except OSError as error:
-        return _refuse(progress, error)
-    print(f"\n{written}{time.perf_counter() - start:.1f} s in all")
-    return 0
+        out = _folder(options)
+        progress.say("measuring")
+        sections = card(space)
+        failed = [one for one in options.fail_on if one.holds(_values(sections))]
+        show(card_text(space.title, space.notes, sections), progress)
+        found = []
+        for one in judged(judges(space, options.clusters), progress.say):
+            found.append(one)
+            verdict = one.verdict if isinstance(one, Judgement) else one
+            text = judgement_text(one) if isinstance(one, Judgement) else f"\n{one}"
+            show(verdict if options.quiet and not options.json else text, progress, always=options.quiet)
+        written = _write(out, options, space, sections, found)
+    except _ERRORS as error:
+        progress.clear()
+        if isinstance(error, BrokenPipeError):
+            raise
+        return _refuse(error)
+    progress.clear()
+    if options.json:
+        print(json.dumps(_as_json(space, sections, found, failed), indent=2, allow_nan=False))
+    show(f"\n{written}{time.perf_counter() - start:.1f} s in all", progress)
+    for one in failed:
+        _say_error(f"{one} holds")
+    return HELD if failed else 0
+
+
+def _printer(options: argparse.Namespace) -> Callable[..., None]:
+    def show(text: str, progress: ProgressLine, *, always: bool = False) -> None:
+        if options.json or (options.quiet and not always):
+            return
+        progress.clear()
+        print(printable(text), flush=True)
+
+    return show
 
 
 def _space(options: argparse.Namespace) -> Space:
-    if options.file is not None:
-        file = options.file if options.key is None else f"{options.file}:{options.key}"
-        return read_space(file, options.labels, options.paired)
-    given = [f"--{name}" for name in ("key", "labels", "paired") if getattr(options, name) is not None]
-    if given:
-        raise ValueError(f"{given[0]} goes with a file of embeddings, got none. Write report FILE {given[0]} ...")
-    return embedded_space()
+    if options.clusters is not None and options.clusters < 2:
+        raise ValueError(f"--clusters {options.clusters}: expected at least two clusters.")
+    if options.pairs is not None and options.scores is None:
+        raise ValueError(
+            "--pairs goes with --scores, the judgement of each pair, and there is none. Pass --scores FILE."
+        )
+    if options.scores is not None and options.pairs is None and options.paired is None:
+        raise ValueError("--scores goes with --pairs or --paired, which say what the pairs are, and there is neither.")
+    given = [name for name in ("key", "labels", "paired", "pairs", "scores") if getattr(options, name) is not None]
+    if options.file is None:
+        if given:
+            raise ValueError(
+                f"--{given[0]} goes with a file of embeddings, got none. Write report FILE --{given[0]} ..."
+            )
+        return embedded_space()
+    with _standard_input(options.file) as file:
+        named = file if options.key is None else f"{file}:{options.key}"
+        return read_space(named, options.labels, options.paired, options.pairs, options.scores)
 
 
-def _print_report(space: Space, progress: ProgressLine) -> tuple[Split | None, list[Row]]:
-    """Print the card as soon as the row "as is" of the grid is there, then the grid."""
-    progress.say("measuring")
-    folds = split(space)
-    rows: list[Row] = []
-    if folds is not None:
-        for row in evaluate(folds, lambda done, total: progress.step("held-out scores", done, total)):
-            rows.append(row)
-            if len(rows) == 1:
-                _print_card(space, row, progress)
-        progress.clear()
-        print(grid_text(rows, folds, verdict(rows, folds)))
-    else:
-        _print_card(space, None, progress)
-        print(f"\nShould I whiten? Held-out folds need {N_FOLDS * MIN_FOLD} different rows, and here are fewer.")
-    return folds, rows
+@contextmanager
+def _standard_input(file: str) -> Iterator[str]:
+    """Yield the name of a file: of one with what comes in, if the name is "-"."""
+    if file != "-":
+        yield file
+        return
+    data = sys.stdin.buffer.read()
+    magic = {b"\x93NUMPY": ".npy", b"PK": ".npz", b"PAR1": ".parquet", b"ARROW1": ".arrow"}
+    suffix = next((suffix for start, suffix in magic.items() if data.startswith(start)), ".txt")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"stdin{suffix}")
+        path.write_bytes(data)
+        yield str(path)
 
 
-def _print_card(space: Space, as_is: Row | None, progress: ProgressLine) -> None:
-    probe = None if as_is is None or space.labels is None else (as_is.mean("accuracy"), as_is.deviation("accuracy"))
-    text = card_text(space.title, space.notes, card(space, probe))
-    progress.clear()
-    print(text, flush=True)
+def _folder(options: argparse.Namespace) -> Path:
+    """Return the folder to write to, which is made, and tried before the work."""
+    out = Path(options.out)
+    if out.exists() and not out.is_dir():
+        raise NotADirectoryError(f"--out {out}: expected a folder to write to, got a file. Name another.")
+    out.mkdir(parents=True, exist_ok=True)
+    for path in [out / "table.csv"] + [Path(options.html)] * (options.html is not None):
+        with _replacing(path):
+            pass
+    return out
 
 
-def _write(out: Path, space: Space, folds: Split | None, rows: list[Row]) -> str:
-    """Write the table and the figure, and return what to say about them."""
-    said = ""
-    if folds is not None:
-        write_table(out / "table.csv", rows, folds)
-        said = f"table: {out / 'table.csv'}\n"
+@contextmanager
+def _replacing(path: Path, keep: bool = False) -> Iterator[Path]:
+    """Yield a temporary name beside a file; what is written there takes its place at the end, if it is to be kept."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        figure = draw(space.title, space.eigenvalues, space.rank, space.conformity, rows)
+        temporary.touch()
+        yield temporary
+        if keep:
+            temporary.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write(
+    out: Path, options: argparse.Namespace, space: Space, sections: list[Section], found: list[Judgement | str]
+) -> str:
+    """Write table, figure and page, and return what to say about them."""
+    judgements = [one for one in found if isinstance(one, Judgement)]
+    said = []
+    if judgements:
+        with _replacing(out / "table.csv", keep=True) as path, path.open("w", newline="", encoding="utf-8") as file:
+            write_table(file, judgements)
+        said.append(f"table: {out / 'table.csv'}")
+    try:
+        figure = draw(printable(space.title), space.eigenvalues, space.rank, space.conformity, judgements)
+        with _replacing(out / "figure.png", keep=True) as path:
+            figure.savefig(path, dpi=150, format="png")
+        said.append(f"figure: {out / 'figure.png'}")
     except ImportError:
-        return f'{said}figure: none, matplotlib is missing: pip install "scikit-embedding-geometry[plot]"\n'
-    figure.savefig(out / "figure.png", dpi=150)
-    return f"{said}figure: {out / 'figure.png'}\n"
+        said.append('figure: none, matplotlib is missing: pip install "scikit-embedding-geometry[plot]"')
+    if options.html is not None:
+        with _replacing(Path(options.html), keep=True) as path:
+            path.write_text(page(space.title, space.notes, sections, found), encoding="utf-8")
+        said.append(f"page: {options.html}")
+    return "".join(f"{line}\n" for line in said)
 
 
-def _refuse(progress: ProgressLine, error: BaseException) -> int:
-    progress.clear()
+def _slug(name: str) -> str:
+    return re.sub(r"[^\w@%]+", "_", name.strip().lower()).strip("_")
+
+
+def _values(sections: list[Section]) -> dict[str, float]:
+    """Return the numbers of the card by name."""
+    entries = (entry for section in sections for entry in section.entries)
+    return {_slug(entry.name): float(entry.value) for entry in entries if not isinstance(entry.value, str)}
+
+
+def _as_json(
+    space: Space, sections: list[Section], found: list[Judgement | str], failed: list[Condition]
+) -> dict[str, Any]:
+    return {
+        "skgeom": __version__,
+        "title": space.title,
+        "notes": list(space.notes),
+        "card": {
+            section.title: [
+                {
+                    "name": entry.name,
+                    "value": _finite(entry.value),
+                    "low": _finite(entry.low),
+                    "high": _finite(entry.high),
+                    "direction": entry.direction,
+                    "hint": entry.hint,
+                }
+                for entry in section.entries
+            ]
+            for section in sections
+        },
+        "judgements": [one.to_dict() for one in found if isinstance(one, Judgement)],
+        "not_judged": [one for one in found if isinstance(one, str)],
+        "failed": [str(one) for one in failed],
+    }
+
+
+def _finite(value: float | str | None) -> Any:
+    """Return a value as JSON has it: what is not finite is null."""
+    if value is None or isinstance(value, str):
+        return value
+    number = value.item() if isinstance(value, np.generic) else value
+    return number if np.isfinite(number) else None
+
+
+def _refuse(error: BaseException) -> int:
     message = str(error) or "expected the rows to fit into memory several times, and they do not. Pass fewer of them."
     if isinstance(error, OSError) and error.strerror:
-        message = f"{error.filename}: {error.strerror}. Check the name and the permissions."
-    print(f"skgeom report: {' '.join(message.split())}", file=sys.stderr)
-    return 2
+        message = f"{error.filename}: {error.strerror}. Check the name, the permissions and the room on the disk."
+    _say_error(message)
+    return REFUSED
+
+
+def _say_error(message: str) -> None:
+    stream: TextIO | None = sys.stderr
+    if stream is not None:
+        print(printable(f"skgeom report: {' '.join(message.split())}"), file=stream)

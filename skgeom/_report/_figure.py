@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from skgeom._report._grid import Row
+from skgeom.model_selection import Judged, Judgement
 
 _BLUE, _ORANGE, _GREY, _LIGHT = "#2563a8", "#d9722e", "#5f6b76", "#d5dbe1"
+_POWERS = ((_BLUE, "o", "-"), ("#2a9d8f", "s", "--"), (_ORANGE, "^", "-."))
+"""Colour, marker and line of each power of whitening: legible without colour."""
+
+_AXIS = {
+    "accuracy": "accuracy of a linear probe",
+    "mrr": "mean reciprocal rank",
+    "cosine_spearman": "Spearman's correlation",
+    "adjusted_rand": "adjusted Rand index",
+    "silhouette": "silhouette of the clusters",
+    "overlap": "share of ten neighbours kept",
+}
 _STYLE: Any = {
     "font.size": 9,
     "axes.titlesize": 10.5,
@@ -29,12 +43,18 @@ _STYLE: Any = {
     "lines.markersize": 5,
 }
 _PANEL = (5.2, 3.7)
+_HEAD = 0.3
+_LEFT, _RIGHT, _BOTTOM, _TOP = 0.8, 0.15, 0.6, 0.4
+"""Margins of a panel, in inches: a layout that looks for them takes longer than all else in the figure."""
+
 _CLOSEST_TICKS = 1.3
 _FEW = 30
 
 
-def draw(title: str, eigenvalues: np.ndarray, rank: int, conformity: np.ndarray, rows: list[Row]) -> Any:
-    """Draw a space: spectrum, conformity and, where there is a grid, its scores against the number of columns.
+def draw(
+    title: str, eigenvalues: np.ndarray, rank: int, conformity: np.ndarray, judgements: Sequence[Judgement]
+) -> Any:
+    """Draw a space: spectrum, conformity and, for each judge, the score against the number of columns.
 
     Parameters
     ----------
@@ -46,8 +66,8 @@ def draw(title: str, eigenvalues: np.ndarray, rank: int, conformity: np.ndarray,
         How many of them are more than rounding.
     conformity : array of shape (n_samples,)
         Mean cosine of each row to all others.
-    rows : list of Row
-        The grid, "as is" first; it may be empty.
+    judgements : sequence of Judgement
+        What the judges found; it may be empty.
 
     Returns
     -------
@@ -61,21 +81,27 @@ def draw(title: str, eigenvalues: np.ndarray, rank: int, conformity: np.ndarray,
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    panels = [lambda ax: _spectrum(ax, eigenvalues[:rank])] * (rank > 0) + [lambda ax: _conformity(ax, conformity)]
-    if rows:
-        panels += [lambda ax: _accuracy(ax, rows)] if rows[0].folds[0].hits.size else []
-        panels += [lambda ax: _shape(ax, rows)]
+    panels: list[Any] = [lambda ax: _spectrum(ax, eigenvalues[:rank])] * (rank > 0) + [
+        lambda ax: _conformity(ax, conformity)
+    ]
+    panels += [partial(_judgement, judgement=judgement) for judgement in judgements]
     n_columns = 2 if len(panels) % 2 == 0 else len(panels)
     n_lines = len(panels) // n_columns
-    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
+    width, height = _PANEL[0] * n_columns, _PANEL[1] * n_lines + _HEAD
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(_PANEL[0] * n_columns, _PANEL[1] * n_lines), layout=layout)
-        figure.suptitle(title, x=0.01, ha="left", fontsize=11, color=_GREY)
-        for ax, panel in zip(figure.subplots(n_lines, n_columns, squeeze=False).flat, panels, strict=True):
-            panel(ax)
+        figure = Figure(figsize=(width, height))
+        figure.suptitle(title, x=0.1 / width, y=1 - 0.1 / height, ha="left", va="top", fontsize=11, color=_GREY)
+        for i, panel in enumerate(panels):
+            panel(figure.add_axes(_place(i, n_columns, width, height)))
     return figure
+
+
+def _place(i: int, n_columns: int, width: float, height: float) -> tuple[float, float, float, float]:
+    """Return left, bottom, width and height of the axes of a panel, as shares of the figure."""
+    line, column = divmod(i, n_columns)
+    left, bottom = column * _PANEL[0] + _LEFT, height - _HEAD - (line + 1) * _PANEL[1] + _BOTTOM
+    return left / width, bottom / height, (_PANEL[0] - _LEFT - _RIGHT) / width, (_PANEL[1] - _BOTTOM - _TOP) / height
 
 
 def _spectrum(ax: Any, eigenvalues: np.ndarray) -> None:
@@ -98,51 +124,37 @@ def _conformity(ax: Any, conformity: np.ndarray) -> None:
     ax.set_title("Conformity of the rows")
 
 
-def _accuracy(ax: Any, rows: list[Row]) -> None:
-    mean, deviation = rows[0].mean("accuracy"), rows[0].deviation("accuracy")
-    ax.axhspan(mean - deviation, mean + deviation, color=_LIGHT, alpha=0.6, linewidth=0)
-    ax.axhline(mean, color=_GREY, linestyle="--", linewidth=1.2, label="as is (± sd over folds)")
-    path = _path(rows)
-    errors = [row.deviation("accuracy") for row in path]
-    ax.errorbar(_widths(path), _means(path, "accuracy"), errors, color=_BLUE, marker="o", capsize=2, label="whitening")
-    for row in rows[-1:]:
-        if row not in path:
-            ax.plot(row.n_features, row.mean("accuracy"), "D", color=_ORANGE, label=row.name)
-    _columns_axis(ax, rows)
-    ax.set_ylabel("accuracy on held-out rows")
-    ax.set_title("Linear probe")
+def _judgement(ax: Any, judgement: Judgement) -> None:
+    first, *others = judgement.transforms
+    ax.axhline(first.score, color=_GREY, linestyle="--", linewidth=1.2, label=first.name)
+    paths = _paths(others)
+    for (power, path), (colour, marker, line) in zip(paths.items(), _POWERS, strict=False):
+        widths, margins = [one.n_features for one in path], [one.margin for one in path]
+        style = {"color": colour, "marker": marker, "linestyle": line}
+        ax.errorbar(widths, [one.score for one in path], margins, **style, capsize=2, label=f"power {power}")
+    rest = [one for one in others if not any(one in path for path in paths.values())]
+    best = max(rest, key=lambda one: one.score, default=None)
+    if best is not None:
+        ax.errorbar(best.n_features, best.score, best.margin, color=_GREY, marker="D", capsize=2, label=best.name)
+    _columns_axis(ax, [first, *others])
+    ax.set_ylabel(_AXIS[judgement.score_name])
+    ax.set_title(f"Held out: {judgement.task}")
     ax.legend()
 
 
-def _shape(ax: Any, rows: list[Row]) -> None:
-    path = _path(rows)
-    lines = [("isoscore", "IsoScore", _BLUE), ("silhouette", "silhouette", _ORANGE)]
-    for measure, name, colour in lines:
-        if np.isfinite(rows[0].mean(measure)):
-            ax.plot(_widths(path), _means(path, measure), color=colour, marker="o", label=name)
-            ax.axhline(rows[0].mean(measure), color=colour, linestyle="--", linewidth=1.2, label=f"{name}, as is")
-    _columns_axis(ax, rows)
-    ax.set_ylabel("score on held-out rows")
-    ax.set_title("Shape after whitening")
-    ax.legend()
+def _paths(transforms: list[Judged]) -> dict[str, list[Judged]]:
+    """Return the whitenings of each power, by width."""
+    found: dict[str, list[Judged]] = {}
+    for one in transforms:
+        if power := re.match(r"Whitening\(\d+, power=([\d.]+)", one.name):
+            found.setdefault(power[1], []).append(one)
+    return found
 
 
-def _columns_axis(ax: Any, rows: list[Row]) -> None:
-    *widths, last = _widths(_path(rows))
+def _columns_axis(ax: Any, transforms: list[Judged]) -> None:
+    *widths, last = sorted({one.n_features for one in transforms})
     ticks = [width for width in widths if width * _CLOSEST_TICKS < last] + [last]
     ax.set_xscale("log", base=2)
     ax.set_xticks(ticks, [str(tick) for tick in ticks])
     ax.minorticks_off()
     ax.set_xlabel("columns kept")
-
-
-def _path(rows: list[Row]) -> list[Row]:
-    return [row for row in rows if row.name.startswith("Whitening")]
-
-
-def _widths(rows: list[Row]) -> list[int]:
-    return [row.n_features for row in rows]
-
-
-def _means(rows: list[Row], measure: str) -> list[float]:
-    return [row.mean(measure) for row in rows]

@@ -36,13 +36,22 @@ def embedded_space() -> Space:
         nouns.words,
         (
             "labels: WordNet's noun classes; paired: the nouns themselves; model all-MiniLM-L6-v2",
-            "python -m skgeom report FILE [--labels FILE] [--paired FILE] does this for your embeddings",
+            "skgeom report FILE [--labels FILE] [--paired FILE] does this for your embeddings",
         ),
     )
 
 
-def read_space(file: str, labels: str | None = None, paired: str | None = None) -> Space:
-    """Read a space, its labels and the space it is paired with; each file may be followed by ``:NAME``.
+def read_space(
+    file: str,
+    labels: str | None = None,
+    paired: str | None = None,
+    pairs: str | None = None,
+    scores: str | None = None,
+) -> Space:
+    """Read a space and what goes with it; each file may be followed by ``:NAME``.
+
+    Judgements belong to the pairs of rows whose positions are in the file of pairs, or else to the rows and their
+    partners.
 
     Raises
     ------
@@ -61,7 +70,11 @@ def read_space(file: str, labels: str | None = None, paired: str | None = None) 
             f"{paired}: expected the shape of {file}, {X.shape}, got {pair.shape}. Row k of both must be one pair."
         )
     title = file if len(file) <= _TITLE_WIDTH else "…" + file[1 - _TITLE_WIDTH :]
-    space = Space(title, X, values, pair, words, tuple(filter(None, notes)))
+    positions = None if pairs is None else _positions(pairs, len(X))
+    judgements = None
+    if scores is not None:
+        judgements = _numbers(scores, len(X) if positions is None else len(positions))
+    space = Space(title, X, values, pair, words, tuple(filter(None, notes)), judgements, positions)
     _check(space, file, labels)
     return space
 
@@ -124,6 +137,36 @@ def _matrix(file: str) -> tuple[np.ndarray, np.ndarray | None]:
         where = f" The first of {bad.size:,} such rows is row {bad[0]}." if bad.size else ""
         raise ValueError(f"{path}: {error}{where}") from error
     return found.data, found.words
+
+
+def _positions(file: str, n: int) -> np.ndarray:
+    """Read the positions of the two rows of each pair."""
+    path, key = split_key(file)
+    if path.suffix.lower() in (".npy", ".npz"):
+        values = load_embeddings(path, key=key).data
+    else:
+        try:
+            values = np.loadtxt(path, delimiter=_SEPARATORS.get(path.suffix.lower()), ndmin=2, comments="#")
+        except ValueError as error:
+            raise ValueError(f"{path}: expected two positions of rows on each line: {error}.") from error
+    whole = np.asarray(values).astype(np.int64)
+    if whole.ndim != 2 or whole.shape[1] != 2 or (whole != values).any():
+        raise ValueError(f"{path}: expected two positions of rows for each pair, got the shape {np.shape(values)}.")
+    if whole.min() < 0 or whole.max() >= n:
+        raise ValueError(f"{path}: expected positions from 0 to {n - 1}, got {whole.min()} to {whole.max()}.")
+    return whole
+
+
+def _numbers(file: str, n: int) -> np.ndarray:
+    """Read a finite judgement for each of n pairs."""
+    values, _ = read_labels(file, n)
+    try:
+        numbers = values.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{file}: expected a number for each of {n:,} pairs: {error}.") from error
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"{file}: expected finite numbers, got {numbers[~np.isfinite(numbers)][0]}.")
+    return numbers
 
 
 def _check(space: Space, file: str, labels: str | None) -> None:

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from skgeom._array import float64, peak, row_blocks, to_numpy
+from skgeom._array import float64, peak, to_numpy
 from skgeom._cloud import Cloud
 from skgeom._core._rows import norms
 from skgeom._core.sums import _spectrum
@@ -14,6 +14,7 @@ from skgeom._core.sums._moments import Moments
 from skgeom._core.sums._rank import rank
 from skgeom._validation import check_cloud, check_ranked_moments
 from skgeom.metrics import conformity
+from skgeom.model_selection import row_groups
 
 N_FOLDS = 5
 SEED = 0
@@ -32,6 +33,10 @@ class Space:
         A label for each row; rows of a second space, row for row; a word for each row.
     notes : tuple of str
         What the reader should know about how the rows were read.
+    scores : array or None
+        How similar the two rows of each pair are: of rows with their partners in `pair`, or of those at `positions`.
+    positions : array of shape (n_pairs, 2) or None
+        The rows of each judged pair.
     """
 
     def __init__(
@@ -42,14 +47,25 @@ class Space:
         pair: np.ndarray | None = None,
         words: np.ndarray | None = None,
         notes: tuple[str, ...] = (),
+        scores: np.ndarray | None = None,
+        positions: np.ndarray | None = None,
     ) -> None:
         self.title = title
         self.stored_dtype = X.dtype
         self.x = to_numpy(check_cloud(X))
         self.pair = None if pair is None else to_numpy(check_cloud(pair, name="paired", scale_free=True))
         self.labels = labels
+        self.scores = scores
+        self.positions = positions
         self.words = words
         self.notes = notes
+
+    def judged_pairs(self) -> np.ndarray:
+        """Return both rows of each judged pair (n_pairs, 2, n_features)."""
+        if self.positions is not None:
+            return self.x[self.positions]
+        assert self.pair is not None
+        return np.stack([self.x, self.pair], axis=1)
 
     @cached_property
     def cloud(self) -> Cloud:
@@ -95,11 +111,8 @@ class Space:
 
     @cached_property
     def equal_rows(self) -> np.ndarray:
-        """The position of the first row that is equal to each row."""
-        blocks = (self.x[rows] + 0.0 for rows in row_blocks(self.x))  # + 0.0 makes -0 equal to 0
-        hashes = np.fromiter((hash(row.tobytes()) for block in blocks for row in block), np.int64, len(self.x))
-        _, first, codes = np.unique(hashes, return_index=True, return_inverse=True)
-        return first[codes]
+        """The number of the group of equal rows that each row belongs to."""
+        return row_groups(self.x)
 
     @cached_property
     def in_large_classes(self) -> np.ndarray:

@@ -6,30 +6,19 @@ import csv
 import shutil
 import textwrap
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TextIO
 
 import numpy as np
 
 from skgeom._report._card import Entry, Section
-from skgeom._report._grid import SCORES, Row, Split
-from skgeom._report._verdict import best, difference
+from skgeom._report._judging import TITLES
+from skgeom.model_selection import Judgement
 
 WIDTH = 100
-_NAME, _VALUE, _RANGE, _CELL = 22, 13, 15, 15
+_NAME, _VALUE, _RANGE, _CELL = 22, 13, 15, 17
 _ARROWS = {1: "↑", -1: "↓", 0: " "}
-_COLUMNS = {
-    "accuracy": "accuracy ↑",
-    "isoscore": "isoscore ↑",
-    "silhouette": "silhouette ↑",
-    "conformity": "conformity",
-}
-_MEANINGS = {
-    "accuracy": "of a logistic regression, its penalty chosen in the training folds; ± over folds",
-    "isoscore": "debiased, of the columns left",
-    "silhouette": "Euclidean, among the rows held out",
-    "conformity": "mean cosine of two rows",
-}
+_MORE = 3
+"""Measures beside the score that a line has room for; the table has all."""
 
 
 class ProgressLine:
@@ -72,30 +61,42 @@ def card_text(title: str, notes: Iterable[str], sections: Iterable[Section]) -> 
     return "\n".join(lines[:-1])
 
 
-def grid_text(rows: list[Row], folds: Split, sentence: str) -> str:
-    """Return the table of transforms and the conclusion."""
-    shown = [measure for measure in SCORES if not np.isnan(rows[0].mean(measure))]
-    head = f"  {'transform':<{_NAME}}{'columns':>8}" + "".join(f"{_COLUMNS[measure]:>{_CELL}}" for measure in shown)
-    winner = best(rows)
-    lines = ["", _rule("Should I whiten?"), head]
-    lines += [_row_line(row, shown) + ("  ◂ best" if row is winner else "") for row in rows]
-    rows_of = f"{'a sample of ' * folds.is_sample}{len(folds.x):,} rows"
-    lines += ["", f"  Fitted on 4 of 5 folds of {rows_of}, measured on the fifth; equal rows share a fold."]
-    lines += [f"  {measure:<12}{_MEANINGS[measure]}" for measure in shown]
-    return "\n".join([*lines, "", *textwrap.wrap(sentence, WIDTH)])
+def judgement_text(judgement: Judgement) -> str:
+    """Return the table of a judge and its verdict."""
+    first = judgement.transforms[0]
+    columns = [judgement.score_name, *first.measures]
+    name_width = max(_NAME, *(len(one.name) + 1 for one in judgement.transforms))
+    head = f"  {'transform':<{name_width}}{'columns':>8}{columns[0]:>{_CELL}}{'difference':>{_CELL}}"
+    lines = ["", _rule(TITLES[judgement.task]), head + "".join(f"{name:>{_CELL}}" for name in columns[1 : 1 + _MORE])]
+    for one in judgement.transforms:
+        gap = "" if one is first else f"{_rounded(one.difference, '+')} ± {one.margin:.3f}"
+        cells = [_rounded(one.score), gap, *map(_rounded, list(one.measures.values())[:_MORE])]
+        mark = "  ◂ best" if judgement.answer is not None and one is judgement.best else ""
+        line = f"  {one.name:<{name_width}}{one.n_features:>8,}" + "".join(f"{cell:>{_CELL}}" for cell in cells)
+        lines.append(line.rstrip() + mark)
+    told = f"Fitted on {judgement.n_folds - 1} of {judgement.n_folds} folds of {judgement.n_rows:,} rows or pairs"
+    method = f"{told}, measured on the other; equal rows share a fold; intervals hold for all transforms at once."
+    notes = (line for note in (method, *judgement.notes) for line in textwrap.wrap(note, WIDTH - 2))
+    return "\n".join([*lines, "", *(f"  {line}" for line in notes), "", *textwrap.wrap(judgement.verdict, WIDTH)])
 
 
-def write_table(path: Path, rows: list[Row], folds: Split) -> None:
-    """Write the grid as CSV: mean and standard deviation of each measure over folds, empty where it is not defined."""
-    head = [name for measure in SCORES for name in (measure, f"{measure}_sd")]
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["transform", "columns", *head, "accuracy_gain", "accuracy_gain_margin"])
-        for row in rows:
-            values = [value for measure in SCORES for value in (row.mean(measure), row.deviation(measure))]
-            gain = difference(row, rows[0], folds, len(rows) - 1) if folds.codes is not None else (np.nan, np.nan)
-            cells = ["" if np.isnan(value) else f"{value:.6g}" for value in (*values, *gain)]
-            writer.writerow([row.name, row.n_features, *cells])
+def write_table(file: TextIO, judgements: Iterable[Judgement]) -> None:
+    """Write what the judges found as CSV: a line for each task, transform and measure; cells without a value are empty."""
+    writer = csv.writer(file)
+    writer.writerow(["task", "transform", "columns", "measure", "value", "difference", "margin"])
+    for judgement in judgements:
+        for one in judgement.transforms:
+            gap = (one.difference, one.margin)
+            writer.writerow(
+                [judgement.task, one.name, one.n_features, judgement.score_name, *map(_cell, (one.score, *gap))]
+            )
+            for name, value in one.measures.items():
+                writer.writerow([judgement.task, one.name, one.n_features, name, _cell(value), "", ""])
+
+
+def printable(text: str) -> str:
+    """Return text in which characters that steer a terminal, or do not print, are escaped."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
 def number(value: float | int | str) -> str:
@@ -119,23 +120,22 @@ def _rule(title: str) -> str:
 def _entry_lines(entry: Entry) -> Iterator[str]:
     head = f"  {entry.name:<{_NAME}}"
     if entry.value != "":
-        bounds = "" if entry.low is None or entry.high is None else f"{_bound(entry.low)} to {_bound(entry.high)}"
+        bounds = "" if entry.low is None or entry.high is None else f"{bound(entry.low)} to {bound(entry.high)}"
         head += f"{number(entry.value):>{_VALUE}}  {bounds:>{_RANGE}} {_ARROWS[entry.direction]} "
     first, *rest = textwrap.wrap(entry.hint, WIDTH - len(head)) or [""]
     yield (head + first).rstrip()
     yield from (" " * len(head) + line for line in rest)
 
 
-def _bound(value: float) -> str:
+def bound(value: float) -> str:
+    """Return a limit of a range, whole numbers without decimals."""
     is_whole = abs(value) < 5e-4 or (np.isfinite(value) and value == round(value) and abs(value) < 1e6)
     return f"{round(value):,}" if is_whole else number(value)
 
 
-def _row_line(row: Row, shown: list[str]) -> str:
-    cells = "".join(f"{_cell(row, measure):>{_CELL}}" for measure in shown)
-    return f"  {row.name:<{_NAME}}{row.n_features:>8,}{cells}"
+def _rounded(value: float, sign: str = "") -> str:
+    return f"{round(value, 3) + 0.0:{sign}.3f}"  # + 0.0 makes -0 equal to 0
 
 
-def _cell(row: Row, measure: str) -> str:
-    mean = f"{round(row.mean(measure), 3) + 0.0:.3f}"  # + 0.0 makes -0 equal to 0
-    return f"{mean} ± {row.deviation(measure):.3f}" if measure == "accuracy" else mean
+def _cell(value: float) -> str:
+    return "" if np.isnan(value) else f"{value:.6g}"

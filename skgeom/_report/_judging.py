@@ -1,0 +1,56 @@
+"""Which judges a space can be put before: what is known besides the rows decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import numpy as np
+
+from skgeom._report._space import Space
+from skgeom.model_selection import (
+    Judgement,
+    judge_classes,
+    judge_clusters,
+    judge_neighbours,
+    judge_retrieval,
+    judge_similarity,
+)
+
+TITLES = {
+    "classes": "Does a transform help a classifier?",
+    "retrieval": "Does a transform help rows find their partners?",
+    "similarity": "Does a transform help cosines agree with the judgements?",
+    "clusters": "Does a transform help k-means?",
+    "neighbours": "How much does a transform change the neighbours?",
+}
+"""The question that each judge answers."""
+
+
+def judges(space: Space, n_clusters: int | None = None) -> dict[str, Callable[[], Judgement]]:
+    """Return what is to be judged, by task; without labels, partners, judgements or clusters, the neighbours."""
+    found: dict[str, Callable[[], Judgement]] = {}
+    if space.labels is not None:
+        found["classes"] = partial(judge_classes, space.x, space.labels)
+    if space.pair is not None and space.scores is None:
+        both = np.flatnonzero(_lengths(space.x) * _lengths(space.pair))
+        found["retrieval"] = partial(judge_retrieval, space.x[both], space.pair[both])
+    if space.scores is not None:
+        found["similarity"] = partial(judge_similarity, space.judged_pairs(), space.scores)
+    if n_clusters is not None:
+        found["clusters"] = partial(judge_clusters, space.x, space.labels, n_clusters=n_clusters)
+    return found or {"neighbours": partial(judge_neighbours, space.x[space.directed])}
+
+
+def judged(tasks: dict[str, Callable[[], Judgement]], say: Callable[[str], None]) -> Iterator[Judgement | str]:
+    """Yield each judgement, or why there is none, saying before what begins."""
+    for task, judge in tasks.items():
+        say(f"judging {task}")
+        try:
+            yield judge()
+        except ValueError as error:
+            yield f"{TITLES[task]} Not judged: {error}"
+
+
+def _lengths(x: np.ndarray) -> np.ndarray:
+    return np.abs(x).max(axis=1)
