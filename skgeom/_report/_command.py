@@ -197,9 +197,7 @@ def _space(options: argparse.Namespace) -> Space:
     if options.clusters is not None and options.clusters < 2:
         raise ValueError(f"--clusters {options.clusters}: expected at least two clusters.")
     if options.pairs is not None and options.scores is None:
-        raise ValueError(
-            "--pairs goes with --scores, the judgement of each pair, and there is none. Pass --scores FILE."
-        )
+        raise ValueError("--pairs goes with --scores, the judgement of each pair. Pass --scores FILE.")
     if options.scores is not None and options.pairs is None and options.paired is None:
         raise ValueError("--scores goes with --pairs or --paired, which say what the pairs are, and there is neither.")
     given = [name for name in ("key", "labels", "paired", "pairs", "scores") if getattr(options, name) is not None]

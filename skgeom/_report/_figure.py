@@ -82,9 +82,8 @@ def draw(
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    panels: list[Any] = [lambda ax: _spectrum(ax, eigenvalues[:rank])] * (rank > 0) + [
-        lambda ax: _conformity(ax, conformity)
-    ]
+    panels = [partial(_spectrum, eigenvalues=eigenvalues[:rank])] * (rank > 0)
+    panels += [partial(_conformity, conformity=conformity)]
     panels += [partial(_judgement, judgement=judgement) for judgement in judgements]
     n_columns = 2 if len(panels) % 2 == 0 else len(panels)
     n_lines = len(panels) // n_columns

@@ -67,7 +67,7 @@ def _text(value: str) -> str:
 def _section(section: Section) -> str:
     rows = "".join(map(_entry, section.entries))
     head = '<tr><th>measure</th><th class="number">value</th><th class="number">range</th><th>meaning</th></tr>'
-    return f'<h2>{_text(section.title)}</h2><div class="wide"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
+    return f"<h2>{_text(section.title)}</h2>{_table(head, rows)}"
 
 
 def _entry(entry: Entry) -> str:
@@ -98,6 +98,9 @@ def _judgement(judgement: Judgement) -> str:
     notes = "".join(f'<p class="note">{_text(note)}</p>' for note in judgement.notes)
     return (
         f"<h2>{_text(TITLES[judgement.task])}</h2><p><strong>{_text(judgement.verdict)}</strong></p>{notes}"
-        f'<div class="wide"><table><thead><tr><th>transform</th>{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
+        f"{_table(f'<tr><th>transform</th>{head}</tr>', ''.join(rows))}"
     )
+
+
+def _table(head: str, rows: str) -> str:
+    return f'<div class="wide"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'

@@ -15,10 +15,9 @@ from skgeom._report._judging import TITLES
 from skgeom.model_selection import Judgement
 
 WIDTH = 100
-_NAME, _VALUE, _RANGE, _CELL = 22, 13, 15, 17
+_NAME, _VALUE, _RANGE = 22, 13, 15
 _ARROWS = {1: "↑", -1: "↓", 0: " "}
-_MORE = 3
-"""Measures beside the score that a line has room for; the table has all."""
+_BEST = "  ◂ best"
 
 
 class ProgressLine:
@@ -62,36 +61,34 @@ def card_text(title: str, notes: Iterable[str], sections: Iterable[Section]) -> 
 
 
 def judgement_text(judgement: Judgement) -> str:
-    """Return the table of a judge and its verdict."""
+    """Return the table of a judge and its verdict, with as many of the other measures as there is room for."""
     first = judgement.transforms[0]
-    columns = [judgement.score_name, *first.measures]
-    name_width = max(_NAME, *(len(one.name) + 1 for one in judgement.transforms))
-    head = f"  {'transform':<{name_width}}{'columns':>8}{columns[0]:>{_CELL}}{'difference':>{_CELL}}"
-    lines = ["", _rule(TITLES[judgement.task]), head + "".join(f"{name:>{_CELL}}" for name in columns[1 : 1 + _MORE])]
+    rows = [["transform", "columns", judgement.score_name, "difference", *first.measures]]
     for one in judgement.transforms:
         gap = "" if one is first else f"{_rounded(one.difference, '+')} ± {one.margin:.3f}"
-        cells = [_rounded(one.score), gap, *map(_rounded, list(one.measures.values())[:_MORE])]
-        mark = "  ◂ best" if judgement.answer is not None and one is judgement.best else ""
-        line = f"  {one.name:<{name_width}}{one.n_features:>8,}" + "".join(f"{cell:>{_CELL}}" for cell in cells)
-        lines.append(line.rstrip() + mark)
+        rows.append([one.name, f"{one.n_features:,}", _rounded(one.score), gap, *map(_rounded, one.measures.values())])
+    widths = [max(map(len, column)) + 2 for column in zip(*rows, strict=True)]
+    n_shown = int(np.count_nonzero(np.cumsum(widths) <= WIDTH - len(_BEST)))
+    lines = ["".join(map(str.rjust, row[:n_shown], widths)) for row in rows]
+    lines = [f"  {row[0]}".ljust(widths[0]) + line[widths[0] :] for row, line in zip(rows, lines, strict=True)]
+    if judgement.answer is not None:
+        lines[1 + judgement.transforms.index(judgement.best)] += _BEST
     told = f"Fitted on {judgement.n_folds - 1} of {judgement.n_folds} folds of {judgement.n_rows:,} rows or pairs"
     method = f"{told}, measured on the other; equal rows share a fold; intervals hold for all transforms at once."
-    notes = (line for note in (method, *judgement.notes) for line in textwrap.wrap(note, WIDTH - 2))
-    return "\n".join([*lines, "", *(f"  {line}" for line in notes), "", *textwrap.wrap(judgement.verdict, WIDTH)])
+    notes = (f"  {line}" for note in (method, *judgement.notes) for line in textwrap.wrap(note, WIDTH - 2))
+    head = ["", _rule(TITLES[judgement.task]), *(line.rstrip() for line in lines), ""]
+    return "\n".join([*head, *notes, "", *textwrap.wrap(judgement.verdict, WIDTH)])
 
 
 def write_table(file: TextIO, judgements: Iterable[Judgement]) -> None:
-    """Write what the judges found as CSV: a line for each task, transform and measure; cells without a value are empty."""
+    """Write what the judges found as CSV, a line for each task, transform and measure; what is not there is empty."""
     writer = csv.writer(file)
     writer.writerow(["task", "transform", "columns", "measure", "value", "difference", "margin"])
     for judgement in judgements:
         for one in judgement.transforms:
-            gap = (one.difference, one.margin)
-            writer.writerow(
-                [judgement.task, one.name, one.n_features, judgement.score_name, *map(_cell, (one.score, *gap))]
-            )
-            for name, value in one.measures.items():
-                writer.writerow([judgement.task, one.name, one.n_features, name, _cell(value), "", ""])
+            row = [judgement.task, one.name, one.n_features]
+            writer.writerow([*row, judgement.score_name, *map(_cell, (one.score, one.difference, one.margin))])
+            writer.writerows([*row, name, _cell(value), "", ""] for name, value in one.measures.items())
 
 
 def printable(text: str) -> str:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.cluster import KMeans
-from sklearn.linear_model import LogisticRegression
 
 from skgeom._array import to_numpy
 from skgeom._core import _agreement, _correlation, _two_clouds
@@ -31,11 +30,9 @@ from skgeom.metrics._checks import check_judgements
 from skgeom.model_selection._groups import linked, row_groups
 from skgeom.model_selection._intervals import mean_of
 from skgeom.model_selection._judgement import Judgement
-from skgeom.model_selection._transforms import Transforms
+from skgeom.model_selection._probe import hits
+from skgeom.model_selection._transforms import Mapped, Transforms
 from skgeom.model_selection._trial import Observation, chance_of, groups_of, judged, of_rows, of_sides, split_of
-
-PENALTIES = (0.1, 1.0, 10.0, 100.0)
-"""Inverse strengths C of the regularisation of the probe, for rows whose mean length is 1."""
 
 MAX_ROWS, MAX_PAIRS = 20_000, 5_000
 """Rows, and rows that are candidates for each other, that are looked at; of more, a random sample."""
@@ -126,9 +123,9 @@ def judge_classes(
     split, notes = split_of(groups_of(row_groups(x), groups), chance, MAX_ROWS, codes)
     x, codes = x[split.rows], codes[split.rows]
 
-    def observe(z: np.ndarray, held_out: np.ndarray) -> Observation:
+    def observe(z: Mapped, held_out: np.ndarray) -> Observation:
         next_fold = split.fold == (split.fold[held_out][0] + 1) % n_folds
-        return _hits(z, codes, held_out, next_fold), {"isoscore": isoscore(z[held_out], debias=True)}
+        return _hits(z, codes, held_out, next_fold), {"isoscore": isoscore(z.rows[held_out], debias=True)}
 
     return judged("classes", "accuracy", of_rows(x, transforms), split, observe, mean_of, chance, notes)
 
@@ -289,8 +286,8 @@ def judge_similarity(
     split, notes = split_of(groups_of(row_groups(pairs), groups), chance, MAX_ROWS)
     pairs, judgements = pairs[split.rows], judgements[split.rows]
 
-    def observe(z: np.ndarray, held_out: np.ndarray) -> Observation:
-        first, second = (check_directed(side[held_out]) for side in (z[::2], z[1::2]))
+    def observe(z: Mapped, held_out: np.ndarray) -> Observation:
+        first, second = (check_directed(side[held_out]) for side in (z.rows[::2], z.rows[1::2]))
         cosines = to_numpy(_two_clouds.paired_cosines(first, second))
         r = _correlation.pearson(cosines, judgements[held_out], np.ones((1, cosines.size)))
         return cosines, {"cosine_pearson": float(r[0])}
@@ -346,7 +343,7 @@ def judge_clusters(
     -------
     Judgement
         The table, the answer and what is recommended; "silhouette" of the clusters, and with
-        labels that of the classes ("silhouette_classes"), is measured too.
+        labels that of the classes ("silhouette_y"), is measured too.
 
     Raises
     ------
@@ -384,13 +381,14 @@ def judge_clusters(
     default = _N_CLUSTERS if labels is None else int(labels.max()) + 1
     k = check_count(default if n_clusters is None else n_clusters, "n_clusters", low=2, high=len(x))
 
-    def observe(z: np.ndarray, held_out: np.ndarray) -> Observation:
+    def observe(mapped: Mapped, held_out: np.ndarray) -> Observation:
+        z = mapped.rows
         clusters = KMeans(k, n_init=_N_STARTS, random_state=0).fit(z[~held_out]).predict(z[held_out])
         silhouettes = _silhouettes(z[held_out], clusters)
         if labels is None:
             return silhouettes, {}
         of_classes = _silhouettes(z[held_out], labels[held_out])
-        return clusters, {"silhouette": silhouettes.mean(), "silhouette_classes": of_classes.mean()}
+        return clusters, {"silhouette": silhouettes.mean(), "silhouette_y": of_classes.mean()}
 
     candidates = of_rows(x, transforms)
     if labels is None:
@@ -470,7 +468,8 @@ def judge_neighbours(
     x = x[split.rows]
     nearest = {f: _nearest(x[split.fold == f]) for f in range(n_folds)}
 
-    def observe(z: np.ndarray, held_out: np.ndarray) -> Observation:
+    def observe(mapped: Mapped, held_out: np.ndarray) -> Observation:
+        z = mapped.rows
         before, after = nearest[int(split.fold[held_out][0])], _nearest(z[held_out])
         kept = (before[:, :, None] == after[:, None, :]).any(axis=2).mean(axis=1)
         return kept, {"isoscore": isoscore(z[held_out], debias=True)}
@@ -478,17 +477,13 @@ def judge_neighbours(
     return judged("neighbours", "overlap", of_rows(x, transforms), split, observe, mean_of, chance, notes)
 
 
-def _hits(z: np.ndarray, codes: np.ndarray, test: np.ndarray, inner: np.ndarray) -> np.ndarray:
+def _hits(z: Mapped, codes: np.ndarray, test: np.ndarray, inner: np.ndarray) -> np.ndarray:
     """Return which held-out rows a logistic regression gets right whose penalty is chosen on the inner rows."""
-    train = ~test & ~inner
-    z = z / to_numpy(norms(z[~test])).mean()
-    accuracies = [_probe(C, z[train], codes[train]).score(z[inner], codes[inner]) for C in PENALTIES]
-    chosen = _probe(PENALTIES[int(np.argmax(accuracies))], z[~test], codes[~test])
-    return np.asarray(chosen.predict(z[test]) == codes[test])
-
-
-def _probe(C: float, z: np.ndarray, codes: np.ndarray) -> LogisticRegression:
-    return LogisticRegression(C=C, max_iter=1000).fit(z, codes)
+    parts = [np.flatnonzero(part) for part in (~test & ~inner, inner, test)]
+    order = np.concatenate(parts)
+    n_train, n_known = np.cumsum([part.size for part in parts])[:2]
+    spread = z.spread / to_numpy(norms(z.rows[~test])).mean()
+    return hits(z.white[order], spread, codes[order], n_train, n_known)
 
 
 def _reciprocal_ranks(x: np.ndarray, y: np.ndarray) -> Observation:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
+from functools import cache
+from typing import Any, NamedTuple, TypeAlias
 from warnings import catch_warnings, simplefilter
 
 import numpy as np
@@ -73,25 +74,50 @@ def default_transforms(X: Any) -> dict[str, Any]:
     return found
 
 
-def mapped(transforms: Transforms, x: np.ndarray, train: np.ndarray) -> Iterator[np.ndarray]:
+class Mapped(NamedTuple):
+    """Rows as a transform maps them, and their white coordinates times a spread: the same up to rotation and shift."""
+
+    rows: np.ndarray
+    white: np.ndarray
+    spread: np.ndarray
+
+
+def mapped(transforms: Transforms, x: np.ndarray, train: np.ndarray) -> Iterator[Mapped]:
     """Yield all rows as each transform maps them that was fitted to some.
 
-    The whitenings of one shrinkage are columns of one map, scaled: they share one fit and one product.
+    The whitenings of one shrinkage are columns of one map, scaled: they share one fit and one product. The white
+    coordinates of the rows as they are, centred, or without their leading directions, are columns of it, too.
     """
-    shared: dict[Any, tuple[np.ndarray, np.ndarray]] = {}
-    rows = x[train]
+
+    @cache
+    def whitened(shrinkage: Any) -> tuple[np.ndarray, np.ndarray]:
+        full = fitted(Whitening(shrinkage=shrinkage), x[train])
+        return full.transform(x), np.sqrt(full.spectrum_)
+
     for estimator in transforms.values():
-        if isinstance(estimator, str):
-            yield x
-        elif _is_scaled_projection(estimator):
-            if estimator.shrinkage not in shared:
-                full = fitted(Whitening(shrinkage=estimator.shrinkage), rows)
-                shared[estimator.shrinkage] = full.transform(x), full.spectrum_
-            white, variances = shared[estimator.shrinkage]
+        if _is_scaled_projection(estimator):
+            white, deviations = whitened(estimator.shrinkage)
             k = estimator.n_components
-            yield white[:, :k] * (variances[:k] ** ((1 - estimator.power) / 2)).astype(white.dtype)
-        else:
-            yield np.asarray(fitted(estimator, rows).transform(x))
+            spread = deviations[:k] ** (1 - estimator.power)
+            yield Mapped(white[:, :k] * spread.astype(white.dtype), white[:, :k], spread)
+            continue
+        z = x if isinstance(estimator, str) else np.asarray(fitted(estimator, x[train]).transform(x))
+        top = _n_removed(estimator)
+        white, deviations = whitened(None) if top is not None else _white(z, train)
+        yield Mapped(z, white[:, top:], deviations[top:])
+
+
+def _white(z: np.ndarray, train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    full = fitted(Whitening(), z[train])
+    return full.transform(z), np.sqrt(full.spectrum_)
+
+
+def _n_removed(estimator: Any) -> int | None:
+    """Return how many leading directions a transform removes that keeps the others as they are; None of other ones."""
+    if isinstance(estimator, str) or (type(estimator) is StandardScaler and not estimator.with_std):
+        return 0
+    is_plain = type(estimator) is AllButTheTop and estimator.projection == "centered"
+    return estimator.n_components if is_plain and isinstance(estimator.n_components, int) else None
 
 
 def fitted(estimator: Any, *rows: Any) -> Any:

@@ -136,7 +136,7 @@ def of_sides(x: np.ndarray, y: np.ndarray) -> Candidates:
         if of_both:
             yield x, y
             rest = {name: estimator for name, estimator in of_both.items() if name != AS_IS}
-            for z in mapped(rest, np.concatenate([u, v]), np.tile(train, 2)):
+            for z, *_ in mapped(rest, np.concatenate([u, v]), np.tile(train, 2)):
                 yield z[: len(u)], z[len(u) :]
         for aligner in aligners.values():
             found = fitted(aligner, u[train], v[train])
@@ -160,8 +160,7 @@ def judged(
 
     def in_fold(f: int) -> list[tuple[int, Observation]]:
         held_out = split.fold == f
-        rows = candidates.mapped(~held_out)
-        return [(_width(z), observe(z, held_out)) for z in rows]
+        return [(_width(z), observe(z, held_out)) for z in candidates.mapped(~held_out)]
 
     found = in_threads(np.empty(0), in_fold, chance.n_folds)
     observed = np.empty((len(names), split.fold.size))
@@ -187,4 +186,4 @@ def judged(
 
 
 def _width(z: Any) -> int:
-    return int((z[0] if isinstance(z, tuple) else z).shape[1])
+    return int(z[0].shape[1])

@@ -25,7 +25,7 @@ from skgeom.model_selection import (
     judge_retrieval,
     judge_similarity,
 )
-from skgeom.model_selection._judges import PENALTIES
+from skgeom.model_selection._probe import PENALTIES
 from skgeom.model_selection._trial import split_of
 from skgeom.preprocessing import AllButTheTop, Whitening
 
