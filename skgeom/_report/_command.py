@@ -233,9 +233,10 @@ def _folder(options: argparse.Namespace) -> Path:
     if out.exists() and not out.is_dir():
         raise NotADirectoryError(f"--out {out}: expected a folder to write to, got a file. Name another.")
     out.mkdir(parents=True, exist_ok=True)
-    for path in [out / "table.csv"] + [Path(options.html)] * (options.html is not None):
-        with _replacing(path):
-            pass
+    for path in (out / "table.csv", options.html):
+        if path is not None:
+            with _replacing(Path(path)):
+                pass
     return out
 
 

@@ -1,5 +1,8 @@
 import csv
+import errno
 import io
+import json
+import re
 import subprocess
 import sys
 
@@ -7,9 +10,9 @@ import numpy as np
 import pytest
 
 from skgeom import __version__
-from skgeom._report import _grid
 from skgeom._report._command import main
 from skgeom._report._text import WIDTH, ProgressLine, number
+from skgeom.metrics import isoscore
 
 N, D = 60, 6
 
@@ -58,6 +61,8 @@ def broken(folder):
     np.save("short.npy", np.arange(3))
     np.save("wide.npy", X[:, :3])
     np.save("all_different.npy", np.arange(N))
+    (folder / "pairs.csv").write_text("0,1\n2,3\n4,5\n")
+    (folder / "far.csv").write_text("0,1\n2,3\n4,60\n")
     np.save("objects.npy", np.array([{}] * N), allow_pickle=True)
     return folder
 
@@ -75,7 +80,7 @@ def test_every_kind_of_file_is_read(folder, capsys, file):
     assert code == 0
     assert f"GEOMETRY CARD  {file}" in out
     assert "60 × 6" in out
-    assert "Only labels can say" in out
+    assert "Without a task nothing can be recommended" in out
 
 
 @pytest.mark.parametrize("kind", ["parquet", "safetensors"])
@@ -120,6 +125,7 @@ def test_paired_spaces_are_compared(folder, capsys):
     assert code == 0
     assert "centroid gap" in out
     assert "recall@1" in out
+    assert "Does a transform help rows find their partners?" in out
 
 
 def test_files_may_have_a_colon_in_their_name(folder, capsys):
@@ -140,10 +146,10 @@ def test_table_is_written(folder, capsys):
     out = report(capsys, "x.npy", "--labels", "y.npy", "--out", "deep/er")[1]
     assert "table: deep/er/table.csv" in out
     with (folder / "deep/er/table.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["transform"] for row in rows][:3] == ["as is", "centred", "Whitening(2)"]
-    assert f"{float(rows[0]['accuracy']):.3f} ± {float(rows[0]['accuracy_sd']):.3f}" in out
-    assert float(rows[0]["accuracy_gain"]) == 0
+        rows = [row for row in csv.DictReader(file) if row["measure"] == "accuracy"]
+    assert [row["transform"] for row in rows][:3] == ["as is", "centred", "Whitening(6, power=0.25)"]
+    assert f"{float(rows[1]['value']):.3f}  {float(rows[1]['difference']):+.3f} ± {float(rows[1]['margin']):.3f}" in out
+    assert float(rows[0]["difference"]) == 0
 
 
 def test_without_matplotlib_the_rest_is_there(folder, capsys):
@@ -156,15 +162,17 @@ def test_without_matplotlib_the_rest_is_there(folder, capsys):
 def test_cells_without_a_value_are_empty(folder, capsys):
     report(capsys, "x.npy")
     with (folder / "skgeom-report/table.csv").open(newline="") as file:
-        assert {row["accuracy"] + row["silhouette_sd"] + row["accuracy_gain"] for row in csv.DictReader(file)} == {""}
+        others = [row for row in csv.DictReader(file) if row["measure"] == "isoscore"]
+    assert others
+    assert {row["difference"] + row["margin"] for row in others} == {""}
 
 
-def test_a_few_rows_have_a_card_and_no_grid(folder, capsys):
+def test_a_few_rows_have_a_card_and_no_judgement(folder, capsys):
     np.save("few.npy", np.load("x.npy")[:8])
     code, out, _ = report(capsys, "few.npy")
     assert code == 0
     assert "8 × 6" in out
-    assert "Held-out folds need 20 different rows" in out
+    assert "Not judged: Expected at least 20 different rows" in out
 
 
 def test_rows_without_spread_are_reported(folder, capsys):
@@ -173,14 +181,15 @@ def test_rows_without_spread_are_reported(folder, capsys):
 
 
 def test_without_arguments_the_reverse_dictionary_is_reported(folder, capsys, monkeypatch):
-    monkeypatch.setattr(_grid, "MAX_ROWS", 400)
-    monkeypatch.setattr(_grid, "PENALTIES", (10.0,))
+    monkeypatch.setattr("skgeom.model_selection._judges.MAX_ROWS", 400)
+    monkeypatch.setattr("skgeom.model_selection._judges.MAX_PAIRS", 200)
     code, out, _ = report(capsys)
     assert code == 0
     assert "4,000 × 384" in out
     assert "constant up to rounding: 127, 223, 319" in out
     assert "noun.motive (5) to noun.artifact (528)" in out
-    assert "a sample of 4" in out or "a sample of 3" in out
+    assert "A random sample of 400 of 4,000 took part." in out
+    assert "A random sample of 200 of 4,000 took part." in out
 
 
 @pytest.mark.parametrize(
@@ -202,6 +211,15 @@ def test_without_arguments_the_reverse_dictionary_is_reported(folder, capsys, mo
         (["vector.npy"], "expected shape"),
         (["zeros.npy"], "0 are not zero"),
         (["--labels", "y.npy"], "goes with a file of embeddings"),
+        (["x.npy", "--scores", "y.npy"], "--scores goes with --pairs or --paired"),
+        (["x.npy", "--pairs", "pairs.csv"], "--pairs goes with --scores"),
+        (["x.npy", "--pairs", "pairs.csv", "--scores", "y.npy"], "expected 3 labels"),
+        (["x.npy", "--pairs", "y.txt", "--scores", "y.npy"], "two positions"),
+        (["x.npy", "--pairs", "far.csv", "--scores", "short.npy"], "positions from 0 to 59"),
+        (["x.npy", "--paired", "pair.npy", "--scores", "y.txt"], "a number for each of 60 pairs"),
+        (["x.npy", "--clusters", "1"], "at least two clusters"),
+        (["x.npy", "--fail-on", "nothing < 1"], "the card has no value 'nothing'"),
+        (["x.npy", "--html", "missing/r.html"], "missing/r.html: No such file"),
         (["x.npy", "--labels", "missing.txt"], "expected a file"),
         (["x.npy", "--labels", "short.npy"], "expected 60 labels"),
         (["x.npy", "--labels", "x.npy"], "in one dimension, got the shape (60, 6)"),
@@ -260,7 +278,7 @@ def test_an_interrupt_is_no_traceback(folder, capsys, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skgeom._report._command.split", interrupt)
+    monkeypatch.setattr("skgeom._report._command.card", interrupt)
     code, _, err = report(capsys, "x.npy")
     assert code == 130
     assert "interrupted" in err
@@ -315,3 +333,132 @@ def test_progress_is_a_few_lines_elsewhere():
 )
 def test_numbers_have_about_four_digits(value, text):
     assert number(value) == text
+
+
+# Judges, formats and codes
+
+
+def test_judged_pairs_of_rows_and_of_partners(folder, capsys):
+    rng = np.random.default_rng(0)
+    np.savetxt("pairs.csv", rng.integers(0, N, (50, 2)), fmt="%d", delimiter=",")
+    np.savetxt("pairs.txt", rng.integers(0, N, (50, 2)), fmt="%d")
+    np.savetxt("scores.txt", rng.uniform(size=50))
+    np.save("all_scores.npy", rng.uniform(size=N))
+    for options in (
+        ["--pairs", "pairs.csv", "--scores", "scores.txt"],
+        ["--pairs", "pairs.txt", "--scores", "scores.txt"],
+        ["--paired", "pair.npy", "--scores", "all_scores.npy"],
+    ):
+        code, out, _ = report(capsys, "x.npy", *options)
+        assert code == 0
+        assert "Does a transform help cosines agree with the judgements?" in out
+        assert "Spearman's correlation" in out or "Not judged" in out
+
+
+def test_clusters_are_judged_with_and_without_labels(folder, capsys):
+    assert "silhouette      difference" in report(capsys, "x.npy", "--clusters", "3")[1]
+    assert "adjusted_rand      difference" in report(capsys, "x.npy", "--clusters", "3", "--labels", "y.npy")[1]
+
+
+def test_json_is_all_that_is_printed(folder, capsys):
+    code, out, _ = report(capsys, "x.npy", "--labels", "y.txt", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["skgeom"] == __version__
+    values = {entry["name"]: entry["value"] for section in found["card"].values() for entry in section}
+    assert values["IsoScore"] == pytest.approx(isoscore(np.load("x.npy")))
+    assert values["shape"] == "60 × 6"
+    (judgement,) = found["judgements"]
+    assert judgement["task"] == "classes"
+    assert judgement["transforms"][0]["name"] == "as is"
+
+
+def test_quiet_prints_the_verdict(folder, capsys):
+    code, out, _ = report(capsys, "x.npy", "--labels", "y.npy", "--quiet")
+    assert code == 0
+    assert out.count("\n") == 1
+    assert out.startswith(("No", "Yes"))
+
+
+@pytest.mark.parametrize(
+    ("conditions", "code"),
+    [
+        (["isoscore < 2"], 3),
+        (["IsoScore<=-1"], 0),
+        (["isoscore > 2", "effective rank >= 1"], 3),
+        (["isoscore, debiased < 1e-9"], 0),
+        (["zero rows > 0"], 0),
+    ],
+)
+def test_a_condition_that_holds_is_exit_code_3(folder, capsys, conditions, code):
+    found, _, err = report(capsys, "x.npy", *(word for one in conditions for word in ("--fail-on", one)))
+    assert found == code
+    assert ("holds" in err) == (code == 3)
+
+
+@pytest.mark.parametrize("condition", ["isoscore", "isoscore = 1", "isoscore < many", "< 1"])
+def test_a_condition_that_is_none_is_one_line(folder, capsys, condition):
+    with pytest.raises(SystemExit, match="2"):
+        main(["report", "x.npy", "--fail-on", condition])
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_page_needs_nothing_else(folder, capsys):
+    (folder / "<i>.npy").write_bytes((folder / "x.npy").read_bytes())
+    assert report(capsys, "<i>.npy", "--labels", "y.txt", "--paired", "pair.npy", "--html", "page.html")[0] == 0
+    page = (folder / "page.html").read_text(encoding="utf-8")
+    assert "<i>" not in page
+    assert "&lt;i&gt;.npy" in page
+    assert not re.search(r"<script|<link|https?:|url\(|@import", page)
+    assert page.count("<table>") == page.count("</table>") == 7
+    assert "Does a transform help a classifier?" in page
+
+
+def test_rows_may_come_from_standard_input(folder, capsys, monkeypatch):
+    for name in ("x.npy", "x.npz", "x.vec"):
+        key = ["--key", "X"] if name == "x.npz" else []
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((folder / name).read_bytes())))
+        code, out, _ = report(capsys, "-", *key)
+        assert code == 0
+        assert "60 × 6" in out
+
+
+def test_what_is_printed_cannot_steer_a_terminal(folder, capsys):
+    evil = "a\x1b[2J\u202eb"
+    np.savez("evil.npz", X=np.load("x.npy"), words=np.array([evil] * N))
+    (folder / "y.csv").write_text("label\n" + "".join(f"{evil}{i % 3}\n" for i in range(N)))
+    for options in ([], ["--json"], ["--html", "page.html"]):
+        code, out, err = report(capsys, "evil.npz", "--labels", "y.csv", *options)
+        assert code == 0
+        assert not {"\x1b", "\u202e"} & set(out + err)
+    assert not {"\x1b", "\u202e"} & set((folder / "page.html").read_text(encoding="utf-8"))
+
+
+def test_an_older_result_survives_a_disk_that_is_full(folder, capsys, monkeypatch):
+    assert report(capsys, "x.npy", "--out", "out", "--html", "page.html")[0] == 0
+    before = (folder / "out/table.csv").read_bytes()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("skgeom._report._command.write_table", full)
+    code, _, err = report(capsys, "x.npy", "--out", "out")
+    assert code == 2
+    assert err.startswith("skgeom report: out/table.csv: No space left on device. Check ")
+    assert (folder / "out/table.csv").read_bytes() == before
+    assert sorted(p.name for p in (folder / "out").iterdir()) == ["table.csv"]
+
+
+@pytest.mark.parametrize("closed", ["<&- >&-", ">&- 2>&-", "2>&-"])
+def test_closed_streams_make_no_traceback(folder, closed):
+    line = f"{sys.executable} -m skgeom report x.npy --quiet {closed}"
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stdout + done.stderr
+    assert done.returncode in (0, 1, 2)
+
+
+def test_a_reader_that_leaves_is_no_error(folder):
+    line = f"{sys.executable} -m skgeom report x.npy | head -1"
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)
+    assert done.stdout == "GEOMETRY CARD  x.npy\n"
+    assert done.stderr == ""

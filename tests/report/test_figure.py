@@ -3,7 +3,7 @@ import pytest
 
 from skgeom._report._command import main
 from skgeom._report._figure import draw
-from skgeom._report._grid import Row, Scores
+from skgeom.model_selection import Judged, Judgement
 
 pytest.importorskip("matplotlib")
 
@@ -11,29 +11,33 @@ EIGENVALUES = np.array([4.0, 2.0, 1.0, 0.0])
 CONFORMITY = np.linspace(-0.1, 0.4, 50)
 
 
-def row(name, width, *, labelled):
-    hits = np.arange(10) % 3 > 0 if labelled else np.empty(0)
-    return Row(name, width, (Scores(hits, 0.5, 0.1 if labelled else np.nan, 0.2),) * 5)
+WHITENINGS = [f"Whitening({k}, power={p})" for k in (2, 3) for p in (0.25, 1)]
+
+
+def judgement(names, widths, task="classes", score="accuracy"):
+    rows = tuple(Judged(name, k, 0.5 + k / 100, k / 100, 0.01, {}) for name, k in zip(names, widths, strict=True))
+    return Judgement(task, score, rows, "yes", "Yes.", "passthrough", 0.95, 100, 5)
 
 
 def titles(figure):
     return [ax.get_title(loc="left") for ax in figure.axes]
 
 
-@pytest.mark.parametrize("labelled", [True, False])
-def test_panels_are_those_of_what_is_known(labelled):
-    names = [("as is", 4), ("centred", 4), ("Whitening(2)", 2), ("Whitening(3)", 3), ("AllButTheTop(1)", 4)]
-    rows = [row(*name, labelled=labelled) for name in names]
-    found = titles(draw("a space", EIGENVALUES, 3, CONFORMITY, rows))
-    assert found == [
+def test_panels_are_those_of_what_is_known():
+    one = judgement(["as is", *WHITENINGS, "AllButTheTop(1)"], [4, 2, 2, 3, 3, 4])
+    other = judgement(["as is", "centred"], [4, 4], "retrieval", "mrr")
+    figure = draw("a space", EIGENVALUES, 3, CONFORMITY, [one, other])
+    assert titles(figure) == [
         "Spectrum: 3 directions",
         "Conformity of the rows",
-        *["Linear probe"] * labelled,
-        "Shape after whitening",
+        "Held out: classes",
+        "Held out: retrieval",
     ]
+    labels = [text.get_text() for text in figure.axes[2].get_legend().get_texts()]
+    assert labels == ["as is", "power 0.25", "power 1", "AllButTheTop(1)"]
 
 
-def test_without_a_grid_the_space_itself_is_drawn():
+def test_without_a_judge_the_space_itself_is_drawn():
     assert len(draw("a space", EIGENVALUES, 3, CONFORMITY, []).axes) == 2
 
 
@@ -42,8 +46,8 @@ def test_without_spread_there_is_no_spectrum():
 
 
 def test_ticks_do_not_overlap():
-    rows = [row(name, width, labelled=True) for name, width in [("as is", 300), ("Whitening(256)", 256)]]
-    figure = draw("a space", EIGENVALUES, 3, CONFORMITY, [*rows, row("Whitening(257)", 257, labelled=True)])
+    one = judgement(["as is", "Whitening(256, power=1)", "Whitening(257, power=1)"], [257, 256, 257])
+    figure = draw("a space", EIGENVALUES, 3, CONFORMITY, [one])
     assert [label.get_text() for label in figure.axes[2].get_xticklabels()] == ["257"]
 
 
