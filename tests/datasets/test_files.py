@@ -118,6 +118,16 @@ def test_long_text_is_read_across_blocks(tmp_path):
     assert read.words[[0, 2500, 2999]].tolist() == ["w0", "big w2500", "w2999"]
 
 
+@pytest.mark.parametrize("blank", [" ", "  ", "\t"])
+@pytest.mark.parametrize("every", [1, 7])
+def test_words_of_several_parts_end_where_the_numbers_begin(tmp_path, blank, every):
+    words = [f"a 7  b\tc{i}" if i % every == 0 else f"w{i}" for i in range(40)]
+    (tmp_path / "x.txt").write_text("".join(f"{w}{blank}{i}{blank}-{i}\n" for i, w in enumerate(words)))
+    read = load_embeddings(tmp_path / "x.txt")
+    assert read.words.tolist() == words
+    np.testing.assert_array_equal(read.data, np.arange(40)[:, None] * [1, -1])
+
+
 def test_npy_is_memory_mapped_and_read_only(tmp_path):
     np.save(tmp_path / "x.npy", X)
     data = load_embeddings(tmp_path / "x.npy").data
@@ -184,6 +194,8 @@ def test_parquet_index_of_pandas_is_no_feature(tmp_path):
             "a 1 2 3\n\nb 1 x 3\nc 1 2 3\n",
             r"line 3: expected a word and 3 numbers, got b'x' among the numbers",
         ),
+        ("a 1 2 3\nnew york 1 2 3\n 1 2 3\n", r"line 3: expected a word and 3 numbers, got 3 fields"),
+        ("a 1 2 3\nnew york .5 1 2 3\n", r"line 2: expected a word and 3 numbers, got more numbers"),
         ("2 3\na 1 2 3\nb 1,2 3\n", r"line 3: expected a word and 3 numbers, got 3 fields"),
         ("3 3\na 1 2 3\nb 1 2 3\n", r"announces 3 rows, and 2 follow. Download"),
         ("0 3\n", r"is empty: expected rows"),
