@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from skgeom.datasets import load_embeddings
+from skgeom.datasets import _files, load_embeddings
 
 X = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
 WORDS = ["the", "new york", "windows 95", "naïve", "3.1"]
@@ -166,6 +166,31 @@ def test_parquet_lists_are_vectors_and_strings_words(tmp_path, kind):
     read = load_embeddings(tmp_path / "x.parquet")
     np.testing.assert_array_equal(read.data, X)
     assert read.words.tolist() == WORDS
+
+
+def test_parquet_vectors_are_one_matrix_across_batches(tmp_path, monkeypatch):
+    pa = pytest.importorskip("pyarrow")
+    monkeypatch.setattr(_files, "_BATCH_ROWS", 2)
+    numbers = [[1, 2], [3, 4], [5, 6], [7, None], [9, 10]]
+    columns = {"v": pa.array(numbers, pa.list_(pa.int32())), "w": WORDS}
+    write_parquet_columns(tmp_path / "x.parquet", columns, row_group_size=3)
+    read = load_embeddings(tmp_path / "x.parquet")
+    np.testing.assert_array_equal(read.data, np.array(numbers, dtype=float))
+    assert read.words.tolist() == WORDS
+    write_parquet_columns(tmp_path / "x.parquet", {"v": [[1.0, 2.0]] * 4 + [[1.0]]})
+    with pytest.raises(ValueError, match="got 2 numbers in row 0 and 1 in row 4"):
+        load_embeddings(tmp_path / "x.parquet")
+
+
+@pytest.mark.parametrize("announced", [4, 6])
+def test_parquet_with_other_rows_than_it_announces_is_refused(tmp_path, announced):
+    write_parquet_columns(tmp_path / "x.parquet", {"v": [[1.0, 2.0]] * 5})
+    content = bytearray((tmp_path / "x.parquet").read_bytes())
+    n_rows = content.index(b"\x16\x0a")  # an int64 of 5, stored doubled: the rows of the file, then of its group
+    content[n_rows + 1] = 2 * announced
+    (tmp_path / "x.parquet").write_bytes(content)
+    with pytest.raises(ValueError, match=f"damaged.* announces {announced} rows"):
+        load_embeddings(tmp_path / "x.parquet")
 
 
 def test_parquet_numbers_are_features_without_a_column_of_vectors(tmp_path):
