@@ -6,12 +6,9 @@ import argparse
 import os
 import sys
 import time
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
-
-from sklearn.exceptions import ConvergenceWarning
 
 from skgeom import __version__
 from skgeom._report._card import card
@@ -107,9 +104,7 @@ def _report(options: argparse.Namespace) -> int:
         out.mkdir(parents=True, exist_ok=True)
     except _REFUSED as error:
         return _refuse(progress, error)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        folds, rows = _print_report(space, progress)
+    folds, rows = _print_report(space, progress)
     try:
         written = _write(out, space, folds, rows)
     except OSError as error:

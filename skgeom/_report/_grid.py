@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 from joblib import cpu_count
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold, StratifiedKFold
 from threadpoolctl import threadpool_limits
 
@@ -23,15 +22,13 @@ from skgeom._core.sums import _maps
 from skgeom._core.sums._maps import WhiteningMap
 from skgeom._core.sums._moments import merge_all
 from skgeom._core.sums._rank import ranked_moments
+from skgeom._report._probe import hits
 from skgeom._report._space import N_FOLDS, SEED, Space, large_classes, sampled
 from skgeom._typing import Array
 from skgeom.metrics import average_cosine, isoscore, silhouette_score
 
 MAX_ROWS = 20_000
 MIN_FOLD = 4
-PENALTIES = (0.1, 1.0, 10.0, 100.0)
-"""Inverse strengths C of the regularisation of the probe, for rows whose mean length is 1."""
-
 _MAX_WORKERS = 8
 
 SCORES = ("accuracy", "isoscore", "silhouette", "conformity")
@@ -67,14 +64,30 @@ class Row(NamedTuple):
         return float(np.std([getattr(scores, measure) for scores in self.folds], ddof=1))
 
 
+class Known(NamedTuple):
+    """Labelled rows in the order in which a probe sees them: to fit, to choose its penalty, to be tested.
+
+    `white` are their coordinates in the whitening of all but the last; `n_train` and `n_known` say where parts end.
+    """
+
+    white: np.ndarray
+    codes: np.ndarray
+    n_train: int
+    n_known: int
+
+
 class Split(NamedTuple):
-    """The rows that take part, their groups of equal rows, folds and, with labels, classes; a map without each fold."""
+    """The rows that take part, their groups of equal rows, folds and, with labels, classes.
+
+    Of each fold, the mean and the whitening map of all others and, with labels, what a probe sees.
+    """
 
     x: np.ndarray
     groups: np.ndarray
     fold: np.ndarray
     codes: np.ndarray | None
     maps: list[tuple[Array, WhiteningMap]]
+    known: list[Known]
     is_sample: bool
 
     @property
@@ -84,11 +97,16 @@ class Split(NamedTuple):
 
 
 class Transform(NamedTuple):
-    """A row of the grid: its name, columns, and how it maps rows given a mean and a whitening."""
+    """A row of the grid: its name, columns, and how it maps rows given a mean and a whitening.
+
+    Up to a rotation and a shift, it keeps some of the white coordinates, with their variances or without.
+    """
 
     name: str
     n_features: int
     apply: Callable[[np.ndarray, Array, WhiteningMap], Array]
+    kept: slice = slice(None)
+    is_white: bool = False
 
 
 def split(space: Space) -> Split | None:
@@ -108,7 +126,8 @@ def split(space: Space) -> Split | None:
     for f in range(N_FOLDS):
         m = merge_all(part for g, part in enumerate(parts) if g != f)
         maps.append((m.mean, _maps.whitening_map(m, "pca", 1.0, None, None)))
-    return Split(x, groups, fold, codes, maps, is_sample)
+    known = [] if codes is None else [_known(x, fold, codes, f, *maps[f]) for f in range(N_FOLDS)]
+    return Split(x, groups, fold, codes, maps, known, is_sample)
 
 
 def transforms(rank: int, d: int) -> list[Transform]:
@@ -119,10 +138,10 @@ def transforms(rank: int, d: int) -> list[Transform]:
     listed = [
         Transform("as is", d, lambda x, mean, found: x),
         Transform("centred", d, lambda x, mean, found: _rows.centred(x, mean)),
-        *(Transform(f"Whitening({k})", k, _whitening(k)) for k in widths),
+        *(Transform(f"Whitening({k})", k, _whitening(k), slice(k), True) for k in widths),
     ]
     if top < rank:
-        listed.append(Transform(f"AllButTheTop({top})", d, _all_but(top)))
+        listed.append(Transform(f"AllButTheTop({top})", d, _all_but(top), slice(top, None)))
     return listed
 
 
@@ -157,6 +176,13 @@ def _folds(equal_rows: np.ndarray, codes: np.ndarray | None) -> np.ndarray | Non
     return fold[groups]
 
 
+def _known(x: np.ndarray, fold: np.ndarray, codes: np.ndarray, f: int, mean: Array, found: WhiteningMap) -> Known:
+    turns = (fold - f) % N_FOLDS
+    order = np.argsort(-turns, kind="stable")
+    white = to_numpy(_maps.centred_product(x[order], mean, found.forward))
+    return Known(white, codes[order], int((turns > 1).sum()), int((turns > 0).sum()))
+
+
 def _whitening(k: int) -> Callable[[np.ndarray, Array, WhiteningMap], Array]:
     return lambda x, mean, found: _maps.centred_product(x, mean, found.forward[:, :k])
 
@@ -166,15 +192,20 @@ def _all_but(top: int) -> Callable[[np.ndarray, Array, WhiteningMap], Array]:
 
 
 def _scores(folds: Split, f: int, row: Transform) -> Scores:
-    z = to_numpy(row.apply(folds.x, *folds.maps[f]))
-    held_out = z[folds.fold == f]
+    held_out = _held_out(folds, f, row)
     directed = held_out[to_numpy(norms(held_out)) > 0]
     return Scores(
-        _probe(z, folds, f),
+        np.empty(0) if folds.codes is None else _probe(folds, f, row),
         isoscore(held_out, debias=True),
         np.nan if folds.codes is None else _silhouette(held_out, folds.codes[folds.fold == f]),
         average_cosine(directed) if len(directed) > 1 else np.nan,
     )
+
+
+def _held_out(folds: Split, f: int, row: Transform) -> np.ndarray:
+    if row.is_white and folds.known:
+        return folds.known[f].white[folds.known[f].n_known :, row.kept]
+    return to_numpy(row.apply(folds.x[folds.fold == f], *folds.maps[f]))
 
 
 def _silhouette(z: np.ndarray, codes: np.ndarray) -> float:
@@ -182,17 +213,13 @@ def _silhouette(z: np.ndarray, codes: np.ndarray) -> float:
     return silhouette_score(z, codes) if np.unique(codes).size < len(codes) else np.nan
 
 
-def _probe(z: np.ndarray, folds: Split, f: int) -> np.ndarray:
-    """Return which held-out rows a logistic regression gets right whose penalty is chosen on the next fold."""
-    if folds.codes is None:
-        return np.empty(0)
-    test, inner = folds.fold == f, folds.fold == (f + 1) % N_FOLDS
-    train = ~test & ~inner
-    z = z / to_numpy(norms(z[~test])).mean()
-    model = LogisticRegression(max_iter=1000, warm_start=True)
-    accuracies = []
-    for C in PENALTIES:
-        model.set_params(C=C).fit(z[train], folds.codes[train])
-        accuracies.append(model.score(z[inner], folds.codes[inner]))
-    model.set_params(C=PENALTIES[int(np.argmax(accuracies))]).fit(z[~test], folds.codes[~test])
-    return model.predict(z[test]) == folds.codes[test]
+def _probe(folds: Split, f: int, row: Transform) -> np.ndarray:
+    """Return which held-out rows a probe gets right, whose penalty is chosen on the next fold."""
+    white, codes, n_train, n_known = folds.known[f]
+    white = white[:, row.kept]
+    if row.is_white:
+        rows, deviations = white[:n_known], np.ones(white.shape[1])
+    else:
+        rows = to_numpy(row.apply(folds.x[folds.fold != f], *folds.maps[f]))
+        deviations = np.sqrt(to_numpy(folds.maps[f][1].variances))[row.kept]
+    return hits(white, deviations / to_numpy(norms(rows)).mean(), codes, n_train, n_known)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from skgeom import __version__
-from skgeom._report import _grid
+from skgeom._report import _grid, _probe
 from skgeom._report._command import main
 from skgeom._report._text import WIDTH, ProgressLine, number
 
@@ -174,7 +174,7 @@ def test_rows_without_spread_are_reported(folder, capsys):
 
 def test_without_arguments_the_reverse_dictionary_is_reported(folder, capsys, monkeypatch):
     monkeypatch.setattr(_grid, "MAX_ROWS", 400)
-    monkeypatch.setattr(_grid, "PENALTIES", (10.0,))
+    monkeypatch.setattr(_probe, "PENALTIES", (10.0,))
     code, out, _ = report(capsys)
     assert code == 0
     assert "4,000 × 384" in out

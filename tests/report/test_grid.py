@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from skgeom import metrics
 from skgeom._report import _grid
 from skgeom._report._grid import evaluate, split, transforms
+from skgeom._report._probe import PENALTIES
 from skgeom._report._space import Space
 from skgeom._report._verdict import best, difference, verdict
 from skgeom.preprocessing import AllButTheTop, Whitening
@@ -94,6 +96,22 @@ def test_transforms_are_those_of_the_estimators(shape):
     found = {row.name: row.apply(X, *folds.maps[0]) for row in transforms(folds.rank, shape[1])}
     for name, z in expected.items():
         np.testing.assert_allclose(found[name], z, atol=1e-7 * np.abs(z).max(), err_msg=name)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_probe_is_a_logistic_regression_on_the_mapped_rows(n_classes):
+    rng = np.random.default_rng(n_classes)
+    X = rng.normal(size=(300, 6)) * np.arange(1, 7) + 4
+    y = np.argmax(X[:, :n_classes] / np.arange(1, n_classes + 1) + rng.normal(size=(300, n_classes)), axis=1)
+    folds, rows = grid(X, y)
+    test, inner = folds.fold == 0, folds.fold == 1
+    for transform, row in zip(transforms(folds.rank, 6), rows, strict=True):
+        z = transform.apply(X, *folds.maps[0])
+        z = z / np.linalg.norm(z[~test], axis=1).mean()
+        models = [LogisticRegression(C=C, tol=1e-8, max_iter=9999) for C in PENALTIES]
+        scores = [model.fit(z[~test & ~inner], y[~test & ~inner]).score(z[inner], y[inner]) for model in models]
+        expected = models[int(np.argmax(scores))].fit(z[~test], y[~test]).predict(z[test]) == y[test]
+        np.testing.assert_array_equal(row.folds[0].hits, expected, err_msg=transform.name)
 
 
 def test_shape_is_measured_on_held_out_rows():
