@@ -29,6 +29,10 @@ _STYLE: Any = {
     "lines.markersize": 5,
 }
 _PANEL = (5.2, 3.7)
+_HEAD = 0.3
+_LEFT, _RIGHT, _BOTTOM, _TOP = 0.8, 0.15, 0.6, 0.4
+"""Margins of a panel, in inches: a layout that looks for them takes longer than all else in the figure."""
+
 _CLOSEST_TICKS = 1.3
 _FEW = 30
 
@@ -61,7 +65,6 @@ def draw(title: str, eigenvalues: np.ndarray, rank: int, conformity: np.ndarray,
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     panels = [lambda ax: _spectrum(ax, eigenvalues[:rank])] * (rank > 0) + [lambda ax: _conformity(ax, conformity)]
     if rows:
@@ -69,13 +72,20 @@ def draw(title: str, eigenvalues: np.ndarray, rank: int, conformity: np.ndarray,
         panels += [lambda ax: _shape(ax, rows)]
     n_columns = 2 if len(panels) % 2 == 0 else len(panels)
     n_lines = len(panels) // n_columns
-    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
+    width, height = _PANEL[0] * n_columns, _PANEL[1] * n_lines + _HEAD
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(_PANEL[0] * n_columns, _PANEL[1] * n_lines), layout=layout)
-        figure.suptitle(title, x=0.01, ha="left", fontsize=11, color=_GREY)
-        for ax, panel in zip(figure.subplots(n_lines, n_columns, squeeze=False).flat, panels, strict=True):
-            panel(ax)
+        figure = Figure(figsize=(width, height))
+        figure.suptitle(title, x=0.1 / width, y=1 - 0.1 / height, ha="left", va="top", fontsize=11, color=_GREY)
+        for i, panel in enumerate(panels):
+            panel(figure.add_axes(_place(i, n_columns, width, height)))
     return figure
+
+
+def _place(i: int, n_columns: int, width: float, height: float) -> tuple[float, float, float, float]:
+    """Return left, bottom, width and height of the axes of a panel, as shares of the figure."""
+    line, column = divmod(i, n_columns)
+    left, bottom = column * _PANEL[0] + _LEFT, height - _HEAD - (line + 1) * _PANEL[1] + _BOTTOM
+    return left / width, bottom / height, (_PANEL[0] - _LEFT - _RIGHT) / width, (_PANEL[1] - _BOTTOM - _TOP) / height
 
 
 def _spectrum(ax: Any, eigenvalues: np.ndarray) -> None:
