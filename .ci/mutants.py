@@ -27,6 +27,7 @@ SPHERES = "tests/optim/test_riemannian.py"
 LONG_FITS = "tests/optim/test_long_fits.py"
 SCORERS = f"{METRICS}/test_what_scorers_see.py"
 ELLIPSOID = "tests/multimodal/test_double_ellipsoid.py"
+FILES = "tests/datasets/test_files.py"
 SEEN = "tests/metrics/test_what_scorers_see.py"
 MUTANTS = [
     Mutant(
@@ -166,6 +167,12 @@ MUTANTS = [
         LONG_FITS,
     ),
     Mutant("optim/_checkpoint.py", "if others:", "if False:", LONG_FITS),
+    Mutant("datasets/_files.py", "{start + ragged[0]}", "{ragged[0]}", FILES),
+    Mutant("datasets/_files.py", "np.result_type(data, block)", "data.dtype", FILES),
+    Mutant("datasets/_word_vectors.py", "line = line.strip()", "line = line.rstrip()", FILES),
+    Mutant("_report/_probe.py", "_TOLERANCE = 1e-4", "_TOLERANCE = 1e-2", "tests/report/test_probe.py"),
+    Mutant("_report/_probe.py", "ridge / hessian, 0.0", "ridge, 0.0", "tests/report/test_probe.py"),
+    Mutant("_report/_grid.py", "argsort(-turns", "argsort(turns", "tests/report/test_grid.py"),
 ]
 
 

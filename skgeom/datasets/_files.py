@@ -76,9 +76,10 @@ def load_embeddings(path: str | PathLike[str], *, key: str | None = None) -> Bun
 
     Notes
     -----
-    100,000 lines of 300 numbers take about two seconds and, beyond the result, a few megabytes. Text is read
-    twice, first to count the lines. Without a first line "n d", d is how many numbers most of the first lines
-    end with.
+    100,000 lines of 300 numbers take about six seconds, also with words of several parts, and, beyond the
+    result, a few megabytes. Text is read twice, first to count the lines. Without a first line "n d", d is how
+    many numbers most of the first lines end with. Vectors in Parquet take as long as Arrow needs to read them
+    and, beyond the result, the memory of 16,384 vectors or so.
 
     Examples
     --------
