@@ -27,7 +27,9 @@ SPHERES = "tests/optim/test_riemannian.py"
 LONG_FITS = "tests/optim/test_long_fits.py"
 SCORERS = f"{METRICS}/test_what_scorers_see.py"
 ELLIPSOID = "tests/multimodal/test_double_ellipsoid.py"
+FILES = "tests/datasets/test_files.py"
 SEEN = "tests/metrics/test_what_scorers_see.py"
+JUDGES, INTERVALS = "tests/model_selection/test_judges.py", "tests/model_selection/test_intervals.py"
 MUTANTS = [
     Mutant(
         "_core/_rows.py",
@@ -166,6 +168,45 @@ MUTANTS = [
         LONG_FITS,
     ),
     Mutant("optim/_checkpoint.py", "if others:", "if False:", LONG_FITS),
+    Mutant("datasets/_files.py", "{start + ragged[0]}", "{ragged[0]}", FILES),
+    Mutant("datasets/_files.py", "np.result_type(data, block)", "data.dtype", FILES),
+    Mutant("datasets/_word_vectors.py", "line = line.strip()", "line = line.rstrip()", FILES),
+    Mutant("model_selection/_trial.py", "fold[inverse]", "fold[inverse][::-1]", JUDGES),
+    Mutant("model_selection/_trial.py", "side[train].mean(axis=0)", "side.mean(axis=0)", JUDGES),
+    Mutant(
+        "model_selection/_transforms.py",
+        "clone(estimator).fit(*rows)",
+        "clone(estimator).fit(*(r[:5] for r in rows))",
+        JUDGES,
+    ),
+    Mutant("model_selection/_intervals.py", "standard.max(axis=1)", "standard[:, -1]", INTERVALS),
+    Mutant(
+        "model_selection/_intervals.py",
+        "draws[:, groups]",
+        "draws[:, np.arange(fold.size) % (groups.max() + 1)]",
+        INTERVALS,
+    ),
+    Mutant("model_selection/_groups.py", "+ 0.0 for rows", "for rows", "tests/model_selection/test_groups.py"),
+    Mutant("_core/_correlation.py", "(sizes - 1) / 2", "sizes / 2", "tests/core/test_correlation.py"),
+    Mutant("_core/_correlation.py", "> _ROUNDING", "> 0", "tests/core/test_correlation.py"),
+    Mutant(
+        "_core/pairs/_graded.py",
+        "share = (together - 1)",
+        "share = 0 * (together - 1)",
+        "tests/metrics/test_ranking.py",
+    ),
+    Mutant("_core/pairs/_graded.py", "place <= k", "place < k", "tests/metrics/test_ranking.py"),
+    Mutant("_report/_text.py", "c.isprintable() or", "True or", "tests/report/test_command.py"),
+    Mutant(
+        "_report/_command.py",
+        'temporary = path.with_name(f".{path.name}.{os.getpid()}")',
+        "temporary = path",
+        "tests/report/test_command.py",
+    ),
+    Mutant(
+        "model_selection/_probe.py", "_TOLERANCE = 1e-4", "_TOLERANCE = 1e-2", "tests/model_selection/test_probe.py"
+    ),
+    Mutant("model_selection/_probe.py", "ridge / hessian, 0.0", "ridge, 0.0", "tests/model_selection/test_probe.py"),
 ]
 
 

@@ -46,6 +46,7 @@ NAMES = (
     "close_pairs",
     "alignment",
     "search",
+    "files",
 )
 LIBRARIES = ("scikit-embedding-geometry", "numpy", "scipy", "scikit-learn", "torch", "IsoScore")
 SAMPLE_SECONDS = 0.05

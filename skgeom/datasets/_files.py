@@ -25,6 +25,7 @@ from sklearn.utils import Bunch
 from skgeom.datasets._word_vectors import read_word_vectors
 
 _LISTED = 10
+_BATCH_ROWS = 16_384
 
 Read: TypeAlias = tuple[np.ndarray, np.ndarray | None]
 Header: TypeAlias = tuple[str, tuple[Any, ...]]
@@ -75,9 +76,10 @@ def load_embeddings(path: str | PathLike[str], *, key: str | None = None) -> Bun
 
     Notes
     -----
-    100,000 lines of 300 numbers take about two seconds and, beyond the result, a few megabytes. Text is read
-    twice, first to count the lines. Without a first line "n d", d is how many numbers most of the first lines
-    end with.
+    100,000 lines of 300 numbers take about six seconds, also with words of several parts, and, beyond the
+    result, a few megabytes. Text is read twice, first to count the lines. Without a first line "n d", d is how
+    many numbers most of the first lines end with. Vectors in Parquet take as long as Arrow needs to read them
+    and, beyond the result, the memory of 16,384 vectors or so.
 
     Examples
     --------
@@ -224,14 +226,14 @@ def _read_parquet(path: Path, key: str | None) -> Read:
             vectors = {f.name: (str(f.type), (n, "d")) for f in schema if _is_vector(pa.types, f.type)}
             features = [f.name for f in schema if _is_real(pa.types, f.type) and f.name not in index]
             strings = [f.name for f in schema if str(f.type) in ("string", "large_string", "string_view")]
-            if key or vectors or not features:
-                features = [_choose(path, key, vectors, [dtype for dtype, _ in vectors.values()])]
             words = strings if len(strings) == 1 else []
+            if key or vectors or not features:
+                name = _choose(path, key, vectors, [dtype for dtype, _ in vectors.values()])
+                return _read_vectors(path, file, name, words)
             table = file.read(columns=[*features, *words])
     except (pa.ArrowInvalid, OSError) as error:
         raise _damaged(path, error) from error
-    columns = [table[name] for name in features]
-    data = _stack(path, columns[0]) if vectors else np.column_stack([c.to_numpy() for c in columns])
+    data = np.column_stack([table[name].to_numpy() for name in features])
     return data, np.array(table[words[0]].to_pylist(), dtype=object) if words else None
 
 
@@ -244,17 +246,37 @@ def _is_vector(types: ModuleType, kind: Any) -> bool:
     return is_list and _is_real(types, kind.value_type)
 
 
-def _stack(path: Path, column: Any) -> np.ndarray:
-    """Return a column of vectors as a matrix."""
+def _read_vectors(path: Path, file: Any, name: str, words: Sequence[str]) -> Read:
+    """Return a column of vectors as a matrix, filled while the file is read, and the words."""
+    n, stop = file.metadata.num_rows, 0
+    data, found = np.empty((n, 0)), np.empty(n, object)
+    for batch in file.iter_batches(_BATCH_ROWS, columns=[name, *words]):
+        start, stop = stop, stop + batch.num_rows
+        if stop > n:
+            break
+        block = _stack(path, batch[name], start, data.shape[1] if start else None)
+        if start == 0:
+            data = np.empty((n, block.shape[1]), block.dtype)
+        data = data.astype(np.result_type(data, block), copy=False)  # integers of which some are missing are floats
+        data[start:stop] = block
+        for word in words:
+            found[start:stop] = batch[word].to_pylist()
+    if stop != n:
+        raise _damaged(path, f"it announces {n} rows and does not have as many")
+    return data, found if words else None
+
+
+def _stack(path: Path, column: Any, start: int, d: int | None) -> np.ndarray:
+    """Return vectors from row `start` on as a matrix of d columns, by default as many as the first vector has."""
     sizes = _library("pyarrow.compute", path).list_value_length(column).fill_null(0).to_numpy()
-    ragged = np.flatnonzero(sizes != sizes[:1])
+    d = sizes[0] if d is None else d
+    ragged = np.flatnonzero(sizes != d)
     if ragged.size:
         raise ValueError(
-            f"{path}: expected vectors of one length, got {sizes[0]} numbers in row 0 and {sizes[ragged[0]]} "
-            f"in row {ragged[0]}. Drop the rows without a vector, and embed all rows with one model."
+            f"{path}: expected vectors of one length, got {d} numbers in row 0 and {sizes[ragged[0]]} in row "
+            f"{start + ragged[0]}. Drop the rows without a vector, and embed all rows with one model."
         )
-    parts = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in column.chunks]
-    return np.concatenate(parts).reshape(sizes.size, -1) if sizes.any() else np.empty((sizes.size, 0))
+    return column.flatten().to_numpy(zero_copy_only=False).reshape(sizes.size, d)
 
 
 _READERS: dict[str, Callable[[Path, str | None], Read]] = {

@@ -74,9 +74,9 @@ def _is_float(field: bytes) -> bool:
 
 
 def _parse_block(path: Path, lines: Sequence[Line], d: int) -> tuple[list[str], Any]:
-    """Parse lines all at once or, if a word has blanks or a line is broken, one by one."""
+    """Parse lines all at once or, if one of them is unusual beyond blanks in its word, one by one."""
     try:
-        words, numbers = zip(*(line.split(None, 1) for _, line in lines), strict=True)
+        words, numbers = zip(*(_word_and_numbers(line, d) for _, line in lines), strict=True)
         values: Any = np.loadtxt(numbers, dtype=np.float32, comments=None, ndmin=2)
         if values.shape != (len(lines), d):
             raise ValueError
@@ -85,12 +85,24 @@ def _parse_block(path: Path, lines: Sequence[Line], d: int) -> tuple[list[str], 
     return [word.decode("utf-8", "replace") for word in words], values
 
 
+def _word_and_numbers(line: bytes, d: int) -> tuple[bytes, bytes]:
+    """Split a line after its word, counted from the end only where blanks say that the word may have several parts."""
+    line = line.strip()
+    word, numbers = line.split(None, 1)
+    if numbers.count(b" ") + numbers.count(b"\t") != d - 1:
+        word = line.rsplit(None, d)[0]
+        numbers = line[len(word) :]
+        if _ends_with_fraction(word):
+            raise ValueError
+    return word, numbers
+
+
 def _parse_line(path: Path, number: int, line: bytes, d: int) -> tuple[bytes, list[float]]:
     word, *numbers = line.rsplit(None, d)
     got = None
     try:
         values = [float(field) for field in numbers]
-        if len(word.split()) > 1 and _FRACTION.fullmatch(word.split()[-1]):
+        if _ends_with_fraction(word):
             got = "more numbers"
     except ValueError:
         got = f"{next(field for field in numbers if not _is_float(field))!r} among the numbers"
@@ -100,3 +112,9 @@ def _parse_line(path: Path, number: int, line: bytes, d: int) -> tuple[bytes, li
         expected = f"expected a word and {d} numbers"
         raise ValueError(f"{path}, line {number}: {expected}, got {got}. Correct the line or delete it.")
     return word.strip(), values
+
+
+def _ends_with_fraction(word: bytes) -> bool:
+    """Return whether what precedes the numbers has several parts, the last of which is one more number."""
+    parts = word.split()
+    return len(parts) > 1 and _FRACTION.fullmatch(parts[-1]) is not None

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from skgeom.datasets import load_embeddings
+from skgeom.datasets import _files, load_embeddings
 
 X = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
 WORDS = ["the", "new york", "windows 95", "naïve", "3.1"]
@@ -118,6 +118,16 @@ def test_long_text_is_read_across_blocks(tmp_path):
     assert read.words[[0, 2500, 2999]].tolist() == ["w0", "big w2500", "w2999"]
 
 
+@pytest.mark.parametrize("blank", [" ", "  ", "\t"])
+@pytest.mark.parametrize("every", [1, 7])
+def test_words_of_several_parts_end_where_the_numbers_begin(tmp_path, blank, every):
+    words = [f"a 7  b\tc{i}" if i % every == 0 else f"w{i}" for i in range(40)]
+    (tmp_path / "x.txt").write_text("".join(f"{w}{blank}{i}{blank}-{i}\n" for i, w in enumerate(words)))
+    read = load_embeddings(tmp_path / "x.txt")
+    assert read.words.tolist() == words
+    np.testing.assert_array_equal(read.data, np.arange(40)[:, None] * [1, -1])
+
+
 def test_npy_is_memory_mapped_and_read_only(tmp_path):
     np.save(tmp_path / "x.npy", X)
     data = load_embeddings(tmp_path / "x.npy").data
@@ -158,6 +168,31 @@ def test_parquet_lists_are_vectors_and_strings_words(tmp_path, kind):
     assert read.words.tolist() == WORDS
 
 
+def test_parquet_vectors_are_one_matrix_across_batches(tmp_path, monkeypatch):
+    pa = pytest.importorskip("pyarrow")
+    monkeypatch.setattr(_files, "_BATCH_ROWS", 2)
+    numbers = [[1, 2], [3, 4], [5, 6], [7, None], [9, 10]]
+    columns = {"v": pa.array(numbers, pa.list_(pa.int32())), "w": WORDS}
+    write_parquet_columns(tmp_path / "x.parquet", columns, row_group_size=3)
+    read = load_embeddings(tmp_path / "x.parquet")
+    np.testing.assert_array_equal(read.data, np.array(numbers, dtype=float))
+    assert read.words.tolist() == WORDS
+    write_parquet_columns(tmp_path / "x.parquet", {"v": [[1.0, 2.0]] * 4 + [[1.0]]})
+    with pytest.raises(ValueError, match="got 2 numbers in row 0 and 1 in row 4"):
+        load_embeddings(tmp_path / "x.parquet")
+
+
+@pytest.mark.parametrize("announced", [4, 6])
+def test_parquet_with_other_rows_than_it_announces_is_refused(tmp_path, announced):
+    write_parquet_columns(tmp_path / "x.parquet", {"v": [[1.0, 2.0]] * 5})
+    content = bytearray((tmp_path / "x.parquet").read_bytes())
+    n_rows = content.index(b"\x16\x0a")  # an int64 of 5, stored doubled: the rows of the file, then of its group
+    content[n_rows + 1] = 2 * announced
+    (tmp_path / "x.parquet").write_bytes(content)
+    with pytest.raises(ValueError, match=f"damaged.* announces {announced} rows"):
+        load_embeddings(tmp_path / "x.parquet")
+
+
 def test_parquet_numbers_are_features_without_a_column_of_vectors(tmp_path):
     write_parquet_columns(tmp_path / "x.parquet", {"a": X[:, 0], "w": WORDS, "b": [1, 2, 3, 4, None]})
     read = load_embeddings(tmp_path / "x.parquet")
@@ -184,6 +219,8 @@ def test_parquet_index_of_pandas_is_no_feature(tmp_path):
             "a 1 2 3\n\nb 1 x 3\nc 1 2 3\n",
             r"line 3: expected a word and 3 numbers, got b'x' among the numbers",
         ),
+        ("a 1 2 3\nnew york 1 2 3\n 1 2 3\n", r"line 3: expected a word and 3 numbers, got 3 fields"),
+        ("a 1 2 3\nnew york .5 1 2 3\n", r"line 2: expected a word and 3 numbers, got more numbers"),
         ("2 3\na 1 2 3\nb 1,2 3\n", r"line 3: expected a word and 3 numbers, got 3 fields"),
         ("3 3\na 1 2 3\nb 1 2 3\n", r"announces 3 rows, and 2 follow. Download"),
         ("0 3\n", r"is empty: expected rows"),
