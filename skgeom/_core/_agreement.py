@@ -9,7 +9,7 @@ def adjusted_rand(a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> np.ndarr
     """Return the adjusted Rand index (b,) of codes (n,) whose rows are there as often as their weights (b, n) say."""
     both = a * (b.max() + 1) + b
     together, in_a, in_b = (_pairs(_sums(codes, weights)).sum(axis=1) for codes in (both, a, b))
-    expected = in_a * in_b / _pairs(weights.sum(axis=1))
+    expected = in_a * in_b / np.maximum(_pairs(weights.sum(axis=1)), 1)
     most = (in_a + in_b) / 2
     return np.divide(together - expected, most - expected, out=np.ones_like(most), where=most > expected)
 

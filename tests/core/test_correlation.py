@@ -47,3 +47,4 @@ def test_adjusted_rand_is_that_of_scikit_learn_on_repeated_rows(ties):
     np.testing.assert_allclose(adjusted_rand(a, b, weights), repeated, atol=1e-12)
     assert (adjusted_rand(a, a, weights) == 1).all()
     assert (adjusted_rand(0 * a, 0 * a, weights) == 1).all()
+    assert adjusted_rand(a, b, (np.arange(40) == 3)[None] * 1.0) == 1  # one row agrees with itself
