@@ -241,9 +241,11 @@ def test_tensors_are_judged_as_arrays_are():
     assert ours == judge_classes(X, LABELS, transforms=TRIED, n_resamples=200)
 
 
-def test_copies_stay_together_and_add_no_evidence():
+def test_copies_stay_together_and_add_no_evidence(splits):
     once = judge_similarity(PAIRS, SCORES, transforms=TRIED)
     thrice = judge_similarity(np.tile(PAIRS, (3, 1, 1)), np.tile(SCORES, 3), transforms=TRIED)
+    folds = splits[-1][0].fold.reshape(3, 160)
+    assert (folds == folds[0]).all()
     assert thrice.transforms[1].margin == pytest.approx(once.transforms[1].margin, rel=0.5)
 
 
