@@ -9,6 +9,7 @@ from numpy.random import default_rng
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import hypergeom
 
+from skgeom._array import to_numpy
 from skgeom._core import _threads
 from skgeom._core.pairs import _neighbours, _tiles
 from skgeom._core.pairs._neighbours import Ranks, as_places, expected_rank, expected_recall, expected_reciprocal_rank
@@ -105,10 +106,32 @@ def test_leaving_out_rows_that_repeat_others_changes_no_neighbour(codes, k, monk
     assert_array_equal(_neighbours.k_nearest(as_places(x), None, k, adjust), found[1])
 
 
-def test_the_first_of_equal_rows_are_kept_whatever_the_signs_of_zeros():
-    x = np.array([[0.0, 1], [-0.0, 1], [2, 3], [0.0, 1], [2, 3], [-0.0, 1]], dtype="float32")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_first_of_equal_rows_are_kept_whatever_the_signs_of_zeros(dtype, backend):
+    x = backend.asarray([[0.0, 1], [-0.0, 1], [2, 3], [0.0, 1], [2, 3], [-0.0, 1]], dtype=dtype)
     assert_array_equal(_neighbours._not_repeated(x, 1), [0, 1, 2, 4])
     assert _neighbours._not_repeated(x, 3) is None
+
+
+def test_rows_that_only_look_equal_are_not_counted_as_repeated(monkeypatch):
+    monkeypatch.setattr(_neighbours, "_codes", lambda block: np.zeros(len(block), dtype=np.int64))
+    assert _neighbours._not_repeated(np.array([[1.0, 0], [0, 1], [1, 0], [1, 0]]), 1) is None
+
+
+def test_no_library_sums_over_the_ties_of_a_collapsed_space(backend, monkeypatch):
+    x = default_rng(0).normal(size=(4, 8))[default_rng(1).integers(0, 4, 500)]
+    expected, summed = _neighbours.k_nearest(as_places(x), None, 3), []
+    settled = _neighbours._settled
+
+    def counted(search, panel, found):
+        summed.append(found.row.shape[0])
+        return settled(search, panel, found)
+
+    monkeypatch.setattr(_neighbours, "_settled", counted)
+    found = _neighbours.k_nearest(as_places(backend.asarray(x)), None, 3)
+    assert sum(summed) <= 500 * 4 * (3 + 1)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert_array_equal(to_numpy(ours), theirs)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])

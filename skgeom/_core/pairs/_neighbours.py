@@ -16,11 +16,11 @@ import numpy as np
 
 from skgeom._array import (
     asarray_like,
+    bits_of,
     device_of,
     epsilon,
     excess_exponent,
     float64,
-    is_foreign,
     kth_largest,
     matmul,
     namespace,
@@ -148,7 +148,9 @@ def k_nearest(x: Rows, y: Rows | None, k: int, adjust: Array | None = None) -> t
         search = search._replace(dtype=xp.float64)
     values, columns = zip(*in_threads(x.x, lambda i: _panel_nearest(search, tiles[i]), len(tiles)), strict=True)
     found = xp.concat(columns)
-    return xp.concat(values), found if kept is None else xp.take(asarray_like(kept, found), found)
+    if kept is not None:
+        found = xp.reshape(xp.take(asarray_like(kept, found), xp.reshape(found, (-1,))), found.shape)
+    return xp.concat(values), found
 
 
 def nearest_by_cosine(x: Array, y: Array | None, k: int) -> tuple[Array, Array]:
@@ -291,30 +293,34 @@ def _rows(rows: Rows, index: np.ndarray) -> Rows:
 
 
 def _not_repeated(x: Array, k: int) -> np.ndarray | None:
-    """Return the rows of a host array without those that more than k equal ones precede; None if that is all rows.
+    """Return the rows without those that more than k equal ones precede; None if that is all rows.
 
     Of equal rows the first k + 1 are neighbours enough, which spares a collapsed space the sums over all its ties.
     """
-    if is_foreign(x):
-        return None
-    x = to_numpy(x)
-    code = np.concatenate([_codes(x[rows, :]) for rows in row_blocks(x)])
+    code = np.concatenate([to_numpy(_codes(x[rows, :])) for rows in row_blocks(x)])
     order = np.argsort(code, kind="stable")
     _, first, sizes = np.unique(code[order], return_index=True, return_counts=True)
-    leader = np.repeat(first, sizes)
-    surplus = np.arange(code.size) - leader > k
-    repeated, leaders = order[surplus], order[leader[surplus]]
-    pairs = row_blocks(repeated[:, None], columns=x.shape[1])
-    if not repeated.size or not all(np.array_equal(x[repeated[p]], x[leaders[p]]) for p in pairs):
+    leader, size = np.repeat(first, sizes), np.repeat(sizes, sizes)
+    place = np.arange(code.size) - leader
+    crowded = (place > 0) & (size > k + 1)
+    if not crowded.any() or not _are_equal(x, order[crowded], order[leader[crowded]]):
         return None
-    return np.sort(order[~surplus])
+    return np.sort(order[place <= k])
 
 
-def _codes(block: np.ndarray) -> np.ndarray:
+def _are_equal(x: Array, i: np.ndarray, j: np.ndarray) -> bool:
+    """Return whether rows i of x equal rows j."""
+    xp = namespace(x)
+    parts = row_blocks(i[:, None], columns=x.shape[1])
+    return all(bool(xp.all(take_rows(x, i[part]) == take_rows(x, j[part]))) for part in parts)
+
+
+def _codes(block: Array) -> Array:
     """Return a number for each row that depends on its bits alone, with signs of zeros set aside."""
-    bits = np.ascontiguousarray(block + 0.0).view(np.uint32).astype(np.uint64)
+    xp = namespace(block)
+    bits = xp.astype(bits_of(block + 0.0), xp.int64, copy=False)
     odd = np.arange(1, 2 * bits.shape[1], 2, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    return (bits * (odd ^ (odd >> np.uint64(29)))).sum(axis=1)
+    return xp.sum(bits * asarray_like((odd ^ (odd >> np.uint64(29))).view(np.int64), bits), axis=1)
 
 
 def _dtype_of_products(x: Rows, y: Rows) -> Any:
