@@ -1,9 +1,9 @@
 """Neighbours, ranks and hubs: what the order of the similarities between two sets of rows says.
 
-A panel of rows meets the others in strips of a product in the precision of the data, which tell the few candidates that
-may be among the nearest up to the rounding of the product. Only their distances are then summed directly, so that close
-pairs keep all their digits and equal rows are equally far. Ranks need no neighbours: they are counts, from float64
-products, of what is more similar.
+A panel of rows meets the others in strips of a product in float32, or where that leaves too many in float64, which tell
+the few candidates that may be among the nearest up to the rounding of the product. Only their distances are then summed
+directly, so that close pairs keep all their digits and equal rows are equally far. Ranks need no neighbours: they are
+counts, from float64 products, of what is more similar.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from skgeom._array import (
     epsilon,
     excess_exponent,
     float64,
+    is_on_host,
     kth_largest,
     matmul,
     namespace,
@@ -324,11 +325,15 @@ def _codes(block: Array) -> Array:
 
 
 def _dtype_of_products(x: Rows, y: Rows) -> Any:
-    """Return float32 if all rows are in float32 and their squares within its range, else float64."""
+    """Return float32 if the squares of all rows are within its range, else float64.
+
+    On an accelerator rows in float64 stay so: there float32 gains little, or the library may cut it to fewer bits.
+    """
     xp = namespace(x.x)
 
     def is_single(side: Rows) -> bool:
-        return side.x.dtype == xp.float32 and (side.norms is not None or peak(side.x) < _SQUARED)
+        is_tellable = side.x.dtype == xp.float32 or is_on_host(side.x)
+        return is_tellable and (side.norms is not None or peak(side.x) < _SQUARED)
 
     return xp.float32 if is_single(x) and is_single(y) else xp.float64
 
