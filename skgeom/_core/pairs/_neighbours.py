@@ -3,7 +3,7 @@
 A panel of rows meets the others in strips of a product in float32, or where that leaves too many in float64, which tell
 the few candidates that may be among the nearest up to the rounding of the product. Only their distances are then summed
 directly, so that close pairs keep all their digits and equal rows are equally far. Ranks need no neighbours: they are
-counts, from float64 products, of what is more similar.
+counts of what is more similar, from such products too, or from float64 where these leave many in doubt.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from skgeom._array import (
 )
 from skgeom._core._rows import mean_of, norms
 from skgeom._core._threads import in_threads
-from skgeom._core.pairs._tiles import panels
+from skgeom._core.pairs._tiles import panels, positions
 from skgeom._typing import Array
 
 CSLS_NEIGHBOURS = 10
@@ -58,6 +58,9 @@ _SQUARED = 2.0**50
 
 _PROBE_ROWS = 32
 """Rows that show whether products in float32 leave few enough candidates."""
+
+_FEW = 0.01
+"""Share of the pairs of a strip up to which they are counted one by one: beyond, the product in float64 costs less."""
 
 _COLUMNS = 4096
 """Columns of a strip: enough for few passes over the candidates, few enough for the cache."""
@@ -204,7 +207,7 @@ def ranks(x: Rows, y: Rows, pairs: np.ndarray, adjust: Array | None = None) -> R
     width = _tie_width(squares[best], x, y)
     bands = _Bands(queries, similarity[best] - width, similarity[best] + width)
     relevant = np.add.reduceat((similarity >= np.repeat(bands.low, sizes)).astype(np.int64), first)
-    better, tied = _counts(x, y, bands, _offset(y, adjust))
+    better, tied = _rank_counts(x, y, bands, _offset(y, adjust))
     return Ranks(better, np.maximum(tied, relevant), relevant)
 
 
@@ -515,16 +518,70 @@ def _tie_width(squares: np.ndarray, x: Rows, y: Rows) -> np.ndarray:
     return _EQUAL * (_lengths(x) + squares) + spacing * to_numpy(length) * np.sqrt(squares)
 
 
+def _queries(x: Rows, bands: _Bands) -> Array:
+    """Return the rows that have bands (q, d) in float64, of unit length or around the origin."""
+    left = _at(x, asarray_like(bands.row, x.x, dtype=namespace(x.x).int64))
+    return left if x.origin is None else left - x.origin
+
+
 def _met(
     x: Rows, y: Rows, bands: _Bands, offset: Array | None, *, exclude: bool = False
 ) -> Iterator[tuple[slice, Array, Array]]:
     """Yield ranges of rows of y, and which of them (b, w) are above the bands of rows of x, and which above or in."""
-    xp = namespace(x.x)
-    left = _at(x, asarray_like(bands.row, x.x, dtype=xp.int64))
-    left = left if x.origin is None else left - x.origin
+    left = _queries(x, bands)
     low, high = (asarray_like(side, left)[:, None] for side in (bands.low, bands.high))
     for columns, strip in _strips(left, y, offset, bands.row if exclude else None):
         yield columns, strip > high, strip >= low
+
+
+def _rank_counts(x: Rows, y: Rows, bands: _Bands, offset: Array | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return what `_counts` does for unit rows, by products in float32 where a few rows show that these suffice."""
+    few = _Bands(*(side[:_PROBE_ROWS] for side in bands))
+    if not is_on_host(x.x) or _screened(x, y, few, offset) is None:
+        return _counts(x, y, bands, offset)
+    parts = bands.parts(x.x)
+
+    def work(i: int) -> np.ndarray:
+        found = _screened(x, y, parts[i], offset)
+        return np.stack(_counts(x, y, parts[i], offset)) if found is None else found
+
+    above, within = np.concatenate(in_threads(x.x, work, len(parts)), axis=1)
+    return above, within
+
+
+def _screened(x: Rows, y: Rows, bands: _Bands, offset: Array | None) -> np.ndarray | None:
+    """Return how many unit rows of y are above, and how many in, the bands of some of x (2, q).
+
+    A product in float32 is wrong by at most d + 5 of its roundings. Pairs that near to a band are counted by their
+    product in float64; None if they are so many that a product of all costs less.
+    """
+    left = _queries(x, bands)
+    xp, slack = namespace(left), 4 * (left.shape[1] + 4) * float(np.finfo(np.float32).eps) / 2
+    single = xp.astype(left, xp.float32)
+    low, high = (asarray_like(side, single)[:, None] for side in (bands.low - slack, bands.high + slack))
+    counts = np.zeros((2, bands.row.size), dtype=np.int64)
+    for columns, strip in _strips(single, y, offset, None):
+        is_above = strip > high
+        row, column = positions((strip >= low) != is_above)
+        if row.shape[0] > _FEW * strip.shape[0] * strip.shape[1]:
+            return None
+        product = _products(left, y, row, column + columns.start)
+        product = to_numpy(product if offset is None else product - xp.take(offset, column + columns.start))
+        row = to_numpy(row)
+        better, reached = product > bands.high[row], product >= bands.low[row]
+        counts[0] += to_numpy(xp.count_nonzero(is_above, axis=1)) + np.bincount(row[better], minlength=bands.row.size)
+        counts[1] += np.bincount(row[reached & ~better], minlength=bands.row.size)
+    return counts
+
+
+def _products(left: Array, y: Rows, i: Array, j: Array) -> Array:
+    """Return the products of rows i of a block with rows j of y (p,), in float64."""
+    xp = namespace(left)
+    parts = [
+        xp.vecdot(xp.take(left, i[pairs], axis=0), _at(y, j[pairs]))
+        for pairs in row_blocks(i[:, None], columns=left.shape[1])
+    ]
+    return xp.concat([left[:0, 0], *parts])
 
 
 def _counts(
