@@ -123,6 +123,7 @@ MUTANTS = [
     Mutant(
         "_core/pairs/_neighbours.py", "crowded = (place > 0)", "crowded = (place > k)", f"{CORE}/test_neighbours.py"
     ),
+    Mutant("_core/pairs/_neighbours.py", "slack = namespace(left), 4 *", "slack = namespace(left), 0 *", CORE),
     Mutant("_core/pairs/_quantiles.py", "keys < edge", "keys <= edge", f"{METRICS}/test_dispersion.py {CORE}"),
     Mutant("preprocessing/_shared_moments.py", "rows.strides, ", "", f"{PREPROCESSING}/test_shared_moments.py"),
     Mutant(

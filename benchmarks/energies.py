@@ -1,10 +1,10 @@
 """Losses over all pairs with their gradients, beside plain Torch.
 
-Both sides take 10,000 x 128 rows in float32 as Torch tensors and return the gradient. Where every pair counts, the rival
-is what one writes first: the n x n matrix of cosines, the kernel on all of it, and autograd. Where only the nearest row
-counts, it searches for that without a graph, in blocks of 1,024 rows, and builds the graph of the pairs found: most of
-the time on both sides is then one product of all rows. Errors are those of the gradient, relative to it, against the
-rival in float64.
+Both sides take 10,000 x 128 rows in float32 as Torch tensors and return the gradient. Where every pair counts, the
+rival is what one writes first: the n x n matrix of cosines, the kernel on all of it, and autograd. Where only the
+nearest row counts, it searches for that without a graph, in blocks of 1,024 rows, and builds the graph of the pairs
+found: most of the time on both sides is then one product of all rows. Errors are those of the gradient, relative to it,
+against the rival in float64.
 """
 
 from __future__ import annotations

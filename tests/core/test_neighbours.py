@@ -84,6 +84,27 @@ def test_ordinary_rows_are_told_apart_by_products_in_float32():
         assert (_neighbours._candidates(search, slice(0, 32)) is not None) == suffices
 
 
+@pytest.mark.parametrize("cloud", SINGLE)
+@pytest.mark.parametrize("adjusted", [False, True])
+def test_counts_by_products_in_float32_are_those_in_float64(cloud, adjusted, monkeypatch):
+    x = SINGLE[cloud](default_rng(0)).astype(np.float32)
+    y = x[default_rng(1).integers(0, 600, 900)]
+    x, y = _neighbours.as_directions(x), _neighbours.as_directions(y + np.float32(0.3) * y[::-1])
+    pairs = np.stack([np.arange(600), np.arange(300, 900)], axis=1)
+    adjust = default_rng(2).uniform(size=900) if adjusted else None
+    found = _neighbours.ranks(x, y, pairs, adjust)
+    monkeypatch.setattr(_neighbours, "_screened", lambda *args: None)
+    assert_array_equal(found, _neighbours.ranks(x, y, pairs, adjust))
+
+
+def test_pairs_in_doubt_after_products_in_float32_are_few_or_counted_in_float64():
+    spread, collapse = (_neighbours.as_directions(SINGLE[cloud](default_rng(0))) for cloud in ("spread", "collapse"))
+    bands = _neighbours._Bands(np.arange(32), *(np.full(32, 0.99 + width) for width in (-1e-12, 1e-12)))
+    assert_array_equal(_neighbours._screened(spread, spread, bands, None), [np.ones(32), np.zeros(32)])
+    ones = bands._replace(low=bands.low + 0.01, high=bands.high + 0.01)
+    assert _neighbours._screened(collapse, collapse, ones, None) is None
+
+
 def test_ranks_and_occurrences_do_not_depend_on_the_strips(small_strips):
     x, y = (_neighbours.as_directions(repeated(240, seed=seed)) for seed in (0, 1))
     pairs = np.stack([np.arange(0, 240, 3), np.arange(80)], axis=1)
