@@ -121,6 +121,11 @@ MUTANTS = [
     Mutant("_core/sums/_blocks.py", "a.scatter + b.scatter", "a.scatter", f"{CORE}/test_threads.py"),
     Mutant("_core/pairs/_tiles.py", "_FEW = 0.02", "_FEW = 0.0", f"{CORE}/test_close_pairs.py"),
     Mutant("_core/pairs/_neighbours.py", "kth - 16 * (d + 4)", "kth - 0 * (d + 4)", f"{CORE}/test_neighbours.py"),
+    Mutant("_core/pairs/_neighbours.py", " + float(info.smallest_normal))", ")", f"{CORE}/test_neighbours.py"),
+    Mutant(
+        "_core/pairs/_neighbours.py", "crowded = (place > 0)", "crowded = (place > k)", f"{CORE}/test_neighbours.py"
+    ),
+    Mutant("_core/pairs/_neighbours.py", "slack = namespace(left), 4 *", "slack = namespace(left), 0 *", CORE),
     Mutant("_core/pairs/_quantiles.py", "keys < edge", "keys <= edge", f"{METRICS}/test_dispersion.py {CORE}"),
     Mutant("preprocessing/_shared_moments.py", "rows.strides, ", "", f"{PREPROCESSING}/test_shared_moments.py"),
     Mutant(

@@ -7,7 +7,7 @@ import importlib
 import os
 from pathlib import Path
 
-from benchmarks._harness import HEADER, NAMES, Settings, load, row, run, surroundings
+from benchmarks._harness import NAMES, Settings, load, surroundings, table
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -30,11 +30,11 @@ def main() -> None:
     text = [f"{surroundings(settings)}\n* data: {data.name} {data.x.shape[0]:,} x {data.x.shape[1]}"]
     print(text[0])
     for name in names:
-        text.append(f"\n## {name}\n\n{summary(name)}\n\n{HEADER}")
+        text.append(f"\n## {name}\n\n{summary(name)}\n")
         print(text[-1])
-        for result in run(name, settings):
-            text.append(row(result))
-            print(text[-1], flush=True)
+        for line in table(name, settings):
+            text.append(line)
+            print(line, flush=True)
     if options.out:
         RESULTS.mkdir(exist_ok=True)
         (RESULTS / options.out).write_text("# Benchmarks\n\n" + "\n".join(text) + "\n", encoding="utf-8")

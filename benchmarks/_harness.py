@@ -25,7 +25,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
@@ -38,17 +38,20 @@ from threadpoolctl import threadpool_info, threadpool_limits
 NAMES = (
     "isoscore",
     "moments",
+    "busy",
     "whitening",
     "silhouette",
     "conformity",
     "partition",
     "energies",
     "close_pairs",
+    "neighbours",
     "alignment",
     "search",
     "files",
+    "growth",
 )
-LIBRARIES = ("scikit-embedding-geometry", "numpy", "scipy", "scikit-learn", "torch", "IsoScore")
+LIBRARIES = ("scikit-embedding-geometry", "numpy", "scipy", "scikit-learn", "torch", "IsoScore", "faiss-cpu")
 SAMPLE_SECONDS = 0.05
 CASE_SECONDS = 60.0
 WARM_UP_STRIDE = 16
@@ -145,12 +148,29 @@ def cases_of(name: str, settings: Settings) -> list[Case]:
     return importlib.import_module(f"benchmarks.{name}").cases(load(settings.data))
 
 
-def run(name: str, settings: Settings) -> Iterator[Result]:
-    """Measure the comparisons of one benchmark one by one."""
+def table(name: str, settings: Settings) -> Iterator[str]:
+    """Measure one benchmark and yield the lines of its table, which may be one of its own making."""
+    module = importlib.import_module(f"benchmarks.{name}")
+    settings = settings._replace(**getattr(module, "SETTINGS", {}))
+    keep_freed_memory()
+    if hasattr(module, "table"):
+        yield from module.table(settings)
+        return
+    yield HEADER
+    for result in run(name, settings):
+        yield row(result)
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc to keep and reuse freed arrays."""
     with contextlib.suppress(AttributeError, TypeError):
         libc = ctypes.CDLL(None)
         libc.mallopt(M_MMAP_THRESHOLD, 1 << 25)
         libc.mallopt(M_TRIM_THRESHOLD, 1 << 30)
+
+
+def run(name: str, settings: Settings) -> Iterator[Result]:
+    """Measure the comparisons of one benchmark one by one."""
     for index, case in enumerate(cases_of(name, settings)):
         with limited(settings.threads), busy(settings.beside):
             timing = interleaved(case, settings) if case.timed else None
@@ -281,9 +301,16 @@ def machine() -> list[str]:
         cpu = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     blas = (i for i in threadpool_info() if i["user_api"] == "blas")
     blas_names = sorted({f"{i['internal_api']} {i['version']} ({i.get('architecture', '?')} kernels)" for i in blas})
-    versions = ", ".join(f"{library} {version(library)}" for library in LIBRARIES)
+    versions = ", ".join(f"{library} {_version(library)}" for library in LIBRARIES)
     return [
         f"* {cpu}, {os.cpu_count()} cores; {platform.system()}; Python {platform.python_version()}",
         f"* {versions}",
         f"* NumPy and SciPy on {', '.join(blas_names)}; Torch with its own BLAS",
     ]
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return "(not installed)"

@@ -1,4 +1,4 @@
-"""What is summed up in one pass over the rows, with two threads beside busy processes: --threads 2 --beside 2.
+"""What is summed up in one pass over the rows; `busy` runs it with two threads beside busy processes.
 
 Threads of BLAS that wait for each other at the end of every product burn the time of the processes beside them; here
 threads share blocks of rows, each with one thread of BLAS. The peers are scikit-learn's PCA by the covariance matrix

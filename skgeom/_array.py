@@ -95,6 +95,15 @@ def is_on_host(x: Array) -> bool:
     return str(device_of(x)).endswith(("cpu", "CPU_DEVICE')"))
 
 
+def bits_of(x: Any) -> Array:
+    """Return the bits of floats as integers of the same width."""
+    xp = namespace(x)
+    width = f"int{xp.finfo(x.dtype).bits}"
+    if hasattr(x, "view"):
+        return x.view(getattr(xp, width))
+    return asarray_like(to_numpy(x).view(width), x, dtype=getattr(xp, width))
+
+
 def epsilon(x: Array) -> float:
     """Return the relative spacing of the numbers of x."""
     return float(namespace(x).finfo(x.dtype).eps)

@@ -9,6 +9,7 @@ from numpy.random import default_rng
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import hypergeom
 
+from skgeom._array import to_numpy
 from skgeom._core import _threads
 from skgeom._core.pairs import _neighbours, _tiles
 from skgeom._core.pairs._neighbours import Ranks, as_places, expected_rank, expected_recall, expected_reciprocal_rank
@@ -59,19 +60,20 @@ SINGLE = {
     "collapse": lambda r: r.normal(size=(5, 48))[r.integers(0, 5, 600)] + 1e-4 * r.normal(size=(600, 48)),
     "nearly equal": lambda _: nearly_equal(),
     "some tiny": lambda r: r.normal(size=(600, 48)) * np.where(r.random((600, 1)) < 0.2, 1e-24, 1),
+    "products below the least normal number": lambda r: r.normal(size=(600, 48)) * 1e-22,
     "large": lambda r: r.normal(size=(600, 48)) * 2.0**60,
 }
 
 
 @pytest.mark.parametrize("make", [_neighbours.as_directions, as_places])
 @pytest.mark.parametrize("cloud", SINGLE)
-def test_products_in_float32_lose_no_neighbour(make, cloud):
-    x = SINGLE[cloud](default_rng(0)).astype(np.float32)
-    single, double = make(x), make(x.astype(np.float64))
-    for found, exact in zip(
-        _neighbours.k_nearest(single, None, 9), _neighbours.k_nearest(double, None, 9), strict=True
-    ):
-        assert_array_equal(found, exact)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_products_in_float32_lose_no_neighbour(make, cloud, dtype, monkeypatch):
+    x = make(SINGLE[cloud](default_rng(0)).astype(dtype))
+    found = _neighbours.k_nearest(x, None, 9)
+    monkeypatch.setattr(_neighbours, "_dtype_of_products", lambda x, y: np.dtype("float64"))
+    for ours, exact in zip(found, _neighbours.k_nearest(x, None, 9), strict=True):
+        assert_array_equal(ours, exact)
 
 
 def test_ordinary_rows_are_told_apart_by_products_in_float32():
@@ -80,6 +82,27 @@ def test_ordinary_rows_are_told_apart_by_products_in_float32():
         unit = _neighbours.as_directions(rows)
         search = _neighbours._Search(unit, unit, 9, np.dtype(np.float32), None, None, np.arange(600))
         assert (_neighbours._candidates(search, slice(0, 32)) is not None) == suffices
+
+
+@pytest.mark.parametrize("cloud", SINGLE)
+@pytest.mark.parametrize("adjusted", [False, True])
+def test_counts_by_products_in_float32_are_those_in_float64(cloud, adjusted, monkeypatch):
+    x = SINGLE[cloud](default_rng(0)).astype(np.float32)
+    y = x[default_rng(1).integers(0, 600, 900)]
+    x, y = _neighbours.as_directions(x), _neighbours.as_directions(y + np.float32(0.3) * y[::-1])
+    pairs = np.stack([np.arange(600), np.arange(300, 900)], axis=1)
+    adjust = default_rng(2).uniform(size=900) if adjusted else None
+    found = _neighbours.ranks(x, y, pairs, adjust)
+    monkeypatch.setattr(_neighbours, "_screened", lambda *args: None)
+    assert_array_equal(found, _neighbours.ranks(x, y, pairs, adjust))
+
+
+def test_pairs_in_doubt_after_products_in_float32_are_few_or_counted_in_float64():
+    spread, collapse = (_neighbours.as_directions(SINGLE[cloud](default_rng(0))) for cloud in ("spread", "collapse"))
+    bands = _neighbours._Bands(np.arange(32), *(np.full(32, 0.99 + width) for width in (-1e-12, 1e-12)))
+    assert_array_equal(_neighbours._screened(spread, spread, bands, None), [np.ones(32), np.zeros(32)])
+    ones = bands._replace(low=bands.low + 0.01, high=bands.high + 0.01)
+    assert _neighbours._screened(collapse, collapse, ones, None) is None
 
 
 def test_ranks_and_occurrences_do_not_depend_on_the_strips(small_strips):
@@ -105,10 +128,32 @@ def test_leaving_out_rows_that_repeat_others_changes_no_neighbour(codes, k, monk
     assert_array_equal(_neighbours.k_nearest(as_places(x), None, k, adjust), found[1])
 
 
-def test_the_first_of_equal_rows_are_kept_whatever_the_signs_of_zeros():
-    x = np.array([[0.0, 1], [-0.0, 1], [2, 3], [0.0, 1], [2, 3], [-0.0, 1]], dtype="float32")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_first_of_equal_rows_are_kept_whatever_the_signs_of_zeros(dtype, backend):
+    x = backend.asarray([[0.0, 1], [-0.0, 1], [2, 3], [0.0, 1], [2, 3], [-0.0, 1]], dtype=dtype)
     assert_array_equal(_neighbours._not_repeated(x, 1), [0, 1, 2, 4])
     assert _neighbours._not_repeated(x, 3) is None
+
+
+def test_rows_that_only_look_equal_are_not_counted_as_repeated(monkeypatch):
+    monkeypatch.setattr(_neighbours, "_codes", lambda block: np.zeros(len(block), dtype=np.int64))
+    assert _neighbours._not_repeated(np.array([[1.0, 0], [0, 1], [1, 0], [1, 0]]), 1) is None
+
+
+def test_no_library_sums_over_the_ties_of_a_collapsed_space(backend, monkeypatch):
+    x = default_rng(0).normal(size=(4, 8))[default_rng(1).integers(0, 4, 500)]
+    expected, summed = _neighbours.k_nearest(as_places(x), None, 3), []
+    settled = _neighbours._settled
+
+    def counted(search, panel, found):
+        summed.append(found.row.shape[0])
+        return settled(search, panel, found)
+
+    monkeypatch.setattr(_neighbours, "_settled", counted)
+    found = _neighbours.k_nearest(as_places(backend.asarray(x)), None, 3)
+    assert sum(summed) <= 500 * 4 * (3 + 1)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert_array_equal(to_numpy(ours), theirs)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])

@@ -1,9 +1,9 @@
 """Neighbours, ranks and hubs: what the order of the similarities between two sets of rows says.
 
-A panel of rows meets the others in strips of a product in the precision of the data, which tell the few candidates that
-may be among the nearest up to the rounding of the product. Only their distances are then summed directly, so that close
-pairs keep all their digits and equal rows are equally far. Ranks need no neighbours: they are counts, from float64
-products, of what is more similar.
+A panel of rows meets the others in strips of a product in float32, or where that leaves too many in float64, which tell
+the few candidates that may be among the nearest up to the rounding of the product. Only their distances are then summed
+directly, so that close pairs keep all their digits and equal rows are equally far. Ranks need no neighbours: they are
+counts of what is more similar, from such products too, or from float64 where these leave many in doubt.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ import numpy as np
 
 from skgeom._array import (
     asarray_like,
+    bits_of,
     device_of,
     epsilon,
     excess_exponent,
     float64,
-    is_foreign,
+    is_on_host,
     kth_largest,
     matmul,
     namespace,
@@ -37,7 +38,7 @@ from skgeom._array import (
 )
 from skgeom._core._rows import mean_of, norms
 from skgeom._core._threads import in_threads
-from skgeom._core.pairs._tiles import panels
+from skgeom._core.pairs._tiles import panels, positions
 from skgeom._typing import Array
 
 CSLS_NEIGHBOURS = 10
@@ -57,6 +58,9 @@ _SQUARED = 2.0**50
 
 _PROBE_ROWS = 32
 """Rows that show whether products in float32 leave few enough candidates."""
+
+_FEW = 0.01
+"""Share of the pairs of a strip up to which they are counted one by one: beyond, the product in float64 costs less."""
 
 _COLUMNS = 4096
 """Columns of a strip: enough for few passes over the candidates, few enough for the cache."""
@@ -148,7 +152,9 @@ def k_nearest(x: Rows, y: Rows | None, k: int, adjust: Array | None = None) -> t
         search = search._replace(dtype=xp.float64)
     values, columns = zip(*in_threads(x.x, lambda i: _panel_nearest(search, tiles[i]), len(tiles)), strict=True)
     found = xp.concat(columns)
-    return xp.concat(values), found if kept is None else xp.take(asarray_like(kept, found), found)
+    if kept is not None:
+        found = xp.reshape(xp.take(asarray_like(kept, found), xp.reshape(found, (-1,))), found.shape)
+    return xp.concat(values), found
 
 
 def nearest_by_cosine(x: Array, y: Array | None, k: int) -> tuple[Array, Array]:
@@ -201,7 +207,7 @@ def ranks(x: Rows, y: Rows, pairs: np.ndarray, adjust: Array | None = None) -> R
     width = _tie_width(squares[best], x, y)
     bands = _Bands(queries, similarity[best] - width, similarity[best] + width)
     relevant = np.add.reduceat((similarity >= np.repeat(bands.low, sizes)).astype(np.int64), first)
-    better, tied = _counts(x, y, bands, _offset(y, adjust))
+    better, tied = _rank_counts(x, y, bands, _offset(y, adjust))
     return Ranks(better, np.maximum(tied, relevant), relevant)
 
 
@@ -291,38 +297,46 @@ def rows_at(rows: Rows, index: np.ndarray) -> Rows:
 
 
 def _not_repeated(x: Array, k: int) -> np.ndarray | None:
-    """Return the rows of a host array without those that more than k equal ones precede; None if that is all rows.
+    """Return the rows without those that more than k equal ones precede; None if that is all rows.
 
     Of equal rows the first k + 1 are neighbours enough, which spares a collapsed space the sums over all its ties.
     """
-    if is_foreign(x):
-        return None
-    x = to_numpy(x)
-    code = np.concatenate([_codes(x[rows, :]) for rows in row_blocks(x)])
+    code = np.concatenate([to_numpy(_codes(x[rows, :])) for rows in row_blocks(x)])
     order = np.argsort(code, kind="stable")
     _, first, sizes = np.unique(code[order], return_index=True, return_counts=True)
-    leader = np.repeat(first, sizes)
-    surplus = np.arange(code.size) - leader > k
-    repeated, leaders = order[surplus], order[leader[surplus]]
-    pairs = row_blocks(repeated[:, None], columns=x.shape[1])
-    if not repeated.size or not all(np.array_equal(x[repeated[p]], x[leaders[p]]) for p in pairs):
+    leader, size = np.repeat(first, sizes), np.repeat(sizes, sizes)
+    place = np.arange(code.size) - leader
+    crowded = (place > 0) & (size > k + 1)
+    if not crowded.any() or not _are_equal(x, order[crowded], order[leader[crowded]]):
         return None
-    return np.sort(order[~surplus])
+    return np.sort(order[place <= k])
 
 
-def _codes(block: np.ndarray) -> np.ndarray:
+def _are_equal(x: Array, i: np.ndarray, j: np.ndarray) -> bool:
+    """Return whether rows i of x equal rows j."""
+    xp = namespace(x)
+    parts = row_blocks(i[:, None], columns=x.shape[1])
+    return all(bool(xp.all(take_rows(x, i[part]) == take_rows(x, j[part]))) for part in parts)
+
+
+def _codes(block: Array) -> Array:
     """Return a number for each row that depends on its bits alone, with signs of zeros set aside."""
-    bits = np.ascontiguousarray(block + 0.0).view(np.uint32).astype(np.uint64)
+    xp = namespace(block)
+    bits = xp.astype(bits_of(block + 0.0), xp.int64, copy=False)
     odd = np.arange(1, 2 * bits.shape[1], 2, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    return (bits * (odd ^ (odd >> np.uint64(29)))).sum(axis=1)
+    return xp.sum(bits * asarray_like((odd ^ (odd >> np.uint64(29))).view(np.int64), bits), axis=1)
 
 
 def _dtype_of_products(x: Rows, y: Rows) -> Any:
-    """Return float32 if all rows are in float32 and their squares within its range, else float64."""
+    """Return float32 if the squares of all rows are within its range, else float64.
+
+    On an accelerator rows in float64 stay so: there float32 gains little, or the library may cut it to fewer bits.
+    """
     xp = namespace(x.x)
 
     def is_single(side: Rows) -> bool:
-        return side.x.dtype == xp.float32 and (side.norms is not None or peak(side.x) < _SQUARED)
+        is_tellable = side.x.dtype == xp.float32 or is_on_host(side.x)
+        return is_tellable and (side.norms is not None or peak(side.x) < _SQUARED)
 
     return xp.float32 if is_single(x) and is_single(y) else xp.float64
 
@@ -504,16 +518,70 @@ def _tie_width(squares: np.ndarray, x: Rows, y: Rows) -> np.ndarray:
     return _EQUAL * (_lengths(x) + squares) + spacing * to_numpy(length) * np.sqrt(squares)
 
 
+def _queries(x: Rows, bands: _Bands) -> Array:
+    """Return the rows that have bands (q, d) in float64, of unit length or around the origin."""
+    left = _at(x, asarray_like(bands.row, x.x, dtype=namespace(x.x).int64))
+    return left if x.origin is None else left - x.origin
+
+
 def _met(
     x: Rows, y: Rows, bands: _Bands, offset: Array | None, *, exclude: bool = False
 ) -> Iterator[tuple[slice, Array, Array]]:
     """Yield ranges of rows of y, and which of them (b, w) are above the bands of rows of x, and which above or in."""
-    xp = namespace(x.x)
-    left = _at(x, asarray_like(bands.row, x.x, dtype=xp.int64))
-    left = left if x.origin is None else left - x.origin
+    left = _queries(x, bands)
     low, high = (asarray_like(side, left)[:, None] for side in (bands.low, bands.high))
     for columns, strip in _strips(left, y, offset, bands.row if exclude else None):
         yield columns, strip > high, strip >= low
+
+
+def _rank_counts(x: Rows, y: Rows, bands: _Bands, offset: Array | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return what `_counts` does for unit rows, by products in float32 where a few rows show that these suffice."""
+    few = _Bands(*(side[:_PROBE_ROWS] for side in bands))
+    if not is_on_host(x.x) or _screened(x, y, few, offset) is None:
+        return _counts(x, y, bands, offset)
+    parts = bands.parts(x.x)
+
+    def work(i: int) -> np.ndarray:
+        found = _screened(x, y, parts[i], offset)
+        return np.stack(_counts(x, y, parts[i], offset)) if found is None else found
+
+    above, within = np.concatenate(in_threads(x.x, work, len(parts)), axis=1)
+    return above, within
+
+
+def _screened(x: Rows, y: Rows, bands: _Bands, offset: Array | None) -> np.ndarray | None:
+    """Return how many unit rows of y are above, and how many in, the bands of some of x (2, q).
+
+    A product in float32 is wrong by at most d + 5 of its roundings. Pairs that near to a band are counted by their
+    product in float64; None if they are so many that a product of all costs less.
+    """
+    left = _queries(x, bands)
+    xp, slack = namespace(left), 4 * (left.shape[1] + 4) * float(np.finfo(np.float32).eps) / 2
+    single = xp.astype(left, xp.float32)
+    low, high = (asarray_like(side, single)[:, None] for side in (bands.low - slack, bands.high + slack))
+    counts = np.zeros((2, bands.row.size), dtype=np.int64)
+    for columns, strip in _strips(single, y, offset, None):
+        is_above = strip > high
+        row, column = positions((strip >= low) != is_above)
+        if row.shape[0] > _FEW * strip.shape[0] * strip.shape[1]:
+            return None
+        product = _products(left, y, row, column + columns.start)
+        product = to_numpy(product if offset is None else product - xp.take(offset, column + columns.start))
+        row = to_numpy(row)
+        better, reached = product > bands.high[row], product >= bands.low[row]
+        counts[0] += to_numpy(xp.count_nonzero(is_above, axis=1)) + np.bincount(row[better], minlength=bands.row.size)
+        counts[1] += np.bincount(row[reached & ~better], minlength=bands.row.size)
+    return counts
+
+
+def _products(left: Array, y: Rows, i: Array, j: Array) -> Array:
+    """Return the products of rows i of a block with rows j of y (p,), in float64."""
+    xp = namespace(left)
+    parts = [
+        xp.vecdot(xp.take(left, i[pairs], axis=0), _at(y, j[pairs]))
+        for pairs in row_blocks(i[:, None], columns=left.shape[1])
+    ]
+    return xp.concat([left[:0, 0], *parts])
 
 
 def _counts(
