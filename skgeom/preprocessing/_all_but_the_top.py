@@ -128,6 +128,6 @@ class AllButTheTop(OneToOneFeatureMixin, MomentsTransformer):
         )
         found = _maps.axes(m)
         self.mean_ = self._own(m.mean)
-        self.components_ = self._own(found.directions[:count, :])
+        self.components_ = self._leave(found.directions(count))
         self.spectrum_ = self._own(found.variances[:count])
         self.n_components_ = self.components_.shape[0]

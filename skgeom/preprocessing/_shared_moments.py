@@ -50,9 +50,9 @@ class SharedMoments:
     Moments are known by the SHA-256 hash of all bytes of the rows and weights, by their shape, type and layout, and by
     what was summed. Rows that differ in one bit, or were changed in place, are other rows.
 
-    With d features a fold takes 16 d² bytes, or 16 n d if its n rows are fewer, and that again for each `shrinkage_`
-    and for the forms "-cor": 14 MB for 5 folds and the refit with 384 features. A search needs room for all its folds;
-    with less, each fit starts anew. The peak is `max_bytes` above that of one fit without.
+    With d features a fold takes 24 d² bytes, or 16 n d if its n rows are fewer, and that again for each `shrinkage_`
+    and for the forms "-cor": 21 MB for 5 folds and the refit with 384 features. A search needs room for all its folds;
+    with less, each fit starts anew. The peak is `max_bytes`, and what one fold takes, above that of one fit without.
 
     The hash takes 0.5 s per GB where the processor has instructions for it: with 384 features less than half of the
     time of the sums, with more features a smaller share. What else remains of a fit is the product that transforms the

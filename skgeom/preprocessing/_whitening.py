@@ -285,7 +285,7 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         self.n_components_ = found.variances.shape[0]
         self.mean_ = self._own(m.mean)
         self.spectrum_ = self._own(found.variances)
-        self.components_ = self._own(found.directions)
+        self.components_ = self._leave(found.directions)
         self.whitening_matrix_ = self._leave(found.forward)
         self._coloring_matrix = self._leave(found.backward)
         self._scale = self._own(found.scale)

@@ -71,16 +71,20 @@ def whitening_map(
     the standardised coordinates.
     """
     scale, scaled = _standardised(m) if method.endswith("-cor") else (namespace(m.mean).ones_like(m.mean), m)
-    variances, directions = axes(scaled)
+    principal = axes(scaled)
+    variances = principal.variances
     above_noise = n_above_noise(scaled, variances**0.5, noise(m) * scale)
     rank = _n_kept(variances, above_noise, method, tolerance)
     k = rank if n_components is None else min(n_components, rank)
-    variances, directions = variances[:k], directions[:k, :]
+    variances, directions = variances[:k], principal.directions(k)
     deviations = variances[:, None] ** (power / 2)
-    turn = _rotation(method, directions, directions / deviations)
+    forward, backward = directions / deviations, directions * deviations
+    if method not in ("pca", "pca-cor"):
+        turn = _rotation(method, directions, forward)
+        forward, backward = turn.T @ forward, turn.T @ backward
     return WhiteningMap(
-        scale[:, None] * (directions / deviations).T @ turn,
-        turn.T @ (directions * deviations) * ratio(scale, scale * scale),
+        (forward * scale).T,
+        backward * ratio(scale, scale * scale),
         variances,
         directions,
         scale,
@@ -136,13 +140,11 @@ def log_density(centred: Array, variances: Array, directions: Array, scale: Arra
 
 def _rotation(method: str, directions: Array, whitening: Array) -> Array:
     """Return the rotation (k, out) that turns the PCA form of a whitening (k, d) into another form."""
-    xp = namespace(directions)
     if method.startswith("zca"):
         return directions
-    if method == "cholesky":
-        q, r = xp.linalg.qr(whitening)
-        return q * (1.0 - 2.0 * xp.astype(xp.linalg.diagonal(r) < 0, q.dtype))
-    return xp.eye(directions.shape[0], dtype=directions.dtype, device=device_of(directions))
+    xp = namespace(directions)
+    q, r = xp.linalg.qr(whitening)
+    return q * (1.0 - 2.0 * xp.astype(xp.linalg.diagonal(r) < 0, q.dtype))
 
 
 def _n_kept(variances: Array, above_noise: int, method: str, tolerance: float | None) -> int:
