@@ -81,9 +81,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, GeometryTransform
         m = self._summary(x, t, w)
         if not first:
             m = self._cross.map_arrays(lambda a: self._bring(a, x, "partial_fit")).merge(m)
-        with one_thread(m.xy):
-            self._solve(m)
-        return self._learn(m)
+        return self._learn(self._solved(m))
 
     def transform(self, X: Any) -> Array:
         """Map rows of the first space.
@@ -211,7 +209,10 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, GeometryTransform
 
     def _solve_rows(self, x: Array, t: Array, w: Array | None) -> _M:
         """Set the fitted attributes from all pairs at once, and return their moments."""
-        m = self._summary(x, t, w)
+        return self._solved(self._summary(x, t, w))
+
+    def _solved(self, m: _M) -> _M:
+        """Return the moments from which the fitted attributes were set."""
         with one_thread(m.xy):
             self._solve(m)
         return m
