@@ -114,7 +114,7 @@ MUTANTS = [
         "tests/optim/test_riemannian.py",
     ),
     Mutant("optim/_riemannian.py", "(1 - beta2**count)", "1", SPHERES),
-    Mutant("_core/_threads.py", "= part(i + 1)", "= part(i)", f"{CORE}/test_threads.py"),
+    Mutant("_core/_threads.py", "part(done + i)", "part(i)", f"{CORE}/test_threads.py"),
     Mutant("_core/_threads.py", "max(matrix.shape) <= _SMALL", "max(matrix.shape) < 0", f"{CORE}/test_threads.py"),
     Mutant("_core/sums/_blocks.py", "a.scatter + b.scatter", "a.scatter", f"{CORE}/test_threads.py"),
     Mutant("_core/pairs/_tiles.py", "_FEW = 0.02", "_FEW = 0.0", f"{CORE}/test_close_pairs.py"),
