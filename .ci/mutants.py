@@ -120,7 +120,18 @@ MUTANTS = [
     Mutant("_core/pairs/_tiles.py", "_FEW = 0.02", "_FEW = 0.0", f"{CORE}/test_close_pairs.py"),
     Mutant("_core/pairs/_neighbours.py", "kth - 16 * (d + 4)", "kth - 0 * (d + 4)", f"{CORE}/test_neighbours.py"),
     Mutant("_core/pairs/_quantiles.py", "keys < edge", "keys <= edge", f"{METRICS}/test_dispersion.py {CORE}"),
-    Mutant("preprocessing/_shared_moments.py", "rows.strides, ", "", f"{PREPROCESSING}/test_shared_moments.py"),
+    Mutant(
+        "preprocessing/_shared_moments.py",
+        "values.shape, values.strides",
+        "values.shape",
+        f"{PREPROCESSING}/test_shared_moments.py",
+    ),
+    Mutant(
+        "preprocessing/_shared_moments.py",
+        "_Rows(key.values.copy())",
+        "_Rows(key.values)",
+        f"{PREPROCESSING}/test_shared_moments.py",
+    ),
     Mutant(
         "preprocessing/_shared_moments.py",
         "while excess > 0",
