@@ -33,11 +33,11 @@ ACCELERATOR_BLOCK_BYTES = 1 << 28
 SAFE_EXPONENTS = {32: (-40, 50), 64: (-200, 230)}
 """Powers of two between which fourth powers and their sums neither overflow nor vanish, by width of float."""
 
-_REFLECTIONS_AT_ONCE = 64
-"""LAPACK applies reflections in blocks of at most so many: each needs room for a number per column and per other."""
-
 SQUARES_SAFE = 480
 """Power of two up to which, or down to which, sums of squares stay within float64."""
+
+_REFLECTIONS_AT_ONCE = 64
+"""LAPACK applies reflections in blocks of at most so many: each needs room for a number per column and per other."""
 
 
 def namespace(*arrays: Array) -> Namespace:

@@ -43,7 +43,7 @@ def map_rows(function: Callable[..., Array], *arrays: Array, columns: int = 0, o
     """Return what a function makes of the rows of arrays, block by block, as one array: a given one of NumPy, or a new.
 
     On NumPy the blocks are written where they belong: beside the result there is one block for each thread in memory,
-    never a copy. What the result was before may be the first array itself.
+    never a copy. The given array may be the first of the others.
     """
     blocks = list(row_blocks(arrays[0], columns))
 
