@@ -40,7 +40,7 @@ def _fit(name: str, x: np.ndarray, k: int, error_target: str) -> Case:
         partial(_fitted, Whitening(k)),
         partial(_fitted, _pca(k)),
         error=_error,
-        speed_target="≥ 0.87 (1 / 1.15)",
+        speed_target="≥ 0.95",
         error_target=error_target,
     )
 

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import cache, wraps
 from math import ceil, log2
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import array_api_compat
 import numpy as np
-from scipy.linalg import get_lapack_funcs
+from scipy.linalg import get_lapack_funcs, lapack
 
 from skgeom._typing import Array, Device, Namespace
 
@@ -35,6 +35,9 @@ SAFE_EXPONENTS = {32: (-40, 50), 64: (-200, 230)}
 
 SQUARES_SAFE = 480
 """Power of two up to which, or down to which, sums of squares stay within float64."""
+
+_REFLECTIONS_AT_ONCE = 64
+"""LAPACK applies reflections in blocks of at most so many: each needs room for a number per column and per other."""
 
 
 def namespace(*arrays: Array) -> Namespace:
@@ -320,6 +323,47 @@ def subtract(x: Any, y: Any, out: np.ndarray | None) -> Array:
 def gram(x: Any, out: np.ndarray | None) -> Array:
     """Return xᵀ x, written into a scratch array where there is one."""
     return x.T @ x if out is None else np.matmul(x.T, x, out=out)
+
+
+class Eigenvectors(NamedTuple):
+    """Eigenvectors of a symmetric matrix, in columns, by ascending eigenvalue: its own, or those of a tridiagonal form.
+
+    In the latter case the reflectors, as LAPACK packs them, turn them into those of the matrix.
+    """
+
+    columns: Array
+    reflectors: tuple[np.ndarray, np.ndarray] | None = None
+
+    def leading(self, k: int) -> Array:
+        """Return the eigenvectors of the k largest eigenvalues in rows (k, d), that of the largest first."""
+        last = self.columns[:, self.columns.shape[1] - k :]
+        return namespace(last).flip(last if self.reflectors is None else _reflected(last, *self.reflectors), axis=1).T
+
+
+def eigen(matrix: Any) -> tuple[Array, Eigenvectors]:
+    """Return the eigenvalues of a symmetric matrix without negative ones, ascending, and the eigenvectors.
+
+    On NumPy, with a SciPy that has the routine, eigenvectors that nobody asks for cost less. The matrix is divided by a
+    power of two, as reflections square its entries.
+    """
+    xp = namespace(matrix)
+    if not isinstance(matrix, np.ndarray) or matrix.shape[0] < 3 or not hasattr(lapack, "dstevd"):
+        values, vectors = xp.linalg.eigh(matrix)
+        return values, Eigenvectors(vectors)
+    unit = 2.0 ** exponent_of(abs(np.trace(matrix)))
+    room = int(lapack.dsytrd_lwork(matrix.shape[0], lower=1)[0])
+    packed, diagonal, beside, factors, _ = lapack.dsytrd((matrix / unit).T, lower=1, lwork=room, overwrite_a=1)
+    values, columns, failed = lapack.dstevd(diagonal, beside, overwrite_d=1, overwrite_e=1)
+    if failed:
+        raise np.linalg.LinAlgError("Eigenvalues did not converge.")
+    return values * unit, Eigenvectors(columns, (packed[1:, :-1], factors))
+
+
+def _reflected(columns: Any, packed: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    """Return the product of the reflections that made a matrix tridiagonal, which leave the first row, with columns."""
+    room = _REFLECTIONS_AT_ONCE * (columns.shape[1] + _REFLECTIONS_AT_ONCE + 1)
+    below, _, _ = lapack.dormqr("L", "N", packed, factors, columns[1:, :], room)
+    return np.concatenate([columns[:1, :], below])
 
 
 def is_positive_definite(matrix: Any) -> bool:

@@ -22,6 +22,7 @@ from skgeom._validation import (
     check_device,
     check_fitted_kind,
     check_host,
+    check_out,
     check_squares,
     check_weights,
 )
@@ -155,7 +156,51 @@ class GeometryTransformer(TransformerMixin, BaseEstimator):
         return self._leave(copied(values))
 
 
-class MomentsTransformer(GeometryTransformer):
+class RowwiseTransformer(GeometryTransformer):
+    """Base of the transformers that map each row by itself: the result can be written where there is room for it."""
+
+    n_features_in_: int
+
+    def transform_into(self, X: Any, out: np.ndarray, **per_row: Any) -> np.ndarray:
+        """Write what `transform` returns into a given array, such as a memory map, a block of rows at a time.
+
+        Beside X and `out` no more than a block for each thread is in memory.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Embeddings of the same space, on the host: an array of NumPy, a list or a frame.
+        out : numpy.ndarray of shape (n_samples, n_features_out)
+            Writeable, and of the dtype that `transform` returns: that of X, float32 for halves. It may be X itself or
+            its first columns, but not overlap with X in any other way.
+        **per_row
+            What `transform` takes beside X, such as `groups`.
+
+        Returns
+        -------
+        numpy.ndarray
+            `out`.
+
+        Raises
+        ------
+        TypeError
+            If `out` is no array of NumPy, or X an array of another library.
+        ValueError
+            If `out` has another shape or dtype, is read-only or overlaps with X; also as `transform`. Nothing has been
+            written then.
+        """
+        x = self._checked(X, reset=False)
+        width = getattr(self, "_n_features_out", self.n_features_in_)
+        check_out(out, x, width)
+        self._transformed(self._placed(x), out=out, **per_row)
+        return out
+
+    def _transformed(self, x: Array, *, out: np.ndarray | None = None) -> Array:
+        """Return the transformed rows x, where and in the dtype they are, or write them into an array of NumPy."""
+        raise NotImplementedError
+
+
+class MomentsTransformer(RowwiseTransformer):
     """Base of the transformers that the moments of the rows determine: fitting in parts equals fitting the whole."""
 
     n_samples_seen_: float

@@ -416,6 +416,26 @@ def check_fitted_kind(estimator: Any, x: Array, fitted: Array, method: str = "tr
         )
 
 
+def check_out(out: Any, x: Any, width: int) -> None:
+    """Check that rows as many as those of x, of a width and in its dtype, can be written into an array.
+
+    They may be written over themselves or elsewhere, but not over rows that are still to be read.
+    """
+    if is_foreign(x):
+        raise TypeError(f"out= is for rows on the host, but X is an array of {kind_of(x)}. Call transform instead.")
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out must be a NumPy array or memory map, got {type(out).__name__}.")
+    shape = (x.shape[0], width)
+    if out.shape != shape or out.dtype != x.dtype or not out.flags.writeable:
+        raise ValueError(
+            f"out must be writeable, of shape {shape} and dtype {x.dtype}; it is "
+            f"{'writeable' if out.flags.writeable else 'read-only'}, of shape {out.shape} and dtype {out.dtype}."
+        )
+    starts_alike = (out.ctypes.data, out.strides) == (x.ctypes.data, x.strides)
+    if not starts_alike and np.shares_memory(out, x):
+        raise ValueError("out overlaps with X and is not X: rows would be written before they are read. Pass a copy.")
+
+
 def check_plane(x: Array) -> None:
     """Check that rows have at least two features: with fewer there is no sphere to move on and no circle."""
     if x.shape[1] < 2:

@@ -4,7 +4,7 @@ import array_api_compat
 import numpy as np
 import pytest
 from numpy.random import default_rng
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from skgeom import _array
 
@@ -198,3 +198,21 @@ def test_without_a_gpu_no_library_finds_one():
 @pytest.mark.parametrize(("magnitude", "exponent"), [(0.0, 0), (0.75, 0), (1.0, 0), (1.5, 1), (2.0**-480, -480)])
 def test_the_exponent_of_a_magnitude_is_that_of_the_next_power_of_two(magnitude, exponent):
     assert _array.exponent_of(magnitude) == exponent
+
+
+@pytest.mark.parametrize("unit", [1.0, 2.0**900, 2.0**-900])
+@pytest.mark.parametrize("d", [1, 2, 3, 40])
+def test_leading_eigenvectors_are_those_of_the_whole_decomposition(backend, d, unit):
+    matrix = rows(2 * d, d).T @ rows(2 * d, d)
+    values, vectors = _array.eigen(backend.asarray(matrix * unit))
+    assert_allclose(_array.to_numpy(values) / unit, np.linalg.eigvalsh(matrix), rtol=1e-12)
+    for k in {0, 1, d // 2, d}:
+        found = _array.to_numpy(vectors.leading(k))
+        assert_allclose(found @ found.T, np.eye(k), atol=1e-13)
+        assert_allclose(found @ matrix, np.linalg.eigvalsh(matrix)[::-1][:k, None] * found, atol=1e-12 * d)
+
+
+def test_a_matrix_of_zeros_has_eigenvectors_too():
+    values, vectors = _array.eigen(np.zeros((5, 5)))
+    assert_array_equal(values, 0)
+    assert_allclose(vectors.leading(5) @ vectors.leading(5).T, np.eye(5), atol=1e-15)

@@ -69,6 +69,8 @@ def test_measures_hold_no_copy_of_the_rows(name, maps):
 def test_transformers_hold_no_copy_of_the_rows(transformer, maps):
     x, _ = maps
     assert peak_beside_result(transformer.fit, x) < BOUND
+    out = np.empty((N, transformer.transform(x[:2]).shape[1]), x.dtype)
+    assert peak_beside_result(transformer.transform_into, x, out) + out.nbytes < BOUND  # out was there before
     methods = [m for m in ("transform", "inverse_transform", "score_samples") if hasattr(transformer, m)]
     assert all(peak_beside_result(getattr(transformer, method), x) < BOUND for method in methods)
 

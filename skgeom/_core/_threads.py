@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from skgeom._array import is_foreign, namespace, row_blocks
+from skgeom._array import is_foreign, namespace, row_blocks, to_numpy
 from skgeom._typing import Array
 
 _SMALL = 1024
@@ -39,30 +39,49 @@ def in_threads(x: Array, work: Callable[[int], _R], n_tasks: int) -> list[_R]:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def map_rows(function: Callable[..., Array], *arrays: Array, columns: int = 0) -> Array:
-    """Return what a function makes of the rows of arrays, block by block, as one array.
+def map_rows(function: Callable[..., Array], *arrays: Array, columns: int = 0, out: np.ndarray | None = None) -> Array:
+    """Return what a function makes of the rows of arrays, block by block, as one array: a given one of NumPy, or a new.
 
     On NumPy the blocks are written where they belong: beside the result there is one block for each thread in memory,
-    never a copy.
+    never a copy. The given array may be the first of the others.
     """
     blocks = list(row_blocks(arrays[0], columns))
 
     def part(i: int) -> Array:
         return function(*(a[blocks[i], ...] for a in arrays))
 
-    first = part(0)
-    if len(blocks) == 1:
-        return first
-    if not isinstance(first, np.ndarray):
-        return namespace(first).concat([first, *map(part, range(1, len(blocks)))])
-    whole = np.empty((arrays[0].shape[0], *first.shape[1:]), dtype=first.dtype)
-    whole[blocks[0]] = first
+    done = 0
+    if out is None:
+        first, done = part(0), 1
+        if len(blocks) == 1:
+            return first
+        if not isinstance(first, np.ndarray):
+            return namespace(first).concat([first, *map(part, range(1, len(blocks)))])
+        out = np.empty((arrays[0].shape[0], *first.shape[1:]), dtype=first.dtype)
+        out[blocks[0]] = first
+    whole = out
 
     def write(i: int) -> None:
-        whole[blocks[i + 1]] = part(i + 1)
+        whole[blocks[done + i]] = to_numpy(part(done + i))
 
-    in_threads(arrays[0], write, len(blocks) - 1)
+    in_threads(arrays[0], write, len(blocks) - done)
     return whole
+
+
+def write_rows(write: Callable[[np.ndarray, np.ndarray, np.ndarray], None], x: Any, out: np.ndarray) -> None:
+    """Let a function write the rows of out that belong to a block of x, with a scratch array of the shape of the block.
+
+    Each thread has one: arrays that come and go in several threads cost more than what is computed in them.
+    """
+    blocks = list(row_blocks(x, out.shape[1]))
+    rooms = [np.empty((blocks[0].stop, x.shape[1]), dtype=x.dtype) for _ in range(min(len(blocks), n_threads(x)))]
+
+    def one(i: int) -> None:
+        room = rooms.pop()
+        write(x[blocks[i]], room[: blocks[i].stop - blocks[i].start], out[blocks[i]])
+        rooms.append(room)
+
+    in_threads(x, one, len(blocks))
 
 
 def shares(x: Array, items: Sequence[_T]) -> list[Sequence[_T]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Generic, Self, TypeVar
 
+import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, RegressorMixin
 from sklearn.utils import Tags
 
@@ -12,7 +13,7 @@ from skgeom._core._threads import one_thread
 from skgeom._core.sums._align import variance_explained
 from skgeom._core.sums._cross import CrossMoments
 from skgeom._core.sums._maps import centred_product, exact_product
-from skgeom._estimator import GeometryTransformer, all_at_once
+from skgeom._estimator import RowwiseTransformer, all_at_once
 from skgeom._typing import Array
 from skgeom._validation import check_squares, check_weights
 from skgeom.alignment._checks import check_target_width, check_targets
@@ -20,7 +21,7 @@ from skgeom.alignment._checks import check_target_width, check_targets
 _M = TypeVar("_M", bound=CrossMoments)
 
 
-class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, GeometryTransformer, Generic[_M]):
+class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, RowwiseTransformer, Generic[_M]):
     """Base of the aligners: an affine map of the rows of one space, found from the moments of pairs."""
 
     x_mean_: Array
@@ -81,9 +82,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, GeometryTransform
         m = self._summary(x, t, w)
         if not first:
             m = self._cross.map_arrays(lambda a: self._bring(a, x, "partial_fit")).merge(m)
-        with one_thread(m.xy):
-            self._solve(m)
-        return self._learn(m)
+        return self._learn(self._solved(m))
 
     def transform(self, X: Any) -> Array:
         """Map rows of the first space.
@@ -98,7 +97,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, GeometryTransform
         array of shape (n_samples, n_features_out)
             The mapped rows, in the dtype of X (float32 for halves).
         """
-        return self._predicted(X, "transform")
+        return self._leave(self._transformed(self._receive(X, reset=False)))
 
     def predict(self, X: Any) -> Array:
         """Map rows of the first space into the target space.
@@ -113,7 +112,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, GeometryTransform
         array of shape (n_samples, n_targets) or (n_samples,)
             The predicted targets, in the dtype of X; of one dimension if `y` was.
         """
-        z = self._predicted(X, "predict")
+        z = self._leave(self._mapped(self._receive(X, reset=False), "predict"))
         return z[:, 0] if self._is_flat else z
 
     def inverse_transform(self, X: Any) -> Array:
@@ -193,13 +192,13 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, GeometryTransform
         self.intercept_ = self._leave(y_mean - x_mean @ coefficients)
         self._n_features_out = coefficients.shape[1]
 
-    def _predicted(self, X: Any, method: str) -> Array:
-        return self._leave(self._mapped(self._receive(X, reset=False), method))
+    def _transformed(self, x: Array, *, out: np.ndarray | None = None) -> Array:
+        return self._mapped(x, "transform", out)
 
-    def _mapped(self, x: Array, method: str) -> Array:
+    def _mapped(self, x: Array, method: str, out: np.ndarray | None = None) -> Array:
         """Return the rows x in the target space, where and in the dtype they are."""
         x_mean, coef, y_mean = (self._here(name, x, method) for name in ("x_mean_", "coef_", "y_mean_"))
-        return centred_product(x, x_mean, coef.T, y_mean)
+        return centred_product(x, x_mean, coef.T, y_mean, out)
 
     def _backward(self, z: Array) -> Array:
         """Return the map (n_targets, n_features) from the target space back, where the rows z are."""
@@ -211,7 +210,10 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, GeometryTransform
 
     def _solve_rows(self, x: Array, t: Array, w: Array | None) -> _M:
         """Set the fitted attributes from all pairs at once, and return their moments."""
-        m = self._summary(x, t, w)
+        return self._solved(self._summary(x, t, w))
+
+    def _solved(self, m: _M) -> _M:
+        """Return the moments from which the fitted attributes were set."""
         with one_thread(m.xy):
             self._solve(m)
         return m

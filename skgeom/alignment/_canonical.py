@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import ceil
 from typing import Any
 
+import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skgeom._array import float64, namespace, to_float
@@ -148,8 +149,10 @@ class CCAAligner(Aligner[JointMoments]):
         array of shape (n_samples, `n_components_`)
             Shared coordinates, in the dtype of X (float32 for halves).
         """
-        x = self._receive(X, reset=False)
-        return self._leave(centred_product(x, self._here("x_mean_", x), self._here("x_weights_", x)))
+        return super().transform(X)
+
+    def _transformed(self, x: Array, *, out: np.ndarray | None = None) -> Array:
+        return centred_product(x, self._here("x_mean_", x), self._here("x_weights_", x), out=out)
 
     def transform_target(self, y: Any) -> Array:
         """Map rows of the second space into the shared one.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sklearn.utils import Tags
 
 from skgeom._array import asarray_like, namespace, ratio, to_float
-from skgeom._core.sums._align import procrustes
+from skgeom._core.sums._align import procrustes, rotation_moments
 from skgeom._core.sums._cross import CrossMoments, cross_moments, regression_moments
 from skgeom._typing import Array
 from skgeom._validation import check_flag
@@ -87,8 +87,14 @@ class ProcrustesAligner(Aligner[CrossMoments]):
     j counted from 1. The same matrix decides which axis is turned if a reflection is refused and the smallest singular
     values are equal. So the answer depends on the pairs alone.
 
-    Fit takes O(n d²) time with products in float64 whatever the input, and O(d²) memory beyond a block of rows.
-    `partial_fit` equals `fit` on all pairs up to rounding; `sample_weight` counts pairs: integers equal repetition.
+    *Precision.* Products are in float64. Those of float32 rows are in float32 at `fit`, if that settles the map: the
+    target space is no narrower, no reflection is refused, and the smallest singular value of :math:`X^\top Y` exceeds
+    :math:`2^{-12} \lVert X \rVert \lVert Y \rVert`, about the means if they are subtracted. Ω then differs from that of
+    float64 products by at most 2e-3 in the Frobenius norm, and by less than 1e-5 where rounding errors do not add up;
+    `scale_` by 1e-6 of itself and `residual_` by 1e-6 :math:`\lVert X \rVert \lVert Y \rVert`.
+
+    Fit takes O(n d²) time, and O(d²) memory beyond a block of rows. `partial_fit`, always in float64, equals `fit` on
+    all pairs up to rounding; `sample_weight` counts pairs: integers equal repetition.
     Turning either space turns Ω with it, where all of Ω is determined.
 
     References
@@ -139,6 +145,11 @@ class ProcrustesAligner(Aligner[CrossMoments]):
 
     def _summary(self, x: Array, t: Array, w: Array | None) -> CrossMoments:
         return regression_moments(x, t, w) if x.shape[1] > t.shape[1] else cross_moments(x, t, w)
+
+    def _solve_rows(self, x: Array, t: Array, w: Array | None) -> CrossMoments:
+        if x.shape[1] < t.shape[1] or (x.shape[1] == t.shape[1] and self.allow_reflection):
+            return self._solved(rotation_moments(x, t, w, centre=self.center))
+        return super()._solve_rows(x, t, w)
 
     def _solve(self, m: CrossMoments) -> None:
         about = m if self.center else m.about_origin()

@@ -11,12 +11,12 @@ from sklearn.base import OneToOneFeatureMixin
 from skgeom._array import asarray_like, float64, namespace, where
 from skgeom._core._rows import mean_at, norms, unit_or_zero
 from skgeom._core._threads import map_rows
-from skgeom._estimator import GeometryTransformer, all_at_once
+from skgeom._estimator import RowwiseTransformer, all_at_once
 from skgeom._typing import Array
 from skgeom._validation import check_groups, check_known_groups, check_real
 
 
-class GapShift(OneToOneFeatureMixin, GeometryTransformer):
+class GapShift(OneToOneFeatureMixin, RowwiseTransformer):
     r"""Move two modalities on the sphere along the gap between their centres.
 
     With :math:`\Delta = \bar u - \bar v` the difference of the means of the unit rows of the first and of the second
@@ -147,11 +147,13 @@ class GapShift(OneToOneFeatureMixin, GeometryTransformer):
         array of shape (n_samples, n_features)
             Unit rows and zero rows, in the dtype of X (float32 for halves).
         """
-        x = self._receive(X, reset=False)
+        return self._leave(self._transformed(self._receive(X, reset=False), groups=groups))
+
+    def _transformed(self, x: Array, *, out: np.ndarray | None = None, groups: Any = None) -> Array:
         gap = self._here("gap_", x)
         codes = check_known_groups(groups, x.shape[0], self.groups_)
         steps = asarray_like(np.where(codes == 0, -self.lam, self.lam)[:, None], x)
-        return self._leave(map_rows(partial(_shifted, namespace(x).astype(gap, x.dtype)), x, steps))
+        return map_rows(partial(_shifted, namespace(x).astype(gap, x.dtype)), x, steps, out=out)
 
 
 def _shifted(gap: Array, x: Array, steps: Array) -> Array:

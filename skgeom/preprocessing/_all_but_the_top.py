@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypeAlias, get_args
 
+import numpy as np
 from sklearn.base import OneToOneFeatureMixin
 
 from skgeom._core.sums import _maps
@@ -106,10 +107,12 @@ class AllButTheTop(OneToOneFeatureMixin, MomentsTransformer):
         array of shape (n_samples, n_features)
             The rows without them, in the dtype of X (float32 for halves).
         """
-        x = self._receive(X, reset=False)
+        return self._leave(self._transformed(self._receive(X, reset=False)))
+
+    def _transformed(self, x: Array, *, out: np.ndarray | None = None) -> Array:
         mean, directions = self._here("mean_", x), self._here("components_", x)
         seen_from = mean if self.projection == "centered" else 0.0 * mean
-        return self._leave(_maps.without(x, mean, directions, seen_from=seen_from))
+        return _maps.without(x, mean, directions, seen_from=seen_from, out=out)
 
     def _check_parameters(self) -> None:
         check_choice(self.projection, get_args(Projection), "projection")
@@ -128,6 +131,6 @@ class AllButTheTop(OneToOneFeatureMixin, MomentsTransformer):
         )
         found = _maps.axes(m)
         self.mean_ = self._own(m.mean)
-        self.components_ = self._own(found.directions[:count, :])
+        self.components_ = self._leave(found.directions(count))
         self.spectrum_ = self._own(found.variances[:count])
         self.n_components_ = self.components_.shape[0]

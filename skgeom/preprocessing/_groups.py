@@ -11,7 +11,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, OneToOneFeatureMixin
 from skgeom._array import asarray_like, namespace, take_rows
 from skgeom._core._rows import centred, mean_at
 from skgeom._core._threads import map_rows
-from skgeom._estimator import GeometryTransformer, all_at_once
+from skgeom._estimator import RowwiseTransformer, all_at_once
 from skgeom._typing import Array
 from skgeom._validation import check_fitted_kind, check_groups, check_known_groups
 from skgeom._warnings import warn
@@ -23,7 +23,7 @@ _ROWS_PER_COLUMN = 16
 """Rows of a group, for each column, whose sums are merged: with as many the merging costs little, and memory too."""
 
 
-class _GroupTransformer(GeometryTransformer):
+class _GroupTransformer(RowwiseTransformer):
     """Base of the transformers with `groups`, a label for each row, given or routed to fit and to transform."""
 
     groups_: list[Any]
@@ -145,10 +145,12 @@ class GroupCentering(OneToOneFeatureMixin, _GroupTransformer):
         array of shape (n_samples, n_features)
             The centred rows, in the dtype of X (float32 for halves).
         """
-        x = self._receive(X, reset=False)
+        return self._leave(self._transformed(self._receive(X, reset=False), groups=groups))
+
+    def _transformed(self, x: Array, *, out: np.ndarray | None = None, groups: Any = None) -> Array:
         means, xp = self._here("means_", x), namespace(x)
         codes = asarray_like(check_known_groups(groups, x.shape[0], self.groups_), x, dtype=xp.int64)
-        return self._leave(map_rows(lambda rows, g: centred(rows, xp.take(means, g, axis=0)), x, codes))
+        return map_rows(lambda rows, g: centred(rows, xp.take(means, g, axis=0)), x, codes, out=out)
 
 
 class GroupWhitening(ClassNamePrefixFeaturesOutMixin, _GroupTransformer):
@@ -274,11 +276,12 @@ class GroupWhitening(ClassNamePrefixFeaturesOutMixin, _GroupTransformer):
         array of shape (n_samples, n_features_out)
             The whitened rows, in the dtype of X (float32 for halves).
         """
-        x = self._checked(X, reset=False)
+        return self._leave(self._transformed(self._receive(X, reset=False), groups=groups))
+
+    def _transformed(self, x: Array, *, out: np.ndarray | None = None, groups: Any = None) -> Array:
         if self.device is None:
             check_fitted_kind(self, x, self.whitenings_[0].mean_)
-        codes = check_known_groups(groups, x.shape[0], self.groups_)
-        return self._leave(map_rows(self._whitened, self._placed(x), codes))
+        return map_rows(self._whitened, x, check_known_groups(groups, x.shape[0], self.groups_), out=out)
 
     def _whitening_of(self, x: Array, rows: np.ndarray) -> Whitening:
         """Return the whitening of some rows, of which a part at a time is copied."""
@@ -290,7 +293,7 @@ class GroupWhitening(ClassNamePrefixFeaturesOutMixin, _GroupTransformer):
     def _whitened(self, x: Array, codes: np.ndarray) -> Array:
         """Return rows whitened by the map of the group that the code of each names."""
         parts = [np.flatnonzero(codes == g) for g in range(len(self.groups_))]
-        return _in_order([w._whitened(take_rows(x, rows)) for w, rows in _occupied(self.whitenings_, parts)], parts)
+        return _in_order([w._transformed(take_rows(x, rows)) for w, rows in _occupied(self.whitenings_, parts)], parts)
 
 
 def _warn_of_one_group(groups: Any, estimator: _GroupTransformer) -> None:

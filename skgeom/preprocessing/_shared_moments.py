@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from functools import lru_cache, wraps
 from hashlib import sha256
 from math import prod
@@ -23,6 +23,11 @@ R = TypeVar("R")
 
 _BYTES_PER_NUMBER = 8
 """Moments, and all that follows from them, are in float64."""
+
+_SHARES = 16
+"""The share of the room, one of so many, that the rows of a fold may take: others are told by a hash."""
+
+_SAMPLE_ROWS = 16
 
 
 class SharedMoments:
@@ -47,18 +52,19 @@ class SharedMoments:
 
     Notes
     -----
-    Moments are known by the SHA-256 hash of all bytes of the rows and weights, by their shape, type and layout, and by
-    what was summed. Rows that differ in one bit, or were changed in place, are other rows.
+    Moments are known by all bytes of the rows and weights, by their shape, type and layout, and by what was summed.
+    Rows that differ in one bit, or were changed in place, are other rows. A copy of the rows is kept for that, or, if
+    they take more than a sixteenth of `max_bytes`, their SHA-256 hash.
 
-    With d features a fold takes 16 d² bytes, or 16 n d if its n rows are fewer, and that again for each `shrinkage_`
-    and for the forms "-cor": 14 MB for 5 folds and the refit with 384 features. A search needs room for all its folds;
-    with less, each fit starts anew. The peak is `max_bytes` above that of one fit without.
+    With d features a fold takes its rows and 24 d² bytes, or 16 n d if its n rows are fewer, and that again for each
+    `shrinkage_` and for the forms "-cor": for 5 folds and the refit of 10,000 rows with 384 features 77 MB in float32
+    and 21 MB. A search needs room for all its folds; with less, each fit starts anew. The peak is `max_bytes`, and what
+    one fold takes, above that of one fit without.
 
-    The hash takes 0.5 s per GB where the processor has instructions for it: with 384 features less than half of the
-    time of the sums, with more features a smaller share. What else remains of a fit is the product that transforms the
-    rows. Rows on another device (also by ``device="cuda"``) are summed as without, since a hash would have to read them
-    back. So are those of `partial_fit`, of `GroupWhitening`, and of the last step of a Pipeline, which is fitted
-    without asking its memory.
+    To compare rows takes 0.1 s per GB, the hash 0.5 s where the processor has instructions for it. What else remains of
+    a fit is the product that transforms the rows. Rows on another device (also by ``device="cuda"``) are summed as
+    without, since a comparison would have to read them back. So are those of `partial_fit`, of `GroupWhitening`, and of
+    the last step of a Pipeline, which is fitted without asking its memory.
 
     With ``n_jobs`` each process shares among its own fits, and threads share with one another. A clone is the same
     object; a pickle holds `max_bytes` and no moments.
@@ -83,7 +89,7 @@ class SharedMoments:
     def __init__(self, max_bytes: int = 2**30) -> None:
         self.max_bytes = check_count(max_bytes, "max_bytes", 0)
         self._name = uuid4().hex
-        self._kept: OrderedDict[Hashable, Moments | FourthMoments] = OrderedDict()
+        self._kept: OrderedDict[Hashable, tuple[Hashable, Moments | FourthMoments]] = OrderedDict()
         self._lock = Lock()
 
     def cache(self, func: Callable[..., R], **options: Any) -> Callable[..., R]:
@@ -130,14 +136,15 @@ class SharedMoments:
         """Return the moments of rows: those kept, or new ones, which are kept from now on."""
         if not is_on_host(x):
             return summary(x, w)
-        key = summary, kind_of(x), _content(x), None if w is None else _content(w)
+        largest = self.max_bytes // _SHARES
+        key = summary, kind_of(x), _content(x, largest), None if w is None else _content(w, largest)
         with self._lock:
-            m = self._kept.get(key)
-        if m is None:
-            m = summary(x, w)
+            found = self._kept.get(key)
+        if found is None:
+            found = _copied(key), summary(x, w)
         with self._lock:
-            m = self._kept.setdefault(key, m)
-            self._kept.move_to_end(key)
+            own, m = self._kept.setdefault(found[0], found)  # known by identity: equal keys cost a comparison
+            self._kept.move_to_end(own)
         self._forget_beyond_bound()
         return m
 
@@ -156,21 +163,56 @@ def _of_this_process(max_bytes: int, name: str) -> SharedMoments:
     return SharedMoments(max_bytes)
 
 
-def _content(x: Array) -> Hashable:
+class _Rows:
+    """Rows on the host, or weights, as a key: equal to others of the same layout if all bytes are."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values = values
+        self._hash = hash(values[:: -(-len(values) // _SAMPLE_ROWS)].tobytes())
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _Rows) or self._hash != other._hash:
+            return False
+        bits = f"u{self.values.itemsize}"
+        ours, theirs = self.values.view(bits), other.values.view(bits)
+        return all(np.array_equal(ours[block], theirs[block]) for block in _blocks_of(ours))
+
+
+def _content(x: Array, largest: int) -> Hashable:
     """Return what tells an array on the host from all others, and from the same numbers in another layout.
 
-    The layout decides in which order numbers are summed, hence the last bit. SHA-256 is twice as fast as BLAKE2 where
-    the processor knows it.
+    The layout decides in which order numbers are summed, hence the last bit. To compare rows takes a sixth of the time
+    of a hash; those of more bytes than the largest that are kept have one. SHA-256 is twice as fast as BLAKE2 where the
+    processor knows it.
     """
-    rows = to_numpy(x)
+    values = to_numpy(x)
+    layout = values.dtype.str, values.shape, values.strides
+    if values.nbytes <= largest:
+        return *layout, _Rows(values)
     found = sha256()
-    for block in row_blocks(rows) if rows.ndim == 2 else [slice(None)]:
-        found.update(np.ascontiguousarray(rows[block]).data)
-    return rows.dtype.str, rows.shape, rows.strides, found.digest()
+    for block in _blocks_of(values):
+        found.update(np.ascontiguousarray(values[block]).data)
+    return *layout, found.digest()
+
+
+def _blocks_of(values: np.ndarray) -> Iterable[slice]:
+    return row_blocks(values) if values.ndim == 2 else [slice(None)]
+
+
+def _copied(key: Any) -> Any:
+    """Return a key that does not change with the arrays of the caller."""
+    if isinstance(key, _Rows):
+        return _Rows(key.values.copy())
+    return tuple(map(_copied, key)) if isinstance(key, tuple) else key
 
 
 def _n_bytes(value: Any) -> int:
-    """Return the bytes of all arrays in moments, and in what is known about them."""
+    """Return the bytes of all arrays in moments, in what is known about them, and in keys."""
+    if isinstance(value, _Rows):
+        return value.values.nbytes
     if isinstance(value, Moments | FourthMoments):
         value = tuple(vars(value).values())
     elif isinstance(value, dict):

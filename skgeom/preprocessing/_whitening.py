@@ -6,6 +6,7 @@ from math import ceil
 from numbers import Real
 from typing import Any, Literal, TypeAlias, get_args
 
+import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.metaestimators import available_if
 
@@ -198,7 +199,7 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         array of shape (n_samples, n_features_out)
             The whitened rows, in the dtype of X (float32 for halves).
         """
-        return self._leave(self._whitened(self._receive(X, reset=False)))
+        return self._leave(self._transformed(self._receive(X, reset=False)))
 
     @available_if(_keeps_lengths)
     def inverse_transform(self, X: Any) -> Array:
@@ -246,12 +247,11 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         mean, *axes = (self._here(name, x) for name in ("mean_", "spectrum_", "components_", "_scale"))
         return self._leave(map_rows(lambda rows: _maps.log_density(float64(rows) - mean, *axes), x))
 
-    def _whitened(self, x: Array) -> Array:
-        """Return the whitened rows x, where they are."""
+    def _transformed(self, x: Array, *, out: np.ndarray | None = None) -> Array:
         mean, forward = self._here("mean_", x), self._here("whitening_matrix_", x)
         if not self.normalize:
-            return _maps.centred_product(x, mean, forward)
-        return map_rows(lambda rows: unit_or_zero(_maps.centred_product(rows, mean, forward)), x)
+            return _maps.centred_product(x, mean, forward, out=out)
+        return map_rows(lambda rows: unit_or_zero(_maps.centred_product(rows, mean, forward)), x, out=out)
 
     def _check_parameters(self) -> None:
         check_choice(self.method, get_args(Method), "method")
@@ -285,7 +285,7 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         self.n_components_ = found.variances.shape[0]
         self.mean_ = self._own(m.mean)
         self.spectrum_ = self._own(found.variances)
-        self.components_ = self._own(found.directions)
+        self.components_ = self._leave(found.directions)
         self.whitening_matrix_ = self._leave(found.forward)
         self._coloring_matrix = self._leave(found.backward)
         self._scale = self._own(found.scale)

@@ -8,6 +8,7 @@ from hypothesis import given
 from numpy.random import default_rng
 from numpy.testing import assert_allclose
 from scipy.stats import ortho_group, special_ortho_group
+from sklearn.base import clone
 
 from skgeom._core.sums._align import procrustes
 from skgeom._core.sums._cross import cross_moments
@@ -47,13 +48,51 @@ def test_nuclear_norm_of_the_reference_pair():
     assert ProcrustesAligner(scale=True).fit(a, b).scale_ == pytest.approx(56.99878495199927 / 60, rel=1e-13)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_float32_pairs_give_the_rotation_of_their_float64_copies(dtype):
-    x, y = (a.astype(np.float32) for a in noisy(5000, 20, 20))
-    truth = scipy.linalg.orthogonal_procrustes(x.astype(np.float64), y.astype(np.float64))[0]
-    rotation = ProcrustesAligner().fit(x.astype(dtype), y.astype(dtype)).rotation_
-    assert_allclose(rotation, truth, atol=1e-13)
-    assert_allclose(rotation @ rotation.T, np.eye(20), atol=1e-14)
+SINGLE = {
+    "normal": (lambda rng, size: rng.normal(size=size), 1e-5),
+    "halves": (lambda rng, size: (rng.normal(size=size) + 1).astype(np.float16), 2e-3),
+    "tenths": (lambda rng, size: rng.integers(0, 2, size=size) * 0.1, 2e-3),  # rounding errors that add up
+}
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("center", [False, True])
+@pytest.mark.parametrize("width", [20, 24])
+@pytest.mark.parametrize("kind", SINGLE)
+def test_float32_pairs_turn_the_map_no_further_than_promised(kind, width, center, weighted):
+    draw, tolerance = SINGLE[kind]
+    rng = default_rng(0)
+    x, noise = (draw(rng, (20_000, d)).astype(np.float32) for d in (20, width))
+    y = x @ ortho_group.rvs(width, random_state=0)[:20].astype(np.float32) + noise / 4
+    w = rng.uniform(0.5, 2, size=20_000) if weighted else None
+    aligner = ProcrustesAligner(center=center, scale=True)
+    found, exact = (clone(aligner).fit(x.astype(t), y.astype(t), sample_weight=w) for t in ("float32", "float64"))
+    assert 0 < np.linalg.norm(found.rotation_ - exact.rotation_) < tolerance
+    assert_allclose(found.rotation_ @ found.rotation_.T, np.eye(20), atol=1e-13)
+    assert found.scale_ == pytest.approx(exact.scale_, rel=1e-6)
+    assert found.residual_ == pytest.approx(exact.residual_, abs=1e-6 * float(np.linalg.norm(x) * np.linalg.norm(y)))
+
+
+@pytest.mark.parametrize(
+    ("scale", "width", "aligner"),
+    [
+        (1e-6, 20, ProcrustesAligner()),  # a singular value of which products in float32 know little
+        (1.0, 20, ProcrustesAligner(allow_reflection=False)),
+        (1.0, 19, ProcrustesAligner()),
+    ],
+)
+def test_float32_pairs_that_do_not_settle_the_map_are_summed_in_float64(scale, width, aligner):
+    x, y = (a.astype(np.float32) for a in noisy(5000, 20, width))
+    x[:, 3] *= scale
+    found, exact = (clone(aligner).fit(x.astype(t), y.astype(t)) for t in ("float32", "float64"))
+    assert_allclose(found.rotation_, exact.rotation_, atol=1e-13)
+
+
+def test_pairs_that_only_a_sample_settles_are_summed_in_float64():
+    x, y = (a.astype(np.float32) for a in noisy(40_000, 20, 20))
+    x[:, 3] = np.arange(40_000) % 500 == 0  # nothing but in the rows of the sample
+    found, exact = (ProcrustesAligner().fit(x.astype(t), y.astype(t)) for t in ("float32", "float64"))
+    assert_allclose(found.rotation_, exact.rotation_, atol=1e-13)
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e6])

@@ -8,8 +8,10 @@ from threadpoolctl import threadpool_limits
 
 from skgeom._array import HOST_BLOCK_BYTES
 from skgeom._core import _threads
+from skgeom._core._labels import labels_of
+from skgeom._core.sums._clusters import class_moments, squared_silhouette_samples
 from skgeom._core.sums._cross import joint_moments
-from skgeom._core.sums._moments import moments
+from skgeom._core.sums._moments import fourth_moments, moments
 
 D = 16
 ROWS = 5 * HOST_BLOCK_BYTES // (8 * D)  # a few blocks for each thread
@@ -22,8 +24,8 @@ def rows():
 
 def summaries(x):
     weights = np.linspace(1, 2, len(x))
-    pairs = joint_moments(x, x[:, ::-1])
-    return [moments(x).scatter, moments(x).mean, moments(x, weights).scatter, pairs.xx, pairs.xy, pairs.y_mean]
+    pairs, m, higher = joint_moments(x, x[:, ::-1]), moments(x), fourth_moments(x, weights)
+    return [m.scatter, m.mean, higher.second.scatter, higher.cubic, higher.quartic, pairs.xx, pairs.xy, pairs.y_mean]
 
 
 @pytest.mark.parametrize("threads", [2, 3, 7])
@@ -34,6 +36,25 @@ def test_sums_are_those_of_one_thread_but_for_rounding(rows, threads):
         found = summaries(rows)
     for ours, alone in zip(found, expected, strict=True):
         assert_allclose(ours, alone, rtol=1e-12, atol=1e-12 * np.abs(alone).max())
+
+
+@pytest.mark.parametrize("n_classes", [3, ROWS // 2])
+def test_sums_of_classes_are_the_same_to_the_last_bit(rows, n_classes):
+    labels, found = labels_of(np.arange(ROWS) % n_classes), []
+    for threads in (1, 3):
+        with threadpool_limits(threads):
+            found.append(class_moments(rows, labels))
+    for ours, alone in zip(*found, strict=True):
+        assert_array_equal(ours, alone)
+    assert_allclose(found[0].mean[1], rows[1::n_classes].mean(axis=0), rtol=1e-12)
+
+
+def test_silhouettes_go_where_they_belong(rows):
+    labels, found = labels_of(np.arange(ROWS) % 3), []
+    for threads in (1, 3):
+        with threadpool_limits(threads):
+            found.append(squared_silhouette_samples(rows, labels))
+    assert_array_equal(*found)
 
 
 @pytest.mark.parametrize("threads", [1, 3])

@@ -148,7 +148,8 @@ def eigen_log_partition(x: Array, m: Moments, *, both_signs: bool, lengths: Arra
     A direction in the null space of X has Z = n exactly, and needs no product.
     """
     xp = namespace(x)
-    v = m.about_origin().axes().directions
+    axes = m.about_origin().axes()
+    v = axes.directions(axes.variances.shape[0])
     v = v if both_signs else toward(v, m.mean)
     log_z = log_partition(x, v, both_signs=both_signs, lengths=lengths)
     null = (x.shape[1] - v.shape[0]) * (2 if both_signs else 1)

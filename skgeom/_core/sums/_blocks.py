@@ -71,10 +71,18 @@ def centred_rows(x: Array, weights: Array | None) -> tuple[float, Array, Array]:
 
 def higher_sums(x: Array, mean: Array, weights: Array | None) -> tuple[Array, Array]:
     """Return Σ w ‖y‖² y (d,) and Σ w ‖y‖⁴ () over the rows y of x about their mean."""
+    cuts = shares(x, list(row_blocks(x, n_blocks=2)))
+    parts = in_threads(x, lambda i: _higher_share(x, mean, weights, cuts[i]), len(cuts))
+    return reduce(lambda a, b: (a[0] + b[0], a[1] + b[1]), parts)
+
+
+def _higher_share(x: Array, mean: Array, weights: Array | None, blocks: Sequence[slice]) -> tuple[Array, Array]:
+    """Return the higher sums over the rows of some blocks, shifted in a scratch array."""
     xp = namespace(x)
     cubic, quartic = 0.0 * mean, xp.sum(0.0 * mean)
-    for rows in row_blocks(x):
-        centred = float64(x[rows, :]) - mean
+    room = scratch(mean, (blocks[0].stop - blocks[0].start, x.shape[1]))
+    for rows in blocks:
+        centred = subtract(float64(x[rows, :]) if room is None else x[rows, :], mean, room)
         squares = xp.vecdot(centred, centred)
         weighted = squares if weights is None else squares * weights[rows]
         cubic, quartic = cubic + weighted @ centred, quartic + xp.sum(weighted * squares)

@@ -7,8 +7,8 @@ close classes far from the origin are small differences of large numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -24,10 +24,14 @@ from skgeom._array import (
     where,
 )
 from skgeom._core._labels import Labels, silhouettes, unsorted
+from skgeom._core._threads import in_threads
 from skgeom._typing import Array
 
 _DUPLICATE = float(1024 * np.finfo(np.float64).eps ** 2)
 """Squared distances below this share of the squared norm of a row are rounding, and count as 0."""
+
+
+_R = TypeVar("_R")
 
 
 class ClassMoments(NamedTuple):
@@ -52,11 +56,13 @@ def class_moments(x: Array, labels: Labels, prepare: Callable[[Array], Array] = 
     xp = namespace(x)
     origin = prepare(float64(x[:1, :]))[0, :]
     n = asarray_like(labels.sizes, origin)
-    sums = _segment_sums((b, b.x - origin) for b in _class_blocks(x, labels, prepare))
-    mean = origin + sums / n[:, None]
-    centred = ((b, b.x - xp.take(mean, b.codes, axis=0)) for b in _class_blocks(x, labels, prepare))
-    with_squares = ((b, xp.concat([c, xp.vecdot(c, c)[:, None]], axis=1)) for b, c in centred)
-    second = _segment_sums(with_squares)
+    mean = origin + _class_sums(x, labels, prepare, lambda b: b.x - origin) / n[:, None]
+
+    def centred_with_squares(block: _ClassBlock) -> Array:
+        centred = block.x - xp.take(mean, block.codes, axis=0)
+        return xp.concat([centred, xp.vecdot(centred, centred)[:, None]], axis=1)
+
+    second = _class_sums(x, labels, prepare, centred_with_squares)
     slack = second[:, :-1] / n[:, None]
     mean, within = mean + slack, second[:, -1] - n * xp.vecdot(slack, slack)
     return ClassMoments(n, mean, where(within > _DUPLICATE * n * xp.vecdot(mean, mean), within, 0.0))
@@ -95,20 +101,24 @@ def squared_silhouette_samples(x: Array, labels: Labels, prepare: Callable[[Arra
     mu = m.mean - centre
     spread = m.within / m.n
     offset = xp.vecdot(mu, mu) + spread
-    parts = []
-    for block in _class_blocks(x, labels, prepare):
-        centred = block.x - centre
-        own, other = _own_and_other(block, centred, m, mu, spread, offset)
+
+    def samples(block: _ClassBlock) -> Array:
+        own, other = _own_and_other(block, block.x - centre, m, mu, spread, offset)
         noise = _DUPLICATE * xp.vecdot(block.x, block.x)
-        parts.append(silhouettes(own, other, xp.take(m.n, block.codes), noise))
-    return unsorted(xp.concat(parts), labels)
+        return silhouettes(own, other, xp.take(m.n, block.codes), noise)
+
+    return unsorted(xp.concat(_of_class_blocks(x, labels, prepare, samples)), labels)
 
 
 def _mean_distances(x: Array, labels: Labels, m: ClassMoments) -> Array:
     """Return the mean distance of the rows of each class to its mean (k,)."""
     xp = namespace(x)
-    blocks = ((b, b.x - xp.take(m.mean, b.codes, axis=0)) for b in _class_blocks(x, labels, float64))
-    return _segment_sums((b, sqrt_in_place(xp.vecdot(c, c))[:, None]) for b, c in blocks)[:, 0] / m.n
+
+    def distances(block: _ClassBlock) -> Array:
+        centred = block.x - xp.take(m.mean, block.codes, axis=0)
+        return sqrt_in_place(xp.vecdot(centred, centred))[:, None]
+
+    return _class_sums(x, labels, float64, distances)[:, 0] / m.n
 
 
 def _largest_overlaps(mean: Array, spread: Array) -> Array:
@@ -145,32 +155,39 @@ def _own_and_other(
     return to_own * size / xp.clip(size - 1, min=1.0), to_class(nearest)
 
 
-def _class_blocks(x: Array, labels: Labels, prepare: Callable[[Array], Array]) -> Iterator[_ClassBlock]:
+def _of_class_blocks(
+    x: Array, labels: Labels, prepare: Callable[[Array], Array], function: Callable[[_ClassBlock], _R]
+) -> list[_R]:
+    """Return what a function makes of each block of prepared rows in order of class; threads share the blocks."""
     xp = namespace(x)
-    for rows in row_blocks(x, columns=2 * max(x.shape[1], labels.sizes.shape[0])):
-        codes = labels.codes[rows]
-        yield _ClassBlock(
-            prepare(float64(take_rows(x, labels.order[rows]))),
-            asarray_like(codes, x, dtype=xp.int64),
-            int(codes[0]),
-            int(codes[-1]) + 1,
-        )
+    blocks = list(row_blocks(x, columns=2 * max(x.shape[1], labels.sizes.shape[0])))
+
+    def one(i: int) -> _R:
+        codes = labels.codes[blocks[i]]
+        rows = prepare(float64(take_rows(x, labels.order[blocks[i]])))
+        return function(_ClassBlock(rows, asarray_like(codes, x, dtype=xp.int64), int(codes[0]), int(codes[-1]) + 1))
+
+    return in_threads(x, one, len(blocks))
 
 
-def _segment_sums(parts: Iterator[tuple[_ClassBlock, Array]]) -> Array:
-    """Return the sums (k, d) over each class of the values (b, d) that go with each block.
+def _class_sums(
+    x: Array, labels: Labels, prepare: Callable[[Array], Array], values: Callable[[_ClassBlock], Array]
+) -> Array:
+    """Return the sums (k, d) over each class of the values (b, d) of each block.
 
     Rows come in order of class: only the last class of a block can go on in the next.
     """
-    done: list[Array] = []
-    carry: Array | None = None
-    end = 0
-    for block, values in parts:
-        xp = namespace(values)
-        sums = one_hot(block.codes - block.first, block.last - block.first, values).T @ values
-        if carry is not None:
-            goes_on = block.first < end
-            sums = xp.concat([carry + sums[:1, :], sums[1:, :]] if goes_on else [carry, sums])
-        done.append(sums[:-1, :])
-        carry, end = sums[-1:, :], block.last
-    return namespace(done[0]).concat([*done, carry])
+    xp = namespace(x)
+
+    def sums_of(block: _ClassBlock) -> tuple[int, Array]:
+        summands = values(block)
+        return block.first, one_hot(block.codes - block.first, block.last - block.first, summands).T @ summands
+
+    (_, carry), *rest = _of_class_blocks(x, labels, prepare, sums_of)
+    done, end = [], carry.shape[0]
+    for first, sums in rest:
+        goes_on = first < end
+        done.append(carry[:-1, :] if goes_on else carry)
+        carry = xp.concat([carry[-1:, :] + sums[:1, :], sums[1:, :]]) if goes_on else sums
+        end = first + sums.shape[0]
+    return xp.concat([*done, carry])

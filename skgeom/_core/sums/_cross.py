@@ -1,8 +1,9 @@
 """The mergeable sums from which every linear map between two paired clouds is found.
 
 Row k of x (n, dx) belongs to row k of y (n, dy). Their means, the scatter matrix between them and, where a map needs
-it, the scatter within one or both are formed in float64 whatever the rows are: the smallest singular value of a map is
-what its inverse depends on most. Summaries of disjoint sets of pairs merge like those of one cloud, see `_moments`.
+it, the scatter within one or both are formed in float64 whatever the rows are, unless their own precision is said to
+do: the smallest singular value of a map is what its inverse depends on most. Summaries of disjoint sets of pairs merge
+like those of one cloud, see `_moments`.
 """
 
 from __future__ import annotations
@@ -133,7 +134,10 @@ class JointMoments(RegressionMoments):
 
 
 class _Side(NamedTuple):
-    """One of the two clouds: rows, a pivot near their mean, a map or none, and which scatter to sum."""
+    """One of the two clouds: rows, a pivot near their mean, a map or none, and which scatter to sum.
+
+    Products are formed in the dtype of the pivot.
+    """
 
     rows: Array
     pivot: Array
@@ -146,9 +150,12 @@ class _Side(NamedTuple):
         return (self.rows.shape[1],) if self.through is None else self.through.shape
 
 
-def cross_moments(x: Array, y: Array, weights: Array | None = None) -> CrossMoments:
-    """Return the summary of the pairs of rows of x (n, dx) and y (n, dy), with positive weights (n,) or none."""
-    return _summed(x, y, weights)[0]
+def cross_moments(x: Array, y: Array, weights: Array | None = None, *, exact: bool = True) -> CrossMoments:
+    """Return the summary of the pairs of rows of x (n, dx) and y (n, dy), with positive weights (n,) or none.
+
+    Products are formed in float64, or, of rows of one dtype, in that if they need not be exact.
+    """
+    return _summed(x, y, weights, exact=exact)[0]
 
 
 def regression_moments(
@@ -176,10 +183,11 @@ def _summed(
     xx: bool = False,
     yy: bool = False,
     through: Array | None = None,
+    exact: bool = True,
 ) -> tuple[CrossMoments, Array, Array]:
     """Return the summary of the pairs, and the scatter within each cloud: its trace only unless asked for."""
     blocks = list(row_blocks(x, columns=y.shape[1], n_blocks=2, least=_BLOCK_ROWS))
-    a, b = _side(x, through, xx), _side(y, None, yy)
+    a, b = _side(x, through, xx, exact), _side(y, None, yy, exact)
     cuts = shares(x, blocks)
     parts = in_threads(x, lambda i: _summed_share(a, b, weights, cuts[i]), len(cuts))
     n, x_sum, y_sum, xy, x_scatter, y_scatter = (reduce(add, terms) for terms in zip(*parts, strict=True))
@@ -196,8 +204,9 @@ def _summed(
     return m, x_scatter, y_scatter
 
 
-def _side(rows: Array, through: Array | None, full: bool) -> _Side:
-    return _Side(rows, mean_of(rows[:: -(-rows.shape[0] // _PIVOT_ROWS), :]), through, full)
+def _side(rows: Array, through: Array | None, full: bool, exact: bool) -> _Side:
+    pivot = mean_of(rows[:: -(-rows.shape[0] // _PIVOT_ROWS), :])
+    return _Side(rows, pivot if exact else namespace(rows).astype(pivot, rows.dtype), through, full)
 
 
 def _summed_share(
@@ -206,7 +215,7 @@ def _summed_share(
     """Return the weight, the sums of both sides about their pivots, and the scatter between and within them."""
     totals = [_zeros(a.rows, shape) for shape in ((a.widths[-1],), (b.widths[-1],), (a.widths[-1], b.widths[-1]))]
     totals += [_zeros(s.rows, (s.widths[-1], s.widths[-1]) if s.full else ()) for s in (a, b)]
-    rooms = [scratch(t, t.shape) if t.ndim == 2 else None for t in totals]
+    rooms = [scratch(a.pivot, t.shape) if t.ndim == 2 else None for t in totals]
     height = blocks[0].stop - blocks[0].start
     x_rooms, y_rooms = ([scratch(s.pivot, (height, k)) for k in s.widths] for s in (a, b))
     n = 0.0
@@ -223,22 +232,23 @@ def _summed_share(
 
 
 def _rows(side: _Side, block: slice, weights: Array | None, rooms: list[np.ndarray | None]) -> Array:
-    """Return a block of rows of one side in float64: shifted, mapped, times the roots of the weights."""
-    rows = side.rows[block, :]
-    rows = subtract(float64(rows) if rooms[0] is None else rows, side.pivot, rooms[0])
+    """Return a block of rows of one side: shifted, mapped, times the roots of the weights."""
+    rows, xp = side.rows[block, :], namespace(side.rows)
+    rows = subtract(xp.astype(rows, side.pivot.dtype, copy=False) if rooms[0] is None else rows, side.pivot, rooms[0])
     if side.through is not None:
         rows = matmul(rows, side.through, rooms[1])
-    return rows if weights is None else rows * namespace(rows).sqrt(weights)[:, None]
+    return rows if weights is None else rows * xp.astype(xp.sqrt(weights), rows.dtype)[:, None]
 
 
 def _column_sums(rows: Array, weights: Array | None) -> Array:
-    """Return Σ w x of rows that already have the root of the weights."""
+    """Return Σ w x of rows that already have the root of the weights: a product, which keeps several partial sums."""
     xp = namespace(rows)
-    return xp.sum(rows, axis=0) if weights is None else xp.sqrt(weights) @ rows
+    roots = xp.ones_like(rows[:, 0]) if weights is None else xp.astype(xp.sqrt(weights), rows.dtype)
+    return float64(roots @ rows)
 
 
 def _mean(side: _Side, rest: Array) -> Array:
-    return rest + (side.pivot if side.through is None else side.pivot @ side.through)
+    return rest + float64(side.pivot if side.through is None else side.pivot @ side.through)
 
 
 def _zeros(like: Array, shape: tuple[int, ...]) -> Array:
@@ -252,8 +262,7 @@ def _within(slack: Array, full: bool) -> Array:
 
 def _squares(x: Array) -> Array:
     xp = namespace(x)
-    flat = xp.reshape(x, (-1,))
-    return xp.vecdot(flat, flat)
+    return xp.sum(float64(xp.vecdot(x, x)))
 
 
 def _outer(x: Array, y: Array) -> Array:

@@ -6,9 +6,11 @@ from dataclasses import replace
 from math import log, pi
 from typing import NamedTuple
 
-from skgeom._array import device_of, float64, namespace, ratio, where
+import numpy as np
+
+from skgeom._array import device_of, float64, is_foreign, matmul, namespace, ratio, subtract, where
 from skgeom._core._rows import centred
-from skgeom._core._threads import map_rows
+from skgeom._core._threads import map_rows, write_rows
 from skgeom._core.sums._moments import Axes, FourthMoments, Moments, once_per_moments
 from skgeom._core.sums._rank import live, n_above_noise, n_tellable, noise
 from skgeom._core.sums._spectrum import above
@@ -71,16 +73,20 @@ def whitening_map(
     the standardised coordinates.
     """
     scale, scaled = _standardised(m) if method.endswith("-cor") else (namespace(m.mean).ones_like(m.mean), m)
-    variances, directions = axes(scaled)
+    principal = axes(scaled)
+    variances = principal.variances
     above_noise = n_above_noise(scaled, variances**0.5, noise(m) * scale)
     rank = _n_kept(variances, above_noise, method, tolerance)
     k = rank if n_components is None else min(n_components, rank)
-    variances, directions = variances[:k], directions[:k, :]
+    variances, directions = variances[:k], principal.directions(k)
     deviations = variances[:, None] ** (power / 2)
-    turn = _rotation(method, directions, directions / deviations)
+    forward, backward = directions / deviations, directions * deviations
+    if method not in ("pca", "pca-cor"):
+        turn = _rotation(method, directions, forward)
+        forward, backward = turn.T @ forward, turn.T @ backward
     return WhiteningMap(
-        scale[:, None] * (directions / deviations).T @ turn,
-        turn.T @ (directions * deviations) * ratio(scale, scale * scale),
+        (forward * scale).T,
+        backward * ratio(scale, scale * scale),
         variances,
         directions,
         scale,
@@ -89,7 +95,9 @@ def whitening_map(
     )
 
 
-def centred_product(x: Array, mean: Array, w: Array, offset: Array | float = 0.0) -> Array:
+def centred_product(
+    x: Array, mean: Array, w: Array, offset: Array | float = 0.0, out: np.ndarray | None = None
+) -> Array:
     """Return (x - mean) @ w + offset in the dtype of x, for a mean, a map and an offset in float64.
 
     The rows are shifted by the rounded mean, near which the difference is exact, and what the rounding left is mapped
@@ -98,7 +106,16 @@ def centred_product(x: Array, mean: Array, w: Array, offset: Array | float = 0.0
     xp = namespace(x)
     pivot, narrow = xp.astype(mean, x.dtype), xp.astype(w, x.dtype)
     rest = xp.astype((float64(pivot) - mean) @ w + offset, x.dtype)
-    return map_rows(lambda rows: (rows - pivot) @ narrow + rest, x, columns=w.shape[1])
+    if is_foreign(x):
+        return map_rows(lambda rows: (rows - pivot) @ narrow + rest, x, columns=w.shape[1], out=out)
+    whole = np.empty((x.shape[0], w.shape[1]), dtype=x.dtype) if out is None else out
+
+    def write(rows: np.ndarray, room: np.ndarray, product: np.ndarray) -> None:
+        matmul(subtract(rows, pivot, room), narrow, product)
+        product += rest
+
+    write_rows(write, x, whole)
+    return whole
 
 
 def exact_product(z: Array, origin: Array | float, w: Array, offset: Array) -> Array:
@@ -112,7 +129,7 @@ def default_top(d: int) -> int:
     return max(1, round(d / 100))
 
 
-def without(x: Array, mean: Array, directions: Array, *, seen_from: Array) -> Array:
+def without(x: Array, mean: Array, directions: Array, *, seen_from: Array, out: np.ndarray | None = None) -> Array:
     """Return x - mean without its components along orthonormal directions (k, d), as seen from a point.
 
     What rounding leaves of components that were large is removed by a second projection.
@@ -123,7 +140,7 @@ def without(x: Array, mean: Array, directions: Array, *, seen_from: Array) -> Ar
         once = centred(rows, mean) - centred_product(rows, seen_from, directions.T) @ u
         return once - centred_product(once, seen_from - mean, directions.T) @ u
 
-    return map_rows(left, x)
+    return map_rows(left, x, out=out)
 
 
 def log_density(centred: Array, variances: Array, directions: Array, scale: Array) -> Array:
@@ -136,13 +153,11 @@ def log_density(centred: Array, variances: Array, directions: Array, scale: Arra
 
 def _rotation(method: str, directions: Array, whitening: Array) -> Array:
     """Return the rotation (k, out) that turns the PCA form of a whitening (k, d) into another form."""
-    xp = namespace(directions)
     if method.startswith("zca"):
         return directions
-    if method == "cholesky":
-        q, r = xp.linalg.qr(whitening)
-        return q * (1.0 - 2.0 * xp.astype(xp.linalg.diagonal(r) < 0, q.dtype))
-    return xp.eye(directions.shape[0], dtype=directions.dtype, device=device_of(directions))
+    xp = namespace(directions)
+    q, r = xp.linalg.qr(whitening)
+    return q * (1.0 - 2.0 * xp.astype(xp.linalg.diagonal(r) < 0, q.dtype))
 
 
 def _n_kept(variances: Array, above_noise: int, method: str, tolerance: float | None) -> int:

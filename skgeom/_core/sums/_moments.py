@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import reduce, wraps
 from typing import Any, Concatenate, NamedTuple, ParamSpec, Self, TypeVar
 
-from skgeom._array import epsilon, namespace, sqrt_in_place, where
+from skgeom._array import Eigenvectors, eigen, epsilon, namespace, sqrt_in_place, where
 from skgeom._core._rows import centred
 from skgeom._core._threads import one_thread
 from skgeom._core.sums._blocks import centred_rows, higher_sums, panels
@@ -26,10 +26,14 @@ R = TypeVar("R")
 
 
 class Axes(NamedTuple):
-    """Variances (r,) in descending order and their principal directions (r, d), of fixed sign."""
+    """Variances (r,) in descending order, and where their principal directions come from."""
 
     variances: Array
-    directions: Array
+    vectors: Eigenvectors
+
+    def directions(self, k: int) -> Array:
+        """Return the first k principal directions (k, d), each with its largest coordinate positive."""
+        return oriented(self.vectors.leading(k))
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +118,7 @@ class Moments(ABC):
 
     @abstractmethod
     def axes(self) -> Axes:
-        """Return the principal axes; a sign rule makes the largest coordinate of each direction positive."""
+        """Return the principal axes."""
 
     @abstractmethod
     def _squares(self) -> Array:
@@ -167,9 +171,8 @@ class DenseMoments(Moments):
     def axes(self) -> Axes:
         xp = namespace(self.mean)
         with one_thread(self.scatter):
-            values, vectors = xp.linalg.eigh(self.scatter)
-        variances = xp.clip(xp.flip(values), min=0.0) / (self.n - 1)
-        return Axes(variances, oriented(xp.flip(vectors, axis=1).T))
+            values, vectors = eigen(self.scatter)
+        return Axes(xp.clip(xp.flip(values), min=0.0) / (self.n - 1), vectors)
 
     def _squares(self) -> Array:
         return namespace(self.mean).linalg.diagonal(self.scatter)
@@ -218,8 +221,9 @@ class ThinMoments(Moments):
         return namespace(self.mean).linalg.svdvals(self.rows)
 
     def axes(self) -> Axes:
-        _, s, directions = namespace(self.mean).linalg.svd(self.rows, full_matrices=False)
-        return Axes(s * s / (self.n - 1), oriented(directions))
+        xp = namespace(self.mean)
+        _, s, directions = xp.linalg.svd(self.rows, full_matrices=False)
+        return Axes(s * s / (self.n - 1), Eigenvectors(xp.flip(directions, axis=0).T))
 
     def _squares(self) -> Array:
         return namespace(self.mean).sum(self.rows * self.rows, axis=0)
