@@ -144,6 +144,17 @@ def test_gradients_are_those_of_float64(kind, x):
     assert np.linalg.norm(gradient(x) - tangent) <= 1e-5 * length + 1e-12
 
 
+def test_gradients_of_many_rows_lose_nothing_to_what_is_along_a_row():
+    torch = pytest.importorskip("torch")
+    found = {}
+    for dtype in (torch.float32, torch.float64):
+        rows = torch.tensor(default_rng(0).normal(size=(2000, 64)).astype(np.float32), dtype=dtype, requires_grad=True)
+        _energies.uniformity(DirectedRows(rows, norms(rows)), 2.0).backward()
+        found[dtype] = rows.grad.numpy()
+    error = np.linalg.norm(found[torch.float32] - found[torch.float64]) / np.linalg.norm(found[torch.float64])
+    assert error <= 2e-6
+
+
 @pytest.mark.parametrize("kind", IN_FLOAT32)
 def test_no_tile_is_computed_in_float64(x, monkeypatch):
     def refused(*sides):

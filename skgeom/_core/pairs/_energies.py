@@ -228,7 +228,7 @@ def _power(s: float, x: Array) -> tuple[Array, Array]:
 def _sum_over_pairs(sphere: Sphere, kernel: Kernel, *, with_gradient: bool) -> tuple[Array, list[Array]]:
     """Return the sum of a kernel over the pairs i < j, and, if wanted, its gradient with respect to the unit rows.
 
-    A cosine pulls the unit row u along v, and along the sphere along v - u: no digits are lost in a narrow cone.
+    A cosine pulls the unit row u along v, of which only what is across u moves it along the sphere.
     """
     n_panels, like = len(sphere.panels), sphere.rows.x
     xp = namespace(like)
@@ -255,7 +255,7 @@ def _sum_over_pairs(sphere: Sphere, kernel: Kernel, *, with_gradient: bool) -> t
         return xp.sum(xp.stack(total))
 
     total = xp.sum(xp.stack(in_threads(like, work, n_panels)))
-    return total, [xp.concat([sphere.squares.pulls(i, pull) for i, pull in enumerate(pulls)])] if with_gradient else []
+    return total, [xp.concat([sphere.pulls(i, pull) for i, pull in enumerate(pulls)])] if with_gradient else []
 
 
 def _mean_of_nearest(found: Nearest, kernel: Kernel) -> Array:

@@ -59,6 +59,17 @@ class Sphere:
             plus = _cut(self.squares.summed_directly(i, j, plus, *positions(plus < close), sign=-1))
         return Chords(minus, plus)
 
+    def pulls(self, i: int, sums: Array) -> Array:
+        """Return Σ_j w_ij v_j across each unit row u_i of a panel, from the sums Σ_j w_ij `places`_j (b, d + k).
+
+        With v = b + s the weights of a pivot b move it by W b, of which only what is across u counts: in float64, since
+        it is small in a narrow cone, where b is along u, and beside W u, which float32 would have to cancel.
+        """
+        k, u = self.squares.k, self.exact(self.panels[i])
+        weights = float64(sums[:, -k:])
+        along = namespace(u).sum(weights * (u @ self.squares.pivots.T), axis=1, keepdims=True)
+        return sums[:, :-k] + namespace(sums).astype(weights @ self.squares.pivots - along * u, sums.dtype, copy=False)
+
     def exact(self, which: slice | Array) -> Array:
         """Return the unit rows of a panel, or at some positions, in float64."""
         x = self.rows.x

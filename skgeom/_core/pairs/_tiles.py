@@ -111,16 +111,8 @@ class Squares:
         return xp.concat([-2 * right[:, : -2 * k], right[:, -k:], right[:, -2 * k : -k]], axis=1)
 
     def places(self, j: int) -> Array:
-        """Return the differences from the pivots and the indicators (b, d + k), whose weighted sums `pulls` wants."""
+        """Return the differences r from the pivots, and the indicators of these (b, d + k)."""
         return self.right[j][:, : -self.k]
-
-    def pulls(self, i: int, sums: Array) -> Array:
-        """Return Σ_j w_ij (y_j - x_i) from Σ_j w_ij `places`_j (b, d + k): what rows share never enters a sum."""
-        xp, k = namespace(sums), self.k
-        weights, places = sums[:, -k:], self.places(i)
-        moves = weights - xp.sum(weights, axis=1, keepdims=True) * places[:, -k:]
-        pivots = xp.astype(self.pivots - self.pivots[:1, :], sums.dtype)
-        return sums[:, :-k] - xp.sum(weights, axis=1, keepdims=True) * places[:, :-k] + moves @ pivots
 
     def row(self, i: int, others: range, own: float) -> Iterator[tuple[int, Array]]:
         """Yield j and the tile (i, j), valid until the next; a row and itself count as `own` apart."""
