@@ -191,13 +191,14 @@ MUTANTS = [
     Mutant("datasets/_files.py", "np.result_type(data, block)", "data.dtype", FILES),
     Mutant("datasets/_word_vectors.py", "line = line.strip()", "line = line.rstrip()", FILES),
     Mutant("model_selection/_trial.py", "fold[inverse]", "fold[inverse][::-1]", JUDGES),
-    Mutant("model_selection/_trial.py", "side[train].mean(axis=0)", "side.mean(axis=0)", JUDGES),
+    Mutant("model_selection/_trial.py", "side[fold.order[:n]].mean(axis=0)", "side.mean(axis=0)", JUDGES),
     Mutant(
         "model_selection/_transforms.py",
         "clone(estimator).fit(*rows)",
         "clone(estimator).fit(*(r[:5] for r in rows))",
         JUDGES,
     ),
+    Mutant("model_selection/_trial.py", "count_nonzero(turns > 1)", "count_nonzero(turns)", JUDGES),
     Mutant("model_selection/_intervals.py", "standard.max(axis=1)", "standard[:, -1]", INTERVALS),
     Mutant(
         "model_selection/_intervals.py",

@@ -71,9 +71,9 @@ def moved_to_one(z):
 
 
 LONG = {
-    "points": {},
+    "points": {"parametrization": "points"},
     "map": {"parametrization": "linear"},
-    "batches": {"batch_size": 12},
+    "batches": {"parametrization": "points", "batch_size": 12},
 }
 
 

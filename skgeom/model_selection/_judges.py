@@ -32,7 +32,7 @@ from skgeom.model_selection._intervals import mean_of
 from skgeom.model_selection._judgement import Judgement
 from skgeom.model_selection._probe import hits
 from skgeom.model_selection._transforms import Mapped, Transforms
-from skgeom.model_selection._trial import Observation, chance_of, groups_of, judged, of_rows, of_sides, split_of
+from skgeom.model_selection._trial import Fold, Observation, chance_of, groups_of, judged, of_rows, of_sides, split_of
 
 MAX_ROWS, MAX_PAIRS = 20_000, 5_000
 """Rows, and rows that are candidates for each other, that are looked at; of more, a random sample."""
@@ -50,7 +50,7 @@ def judge_classes(
     transforms: Transforms | None = None,
     n_folds: int = 5,
     confidence: float = 0.95,
-    n_resamples: int = 2000,
+    n_resamples: int = 1000,
     random_state: Any = 0,
 ) -> Judgement:
     r"""Judge transforms by how well a linear classifier tells classes apart on new rows.
@@ -73,7 +73,7 @@ def judge_classes(
         Number of folds.
     confidence : float, default=0.95
         Joint confidence of the intervals: all hold at once, so that the best one may be picked after the fact.
-    n_resamples : int, default=2000
+    n_resamples : int, default=1000
         Number of resamples of the bootstrap.
     random_state : int, RandomState instance or None, default=0
         Draws the folds, the resamples and, of 20,000 rows and more, a sample of so many.
@@ -123,9 +123,10 @@ def judge_classes(
     split, notes = split_of(groups_of(row_groups(x), groups), chance, MAX_ROWS, codes)
     x, codes = x[split.rows], codes[split.rows]
 
-    def observe(z: Mapped, held_out: np.ndarray) -> Observation:
-        next_fold = split.fold == (split.fold[held_out][0] + 1) % n_folds
-        return _hits(z, codes, held_out, next_fold), {"isoscore": isoscore(z.rows[held_out], debias=True)}
+    def observe(z: Mapped, fold: Fold) -> Observation:
+        spread = z.spread / to_numpy(norms(z.rows[: fold.n_known])).mean()
+        right = hits(z.white, spread, codes[fold.order], fold.n_train, fold.n_known)
+        return right, {"isoscore": isoscore(z.rows[fold.n_known :], debias=True)}
 
     return judged("classes", "accuracy", of_rows(x, transforms), split, observe, mean_of, chance, notes)
 
@@ -137,7 +138,7 @@ def judge_retrieval(
     groups: Any = None,
     n_folds: int = 5,
     confidence: float = 0.95,
-    n_resamples: int = 2000,
+    n_resamples: int = 1000,
     random_state: Any = 0,
 ) -> Judgement:
     r"""Judge transforms and aligners by how well rows of one space find their partners in the other.
@@ -160,7 +161,7 @@ def judge_retrieval(
         Number of folds.
     confidence : float, default=0.95
         Joint confidence of the intervals: all hold at once, so that the best one may be picked after the fact.
-    n_resamples : int, default=2000
+    n_resamples : int, default=1000
         Number of resamples of the bootstrap.
     random_state : int, RandomState instance or None, default=0
         Draws the folds, the resamples and, of 5,000 pairs and more, a sample of so many.
@@ -204,8 +205,8 @@ def judge_retrieval(
     equal = linked(row_groups(x), len(x) + row_groups(y))
     split, notes = split_of(groups_of(equal, groups), chance, MAX_PAIRS)
 
-    def observe(sides: tuple[np.ndarray, np.ndarray], held_out: np.ndarray) -> Observation:
-        return _reciprocal_ranks(*(side[held_out] for side in sides))
+    def observe(sides: tuple[np.ndarray, np.ndarray], _: Fold) -> Observation:
+        return _reciprocal_ranks(*sides)
 
     candidates = of_sides(x[split.rows], y[split.rows])
     return judged("retrieval", "mrr", candidates, split, observe, mean_of, chance, notes)
@@ -219,7 +220,7 @@ def judge_similarity(
     transforms: Transforms | None = None,
     n_folds: int = 5,
     confidence: float = 0.95,
-    n_resamples: int = 2000,
+    n_resamples: int = 1000,
     random_state: Any = 0,
 ) -> Judgement:
     r"""Judge transforms by how well the cosines of pairs agree with judgements of their similarity.
@@ -241,7 +242,7 @@ def judge_similarity(
         Number of folds.
     confidence : float, default=0.95
         Joint confidence of the intervals: all hold at once, so that the best one may be picked after the fact.
-    n_resamples : int, default=2000
+    n_resamples : int, default=1000
         Number of resamples of the bootstrap.
     random_state : int, RandomState instance or None, default=0
         Draws the folds, the resamples and, of 20,000 pairs and more, a sample of so many.
@@ -286,17 +287,18 @@ def judge_similarity(
     split, notes = split_of(groups_of(row_groups(pairs), groups), chance, MAX_ROWS)
     pairs, judgements = pairs[split.rows], judgements[split.rows]
 
-    def observe(z: Mapped, held_out: np.ndarray) -> Observation:
-        first, second = (check_directed(side[held_out]) for side in (z.rows[::2], z.rows[1::2]))
+    def observe(z: Mapped, fold: Fold) -> Observation:
+        held_out = z.rows[2 * fold.n_known :]
+        first, second = check_directed(held_out[::2]), check_directed(held_out[1::2])
         cosines = to_numpy(_two_clouds.paired_cosines(first, second))
-        r = _correlation.pearson(cosines, judgements[held_out], np.ones((1, cosines.size)))
+        r = _correlation.pearson(cosines, judgements[fold.held_out], np.ones((1, cosines.size)))
         return cosines, {"cosine_pearson": float(r[0])}
 
     def statistic(cosines: np.ndarray, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
         return _correlation.spearman(cosines, judgements[rows], weights)
 
     by_row = of_rows(pairs.reshape(-1, pairs.shape[2]), transforms)
-    candidates = by_row._replace(mapped=lambda train: by_row.mapped(np.repeat(train, 2)))
+    candidates = by_row._replace(mapped=lambda fold: by_row.mapped(fold.of_pairs()))
     return judged("similarity", "cosine_spearman", candidates, split, observe, statistic, chance, notes)
 
 
@@ -309,7 +311,7 @@ def judge_clusters(
     transforms: Transforms | None = None,
     n_folds: int = 5,
     confidence: float = 0.95,
-    n_resamples: int = 2000,
+    n_resamples: int = 1000,
     random_state: Any = 0,
 ) -> Judgement:
     r"""Judge transforms by the clusters that k-means finds.
@@ -334,7 +336,7 @@ def judge_clusters(
         Number of folds.
     confidence : float, default=0.95
         Joint confidence of the intervals: all hold at once, so that the best one may be picked after the fact.
-    n_resamples : int, default=2000
+    n_resamples : int, default=1000
         Number of resamples of the bootstrap.
     random_state : int, RandomState instance or None, default=0
         Draws the folds, the resamples and, of 20,000 rows and more, a sample of so many.
@@ -381,13 +383,13 @@ def judge_clusters(
     default = _N_CLUSTERS if labels is None else int(labels.max()) + 1
     k = check_count(default if n_clusters is None else n_clusters, "n_clusters", low=2, high=len(x))
 
-    def observe(mapped: Mapped, held_out: np.ndarray) -> Observation:
-        z = mapped.rows
-        clusters = KMeans(k, n_init=_N_STARTS, random_state=0).fit(z[~held_out]).predict(z[held_out])
-        silhouettes = _silhouettes(z[held_out], clusters)
+    def observe(mapped: Mapped, fold: Fold) -> Observation:
+        known, held_out = mapped.rows[: fold.n_known], mapped.rows[fold.n_known :]
+        clusters = KMeans(k, n_init=_N_STARTS, random_state=0).fit(known).predict(held_out)
+        silhouettes = _silhouettes(held_out, clusters)
         if labels is None:
             return silhouettes, {}
-        of_classes = _silhouettes(z[held_out], labels[held_out])
+        of_classes = _silhouettes(held_out, labels[fold.held_out])
         return clusters, {"silhouette": silhouettes.mean(), "silhouette_y": of_classes.mean()}
 
     candidates = of_rows(x, transforms)
@@ -407,7 +409,7 @@ def judge_neighbours(
     transforms: Transforms | None = None,
     n_folds: int = 5,
     confidence: float = 0.95,
-    n_resamples: int = 2000,
+    n_resamples: int = 1000,
     random_state: Any = 0,
 ) -> Judgement:
     r"""Say how much transforms change the neighbours of a row: what can be said without labels, pairs or judgements.
@@ -428,7 +430,7 @@ def judge_neighbours(
         Number of folds.
     confidence : float, default=0.95
         Joint confidence of the intervals: all hold at once, so that the best one may be picked after the fact.
-    n_resamples : int, default=2000
+    n_resamples : int, default=1000
         Number of resamples of the bootstrap.
     random_state : int, RandomState instance or None, default=0
         Draws the folds, the resamples and, of 5,000 rows and more, a sample of so many.
@@ -466,24 +468,15 @@ def judge_neighbours(
     x = to_numpy(check_directed(X).x)
     split, notes = split_of(groups_of(row_groups(x), groups), chance, MAX_PAIRS)
     x = x[split.rows]
-    nearest = {f: _nearest(x[split.fold == f]) for f in range(n_folds)}
+    nearest = [_nearest(x[split.fold == f]) for f in range(n_folds)]
 
-    def observe(mapped: Mapped, held_out: np.ndarray) -> Observation:
-        z = mapped.rows
-        before, after = nearest[int(split.fold[held_out][0])], _nearest(z[held_out])
+    def observe(mapped: Mapped, fold: Fold) -> Observation:
+        held_out = mapped.rows[fold.n_known :]
+        before, after = nearest[fold.number], _nearest(held_out)
         kept = (before[:, :, None] == after[:, None, :]).any(axis=2).mean(axis=1)
-        return kept, {"isoscore": isoscore(z[held_out], debias=True)}
+        return kept, {"isoscore": isoscore(held_out, debias=True)}
 
     return judged("neighbours", "overlap", of_rows(x, transforms), split, observe, mean_of, chance, notes)
-
-
-def _hits(z: Mapped, codes: np.ndarray, test: np.ndarray, inner: np.ndarray) -> np.ndarray:
-    """Return which held-out rows a logistic regression gets right whose penalty is chosen on the inner rows."""
-    parts = [np.flatnonzero(part) for part in (~test & ~inner, inner, test)]
-    order = np.concatenate(parts)
-    n_train, n_known = np.cumsum([part.size for part in parts])[:2]
-    spread = z.spread / to_numpy(norms(z.rows[~test])).mean()
-    return hits(z.white[order], spread, codes[order], n_train, n_known)
 
 
 def _reciprocal_ranks(x: np.ndarray, y: np.ndarray) -> Observation:

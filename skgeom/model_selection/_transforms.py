@@ -82,8 +82,8 @@ class Mapped(NamedTuple):
     spread: np.ndarray
 
 
-def mapped(transforms: Transforms, x: np.ndarray, train: np.ndarray) -> Iterator[Mapped]:
-    """Yield all rows as each transform maps them that was fitted to some.
+def mapped(transforms: Transforms, x: np.ndarray, n_known: int) -> Iterator[Mapped]:
+    """Yield all rows as each transform maps them that was fitted to the first ones.
 
     The whitenings of one shrinkage are columns of one map, scaled: they share one fit and one product. The white
     coordinates of the rows as they are, centred, or without their leading directions, are columns of it, too.
@@ -91,7 +91,7 @@ def mapped(transforms: Transforms, x: np.ndarray, train: np.ndarray) -> Iterator
 
     @cache
     def whitened(shrinkage: Any) -> tuple[np.ndarray, np.ndarray]:
-        full = fitted(Whitening(shrinkage=shrinkage), x[train])
+        full = fitted(Whitening(shrinkage=shrinkage), x[:n_known])
         return full.transform(x), np.sqrt(full.spectrum_)
 
     for estimator in transforms.values():
@@ -101,14 +101,14 @@ def mapped(transforms: Transforms, x: np.ndarray, train: np.ndarray) -> Iterator
             spread = deviations[:k] ** (1 - estimator.power)
             yield Mapped(white[:, :k] * spread.astype(white.dtype), white[:, :k], spread)
             continue
-        z = x if isinstance(estimator, str) else np.asarray(fitted(estimator, x[train]).transform(x))
+        z = x if isinstance(estimator, str) else np.asarray(fitted(estimator, x[:n_known]).transform(x))
         top = _n_removed(estimator)
-        white, deviations = whitened(None) if top is not None else _white(z, train)
+        white, deviations = whitened(None) if top is not None else _white(z, n_known)
         yield Mapped(z, white[:, top:], deviations[top:])
 
 
-def _white(z: np.ndarray, train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    full = fitted(Whitening(), z[train])
+def _white(z: np.ndarray, n_known: int) -> tuple[np.ndarray, np.ndarray]:
+    full = fitted(Whitening(), z[:n_known])
     return full.transform(z), np.sqrt(full.spectrum_)
 
 

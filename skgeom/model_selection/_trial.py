@@ -22,8 +22,8 @@ _MIN_GROUPS = 4
 Observation: TypeAlias = tuple[np.ndarray, dict[str, float]]
 """What is observed of each held-out row, and what else is measured on all of them."""
 
-Observe: TypeAlias = Callable[[Any, np.ndarray], Observation]
-"""From all rows as they are mapped, and a mask of those held out."""
+Observe: TypeAlias = "Callable[[Any, Fold], Observation]"
+"""From what the rows of a fold become."""
 
 
 class Split(NamedTuple):
@@ -43,11 +43,33 @@ class Chance(NamedTuple):
     rng: np.random.Generator
 
 
+class Fold(NamedTuple):
+    """The rows in the order of one fold: positions (n,) of those to learn from, to choose by, and held out.
+
+    `n_train` and `n_known` are where the first two end.
+    """
+
+    number: int
+    order: np.ndarray
+    n_train: int
+    n_known: int
+
+    @property
+    def held_out(self) -> np.ndarray:
+        """Positions of the rows held out."""
+        return self.order[self.n_known :]
+
+    def of_pairs(self) -> Fold:
+        """Return the fold of the rows 2 i and 2 i + 1 of pairs i."""
+        order = np.stack([2 * self.order, 2 * self.order + 1], axis=1).ravel()
+        return Fold(self.number, order, 2 * self.n_train, 2 * self.n_known)
+
+
 class Candidates(NamedTuple):
-    """Transformers by name, and what yields the rows as each maps them that was fitted to those of a mask."""
+    """Transformers by name, and what yields the rows of a fold as each maps them that was fitted to the known ones."""
 
     estimators: Transforms
-    mapped: Callable[[np.ndarray], Iterator[Any]]
+    mapped: Callable[[Fold], Iterator[Any]]
 
 
 def chance_of(n_folds: int, confidence: float, n_resamples: int, random_state: Any) -> Chance:
@@ -116,7 +138,7 @@ def of_rows(x: np.ndarray, transforms: Transforms | None) -> Candidates:
             f"transforms has {len(tried)} transforms, expected at least two, of which the first is what the others are "
             "compared with: pass {'as is': 'passthrough', 'white': Whitening()}."
         )
-    return Candidates(tried, lambda train: mapped(tried, x, train))
+    return Candidates(tried, lambda fold: mapped(tried, x[fold.order], fold.n_known))
 
 
 def of_sides(x: np.ndarray, y: np.ndarray) -> Candidates:
@@ -131,18 +153,20 @@ def of_sides(x: np.ndarray, y: np.ndarray) -> Candidates:
     if x.shape[1] == y.shape[1]:
         of_both = default_transforms(np.concatenate([side - side.mean(axis=0) for side in (x, y)]))
 
-    def both(train: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        u, v = (side - side[train].mean(axis=0) for side in (x, y))
+    def held_out(fold: Fold) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        n = fold.n_known
+        u, v = (side[fold.order] - side[fold.order[:n]].mean(axis=0) for side in (x, y))
         if of_both:
-            yield x, y
+            yield x[fold.held_out], y[fold.held_out]
             rest = {name: estimator for name, estimator in of_both.items() if name != AS_IS}
-            for z, *_ in mapped(rest, np.concatenate([u, v]), np.tile(train, 2)):
-                yield z[: len(u)], z[len(u) :]
+            for z, *_ in mapped(rest, np.concatenate([u[:n], v[:n], u[n:], v[n:]]), 2 * n):
+                first, second = np.split(z[2 * n :], 2)
+                yield first, second
         for aligner in aligners.values():
-            found = fitted(aligner, u[train], v[train])
-            yield found.transform(u), found.transform_target(v) if aligner is shared else v
+            found = fitted(aligner, u[:n], v[:n])
+            yield found.transform(u[n:]), found.transform_target(v[n:]) if aligner is shared else v[n:]
 
-    return Candidates({**of_both, **aligners}, both)
+    return Candidates({**of_both, **aligners}, held_out)
 
 
 def judged(
@@ -158,14 +182,15 @@ def judged(
     """Fit, observe, compare and answer."""
     names = list(candidates.estimators)
 
+    folds = [_fold(split.fold, f, chance.n_folds) for f in range(chance.n_folds)]
+
     def in_fold(f: int) -> list[tuple[int, Observation]]:
-        held_out = split.fold == f
-        return [(_width(z), observe(z, held_out)) for z in candidates.mapped(~held_out)]
+        return [(_width(z), observe(z, folds[f])) for z in candidates.mapped(folds[f])]
 
     found = in_threads(np.empty(0), in_fold, chance.n_folds)
     observed = np.empty((len(names), split.fold.size))
-    for f, results in enumerate(found):
-        observed[:, split.fold == f] = [seen for _, (seen, _) in results]
+    for fold, results in zip(folds, found, strict=True):
+        observed[:, fold.held_out] = [seen for _, (seen, _) in results]
     compare = compared(
         observed,
         split.fold,
@@ -183,6 +208,13 @@ def judged(
         value, difference, margin = (float(values[j]) for values in compare)
         rows.append(Judged(name, found[0][j][0], value, difference, margin, measures))
     return answered(task, score, rows, candidates.estimators, chance.confidence, split.fold.size, chance.n_folds, notes)
+
+
+def _fold(fold: np.ndarray, number: int, n_folds: int) -> Fold:
+    """Return the rows with a fold held out, and the next one to choose by."""
+    turns = (fold - number) % n_folds
+    order = np.argsort(-turns, kind="stable")
+    return Fold(number, order, int(np.count_nonzero(turns > 1)), int(np.count_nonzero(turns)))
 
 
 def _width(z: Any) -> int:

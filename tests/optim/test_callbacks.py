@@ -43,7 +43,9 @@ class Recorder:
 
 def test_each_update_is_a_task_with_the_embedding_of_its_end(rows):
     recorder = Recorder()
-    optimizer = EmbeddingOptimizer(max_iter=3, random_state=0).set_callbacks(recorder).fit(*rows)
+    optimizer = (
+        EmbeddingOptimizer(parametrization="points", max_iter=3, random_state=0).set_callbacks(recorder).fit(*rows)
+    )
     assert recorder.calls == ["setup", "begin fit", *["begin update", "end update"] * 3, "end fit", "teardown"]
     np.testing.assert_array_equal(recorder.embeddings[2], optimizer.embedding_)
     assert (recorder.embeddings[0] != recorder.embeddings[1]).all()
