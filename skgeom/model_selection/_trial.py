@@ -181,6 +181,10 @@ def judged(
 ) -> Judgement:
     """Fit, observe, compare and answer."""
     names = list(candidates.estimators)
+    if any(getattr(estimator, "shrinkage", None) == "ledoit_wolf" for estimator in candidates.estimators.values()):
+        notes += (
+            "Rows are few for the widest whitenings, which shrink the covariance: more rows may change the answer.",
+        )
 
     folds = [_fold(split.fold, f, chance.n_folds) for f in range(chance.n_folds)]
 

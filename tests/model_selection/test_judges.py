@@ -258,6 +258,14 @@ def test_small_classes_are_left_out_and_said():
     assert found.notes == ("1 classes of fewer than 5 different rows were left out.",)
 
 
+def test_few_rows_are_said():
+    found = judge_neighbours(RNG.normal(size=(60, 30)))
+    assert found.notes == (
+        "Rows are few for the widest whitenings, which shrink the covariance: more rows may change the answer.",
+    )
+    assert found.transforms[-2].name == "Whitening(30, power=1, shrinkage='ledoit_wolf')"
+
+
 def test_more_rows_than_are_looked_at_are_sampled(monkeypatch):
     monkeypatch.setattr(_judges, "MAX_PAIRS", 100)
     found = judge_neighbours(X, transforms=TRIED)
