@@ -2,6 +2,7 @@ import csv
 import errno
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -456,6 +457,15 @@ def test_closed_streams_make_no_traceback(folder, closed):
     done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stdout + done.stderr
     assert done.returncode in (0, 1, 2)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
+def test_standard_output_without_room_is_one_line(folder):
+    line = f"{sys.executable} -m skgeom report x.npy --quiet > /dev/full"
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("skgeom report: standard output: No space left on device.")
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_reader_that_leaves_is_no_error(folder):
