@@ -327,7 +327,8 @@ def _finite(value: float | str | None) -> Any:
 def _refuse(error: BaseException) -> int:
     message = str(error) or "expected the rows to fit into memory several times, and they do not. Pass fewer of them."
     if isinstance(error, OSError) and error.strerror:
-        message = f"{error.filename or 'standard output'}: {error.strerror}. Check the name, the permissions and the room on the disk."
+        where = error.filename or "standard output"
+        message = f"{where}: {error.strerror}. Check the name, the permissions and the room on the disk."
     _say_error(message)
     return REFUSED
 
