@@ -70,13 +70,13 @@ def judge_classes(
         What is tried: transformers by name, "passthrough" for the rows as they are. The first is what the others are
         compared with. None takes `default_transforms`.
     n_folds : int, default=5
-        Number of folds.
+        Number of folds, at least three.
     confidence : float, default=0.95
         Joint confidence of the intervals: all hold at once, so that the best one may be picked after the fact.
     n_resamples : int, default=1000
         Number of resamples of the bootstrap.
     random_state : int, RandomState instance or None, default=0
-        Draws the folds, the resamples and, of 20,000 rows and more, a sample of so many.
+        Draws the folds, the resamples and, of more than 20,000 rows, a sample of so many.
 
     Returns
     -------
@@ -117,11 +117,12 @@ def judge_classes(
     >>> judgement.best.name in [one.name for one in judgement.transforms]
     True
     """
+    check_count(n_folds, "n_folds", low=3)  # to learn from, to choose the penalty by, and held out
     chance = chance_of(n_folds, confidence, n_resamples, random_state)
     x = to_numpy(check_cloud(X, scale_free=True))
     codes = check_classes(y, len(x))[1]
     split, notes = split_of(groups_of(row_groups(x), groups), chance, MAX_ROWS, codes)
-    x, codes = x[split.rows], codes[split.rows]
+    x, codes = x[split.rows], np.unique(codes[split.rows], return_inverse=True)[1]
 
     def observe(z: Mapped, fold: Fold) -> Observation:
         spread = z.spread / to_numpy(norms(z.rows[: fold.n_known])).mean()
@@ -164,7 +165,7 @@ def judge_retrieval(
     n_resamples : int, default=1000
         Number of resamples of the bootstrap.
     random_state : int, RandomState instance or None, default=0
-        Draws the folds, the resamples and, of 5,000 pairs and more, a sample of so many.
+        Draws the folds, the resamples and, of more than 5,000 pairs, a sample of so many.
 
     Returns
     -------
@@ -245,7 +246,7 @@ def judge_similarity(
     n_resamples : int, default=1000
         Number of resamples of the bootstrap.
     random_state : int, RandomState instance or None, default=0
-        Draws the folds, the resamples and, of 20,000 pairs and more, a sample of so many.
+        Draws the folds, the resamples and, of more than 20,000 pairs, a sample of so many.
 
     Returns
     -------
@@ -339,7 +340,7 @@ def judge_clusters(
     n_resamples : int, default=1000
         Number of resamples of the bootstrap.
     random_state : int, RandomState instance or None, default=0
-        Draws the folds, the resamples and, of 20,000 rows and more, a sample of so many.
+        Draws the folds, the resamples and, of more than 20,000 rows, a sample of so many.
 
     Returns
     -------
@@ -433,7 +434,7 @@ def judge_neighbours(
     n_resamples : int, default=1000
         Number of resamples of the bootstrap.
     random_state : int, RandomState instance or None, default=0
-        Draws the folds, the resamples and, of 5,000 rows and more, a sample of so many.
+        Draws the folds, the resamples and, of more than 5,000 rows, a sample of so many.
 
     Returns
     -------

@@ -106,7 +106,7 @@ def split_of(
                 f"{n_classes - n_small:,} of them with that many. Pass the class of each row, or fewer n_folds."
             )
         if n_small:
-            notes.append(f"{n_small:,} classes of fewer than {chance.n_folds} different rows were left out.")
+            notes.append(f"Classes of fewer than {chance.n_folds} different rows were left out: {n_small:,}.")
         rows = rows[large]
     _, first, inverse = np.unique(groups[rows], return_index=True, return_inverse=True)
     if first.size < _MIN_GROUPS * chance.n_folds:

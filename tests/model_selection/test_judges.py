@@ -255,7 +255,7 @@ def test_small_classes_are_left_out_and_said():
     labels[:3] = 7
     found = judge_classes(X, labels, transforms=TRIED, n_resamples=200)
     assert found.n_rows == 157
-    assert found.notes == ("1 classes of fewer than 5 different rows were left out.",)
+    assert found.notes == ("Classes of fewer than 5 different rows were left out: 1.",)
 
 
 def test_few_rows_are_said():
@@ -288,6 +288,13 @@ def test_more_rows_than_are_looked_at_are_sampled(monkeypatch):
 def test_what_does_not_fit_is_refused(judge, options, words):
     with pytest.raises(ValueError, match=words):
         judge(**options)
+
+
+def test_a_probe_wants_three_folds():
+    assert judge_classes(X, LABELS, n_folds=3, transforms=TRIED, n_resamples=100).n_folds == 3
+    assert judge_similarity(PAIRS, SCORES, n_folds=2, transforms=TRIED, n_resamples=100).n_folds == 2
+    with pytest.raises(ValueError, match="n_folds"):
+        judge_classes(X, LABELS, n_folds=2)
 
 
 def test_labels_that_are_not_classes_are_refused():
