@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from skgeom._array import is_foreign, is_torch_generator, kind_of, namespace, to_float, to_numpy
+from skgeom._array import epsilon, float64, is_foreign, is_torch_generator, kind_of, namespace, to_float, to_numpy
 from skgeom._core._labels import Labels, labels_of
+from skgeom._core._rows import norms
 from skgeom._typing import Array
 from skgeom._validation import (
     check_classes,
@@ -215,6 +216,44 @@ def pairs_of_one_kind(relevant: Any, n: int) -> np.ndarray:
     _, codes = np.unique(values, return_inverse=True)
     members = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
     return np.concatenate([np.stack(np.meshgrid(m, m, indexing="ij"), axis=-1).reshape(-1, 2) for m in members])
+
+
+def check_ball(X: Any) -> Array:
+    """Return points of the Poincaré ball (n, d) in float64.
+
+    Raises
+    ------
+    ValueError
+        If X is not a finite matrix, or a row is of length 1 or more.
+    """
+    x = float64(check_cloud(X))
+    longest = to_float(namespace(x).max(norms(x)))
+    if longest >= 1:
+        raise ValueError(
+            f"A row of X has length {longest:.6g}, but points of the Poincaré ball are shorter than 1: scale the rows, "
+            "or take another metric."
+        )
+    return x
+
+
+def check_distances(X: Any) -> Array:
+    """Return distances (n, n) in float64.
+
+    Raises
+    ------
+    ValueError
+        If X is not a finite square matrix that is symmetric, up to rounding, at least 0, and 0 on the diagonal.
+    """
+    d = check_cloud(X)
+    xp = namespace(d)
+    if d.shape[0] != d.shape[1]:
+        raise ValueError(f'metric="precomputed" takes a square matrix of distances, got the shape {tuple(d.shape)}.')
+    slack = 64 * epsilon(d) * to_float(xp.max(xp.abs(d)))
+    if to_float(xp.min(d)) < -slack or to_float(xp.max(xp.abs(d - d.T))) > slack:
+        raise ValueError('metric="precomputed" takes distances: at least 0, and the same from j to i as from i to j.')
+    if to_float(xp.max(xp.abs(xp.linalg.diagonal(d)))) > slack:
+        raise ValueError('metric="precomputed" takes distances, 0 on the diagonal: from similarities make 1 - s first.')
+    return float64(d)
 
 
 def check_judgements(y: Any, n: int) -> np.ndarray:

@@ -6,18 +6,22 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from sklearn import get_config
 
-from skgeom._array import in_full_precision, namespace
+from skgeom._array import float64, in_full_precision, namespace
 from skgeom._cloud import once_per_cloud
-from skgeom._core import _rows
+from skgeom._core import _matrices, _rows
 from skgeom._core.pairs import _silhouettes
 from skgeom._core.sums import _clusters
 from skgeom._core.sums._clusters import ClassMoments
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_cloud, check_directed, check_labels
+from skgeom.metrics._checks import check_ball, check_distances
 from skgeom.metrics._measure import RIGID, measure
 
-Metric: TypeAlias = Literal["euclidean", "sqeuclidean", "cosine"]
+Metric: TypeAlias = Literal["euclidean", "sqeuclidean", "cosine", "geodesic", "poincare", "precomputed"]
 """The distances of a silhouette."""
+
+PairMetric: TypeAlias = Literal["euclidean", "geodesic", "poincare", "precomputed"]
+"""The distances of what needs all pairs."""
 
 
 @in_full_precision
@@ -35,10 +39,13 @@ def silhouette_samples(X: Any, labels: Any, *, metric: Metric = "euclidean") -> 
         The embeddings, one per row.
     labels : array of shape (n_samples,)
         Class of each row: numbers or strings, from 2 to n_samples - 1 different ones.
-    metric : {"euclidean", "sqeuclidean", "cosine"}, default="euclidean"
+    metric : {"euclidean", "sqeuclidean", "cosine", "geodesic", "poincare", "precomputed"}, default="euclidean"
         The distance. Squared Euclidean and cosine (1 - cos) come exactly from class sums, without pairs: the mean
         squared distance to a class is ‖x - μ‖² plus the mean squared distance of the class to μ, and the cosine
-        distance is half the squared one between unit rows.
+        distance is half the squared one between unit rows. "geodesic" is the angle between the rows; "poincare" the
+        distance in the Poincaré ball of curvature -1, for rows shorter than 1,
+        2 asinh(‖x - y‖ / √((1 - ‖x‖²)(1 - ‖y‖²))). With "precomputed" X holds the distances themselves,
+        (n_samples, n_samples), of any space, such as a graph.
 
     Returns
     -------
@@ -49,7 +56,8 @@ def silhouette_samples(X: Any, labels: Any, *, metric: Metric = "euclidean") -> 
     ------
     ValueError
         If X is not a finite matrix, labels do not fit it or number fewer than 2 or more than n_samples - 1, the metric
-        is unknown, or a row is zero under "cosine".
+        is unknown, a row is zero under "cosine" or "geodesic" or of length 1 or more under "poincare", or precomputed
+        distances are not square, symmetric, at least 0 and 0 on the diagonal.
 
     See Also
     --------
@@ -60,7 +68,8 @@ def silhouette_samples(X: Any, labels: Any, *, metric: Metric = "euclidean") -> 
     Invariant to rotation, uniform scaling, translation (not "cosine"), and to the length of each row ("cosine").
     "sqeuclidean" and "cosine" take O(n k d) time for k classes, in blocks of float64. "euclidean" takes O(n² d) time,
     in tiles shared between threads, in the precision of X; tiles with pairs too close for it are computed in float64.
-    It needs a copy of X and the (n, k) sums, or, where these exceed scikit-learn's ``working_memory``, twice the time.
+    "geodesic" and "poincare" are computed in float64; the first is invariant to rotation and to the length of each row,
+    the second to isometries of the ball. It needs a copy of X and the (n, k) sums, or, where these exceed scikit-learn's ``working_memory``, twice the time.
 
     References
     ----------
@@ -78,11 +87,14 @@ def silhouette_samples(X: Any, labels: Any, *, metric: Metric = "euclidean") -> 
     if metric == "cosine":
         x = check_directed(X).x
         return _clusters.squared_silhouette_samples(x, check_labels(labels, x.shape[0]), _rows.unit)
-    x = check_cloud(X, scale_free=True)
+    x = _rows_under(X, "euclidean" if metric == "sqeuclidean" else metric)
     labelled = check_labels(labels, x.shape[0])
     if metric == "sqeuclidean":
         return _clusters.squared_silhouette_samples(x, labelled)
-    return _silhouettes.silhouette_samples(x, labelled, memory=get_config()["working_memory"] * 2.0**20)
+    if metric == "precomputed":
+        return _matrices.silhouette_samples(x, labelled)
+    memory = get_config()["working_memory"] * 2.0**20
+    return _silhouettes.silhouette_samples(x, labelled, memory, _silhouettes.DISTANCES[metric])
 
 
 @measure(
@@ -102,8 +114,8 @@ def silhouette_score(X: Any, labels: Any, *, metric: Metric = "euclidean") -> Ar
         The embeddings, one per row.
     labels : array of shape (n_samples,)
         Class of each row: numbers or strings, from 2 to n_samples - 1 different ones.
-    metric : {"euclidean", "sqeuclidean", "cosine"}, default="euclidean"
-        The distance; the last two take O(n k d) time, the first O(n² d).
+    metric : {"euclidean", "sqeuclidean", "cosine", "geodesic", "poincare", "precomputed"}, default="euclidean"
+        The distance, as in `silhouette_samples`; "sqeuclidean" and "cosine" take O(n k d) time, the others O(n² d).
 
     Returns
     -------
@@ -143,7 +155,7 @@ def silhouette_score(X: Any, labels: Any, *, metric: Metric = "euclidean") -> Ar
     source="Caliński & Harabasz 1974, doi:10.1080/03610927408827101",
     needs="labels",
 )
-def calinski_harabasz_score(X: Any, labels: Any) -> Array:
+def calinski_harabasz_score(X: Any, labels: Any, *, metric: PairMetric = "euclidean") -> Array:
     r"""Caliński-Harabasz index: variance between class means over variance within classes.
 
     .. math:: \frac{\sum_c n_c \lVert \mu_c - \mu \rVert^2 / (k - 1)}
@@ -155,6 +167,10 @@ def calinski_harabasz_score(X: Any, labels: Any) -> Array:
         The embeddings, one per row.
     labels : array of shape (n_samples,)
         Class of each row: numbers or strings, from 2 to n_samples - 1 different ones.
+    metric : {"euclidean", "geodesic", "poincare", "precomputed"}, default="euclidean"
+        The distance: Euclidean; the angle between the rows; that of the Poincaré ball of curvature -1, for rows shorter
+        than 1, 2 asinh(‖x - y‖ / √((1 - ‖x‖²)(1 - ‖y‖²))); or X holds the distances themselves, (n_samples, n_samples),
+        of any space, such as a graph.
 
     Returns
     -------
@@ -170,9 +186,13 @@ def calinski_harabasz_score(X: Any, labels: Any) -> Array:
     -----
     Invariant to rotation, uniform scaling and translation. O(n d) time in blocks, with float64 sums.
 
+    Other distances have no class means. There the index is the pseudo-F [2]_, in which the squared distances of a class
+    to its mean are those of its pairs, divided by its size: the same number for Euclidean distances. O(n² d) time.
+
     References
     ----------
-    Caliński & Harabasz 1974, doi:10.1080/03610927408827101.
+    .. [1] Caliński & Harabasz 1974, doi:10.1080/03610927408827101.
+    .. [2] Anderson 2001, A new method for non-parametric multivariate analysis of variance, Austral Ecology 26.
 
     Examples
     --------
@@ -181,7 +201,13 @@ def calinski_harabasz_score(X: Any, labels: Any) -> Array:
     >>> calinski_harabasz_score(np.array([[0.0], [2.0], [10.0], [12.0]]), [0, 0, 1, 1])
     50.0
     """
-    return _clusters.calinski_harabasz(_class_moments(X, labels))
+    if check_choice(metric, get_args(PairMetric), "metric") == "euclidean":
+        return _clusters.calinski_harabasz(_class_moments(X, labels))
+    x = _rows_under(X, metric)
+    labelled = check_labels(labels, x.shape[0])
+    if metric == "precomputed":
+        return _matrices.pseudo_f(_matrices.square_sums(x, labelled), labelled.sizes)
+    return _silhouettes.pseudo_f(x, labelled, _silhouettes.DISTANCES[metric])
 
 
 @measure(
@@ -193,7 +219,7 @@ def calinski_harabasz_score(X: Any, labels: Any) -> Array:
     needs="labels",
     infinite="two classes have one mean",
 )
-def davies_bouldin_score(X: Any, labels: Any) -> Array:
+def davies_bouldin_score(X: Any, labels: Any, *, metric: Literal["euclidean", "precomputed"] = "euclidean") -> Array:
     r"""Davies-Bouldin index: how far each class reaches towards its worst neighbour, averaged over classes.
 
     .. math:: \frac1k \sum_c \max_{c' \ne c} \frac{s_c + s_{c'}}{\lVert \mu_c - \mu_{c'} \rVert}, \qquad
@@ -205,6 +231,9 @@ def davies_bouldin_score(X: Any, labels: Any) -> Array:
         The embeddings, one per row.
     labels : array of shape (n_samples,)
         Class of each row: numbers or strings, from 2 to n_samples - 1 different ones.
+    metric : {"euclidean", "precomputed"}, default="euclidean"
+        With "precomputed" X holds the distances themselves, (n_samples, n_samples), and the index is another one: see
+        the notes.
 
     Returns
     -------
@@ -222,6 +251,11 @@ def davies_bouldin_score(X: Any, labels: Any) -> Array:
     float64 sums. The index is that of scikit-learn but where classes have one mean: scikit-learn leaves such pairs out,
     and gives 0, its best value, if there are no others.
 
+    Distances alone have no class means, but their squares tell root mean square distances to them and between them:
+    :math:`s_c^2` is half the mean squared distance of the pairs of a class, a row and itself included, and the squared
+    distance of two means the mean squared distance between the classes less :math:`s_c^2 + s_{c'}^2`. With
+    "precomputed" these take the places above, the form q = 2 of the source: a larger number than with q = 1.
+
     References
     ----------
     Davies & Bouldin 1979, A cluster separation measure, doi:10.1109/TPAMI.1979.4766909.
@@ -233,8 +267,12 @@ def davies_bouldin_score(X: Any, labels: Any) -> Array:
     >>> davies_bouldin_score(np.array([[0.0], [2.0], [10.0], [12.0]]), [0, 0, 1, 1])
     0.2
     """
-    x = check_cloud(X, scale_free=True)
-    return _clusters.davies_bouldin(x, check_labels(labels, x.shape[0]))
+    check_choice(metric, ("euclidean", "precomputed"), "metric")
+    x = _rows_under(X, metric)
+    labelled = check_labels(labels, x.shape[0])
+    if metric == "precomputed":
+        return _matrices.energy_davies_bouldin(_matrices.square_sums(x, labelled), labelled.sizes)
+    return _clusters.davies_bouldin(x, labelled)
 
 
 @measure(
@@ -246,7 +284,7 @@ def davies_bouldin_score(X: Any, labels: Any) -> Array:
     needs="labels",
     infinite="every class is one point",
 )
-def dunn_index(X: Any, labels: Any) -> Array:
+def dunn_index(X: Any, labels: Any, *, metric: PairMetric = "euclidean") -> Array:
     r"""Dunn index: smallest distance between classes over largest diameter of a class.
 
     .. math:: \frac{\min_{c \ne c'} \min_{i \in c, j \in c'} \lVert x_i - x_j \rVert}
@@ -258,6 +296,10 @@ def dunn_index(X: Any, labels: Any) -> Array:
         The embeddings, one per row.
     labels : array of shape (n_samples,)
         Class of each row: numbers or strings, from 2 to n_samples - 1 different ones.
+    metric : {"euclidean", "geodesic", "poincare", "precomputed"}, default="euclidean"
+        The distance: Euclidean; the angle between the rows; that of the Poincaré ball of curvature -1, for rows shorter
+        than 1, 2 asinh(‖x - y‖ / √((1 - ‖x‖²)(1 - ‖y‖²))); or X holds the distances themselves, (n_samples, n_samples),
+        of any space, such as a graph.
 
     Returns
     -------
@@ -285,8 +327,22 @@ def dunn_index(X: Any, labels: Any) -> Array:
     >>> dunn_index(np.array([[0.0], [2.0], [10.0], [12.0]]), [0, 0, 1, 1])
     4.0
     """
-    x = check_cloud(X, scale_free=True)
-    return _silhouettes.dunn_index(x, check_labels(labels, x.shape[0]))
+    x = _rows_under(X, check_choice(metric, get_args(PairMetric), "metric"))
+    labelled = check_labels(labels, x.shape[0])
+    if metric == "precomputed":
+        return _matrices.dunn_index(x, labelled)
+    return _silhouettes.dunn_index(x, labelled, _silhouettes.DISTANCES[metric])
+
+
+def _rows_under(X: Any, metric: str) -> Array:
+    """Return rows as a distance takes them, or the distances: of curved spaces in float64, on the sphere unit rows."""
+    if metric == "precomputed":
+        return check_distances(X)
+    if metric == "geodesic":
+        return _rows.unit(float64(check_directed(X).x))
+    if metric == "poincare":
+        return check_ball(X)
+    return check_cloud(X, scale_free=True)
 
 
 @once_per_cloud

@@ -1,4 +1,4 @@
-"""Silhouettes and the Dunn index under the Euclidean distance, from tiles of distances.
+"""Silhouettes, the Dunn index and the pseudo-F from tiles of distances: Euclidean, on the sphere, in the Poincaré ball.
 
 Rows are taken in order of class, so that a tile meets few classes and its class sums are small matrix products. Tiles
 below the diagonal are the mirror of those above.
@@ -6,10 +6,11 @@ below the diagonal are the mirror of those above.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from math import ceil
 from threading import Lock
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -22,16 +23,43 @@ from skgeom._array import (
     namespace,
     one_hot,
     sqrt_in_place,
+    to_numpy,
     wants_gradient,
     where,
 )
+from skgeom._core import _matrices
 from skgeom._core._labels import Labels, silhouettes, unsorted
+from skgeom._core._rows import norms
 from skgeom._core._threads import in_threads
 from skgeom._core.pairs._tiles import Squares
 from skgeom._typing import Array
 
 _PRODUCTS = 8
 """Products at most for the class sums of a tile: one class in each is best, unless there are many small ones."""
+
+
+Distance: TypeAlias = "Callable[[Tiles, int, int, Array], Array]"
+"""From the tiles, the numbers of two panels and their squared Euclidean distances, which may be overwritten."""
+
+
+def euclidean(tiles: Tiles, i: int, j: int, squares: Array) -> Array:
+    """Return the Euclidean distances."""
+    return sqrt_in_place(squares)
+
+
+def geodesic(tiles: Tiles, i: int, j: int, squares: Array) -> Array:
+    """Return the angles between unit rows, from their chords."""
+    xp = namespace(squares)
+    return 2 * xp.asin(xp.clip(sqrt_in_place(squares) / 2, max=1.0))
+
+
+def poincare(tiles: Tiles, i: int, j: int, squares: Array) -> Array:
+    """Return the distances in the Poincaré ball of curvature -1: 2 asinh(‖x - y‖ / √((1 - ‖x‖²)(1 - ‖y‖²)))."""
+    scaled = squares / (tiles.inside[i][:, None] * tiles.inside[j][None, :])
+    return 2 * namespace(squares).asinh(sqrt_in_place(scaled))
+
+
+DISTANCES: dict[str, Distance] = {"euclidean": euclidean, "geodesic": geodesic, "poincare": poincare}
 
 
 class Tiles:
@@ -41,14 +69,20 @@ class Tiles:
     the slices of r rows they are for.
     """
 
-    def __init__(self, x: Array, labels: Labels) -> None:
+    def __init__(self, x: Array, labels: Labels, distance: Distance = euclidean) -> None:
         self.x = x
         self.labels = labels
+        self.distance = distance
         self.order = asarray_like(labels.order, x, dtype=namespace(x).int64)
         self.squares = Squares(self._rows, x)
         self.panels = self.squares.panels
         self.classes = [(int(labels.codes[p.start]), int(labels.codes[p.stop - 1]) + 1) for p in self.panels]
         self.members = [list(self._members(i)) for i in range(len(self.panels))]
+
+    @cached_property
+    def inside(self) -> list[Array]:
+        """1 - ‖x‖² of the rows of each panel."""
+        return [1 - norms(self._rows(panel)) ** 2 for panel in self.panels]
 
     def _rows(self, which: Any) -> Array:
         """Return the rows in order of class at a slice or at positions, as they came."""
@@ -76,7 +110,7 @@ class Tiles:
     def row(self, i: int, others: range) -> Iterator[tuple[int, Array]]:
         """Yield j and the tile (i, j) of distances, valid until the next."""
         for j, squares in self.squares.row(i, others, own=0.0):
-            yield j, sqrt_in_place(squares)
+            yield j, self.distance(self, i, j, squares)
 
 
 class _Sums:
@@ -119,13 +153,13 @@ class _Sums:
         return silhouettes(float64(own) / xp.clip(size - 1, min=1.0), float64(xp.min(others, axis=0)), size, 0.0)
 
 
-def silhouette_samples(x: Array, labels: Labels, memory: float = 2.0**30) -> Array:
-    """Return the silhouettes under the Euclidean distance from the sums of distances of each row to each class.
+def silhouette_samples(x: Array, labels: Labels, memory: float = 2.0**30, distance: Distance = euclidean) -> Array:
+    """Return the silhouettes from the sums of distances of each row to each class.
 
     The symmetry of the tiles halves the work, but some sums wait for others, a quarter of all (n, k) in classes of
     about equal size: where all would exceed the memory in bytes, the work is done twice.
     """
-    tiles = Tiles(_shared(x), labels)
+    tiles = Tiles(_shared(x), labels, distance)
     xp = namespace(tiles.x)
     itemsize = xp.finfo(tiles.x.dtype).bits // 8
     fits = x.shape[0] * labels.sizes.shape[0] * itemsize <= memory
@@ -133,9 +167,9 @@ def silhouette_samples(x: Array, labels: Labels, memory: float = 2.0**30) -> Arr
     return _as_came(samples, x)
 
 
-def dunn_index(x: Array, labels: Labels) -> Array:
+def dunn_index(x: Array, labels: Labels, distance: Distance = euclidean) -> Array:
     """Return the smallest distance between classes over the largest within one; inf if no class has any extent."""
-    tiles = Tiles(_shared(x), labels)
+    tiles = Tiles(_shared(x), labels, distance)
     xp = namespace(tiles.x)
     codes = asarray_like(labels.codes, tiles.x, dtype=xp.int64)
 
@@ -149,9 +183,22 @@ def dunn_index(x: Array, labels: Labels) -> Array:
         return xp.min(xp.stack(gaps)), xp.max(xp.stack(extents))
 
     gaps, extents = zip(*in_threads(tiles.x, extremes, len(tiles.panels)), strict=True)
-    gap, extent = xp.min(xp.stack(gaps)), xp.max(xp.stack(extents))
-    ratio = where(extent > 0, gap / where(extent > 0, extent, 1.0), xp.inf)
-    return _as_came(ratio, x)
+    return _as_came(_matrices.gap_over_extent(xp.min(xp.stack(gaps)), xp.max(xp.stack(extents))), x)
+
+
+def pseudo_f(x: Array, labels: Labels, distance: Distance) -> Array:
+    """Return Anderson's pseudo-F from the squared distances of all pairs."""
+    tiles = Tiles(as_data(x), labels, distance)
+    k = labels.sizes.shape[0]
+
+    def of_panel(i: int) -> np.ndarray:
+        sums, own = np.zeros((k, k)), slice(*tiles.classes[i])
+        for j, d in tiles.row(i, range(len(tiles.panels))):
+            sums[own, slice(*tiles.classes[j])] += to_numpy(tiles.class_sums(i, tiles.class_sums(j, (d * d).T).T))
+        return sums
+
+    total = np.sum(in_threads(tiles.x, of_panel, len(tiles.panels)), axis=0)
+    return asarray_like(_matrices.pseudo_f(total, labels.sizes), x, dtype=namespace(x).float64)
 
 
 def _shared(x: Array) -> Array:
