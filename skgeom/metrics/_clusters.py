@@ -69,7 +69,8 @@ def silhouette_samples(X: Any, labels: Any, *, metric: Metric = "euclidean") -> 
     "sqeuclidean" and "cosine" take O(n k d) time for k classes, in blocks of float64. "euclidean" takes O(n² d) time,
     in tiles shared between threads, in the precision of X; tiles with pairs too close for it are computed in float64.
     "geodesic" and "poincare" are computed in float64; the first is invariant to rotation and to the length of each row,
-    the second to isometries of the ball. It needs a copy of X and the (n, k) sums, or, where these exceed scikit-learn's ``working_memory``, twice the time.
+    the second to isometries of the ball. It needs a copy of X and the (n, k) sums, or, where these exceed
+    scikit-learn's ``working_memory``, twice the time.
 
     References
     ----------
