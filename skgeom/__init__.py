@@ -31,7 +31,14 @@ if TYPE_CHECKING:
     )
     from skgeom.multimodal import GapShift, ZeroShotClassifier
     from skgeom.optim import EmbeddingOptimizer, SphereDispersion
-    from skgeom.preprocessing import AllButTheTop, GroupCentering, GroupWhitening, SiameseTransformer, Whitening
+    from skgeom.preprocessing import (
+        AllButTheTop,
+        GroupCentering,
+        GroupWhitening,
+        SiameseTransformer,
+        TangentSpace,
+        Whitening,
+    )
 
 __version__ = version("scikit-embedding-geometry")
 
@@ -48,6 +55,7 @@ _HOMES = {
     "ProcrustesAligner": "alignment",
     "SiameseTransformer": "preprocessing",
     "SphereDispersion": "optim",
+    "TangentSpace": "preprocessing",
     "Whitening": "preprocessing",
     "ZeroShotClassifier": "multimodal",
     "average_cosine_scorer": "metrics",
@@ -76,6 +84,7 @@ __all__ = [
     "ProcrustesAligner",
     "SiameseTransformer",
     "SphereDispersion",
+    "TangentSpace",
     "Whitening",
     "ZeroShotClassifier",
     "__version__",

@@ -15,7 +15,14 @@ from skgeom.alignment import CCAAligner, LstsqAligner, ProcrustesAligner
 from skgeom.metrics import clip_loss, get_scorer, silhouette_score, triplet_objective
 from skgeom.multimodal import GapShift, ZeroShotClassifier, double_ellipsoid
 from skgeom.optim import EmbeddingOptimizer, SphereDispersion
-from skgeom.preprocessing import AllButTheTop, GroupCentering, GroupWhitening, SiameseTransformer, Whitening
+from skgeom.preprocessing import (
+    AllButTheTop,
+    GroupCentering,
+    GroupWhitening,
+    SiameseTransformer,
+    TangentSpace,
+    Whitening,
+)
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 4)) * [1, 2, 3, 4] + [3, 0, 1, 0]
@@ -179,6 +186,7 @@ BAD_PARAMETERS = {
     LstsqAligner: {"alpha": -1.0},
     ProcrustesAligner: {"scale": "yes"},
     SphereDispersion: {"loss": "unknown"},
+    TangentSpace: {"geometry": "torus"},
     Whitening: {"power": 2.0},
     ZeroShotClassifier: {"temperature": 0.0},
 }
@@ -189,7 +197,7 @@ def bad_fits():
     for cls in ESTIMATORS:
         yield pytest.param(cls, {}, lambda e: fitted(e, np.full((60, 6), np.nan)), id=f"{cls.__name__}-NaN")
         yield pytest.param(cls, BAD_PARAMETERS[cls], lambda e: fitted(e, WIDE), id=f"{cls.__name__}-parameter")
-        if cls not in (AllButTheTop, SphereDispersion, Whitening):
+        if cls not in (AllButTheTop, SphereDispersion, TangentSpace, Whitening):
             yield pytest.param(cls, {}, lambda e: fitted(e, WIDE, LABELS[:-1]), id=f"{cls.__name__}-y")
         if cls in (Whitening, GroupWhitening, CCAAligner):
             yield pytest.param(cls, {}, lambda e: fitted(e, np.ones((60, 6))), id=f"{cls.__name__}-no spread")

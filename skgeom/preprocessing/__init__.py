@@ -10,6 +10,15 @@ from skgeom.preprocessing._all_but_the_top import AllButTheTop
 from skgeom.preprocessing._groups import GroupCentering, GroupWhitening
 from skgeom.preprocessing._shared_moments import SharedMoments
 from skgeom.preprocessing._siamese import SiameseTransformer
+from skgeom.preprocessing._tangent_space import TangentSpace
 from skgeom.preprocessing._whitening import Whitening
 
-__all__ = ["AllButTheTop", "GroupCentering", "GroupWhitening", "SharedMoments", "SiameseTransformer", "Whitening"]
+__all__ = [
+    "AllButTheTop",
+    "GroupCentering",
+    "GroupWhitening",
+    "SharedMoments",
+    "SiameseTransformer",
+    "TangentSpace",
+    "Whitening",
+]

@@ -1,0 +1,128 @@
+"""Exponential and logarithmic maps of the sphere and of the Poincaré ball, and Fréchet means.
+
+A tangent vector at a point μ is given in coordinates of length: on the sphere as a vector across μ, in the ball, whose
+metric at μ is (2 / (1 - ‖μ‖²))² times the Euclidean one, as a Euclidean vector times that factor.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from skgeom._array import device_of, namespace, ratio, to_float, where
+from skgeom._core._rows import norms
+from skgeom._typing import Array
+
+_TOLERANCE = 1e-13
+_MOST_STEPS = 1000
+
+
+class Geometry(Protocol):
+    """Points in rows (n, d), and maps between them and tangent vectors at a point (d,)."""
+
+    def start(self, x: Array) -> Array:
+        """Return where to look for the mean first."""
+
+    def log(self, mu: Array, x: Array) -> Array:
+        """Return the tangent vectors (n, d) at μ that lead to the points."""
+
+    def exp(self, mu: Array, v: Array) -> Array:
+        """Return the points that tangent vectors at μ lead to."""
+
+    def step(self, v: Array) -> float:
+        """Return the share of the mean tangent vector that a step towards the mean takes."""
+
+    def basis(self, mu: Array) -> Array:
+        """Return orthonormal tangent vectors (m, d) at μ."""
+
+
+class Mean(NamedTuple):
+    """A Fréchet mean (d,), the steps to it, and the length of the mean tangent vector that is left."""
+
+    point: Array
+    n_iter: int
+    residual: float
+
+
+class Sphere:
+    """The unit sphere: points are unit rows, and the tangent space has d - 1 dimensions."""
+
+    def start(self, x: Array) -> Array:
+        """Return the direction of the mean, or a row where there is none."""
+        mean = namespace(x).mean(x, axis=0)
+        length = to_float(norms(mean[None, :])[0])
+        return mean / length if length > _TOLERANCE else x[0, :]
+
+    def log(self, mu: Array, x: Array) -> Array:
+        """Return θ times the unit vector across μ towards x."""
+        along = x @ mu
+        across = x - along[:, None] * mu[None, :]
+        sine = norms(across)
+        angle = namespace(x).atan2(sine, along)
+        return across * where(sine > 0, ratio(angle, sine), 1.0)[:, None]
+
+    def exp(self, mu: Array, v: Array) -> Array:
+        """Return where the great circle along v is after its length."""
+        xp, angle = namespace(v), norms(v)[:, None]
+        points = xp.cos(angle) * mu[None, :] + where(angle > 0, ratio(xp.sin(angle), angle), 1.0) * v
+        return points / norms(points)[:, None]
+
+    def step(self, v: Array) -> float:
+        """Return 1."""
+        return 1.0
+
+    def basis(self, mu: Array) -> Array:
+        """Return all but the first of the reflected unit vectors, where the reflection takes the first one to ±μ."""
+        xp = namespace(mu)
+        unit = xp.eye(mu.shape[0], dtype=mu.dtype, device=device_of(mu))
+        w = mu + unit[0, :] if to_float(mu[0]) >= 0 else mu - unit[0, :]
+        return (unit - 2 * w[:, None] * w[None, :] / xp.sum(w * w))[1:, :]
+
+
+class Ball:
+    """The Poincaré ball of curvature -1: points are rows shorter than 1, and the tangent space has d dimensions."""
+
+    def start(self, x: Array) -> Array:
+        """Return the Euclidean mean, which is inside."""
+        return namespace(x).mean(x, axis=0)
+
+    def log(self, mu: Array, x: Array) -> Array:
+        """Return 2 atanh(‖w‖) w / ‖w‖ for the Möbius sum w = (-μ) ⊕ x."""
+        w = mobius_sum(-mu, x)
+        length = norms(w)
+        return w * where(length > 0, ratio(2 * namespace(x).atanh(length), length), 2.0)[:, None]
+
+    def exp(self, mu: Array, v: Array) -> Array:
+        """Return μ ⊕ tanh(‖v‖ / 2) v / ‖v‖."""
+        length = norms(v)[:, None]
+        return mobius_sum(mu, v * where(length > 0, ratio(namespace(v).tanh(length / 2), length), 0.5))
+
+    def step(self, v: Array) -> float:
+        """Return 1 / mean(r coth r) of the distances r: a whole step overshoots where squared distances curve more."""
+        xp, r = namespace(v), norms(v)
+        return 1 / to_float(xp.mean(where(r > 0, ratio(r, xp.tanh(r)), 1.0)))
+
+    def basis(self, mu: Array) -> Array:
+        """Return the unit vectors."""
+        return namespace(mu).eye(mu.shape[0], dtype=mu.dtype, device=device_of(mu))
+
+
+GEOMETRIES: dict[str, Geometry] = {"sphere": Sphere(), "poincare": Ball()}
+
+
+def mobius_sum(a: Array, x: Array) -> Array:
+    """Return a ⊕ x for a point (d,) and rows (n, d)."""
+    xp = namespace(x)
+    ax, xx, aa = (x @ a)[:, None], xp.vecdot(x, x)[:, None], xp.sum(a * a)
+    return ((1 + 2 * ax + xx) * a[None, :] + (1 - aa) * x) / (1 + 2 * ax + aa * xx)
+
+
+def frechet_mean(geometry: Geometry, x: Array) -> Mean:
+    """Return the point of least mean squared distance to the rows, by steps along their mean tangent vector."""
+    mu, n_iter = geometry.start(x), 0
+    while True:
+        v = geometry.log(mu, x)
+        mean = namespace(v).mean(v, axis=0)[None, :]
+        residual = to_float(norms(mean)[0])
+        if residual <= _TOLERANCE or n_iter == _MOST_STEPS:
+            return Mean(mu, n_iter, residual)
+        mu, n_iter = geometry.exp(mu, geometry.step(v) * mean)[0, :], n_iter + 1

@@ -1,0 +1,147 @@
+"""TangentSpace: maps and means of the sphere and the ball, beside naive distances and a general minimiser."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.optimize import minimize
+
+from skgeom._array import to_numpy
+from skgeom.metrics import collapse_bound, isoscore
+from skgeom.preprocessing import TangentSpace
+
+RNG = np.random.default_rng(0)
+DIRECTIONS = RNG.normal(size=(80, 5)) + [2, 0, 1, 0, 0]
+BALL = 0.95 * (DIRECTIONS / (1 + np.linalg.norm(DIRECTIONS, axis=1, keepdims=True)))
+CLOUDS = {"sphere": DIRECTIONS, "poincare": BALL}
+BOTH = pytest.mark.parametrize("geometry", CLOUDS)
+
+
+def distance(geometry, x, y):
+    if geometry == "sphere":
+        u, v = (z / np.linalg.norm(z, axis=-1, keepdims=True) for z in (x, y))
+        return 2 * np.arctan2(np.linalg.norm(u - v, axis=-1), np.linalg.norm(u + v, axis=-1))
+    inside = (1 - (x**2).sum(-1)) * (1 - (y**2).sum(-1))
+    return 2 * np.arcsinh(np.linalg.norm(x - y, axis=-1) / np.sqrt(inside))
+
+
+def moved(geometry, x):
+    """Return points under an isometry: a rotation, and in the ball a Möbius sum before."""
+    turn = np.linalg.qr(np.random.default_rng(1).normal(size=(5, 5)))[0]
+    if geometry == "sphere":
+        return x @ turn
+    a = np.array([0.3, -0.2, 0.1, 0.4, 0.0])
+    ax, xx, aa = (x @ a)[:, None], (x**2).sum(1, keepdims=True), a @ a
+    return (((1 + 2 * ax + xx) * a + (1 - aa) * x) / (1 + 2 * ax + aa * xx)) @ turn
+
+
+@BOTH
+def test_lengths_are_distances_to_the_mean_and_the_way_back_is_exact(geometry, backend):
+    x = CLOUDS[geometry]
+    fitted = TangentSpace(geometry).fit(backend.asarray(x))
+    z = fitted.transform(backend.asarray(x))
+    mean = to_numpy(fitted.mean_)
+    assert_allclose(np.linalg.norm(to_numpy(z), axis=1), distance(geometry, x, mean), atol=1e-12)
+    points = x / np.linalg.norm(x, axis=1, keepdims=True) if geometry == "sphere" else x
+    assert_allclose(to_numpy(fitted.inverse_transform(z)), points, atol=1e-12)
+    basis = to_numpy(fitted.basis_)
+    assert_allclose(basis @ basis.T, np.eye(len(basis)), atol=1e-14)
+    if geometry == "sphere":
+        assert_allclose(basis @ mean, 0, atol=1e-14)
+
+
+@BOTH
+def test_the_mean_has_the_least_squared_distances(geometry):
+    x = CLOUDS[geometry]
+    fitted = TangentSpace(geometry).fit(x)
+    assert_allclose(fitted.transform(x).mean(axis=0), 0, atol=1e-12)
+
+    def spread(point):
+        return np.mean(distance(geometry, x, point) ** 2) if geometry == "sphere" or point @ point < 1 else np.inf
+
+    found = minimize(
+        spread, x.mean(axis=0), method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-14, "maxiter": 4000}
+    )
+    assert spread(fitted.mean_) <= found.fun + 1e-10
+
+
+@BOTH
+def test_isometries_change_nothing_but_the_basis(geometry):
+    x = CLOUDS[geometry]
+    z, other = (TangentSpace(geometry).fit_transform(points) for points in (x, moved(geometry, x)))
+    assert_allclose(other @ other.T, z @ z.T, atol=1e-10)
+    assert isoscore(other) == pytest.approx(isoscore(z), abs=1e-10)
+    if geometry == "poincare":
+        assert abs(isoscore(moved(geometry, x)) - isoscore(x)) > 0.01
+
+
+@pytest.mark.parametrize(("geometry", "m"), [("sphere", 5), ("poincare", 6)])
+def test_collapsed_classes_keep_the_bound_in_the_dimension_of_the_space(geometry, m):
+    excess = []
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        k = int(rng.integers(2, 9))
+        places = rng.normal(size=(k, 6)) + [2, 0, 0, 0, 0, 0]
+        places *= 0.9 * rng.uniform(size=(k, 1)) / np.linalg.norm(places, axis=1, keepdims=True)
+        x = places[np.r_[np.arange(k), rng.integers(0, k, 40)]]
+        excess.append(isoscore(TangentSpace(geometry).fit_transform(x)) - collapse_bound(k, m))
+    assert max(excess) <= 1e-12
+
+
+def test_a_regular_simplex_at_the_mean_attains_the_bound():
+    simplex = np.eye(4) - 0.25
+    at = TangentSpace("poincare", reference=np.full(4, 0.3)).fit(np.eye(4) / 2)
+    assert_allclose(at.mean_, 0.3)
+    assert at.n_iter_ == 0
+    z = TangentSpace("poincare").fit_transform(at.inverse_transform(simplex))
+    assert isoscore(z) == pytest.approx(collapse_bound(4, 4), abs=1e-12)
+
+
+@BOTH
+def test_float32_and_blocks_follow_float64(geometry):
+    x = np.repeat(CLOUDS[geometry], 3000, axis=0)
+    fitted = TangentSpace(geometry).fit(CLOUDS[geometry])
+    z = fitted.transform(x.astype(np.float32))
+    assert z.dtype == np.float32
+    assert_allclose(z, fitted.transform(x), atol=2e-5)
+    out = np.empty_like(z)
+    assert fitted.transform_into(x.astype(np.float32), out) is out
+    np.testing.assert_array_equal(out, z)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_lengths_of_directions_do_not_matter(scale):
+    assert_allclose(
+        TangentSpace().fit_transform(DIRECTIONS * scale), TangentSpace().fit_transform(DIRECTIONS), atol=1e-12
+    )
+
+
+def test_directions_that_cancel_have_no_mean_and_a_warning():
+    x = RNG.normal(size=(2000, 5))
+    with pytest.warns(UserWarning, match="hardly determined"):
+        TangentSpace().fit(x - x.mean(axis=0))
+    with pytest.warns(UserWarning, match="hardly determined"):
+        TangentSpace().fit(np.eye(2) - 0.5)
+
+
+@pytest.mark.parametrize(
+    ("transformer", "X", "words"),
+    [
+        (TangentSpace("poincare"), DIRECTIONS, "shorter than 1"),
+        (TangentSpace(), np.where(np.arange(80)[:, None] == 3, 0, DIRECTIONS), "zero"),
+        (TangentSpace(), DIRECTIONS[:, :1], "feature"),
+        (TangentSpace("klein"), DIRECTIONS, "geometry"),
+        (TangentSpace(reference="median"), DIRECTIONS, "reference"),
+        (TangentSpace(reference=[1.0, 2.0]), DIRECTIONS, "expected \\(5,\\)"),
+        (TangentSpace(reference=[0.0] * 5), DIRECTIONS, "not a point"),
+        (TangentSpace("poincare", reference=[1.0] + [0.0] * 4), BALL, "not a point"),
+    ],
+)
+def test_what_is_not_of_the_space_is_refused(transformer, X, words):
+    with pytest.raises(ValueError, match=words):
+        transformer.fit(X)
+
+
+def test_a_row_opposite_to_the_mean_is_refused():
+    fitted = TangentSpace().fit(DIRECTIONS)
+    with pytest.raises(ValueError, match="opposite to the mean"):
+        fitted.transform(np.stack([DIRECTIONS[0], -3 * fitted.mean_]))
