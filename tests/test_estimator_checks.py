@@ -13,7 +13,7 @@ from skgeom._array import find_accelerator
 from skgeom.alignment import CCAAligner, LstsqAligner, ProcrustesAligner
 from skgeom.multimodal import GapShift, ZeroShotClassifier
 from skgeom.optim import EmbeddingOptimizer, SphereDispersion
-from skgeom.preprocessing import AllButTheTop, GroupWhitening, SiameseTransformer, Whitening
+from skgeom.preprocessing import AllButTheTop, GroupWhitening, SiameseTransformer, TangentSpace, Whitening
 
 try:
     from sklearn.utils.estimator_checks import estimator_checks_generator
@@ -78,7 +78,7 @@ ESTIMATORS = DEFAULTS + VARIANTS
 
 def _needs_directions(estimator):
     constrained = getattr(estimator, "constraint", None) is not None
-    return constrained or isinstance(estimator, SphereDispersion)
+    return constrained or isinstance(estimator, SphereDispersion | TangentSpace)
 
 
 REFUSED = pytest.mark.xfail(reason="the data of this check have zero rows, which have no direction", raises=ValueError)
