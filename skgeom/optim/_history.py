@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from scipy.stats import pearsonr, spearmanr
+
+from skgeom._validation import check_choice
 
 
 class History(Mapping[str, np.ndarray]):
@@ -71,6 +74,40 @@ class History(Mapping[str, np.ndarray]):
 
     def __repr__(self) -> str:
         return f"History({', '.join(self)}; {self.iteration.size} records)"
+
+    def correlation(self, x: str, y: str, *, method: Literal["pearson", "spearman"] = "pearson") -> float:
+        """Return the correlation of two columns over the records, as in the published experiment.
+
+        Parameters
+        ----------
+        x, y : str
+            Names of columns.
+        method : {"pearson", "spearman"}, default="pearson"
+            Of the values, or of their ranks.
+
+        Returns
+        -------
+        float
+            In [-1, 1]; NaN where fewer than three records have both values, or one of them never changes. Records where
+            one is NaN or infinite are left out.
+
+        Raises
+        ------
+        KeyError
+            If there is no such column.
+        ValueError
+            If the method is unknown.
+
+        References
+        ----------
+        Mickus, Grönroos & Attieh 2024, Isotropy, clusters, and classifiers, arXiv:2402.03191.
+        """
+        check_choice(method, ("pearson", "spearman"), "method")
+        both = np.stack([self[x], self[y]]).astype(np.float64)
+        first, second = both[:, np.isfinite(both).all(axis=0)]
+        if first.size < 3 or np.ptp(first) == 0 or np.ptp(second) == 0:
+            return float("nan")
+        return float((pearsonr if method == "pearson" else spearmanr)(first, second).statistic)
 
     def to_frame(self) -> Any:
         """Return the columns as a pandas frame.

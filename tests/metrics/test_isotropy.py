@@ -15,6 +15,7 @@ from skgeom.metrics import (
     isoscore,
     isoscore_from_covariance,
     isoscore_star,
+    isoscore_within,
     isotropy_defect,
     participation_ratio,
     rankme,
@@ -547,3 +548,22 @@ def test_a_refused_input_is_left_as_it_was():
     with pytest.raises(ValueError, match="NaN"):
         isoscore(x)
     assert x.tobytes() == before
+
+
+@pytest.mark.parametrize("debias", [False, True])
+def test_isoscore_within_is_the_mean_over_classes_by_their_share(debias, backend):
+    rng = np.random.default_rng(0)
+    labels = rng.permutation(np.repeat([3, 5, 9], [10, 30, 60]))
+    x = rng.normal(size=(100, 5)) * [1, 2, 3, 4, 5] + 50 * rng.normal(size=(10, 5))[labels]
+    expected = sum(np.mean(labels == c) * isoscore(x[labels == c], debias=debias) for c in (3, 5, 9))
+    found = isoscore_within(backend.asarray(x), labels, debias=debias)
+    assert float(found) == pytest.approx(expected, abs=1e-12)
+    moved = x + 100 * rng.normal(size=(10, 5))[labels]
+    assert isoscore_within(moved, labels, debias=debias) == pytest.approx(expected, abs=1e-9)
+
+
+def test_isoscore_within_wants_rows_in_each_class():
+    x = np.random.default_rng(0).normal(size=(10, 3))
+    assert isoscore_within(x, np.arange(10) // 3 % 3) > 0
+    with pytest.raises(ValueError, match="has 3 rows"):
+        isoscore_within(x, np.arange(10) // 3 % 3, debias=True)
