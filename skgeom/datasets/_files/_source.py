@@ -1,0 +1,148 @@
+"""A file as the readers see it: its plain bytes, however it is packed, and the words for what is wrong with it."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any, BinaryIO, TypeAlias
+
+Open: TypeAlias = Callable[[Path, str], Any]
+
+_UNPACK: dict[str, Open] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_LISTED = 10
+_REASON_WIDTH = 200
+
+PACKINGS = (*_UNPACK, ".zip")
+
+
+class UnusableFileError(ValueError):
+    """What was expected of a file, what came, what to do."""
+
+
+class Source:
+    """A file, packed or plain.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    key : str or None
+        What the caller wants of it: of a zip archive of several files, the name of one.
+
+    Attributes
+    ----------
+    suffix : str
+        The suffix of the plain file, in small letters.
+    key : str or None
+        What the caller wants of the plain file.
+    """
+
+    def __init__(self, path: Path, key: str | None = None) -> None:
+        self.path, self.key = path, key
+        self.packing = path.suffix.lower() if path.suffix.lower() in PACKINGS else ""
+        name = Path(path.stem if self.packing else path.name)
+        if self.packing == ".zip":
+            if key in self._members:
+                self.key = None
+            name = Path(self._member) if Path(self._member).suffix else name
+        self.suffix = name.suffix.lower()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the file is stored as it is."""
+        return not self.packing
+
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """Open the plain bytes, to be read from the first to the last."""
+        if self.packing == ".zip":
+            with zipfile.ZipFile(self.path) as archive, archive.open(self._member) as member:
+                yield member  # type: ignore[misc]
+        else:
+            with _UNPACK.get(self.packing, open)(self.path, "rb") as file:
+                yield file
+
+    @contextmanager
+    def on_disk(self) -> Iterator[Path]:
+        """Give the path of a plain file, for readers that need to go to and fro in it."""
+        if self.is_plain:
+            yield self.path
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            plain = Path(folder, f"plain{self.suffix}")
+            with self.open() as packed, plain.open("wb") as file:
+                shutil.copyfileobj(packed, file)
+            yield plain
+
+    def ends_with(self, end: bytes) -> bool:
+        """Return whether a plain file ends with some bytes; a packed one that was cut off could not be unpacked."""
+        if not self.is_plain:
+            return True
+        with self.path.open("rb") as file:
+            file.seek(-len(end), 2)
+            return file.read() == end
+
+    def refused(self, why: str) -> UnusableFileError:
+        """Return the error for a file that cannot be used as it is."""
+        return UnusableFileError(f"{self.path}: {why}")
+
+    def damaged(self, reason: object) -> UnusableFileError:
+        """Return the error for a file that does not follow its format."""
+        return damaged(self.path, reason)
+
+    def library(self, name: str) -> ModuleType:
+        """Import what the format needs."""
+        try:
+            return import_module(name)
+        except ImportError as error:
+            remedy = 'pip install "scikit-embedding-geometry[io]"'
+            raise ImportError(f"{self.path} cannot be read without {name}: {remedy}") from error
+
+    @cached_property
+    def _members(self) -> list[str]:
+        with zipfile.ZipFile(self.path) as archive:
+            return [name for name in archive.namelist() if not name.endswith("/") and "__MACOSX" not in name]
+
+    @cached_property
+    def _member(self) -> str:
+        asked = [name for name in self._members if name == self.key] or self._members
+        if len(asked) != 1:
+            raise UnusableFileError(
+                f"{self.path} holds {len(asked)} files, expected one. Pass one of these as key: {listed(asked)}."
+            )
+        return asked[0]
+
+
+def damaged(path: Path, reason: object) -> UnusableFileError:
+    """Return the error for a file that does not follow its format."""
+    said = " ".join(str(reason).split()) or type(reason).__name__
+    said = said if len(said) <= _REASON_WIDTH else said[:_REASON_WIDTH] + "…"
+    return UnusableFileError(
+        f"{path} is damaged, incomplete or not what its suffix says: {said.removesuffix('.')}. "
+        "Download it again, or save it again as plain numbers."
+    )
+
+
+def listed(names: list[str]) -> str:
+    """List names, of which there may be many."""
+    more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
+    return (", ".join(map(repr, names[:_LISTED])) or "none") + more
+
+
+def pickled(path: Path, what: str = "") -> UnusableFileError:
+    """Return the error for Python objects, which run code as they are read."""
+    what = f"{what} holds" if what else "it holds"
+    return UnusableFileError(
+        f"{path}: {what} pickled objects, which are never read because they can run any code. Load them yourself if "
+        "you trust them, and save numbers: numpy.save(path, numpy.stack(vectors).astype('float32'))."
+    )
