@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from skgeom.datasets._files._source import UnusableFileError, Source
+from skgeom.datasets._files._source import Source, UnusableFileError
 
 FLOATS, INTEGERS, TEXT, OTHER = "floats", "integers", "text", "other"
 
@@ -62,10 +62,17 @@ class Wanted(NamedTuple):
 class Named(Protocol):
     """A file of arrays, or of columns, that have names."""
 
-    source: Source
-    entries: Sequence[Entry]
-    is_table: bool
-    """Whether all entries have the same rows, so that several columns can be one matrix."""
+    @property
+    def source(self) -> Source:
+        """The file."""
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """What has a name."""
+
+    @property
+    def is_table(self) -> bool:
+        """Whether all entries have the same rows, so that several columns can be one matrix."""
 
     def read(self, wanted: Sequence[Wanted], limit: int | None) -> list[np.ndarray]:
         """Return arrays of the first rows."""

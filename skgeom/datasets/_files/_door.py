@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils import Bunch
 
+from skgeom._validation import check_count
 from skgeom.datasets._files._choice import Wanted, choose_matrix, choose_words
 from skgeom.datasets._files._formats import NAMED, UNNAMED, reading, shards, unknown_suffix
 from skgeom.datasets._files._labels import read_labels
 from skgeom.datasets._files._rows import Rows
-from skgeom.datasets._files._source import UnusableFileError, Source
+from skgeom.datasets._files._source import Source, UnusableFileError
 
 
 class _Read(NamedTuple):
@@ -131,8 +132,8 @@ def load_embeddings(
     >>> cities.data.shape, cities.words
     ((2, 3), array(['Bern', 'New York'], dtype=object))
     """
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-        raise ValueError(f"limit must be a positive integer or None, got {limit!r}.")
+    if limit is not None:
+        limit = check_count(limit, "limit")
     if hasattr(path, "vectors") and hasattr(path, "index_to_key"):
         name, found = Path(type(path).__name__), _keyed_vectors(path, key or labels, limit)
     else:
@@ -193,10 +194,8 @@ def _chosen(source: Source, limit: int | None) -> _Read:
         words = choose_words(file, matrix)
         wanted = [matrix] if words is None else [matrix, Wanted((words,), False)]
         data, *texts = file.read(wanted, limit)
-        is_wide = (
-            file.is_table and data.ndim == 2 and any(e.name == matrix.names[0] and e.is_number for e in file.entries)
-        )
-        return _Read(data, texts[0].astype(object) if texts else None, matrix.names if is_wide else None)
+        columns = matrix.names if any(e.is_number and e.name in matrix.names for e in file.entries) else None
+        return _Read(data, texts[0].astype(object) if texts else None, columns if file.is_table else None)
 
 
 def _rows(path: Path, data: np.ndarray, pairs: bool) -> np.ndarray:

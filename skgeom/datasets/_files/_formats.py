@@ -14,7 +14,7 @@ import numpy as np
 from skgeom.datasets._files._arrays import open_npz, open_safetensors, read_npy
 from skgeom.datasets._files._binary import read_word2vec
 from skgeom.datasets._files._choice import Named
-from skgeom.datasets._files._source import PACKINGS, UnusableFileError, Source, damaged, listed, pickled
+from skgeom.datasets._files._source import PACKINGS, Source, UnusableFileError, damaged, listed, pickled
 from skgeom.datasets._files._tables import open_arrow, open_csv, open_json_lines, open_parquet
 from skgeom.datasets._files._text import read_text
 

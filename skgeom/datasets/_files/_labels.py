@@ -12,7 +12,7 @@ import numpy as np
 from skgeom.datasets._files._arrays import read_npy
 from skgeom.datasets._files._choice import LABEL_NAMES, Named, Wanted
 from skgeom.datasets._files._formats import NAMED, reading, shards
-from skgeom.datasets._files._source import Source, listed
+from skgeom.datasets._files._source import Source
 from skgeom.datasets._files._tables import SEPARATORS
 
 _MATCH = "Row k of the labels belongs to row k of the embeddings."
@@ -35,9 +35,8 @@ def read_labels(path: Path, key: str | None, n: int, limit: int | None = None) -
         parts = [_read(Source(file, key), limit) for file in files]
         values = parts[0] if len(parts) == 1 else np.concatenate(parts)
     if key is None and values.dtype == object and len(values) == n + 1:
-        note = (
-            f"labels: the first line of {path.name}, {_short(values[0])}, counts as a header: one line more than rows"
-        )
+        header = f"the first line of {path.name}, {short(values[0])}"
+        note = f"labels: {header}, counts as a header: one line more than rows"
         values = values[1:]
     _check(Source(path), values, n)
     return values, note
@@ -130,5 +129,6 @@ def _check(source: Source, values: np.ndarray, n: int) -> None:
         raise source.refused(f"the label of row {np.argmax(missing)} is empty or NaN. Name it, or drop the row.")
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """Return a text in quotes, cut where it is long."""
     return repr(text if len(text) <= _CELL_WIDTH else text[: _CELL_WIDTH - 3] + "...")

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy as np
 
 from skgeom._warnings import warn
-from skgeom.datasets._files._source import UnusableFileError, Source
+from skgeom.datasets._files._source import Source, UnusableFileError
 
 _BLOCK_LINES = 1024
 _PROBED_LINES = 100
