@@ -19,7 +19,7 @@ from skgeom.datasets._files._choice import Wanted, choose_matrix, choose_words
 from skgeom.datasets._files._formats import NAMED, UNNAMED, reading, shards, unknown_suffix
 from skgeom.datasets._files._labels import read_labels
 from skgeom.datasets._files._rows import Rows
-from skgeom.datasets._files._source import Source, UnusableFileError
+from skgeom.datasets._files._source import Source
 
 
 class _Read(NamedTuple):
@@ -164,7 +164,7 @@ def _joined(path: Path, files: Sequence[Path], key: str | None, limit: int | Non
     for file in files:
         part = _read(file, key, rest)
         if part.data.shape[1:] != first.data.shape[1:] or part.columns != first.columns:
-            raise UnusableFileError(
+            raise ValueError(
                 f"{file}: expected the columns of {files[0].name}, {first.data.shape[1:]}, got {part.data.shape[1:]}. "
                 "Put the files of one model into a folder of their own."
             )
@@ -201,7 +201,7 @@ def _chosen(source: Source, limit: int | None) -> _Read:
 def _rows(path: Path, data: np.ndarray, pairs: bool) -> np.ndarray:
     """Return real numbers in the shape that is asked for."""
     if data.dtype.kind not in "fiub":
-        raise UnusableFileError(f"{path}: expected real numbers, got the dtype {data.dtype}. Save them as float32.")
+        raise ValueError(f"{path}: expected real numbers, got the dtype {data.dtype}. Save them as float32.")
     shape, expected = data.shape, "(n_samples, 2, n_features)" if pairs else "(n_samples, n_features)"
     if pairs and len(shape) == 3 and 2 in shape[:2]:
         data = data if shape[1] == 2 else np.moveaxis(data, 0, 1)
@@ -209,7 +209,7 @@ def _rows(path: Path, data: np.ndarray, pairs: bool) -> np.ndarray:
         data = data[:, 0]
     elif pairs or len(shape) != 2:
         remedy = "x[None, :] makes one row a matrix." if len(shape) == 1 else "Reshape it before you save it."
-        raise UnusableFileError(f"{path}: expected shape {expected}, got {shape}. {remedy}")
+        raise ValueError(f"{path}: expected shape {expected}, got {shape}. {remedy}")
     if not data.size:
-        raise UnusableFileError(f"{path} is empty: expected rows and columns, got the shape {shape}.")
+        raise ValueError(f"{path} is empty: expected rows and columns, got the shape {shape}.")
     return data

@@ -42,24 +42,24 @@ _GENSIM = {".kv", ".model", ".wordvectors"}
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn whatever a reader raises into one of three errors.
+    """Turn whatever a reader raises into an error that names the file.
 
-    A refusal, a missing library and an error of the system pass as they are. Memory that a file asks for and that is
-    not there, and anything else that a parser makes of hostile bytes, is a refusal that names the file.
+    A refusal becomes a plain ValueError; so does memory that a file asks for and that is not there, and anything else
+    that a parser makes of hostile bytes. A missing library and an error of the system pass as they are.
     """
     try:
         yield
-    except (UnusableFileError, ImportError, Warning):
+    except UnusableFileError as error:
+        raise ValueError(str(error)) from error.__cause__
+    except (ImportError, Warning):
         raise
     except MemoryError as error:
         said = f": {error}" if str(error) else ""
-        raise UnusableFileError(
-            f"{path} asks for more memory than there is{said}. Read fewer rows (limit=)."
-        ) from error
+        raise ValueError(f"{path} asks for more memory than there is{said}. Read fewer rows (limit=).") from error
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise damaged(path, error) from error
+        raise ValueError(str(damaged(path, error))) from error
 
 
 def unknown_suffix(source: Source) -> UnusableFileError:
@@ -92,15 +92,13 @@ def shards(path: Path) -> list[Path]:
         raise FileNotFoundError(f"{path}: expected a file or a folder, got {got}. Check the name and the folder.")
     if (path / "dataset_dict.json").is_file():
         splits = sorted(folder.name for folder in path.iterdir() if folder.is_dir())
-        raise UnusableFileError(f"{path} has several splits: expected one. Name its folder: {listed(splits)}.")
+        raise ValueError(f"{path} has several splits: expected one. Name its folder: {listed(splits)}.")
     with reading(path):
         files = _saved_dataset(path) or sorted(filter(_is_embeddings, path.iterdir()), key=_natural)
     formats = sorted({_suffix(file) for file in files})
     if len(formats) != 1:
         got = f"files of {listed(formats)}" if formats else "none"
-        raise UnusableFileError(
-            f"{path}: expected a folder with embeddings in files of one format, got {got}. Name a file."
-        )
+        raise ValueError(f"{path}: expected a folder with embeddings in files of one format, got {got}. Name a file.")
     return files
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from skgeom.datasets._files._arrays import read_npy
 from skgeom.datasets._files._choice import LABEL_NAMES, Named, Wanted
 from skgeom.datasets._files._formats import NAMED, reading, shards
-from skgeom.datasets._files._source import Source
+from skgeom.datasets._files._source import Source, listed
 from skgeom.datasets._files._tables import SEPARATORS
 
 _MATCH = "Row k of the labels belongs to row k of the embeddings."
@@ -38,7 +38,7 @@ def read_labels(path: Path, key: str | None, n: int, limit: int | None = None) -
         header = f"the first line of {path.name}, {short(values[0])}"
         note = f"labels: {header}, counts as a header: one line more than rows"
         values = values[1:]
-    _check(Source(path), values, n)
+    _check(path, values, n)
     return values, note
 
 
@@ -93,7 +93,7 @@ def _column(source: Source, limit: int | None) -> np.ndarray:
             return _texts([cell.strip() for cell in cells][:limit])
         if header.count(source.key or "") != 1:
             got = f"{len(header)} columns" if source.key is None else f"no single column {source.key!r}"
-            found = ", ".join(map(_short, header[:_LISTED]))
+            found = ", ".join(map(short, header[:_LISTED]))
             raise source.refused(
                 f"expected one label a line, got {got}. Name a column, as in {source.path}:NAME: {found}."
             )
@@ -117,16 +117,17 @@ def _texts(cells: Sequence[str]) -> np.ndarray:
     return values
 
 
-def _check(source: Source, values: np.ndarray, n: int) -> None:
+def _check(path: Path, values: np.ndarray, n: int) -> None:
     if values.ndim != 1:
-        raise source.refused(f"expected {n:,} labels in one dimension, got the shape {values.shape}. {_MATCH}")
+        raise ValueError(f"{path}: expected {n:,} labels in one dimension, got the shape {values.shape}. {_MATCH}")
     if len(values) != n:
-        raise source.refused(f"expected {n:,} labels, one per line, got {len(values):,}. {_MATCH}")
-    if values.dtype.kind in "cV":
-        raise source.refused(f"expected numbers or text as labels, got the dtype {values.dtype}. Save codes or names.")
+        raise ValueError(f"{path}: expected {n:,} labels, one per line, got {len(values):,}. {_MATCH}")
+    if values.dtype.kind in "cV" or (values.dtype == object and not all(isinstance(v, str) for v in values)):
+        got = values.dtype if values.dtype != object else listed(sorted({type(v).__name__ for v in values}))
+        raise ValueError(f"{path}: expected labels that are all numbers or all text, got {got}. Save codes or names.")
     missing = np.isnan(values) if values.dtype.kind in "fM" else values == ("" if values.dtype.kind != "S" else b"")
     if np.any(missing):
-        raise source.refused(f"the label of row {np.argmax(missing)} is empty or NaN. Name it, or drop the row.")
+        raise ValueError(f"{path}: the label of row {np.argmax(missing)} is empty or NaN. Name it, or drop the row.")
 
 
 def short(text: str) -> str:

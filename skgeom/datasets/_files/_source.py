@@ -102,11 +102,13 @@ class Source:
 
     def library(self, name: str) -> ModuleType:
         """Import what the format needs."""
+        package = name.partition(".")[0]
         try:
+            import_module(package)
             return import_module(name)
         except ImportError as error:
             remedy = 'pip install "scikit-embedding-geometry[io]"'
-            raise ImportError(f"{self.path} cannot be read without {name}: {remedy}") from error
+            raise ImportError(f"{self.path} cannot be read without {package}: {remedy}") from error
 
     @cached_property
     def _members(self) -> list[str]:
