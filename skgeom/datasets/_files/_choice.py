@@ -98,10 +98,13 @@ def choose_matrix(file: Named) -> Wanted:
         if matrices:
             raise _unclear(file, f"{len(matrices)} matrices of {kind}")
     texts = file.vectors_as_text() if file.is_table else []
-    if len(texts) == 1:
+    numbers = _series([entry.name for entry in file.entries if entry.is_number])
+    if len(texts) == 1 and not numbers:
         return Wanted((texts[0],), True)
-    if texts or not file.is_table:
-        raise _unclear(file, f"{len(texts)} matrices of floats")
+    if texts:
+        raise _unclear(file, f"{len(texts)} columns of vectors as text and {len(numbers)} series of numbers")
+    if not file.is_table:
+        raise _unclear(file, "0 matrices of floats")
     return Wanted(features(file), True)
 
 

@@ -21,6 +21,7 @@ _PROBED_CELLS = 100
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__|Unnamed: \d+")
 _PUNCTUATION = str.maketrans("[](),;\n\r\t", " " * 9)
+_DECIMAL_COMMA = re.compile(r"\s*[-+]?\d+,\d+\s*")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?|nan|[-+]?inf", re.IGNORECASE)
 
 Batches: TypeAlias = Callable[[Sequence[Wanted]], Iterator[Any]]
@@ -150,10 +151,10 @@ class Table:
 
 
 def _are_vectors(cells: Sequence[str | None]) -> bool:
-    """Return whether texts are vectors of one length, "[0.1, 0.2]" or "0.1 0.2"."""
+    """Return whether texts are vectors, "[0.1, 0.2]" or "0.1 0.2", and not numbers with a comma for a point."""
     fields = [(cell or "").translate(_PUNCTUATION).split() for cell in cells]
-    widths = {len(numbers) for numbers in fields}
-    return len(widths) == 1 and min(widths) > 1 and all(_NUMBER.fullmatch(n) for numbers in fields for n in numbers)
+    are_numbers = all(len(numbers) > 1 and all(map(_NUMBER.fullmatch, numbers)) for numbers in fields)
+    return bool(fields) and are_numbers and not all(_DECIMAL_COMMA.fullmatch(cell or "") for cell in cells)
 
 
 @contextmanager
@@ -195,12 +196,11 @@ def open_csv(source: Source) -> Iterator[Table]:
     library = source.library("pyarrow.csv")
     separator = SEPARATORS[source.suffix]
     with source.open() as file:
-        options = {
-            "read_options": library.ReadOptions(
-                block_size=_BLOCK_BYTES, autogenerate_column_names=not _has_names(file, separator)
-            ),
-            "parse_options": library.ParseOptions(delimiter=separator, newlines_in_values=True),
-        }
+        names = _names_unless_given(file, separator)
+    options = {
+        "read_options": library.ReadOptions(block_size=_BLOCK_BYTES, column_names=names),
+        "parse_options": library.ParseOptions(delimiter=separator, newlines_in_values=True),
+    }
 
     def batches(wanted: Sequence[Wanted]) -> Iterator[Any]:
         pa = source.library("pyarrow")
@@ -214,13 +214,18 @@ def open_csv(source: Source) -> Iterator[Table]:
     yield Table(source, schema, batches)
 
 
-def _has_names(file: BinaryIO, separator: str) -> bool:
-    """Return whether the first line has names: text, or the numbers from 0 on that pandas gives to columns."""
+def _names_unless_given(file: BinaryIO, separator: str) -> list[str] | None:
+    """Return names for the columns, or None if the first line has them.
+
+    It has them if it is more than a word and numbers, or if the numbers are those that pandas gives to columns.
+    """
     lines = io.TextIOWrapper(file, "utf-8-sig", errors="replace", newline="")
     cells = next(csv.reader(lines, delimiter=separator), [])
     lines.detach()
     numbers = [cell for cell in cells if _NUMBER.fullmatch(cell.strip())]
-    return len(numbers) < max(len(cells) - 1, 1) or numbers == list(map(str, range(len(numbers))))
+    if len(numbers) < max(len(cells) - 1, 1) or numbers == list(map(str, range(len(numbers)))):
+        return None
+    return [str(i) if cell in numbers else "word" for i, cell in enumerate(cells)]
 
 
 @contextmanager
