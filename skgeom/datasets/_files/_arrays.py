@@ -164,7 +164,9 @@ class Safetensors:
             return _read_bfloat16(self._path, name, limit)
         if dtype[0] == "F" and dtype not in ("F64", "F32", "F16"):
             raise self.source.refused(f"NumPy has no {dtype}, the dtype of {name!r}. Save it as float32.")
-        return self._file.get_slice(name)[:limit] if shape else self._file.get_tensor(name)
+        if limit is None or not shape or shape[0] <= limit:
+            return self._file.get_tensor(name)
+        return self._file.get_slice(name)[:limit]
 
 
 def _tensor(name: str, dtype: str, shape: tuple[int, ...]) -> Entry:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -158,9 +157,9 @@ def features(table: Named) -> tuple[str, ...]:
     series = _series([entry.name for entry in numbers])
     if len(series) == 1:
         pattern, names = series.popitem()
-        gaps = [e for e in table.entries if e.name not in names and pattern is not None and _pattern(e.name) == pattern]
+        gaps = [e for e in table.entries if e.name not in names and _pattern(e.name) == pattern]
         rest = [e for e in numbers if e.name not in names and not (e.kind == INTEGERS or _is_no_feature(e.name))]
-        if not gaps and not rest and (pattern is None or not _is_no_feature(names[0])):
+        if not gaps and not rest and (len(names[0]) == 1 or not _is_no_feature(names[0])):
             return tuple(names)
         found = f"no column of vectors, and {_said(gaps or rest or numbers)} may be features or not"
     elif not series and numbers and all(e.kind == FLOATS and not _is_no_feature(e.name) for e in numbers):
@@ -183,9 +182,11 @@ def _series(names: Sequence[str]) -> dict[Any, list[str]]:
         if pattern := _pattern(name):
             found.setdefault(pattern, []).append(name)
     found = {pattern: members for pattern, members in found.items() if len(members) > 1}
-    letters = [name for name in names if re.fullmatch("[a-zA-Z]", name)]
-    if not found and len(letters) > 1 and all(ord(b) - ord(a) == 1 for a, b in pairwise(letters)):
-        found[None] = letters
+    if not found:
+        letters = [name for name in names if re.fullmatch("[a-zA-Z]", name)]
+        steps = {name: ord(name) - i for i, name in enumerate(letters)}  # equal for successive letters
+        runs = [[name for name in letters if steps[name] == step] for step in dict.fromkeys(steps.values())]
+        found = {i: run for i, run in enumerate(runs) if len(run) > 1}
     return found
 
 

@@ -33,7 +33,7 @@ def read_labels(path: Path, key: str | None, n: int, limit: int | None = None) -
     files, note = shards(path), ""
     with reading(path):
         parts = [_read(Source(file, key), limit) for file in files]
-        values = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        values = parts[0] if len(parts) == 1 else np.concatenate(parts)[:limit]
     if key is None and values.dtype == object and len(values) == n + 1:
         header = f"the first line of {path.name}, {short(values[0])}"
         note = f"labels: {header}, counts as a header: one line more than rows"

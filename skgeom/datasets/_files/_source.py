@@ -10,7 +10,6 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -52,8 +51,7 @@ class Source:
         self.packing = path.suffix.lower() if path.suffix.lower() in PACKINGS else ""
         name = Path(path.stem if self.packing else path.name)
         if self.packing == ".zip":
-            if key in self._members:
-                self.key = None
+            self._member = self._chosen_member()
             name = Path(self._member) if Path(self._member).suffix else name
         self.suffix = name.suffix.lower()
 
@@ -97,6 +95,34 @@ class Source:
         return UnusableFileError(f"{self.path}: {why}")
 
     def damaged(self, reason: object) -> UnusableFileError:
+        """Return the error for a file that does not follow its format."""
+        return damaged(self.path, reason)
+
+    def library(self, name: str) -> ModuleType:
+        """Import what the format needs."""
+        package = name.partition(".")[0]
+        try:
+            import_module(package)
+            return import_module(name)
+        except ImportError as error:
+            remedy = 'pip install "scikit-embedding-geometry[io]"'
+            raise ImportError(f"{self.path} cannot be read without {package}: {remedy}") from error
+
+    def _chosen_member(self) -> str:
+        """Return the name of the packed file: the key, which then asks for nothing else, or the only one."""
+        with zipfile.ZipFile(self.path) as archive:
+            names = [name for name in archive.namelist() if not name.endswith("/") and "__MACOSX" not in name]
+        if self.key in names:
+            name, self.key = str(self.key), None
+            return name
+        if len(names) != 1:
+            raise UnusableFileError(
+                f"{self.path} holds {len(names)} files, expected one. Pass one of these as key: {listed(names)}."
+            )
+        return names[0]
+
+
+def damaged(self, reason: object) -> UnusableFileError:
         """Return the error for a file that does not follow its format."""
         return damaged(self.path, reason)
 

@@ -16,7 +16,7 @@ from skgeom.datasets._files._rows import Rows
 from skgeom.datasets._files._source import Source, listed
 
 _BATCH_ROWS = 16_384
-_BLOCK_BYTES = 1 << 23
+_BLOCK_BYTES = 1 << 22
 _PROBED_CELLS = 100
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__|Unnamed: \d+")
