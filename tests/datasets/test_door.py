@@ -206,7 +206,7 @@ def test_a_saved_dataset_is_read_by_its_own_list_of_files(tmp_path):
         load_embeddings(tmp_path)
     (tmp_path / "train").mkdir()
     (tmp_path / "dataset_dict.json").touch()
-    with pytest.raises(ValueError, match="several splits: expected one. Name its folder: 'train'"):
+    with pytest.raises(ValueError, match=r"several splits: expected one. Name its folder: 'train'"):
         load_embeddings(tmp_path)
 
 

@@ -122,35 +122,6 @@ class Source:
         return names[0]
 
 
-def damaged(self, reason: object) -> UnusableFileError:
-        """Return the error for a file that does not follow its format."""
-        return damaged(self.path, reason)
-
-    def library(self, name: str) -> ModuleType:
-        """Import what the format needs."""
-        package = name.partition(".")[0]
-        try:
-            import_module(package)
-            return import_module(name)
-        except ImportError as error:
-            remedy = 'pip install "scikit-embedding-geometry[io]"'
-            raise ImportError(f"{self.path} cannot be read without {package}: {remedy}") from error
-
-    @cached_property
-    def _members(self) -> list[str]:
-        with zipfile.ZipFile(self.path) as archive:
-            return [name for name in archive.namelist() if not name.endswith("/") and "__MACOSX" not in name]
-
-    @cached_property
-    def _member(self) -> str:
-        asked = [name for name in self._members if name == self.key] or self._members
-        if len(asked) != 1:
-            raise UnusableFileError(
-                f"{self.path} holds {len(asked)} files, expected one. Pass one of these as key: {listed(asked)}."
-            )
-        return asked[0]
-
-
 def damaged(path: Path, reason: object) -> UnusableFileError:
     """Return the error for a file that does not follow its format."""
     said = " ".join(str(reason).split()) or type(reason).__name__
