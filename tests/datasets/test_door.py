@@ -34,7 +34,7 @@ def vec(path):
 
 def word2vec(path, newline=b"\n"):
     rows = [word.encode() + b" " + row.tobytes() + newline for word, row in zip(WORDS, X, strict=True)]
-    path.write_bytes(b"6 3\n" + b"".join(rows))
+    path.write_bytes(b"%d %d\n" % X.shape + b"".join(rows))
 
 
 def parquet(path):
@@ -308,9 +308,11 @@ def test_memory_is_at_most_twice_the_array(tmp_path, suffix, monkeypatch):
     path = pack(plain, ".gz") if suffix.endswith(".gz") else plain
     load_embeddings(path, limit=1)
     tracemalloc.start()
-    read = load_embeddings(path)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
+    try:
+        read = load_embeddings(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
     assert read.data.shape == (4000, 500)
     assert peak < 2 * read.data.nbytes + (9 << 20)
 
