@@ -15,8 +15,8 @@ from skgeom.datasets._files._choice import FLOATS, INTEGERS, OTHER, TEXT, Entry,
 from skgeom.datasets._files._rows import Rows
 from skgeom.datasets._files._source import Source, listed
 
-_BATCH_ROWS = 16_384
-_BLOCK_BYTES = 1 << 22
+_BATCH_ROWS = 2_048
+_BLOCK_BYTES = 1 << 21
 _PROBED_CELLS = 100
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__|Unnamed: \d+")
@@ -161,7 +161,7 @@ def _are_vectors(cells: Sequence[str | None]) -> bool:
 def open_parquet(source: Source) -> Iterator[Table]:
     """Open a Parquet file."""
     parquet = source.library("pyarrow.parquet")
-    with source.on_disk() as path, parquet.ParquetFile(path) as file:
+    with source.on_disk() as path, parquet.ParquetFile(path, pre_buffer=False) as file:
 
         def batches(wanted: Sequence[Wanted]) -> Iterator[Any]:
             return file.iter_batches(_BATCH_ROWS, columns=_names(wanted))
