@@ -86,8 +86,8 @@ def _filled(source: Source, file: BinaryIO, header: _Header, limit: int | None) 
         if not read:
             raise source.damaged(f"its header announces {header.n_bytes:,} bytes, and {filled:,} follow")
         filled += read
-    if shape == header.shape:
-        file.read(1)  # at the end, an archive compares its checksum
+    while shape == header.shape and file.read(_CHUNK_BYTES):
+        pass  # at the end, an archive compares its checksum
     if array.dtype.kind == "U" and (array.view(np.uint32) > _MAX_CODE_POINT).any():
         raise source.damaged("its text has code points that Unicode does not have")
     return array.T[:limit] if is_fortran else array

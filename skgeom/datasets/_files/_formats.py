@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from errno import EINVAL
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -57,7 +58,8 @@ def reading(path: Path) -> Iterator[None]:
         said = f": {error}" if str(error) else ""
         raise ValueError(f"{path} asks for more memory than there is{said}. Read fewer rows (limit=).") from error
     except Exception as error:
-        if isinstance(error, OSError) and error.errno is not None:
+        if isinstance(error, OSError) and error.errno not in (None, EINVAL):  # no offset in a sound file is invalid
+            error.filename = error.filename or str(path)
             raise
         raise ValueError(str(damaged(path, error))) from error
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +63,8 @@ def _read(source: Source, limit: int | None) -> np.ndarray:
         raise source.refused(f"it holds labels without a name, got the name {source.key!r}. Leave it out.")
     if source.suffix == ".npy":
         return read_npy(source, limit)[0]
-    return _texts([line.strip() for line in _text(source).rstrip().split("\n")][:limit])
+    with source.lines(None) as lines:
+        return _texts([line.strip() for line in lines][:limit])
 
 
 def _choose(file: Named) -> Wanted:
@@ -85,8 +84,8 @@ def _choose(file: Named) -> Wanted:
 
 def _column(source: Source, limit: int | None) -> np.ndarray:
     """Return the cells of a column: the one named in the first line, or the only one."""
-    with source.open() as file, io.TextIOWrapper(file, "utf-8-sig", newline="") as text:
-        rows = filter(None, csv.reader(text, delimiter=SEPARATORS[source.suffix]))
+    with source.lines("") as lines:
+        rows = filter(None, csv.reader(lines, delimiter=SEPARATORS[source.suffix]))
         header = next(rows, [])
         if source.key is None and len(header) <= 1:
             cells = [*header, *(row[0] for row in rows)]
@@ -101,17 +100,10 @@ def _column(source: Source, limit: int | None) -> np.ndarray:
         return _texts([row[place].strip() if place < len(row) else "" for row in rows][:limit])
 
 
-def _text(source: Source) -> str:
-    with source.open() as file:
-        try:
-            return file.read().decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise source.refused(
-                "expected text, one label a line, got bytes that are not UTF-8. Save it as UTF-8, or as .npy."
-            ) from error
-
-
-def _texts(cells: Sequence[str]) -> np.ndarray:
+def _texts(cells: list[str]) -> np.ndarray:
+    """Return text as an array, without the empty cells at its end."""
+    while cells and not cells[-1]:
+        cells.pop()
     values = np.empty(len(cells), dtype=object)
     values[:] = cells
     return values

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import shutil
 import tempfile
@@ -20,6 +21,9 @@ Open: TypeAlias = Callable[[Path, str], Any]
 _UNPACK: dict[str, Open] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _LISTED = 10
 _REASON_WIDTH = 200
+
+MAX_LINE = 1 << 24
+"""Bytes or characters of a line: any row that a model makes is shorter."""
 
 PACKINGS = (*_UNPACK, ".zip")
 
@@ -81,6 +85,22 @@ class Source:
             with self.open() as packed, plain.open("wb") as file:
                 shutil.copyfileobj(packed, file)
             yield plain
+
+    @contextmanager
+    def lines(self, newline: str | None) -> Iterator[Iterator[str]]:
+        """Give the lines of UTF-8 text with their ends; one that is too long for any is refused in time."""
+        with self.open() as file, io.TextIOWrapper(file, "utf-8-sig", newline=newline) as text:
+
+            def bounded() -> Iterator[str]:
+                while line := text.readline(MAX_LINE):
+                    if len(line) == MAX_LINE:
+                        raise self.damaged(f"it has a line of more than {MAX_LINE:,} characters")
+                    yield line
+
+            try:
+                yield bounded()
+            except UnicodeDecodeError as error:
+                raise self.refused("expected UTF-8 text, got other bytes. Save it as UTF-8, or as .npy.") from error
 
     def ends_with(self, end: bytes) -> bool:
         """Return whether a plain file ends with some bytes; a packed one that was cut off could not be unpacked."""

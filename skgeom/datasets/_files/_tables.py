@@ -219,9 +219,8 @@ def _names_unless_given(file: BinaryIO, separator: str) -> list[str] | None:
 
     It has them if it is more than a word and numbers, or if the numbers are those that pandas gives to columns.
     """
-    lines = io.TextIOWrapper(file, "utf-8-sig", errors="replace", newline="")
-    cells = next(csv.reader(lines, delimiter=separator), [])
-    lines.detach()
+    head = file.read(_BLOCK_BYTES).decode("utf-8-sig", "replace")
+    cells = next(csv.reader(io.StringIO(head, newline=""), delimiter=separator), [])
     numbers = [cell for cell in cells if _NUMBER.fullmatch(cell.strip())]
     if len(numbers) < max(len(cells) - 1, 1) or numbers == list(map(str, range(len(numbers)))):
         return None

@@ -12,12 +12,11 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy as np
 
 from skgeom._warnings import warn
-from skgeom.datasets._files._source import Source, UnusableFileError
+from skgeom.datasets._files._source import MAX_LINE, Source, UnusableFileError
 
 _BLOCK_LINES = 1024
 _PROBED_LINES = 100
 _CHUNK_BYTES = 1 << 20
-_MAX_LINE_BYTES = 1 << 24
 _MAX_NUMBERS = 1 << 40
 _NUMBER = re.compile(rb"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
 
@@ -54,8 +53,8 @@ def _lines(source: Source, file: BinaryIO) -> Iterator[bytes]:
     while chunk := file.read(_CHUNK_BYTES):
         lines = (rest + chunk).split(b"\n")
         rest = lines.pop()
-        if len(rest) > _MAX_LINE_BYTES:
-            raise source.damaged(f"it has a line of more than {_MAX_LINE_BYTES:,} bytes")
+        if len(rest) > MAX_LINE:
+            raise source.damaged(f"it has a line of more than {MAX_LINE:,} bytes")
         yield from lines
     if rest:
         yield rest
