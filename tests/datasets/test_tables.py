@@ -179,7 +179,7 @@ def test_tensors_of_one_shape_are_vectors_or_pairs(tmp_path):
         load_embeddings(path)
 
 
-@pytest.mark.parametrize(("text", "x"), [("0.5,1\n2,3\n", [[0.5, 1], [2, 3]]), ("0,1\n2,3\n", [[2, 3]])])
+@pytest.mark.parametrize(("text", "x"), [("0.5,1.5\n2,3\n", [[0.5, 1.5], [2, 3]]), ("0,1\n2,3\n", [[2, 3]])])
 def test_csv_without_names_is_told_from_columns_that_pandas_numbered(tmp_path, text, x):
     (tmp_path / "x.csv").write_text(text)
     assert load_embeddings(tmp_path / "x.csv").data.tolist() == x
@@ -198,6 +198,7 @@ def test_csv_of_words_and_numbers_needs_no_names(tmp_path):
         ("x.csv", "", "damaged"),
         ("x.csv", "x1,x2\n1,2\n3,many\n", "'x2' string"),
         ("x.csv", "x1,x2\n" + "1,2\n" * 300 + "3,many\n", "invalid value 'many'"),
+        ("x.csv", "3,0.5,0.25\n1,0.5,0.75\n", "no names, and columns of integers.*The columns are '0' int64"),
         ("x.csv", "x1,x2\n1,2\n3\n", "Expected 2 columns, got 1"),
         ("x.csv", "x1,x1\n1,2\n", r"expected columns of different names, got 'x1' twice"),
         ("x.csv", 'v\n"[1, 2]"\n"[1, 2, 3]"\n', "one length, got 2 numbers in row 0 and 3 in row 1"),

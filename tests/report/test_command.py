@@ -211,7 +211,7 @@ def test_without_arguments_the_reverse_dictionary_is_reported(folder, capsys, mo
         (["x.npy", "--labels", "y.txt:z"], "without a name"),
         (["x.npy", "--labels", "y.csv"], "got 2 columns. Name a column, as in y.csv:NAME: 'text', 'label'"),
         (["x.npy", "--labels", "y.csv:z"], "no single column 'z'"),
-        (["x.npy", "--labels", "latin.txt"], "not UTF-8"),
+        (["x.npy", "--labels", "latin.txt"], "expected UTF-8 text"),
         (["x.npy", "--labels", "nan_labels.npy"], "row 3 is empty or NaN"),
         (["x.npy", "--labels", "objects.npy"], "pickled objects"),
         (["x.npy", "--labels", "cut.npz"], "damaged"),

@@ -96,7 +96,7 @@ def _filled(source: Source, file: BinaryIO, header: _Header, limit: int | None) 
 class Npz:
     """The arrays of a .npz archive."""
 
-    is_table = False
+    is_table, has_names = False, True
 
     def __init__(self, source: Source, archive: zipfile.ZipFile) -> None:
         self.source, self._archive = source, archive
@@ -143,7 +143,7 @@ def open_npz(source: Source) -> Iterator[Npz]:
 class Safetensors:
     """The tensors of a .safetensors file."""
 
-    is_table = False
+    is_table, has_names = False, True
 
     def __init__(self, source: Source, path: Path, file: Any) -> None:
         self.source, self._path, self._file = source, path, file

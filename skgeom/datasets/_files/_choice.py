@@ -73,6 +73,10 @@ class Named(Protocol):
     def is_table(self) -> bool:
         """Whether all entries have the same rows, so that several columns can be one matrix."""
 
+    @property
+    def has_names(self) -> bool:
+        """Whether the names are those of the file, which say what the columns are."""
+
     def read(self, wanted: Sequence[Wanted], limit: int | None) -> list[np.ndarray]:
         """Return arrays of the first rows."""
 
@@ -146,7 +150,7 @@ def features(table: Named) -> tuple[str, ...]:
 
     Columns numbered by their names (or named by consecutive letters) are features; a column beside them is left out if
     it holds integers or its name says that it is no feature. Without such a series, all columns are features, if all
-    hold fractions and no name says otherwise.
+    hold fractions and no name says otherwise; a table without names has columns of one kind.
 
     Raises
     ------
@@ -155,7 +159,11 @@ def features(table: Named) -> tuple[str, ...]:
     """
     numbers = [entry for entry in table.entries if entry.is_number and entry.name.casefold() not in _INDEX_NAMES]
     series = _series([entry.name for entry in numbers])
-    if len(series) == 1:
+    if not table.has_names:
+        if len({entry.kind for entry in numbers}) == 1:
+            return tuple(entry.name for entry in numbers)
+        found = "no names, and columns of integers, which may be labels, beside others"
+    elif len(series) == 1:
         pattern, names = series.popitem()
         gaps = [e for e in table.entries if e.name not in names and _pattern(e.name) == pattern]
         rest = [e for e in numbers if e.name not in names and not (e.kind == INTEGERS or _is_no_feature(e.name))]

@@ -41,12 +41,16 @@ class Table:
         The record batches with the columns that are wanted, from the first on.
     n : int or None
         The number of rows, if the file announces it.
+    has_names : bool
+        Whether the file has the names of the columns.
     """
 
     is_table = True
 
-    def __init__(self, source: Source, schema: Any, batches: Batches, n: int | None = None) -> None:
-        self.source, self._batches, self._n = source, batches, n
+    def __init__(
+        self, source: Source, schema: Any, batches: Batches, n: int | None = None, *, has_names: bool = True
+    ) -> None:
+        self.source, self._batches, self._n, self.has_names = source, batches, n, has_names
         self._types = source.library("pyarrow.types")
         twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
         if twice:
@@ -211,7 +215,7 @@ def open_csv(source: Source) -> Iterator[Table]:
 
     with source.open() as file:
         schema = library.open_csv(file, **options).schema
-    yield Table(source, schema, batches)
+    yield Table(source, schema, batches, has_names=names is None)
 
 
 def _names_unless_given(file: BinaryIO, separator: str) -> list[str] | None:
