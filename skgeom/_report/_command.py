@@ -81,11 +81,17 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     report.add_argument(
-        "file", nargs="?", metavar="FILE", help=".npy .npz .parquet .safetensors, word2vec or GloVe text; or FILE:NAME"
+        "file",
+        nargs="?",
+        metavar="FILE",
+        help=".npy .npz .safetensors .parquet .feather .arrow .csv .tsv .jsonl, word2vec, GloVe or fastText vectors, "
+        "each plain or packed; or a folder of such; FILE:NAME names an array, a column, or columns as in FILE:dim_*",
     )
     report.add_argument("--key", metavar="NAME", help="name of the array in FILE, as in FILE:NAME")
     report.add_argument(
-        "--labels", metavar="FILE", help=".npy, .npz:NAME, .csv:COLUMN, or text: one label a line, header optional"
+        "--labels",
+        metavar="FILE",
+        help="text with one label a line, header optional; or an array or a column of any such file, FILE:NAME",
     )
     report.add_argument("--paired", metavar="FILE", help="a second space whose row k is the partner of row k")
     report.add_argument("--out", metavar="DIR", default="skgeom-report", help="where table and figure go (%(default)s)")
