@@ -137,7 +137,7 @@ def read(path, **options):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # the first rows of a larger file
             return load_embeddings(path, **options)
-    except ALLOWED as error:
+    except ValueError as error:
         if path.name not in str(error):
             raise
         return None

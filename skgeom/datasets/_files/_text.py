@@ -14,7 +14,7 @@ import numpy as np
 from skgeom._warnings import warn
 from skgeom.datasets._files._source import MAX_LINE, Source, UnusableFileError
 
-_BLOCK_LINES = 1024
+_BLOCK_LINES = 256
 _PROBED_LINES = 100
 _CHUNK_BYTES = 1 << 20
 _MAX_NUMBERS = 1 << 40
