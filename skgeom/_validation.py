@@ -539,7 +539,8 @@ def _check_host_array(X: Any, name: str, min_samples: int) -> np.ndarray:
 def _vectors_in_cells(X: Any, name: str) -> ValueError | None:
     """Return the error for a column each of whose cells is a vector, as tables of text and embeddings have it."""
     cells = np.asarray(X)
-    if cells.dtype != object or np.ndim(next(iter(cells.flat), None)) == 0:
+    first: Any = next(iter(cells.flat), None)
+    if cells.dtype != object or np.ndim(first) == 0:
         return None
     column = f'{name}["{X.columns[0]}"]' if hasattr(X, "columns") else name
     return ValueError(

@@ -201,14 +201,17 @@ def test_parquet_numbers_are_features_without_a_column_of_vectors(tmp_path):
     assert read.words.tolist() == WORDS
 
 
-def test_parquet_index_of_pandas_is_no_feature(tmp_path):
+def test_parquet_index_of_pandas_is_no_feature_but_may_be_words_or_labels(tmp_path):
     pa = pytest.importorskip("pyarrow")
-    table = pa.table({"a": X[:, 0], "b": X[:, 1], "__index_level_0__": range(10, 15)})
-    pandas = json.dumps({"index_columns": ["__index_level_0__"], "columns": [], "column_indexes": []})
+    table = pa.table({"a": X[:, 0], "b": X[:, 1], "row": range(10, 15), "word": WORDS})
+    pandas = json.dumps({"index_columns": ["row", "word"], "columns": [], "column_indexes": []})
     pytest.importorskip("pyarrow.parquet").write_table(
         table.replace_schema_metadata({"pandas": pandas}), tmp_path / "x.parquet"
     )
-    np.testing.assert_array_equal(load_embeddings(tmp_path / "x.parquet").data, X[:, :2])
+    read = load_embeddings(tmp_path / "x.parquet", labels="row")
+    np.testing.assert_array_equal(read.data, X[:, :2])
+    assert read.words.tolist() == WORDS
+    assert read.labels.tolist() == [*range(10, 15)]
 
 
 @pytest.mark.parametrize(

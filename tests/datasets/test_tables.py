@@ -173,6 +173,11 @@ def test_tensors_of_one_shape_are_vectors_or_pairs(tmp_path):
     pairs = np.stack([X, -X], axis=1)
     path = parquet_file(tmp_path, {"v": pa.FixedShapeTensorArray.from_numpy_ndarray(pairs)})
     np.testing.assert_array_equal(load_embeddings(path, pairs=True).data, pairs)
+    turned = pa.fixed_shape_tensor(pa.float64(), (2, D), permutation=[1, 0])
+    flat = lists(pairs.reshape(N, -1), pa.list_(pa.float64(), 2 * D))
+    path = parquet_file(tmp_path, {"v": pa.ExtensionArray.from_storage(turned, flat)})
+    with pytest.raises(ValueError, match="order of their axes"):
+        load_embeddings(path, pairs=True)
     path = parquet_file(tmp_path, {"v": pa.array(pairs.tolist())})
     np.testing.assert_array_equal(load_embeddings(path, pairs=True).data, pairs)
     with pytest.raises(ValueError, match=r"expected shape \(n_samples, n_features\), got \(30, 2, 4\)"):

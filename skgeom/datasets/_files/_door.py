@@ -94,7 +94,7 @@ def load_embeddings(
         feature_names : list of str, or None
             The columns, if each has one feature.
         labels : ndarray of shape (n_samples,), or None
-            The labels, if asked for.
+            The labels, if asked for: numbers, or text, which those of ``.csv`` and ``.tsv`` always are.
 
     Raises
     ------
@@ -138,7 +138,7 @@ def load_embeddings(
         name, found = Path(type(path).__name__), _keyed_vectors(path, key or labels, limit)
     else:
         name = Path(path)
-        found = _joined(name, shards(name), key, limit)
+        found = _joined(shards(name), key, limit)
     data = _rows(name, found.data, pairs)
     return Bunch(
         data=data,
@@ -155,14 +155,16 @@ def _keyed_vectors(vectors: Any, name: str | None, limit: int | None) -> _Read:
     return _Read(np.asarray(vectors.vectors)[: len(words)], words, None)
 
 
-def _joined(path: Path, files: Sequence[Path], key: str | None, limit: int | None) -> _Read:
+def _joined(files: Sequence[Path], key: str | None, limit: int | None) -> _Read:
     """Read all files, or the first of them that have enough rows, one after the other."""
     first = _read(files[0], key, limit)
     if len(files) == 1:
         return first
-    data, words, rest = Rows(), Rows(), limit
+    data, words = Rows(), Rows()
     for file in files:
-        part = _read(file, key, rest)
+        if data.size == limit:
+            break
+        part = first if file is files[0] else _read(file, key, None if limit is None else limit - data.size)
         if part.data.shape[1:] != first.data.shape[1:] or part.columns != first.columns:
             raise ValueError(
                 f"{file}: expected the columns of {files[0].name}, {first.data.shape[1:]}, got {part.data.shape[1:]}. "
@@ -170,9 +172,6 @@ def _joined(path: Path, files: Sequence[Path], key: str | None, limit: int | Non
             )
         data.add(part.data)
         words.add(np.full(len(part.data), "", object) if part.words is None else part.words)
-        rest = None if limit is None else limit - data.size
-        if rest == 0:
-            break
     return _Read(data.array(), None if first.words is None else words.array(), first.columns)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO, TypeAlias
@@ -52,12 +53,14 @@ class Table:
     ) -> None:
         self.source, self._batches, self._n, self.has_names = source, batches, n, has_names
         self._types = source.library("pyarrow.types")
-        twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
+        twice = [name for name, count in Counter(schema.names).items() if count > 1]
         if twice:
             raise source.refused(f"expected columns of different names, got {listed(twice)} twice. Rename one of each.")
         index = (schema.pandas_metadata or {}).get("index_columns", [])
-        fields = [field for field in schema if not (field.name in index or _PANDAS_INDEX.fullmatch(field.name))]
-        self.entries = [self._entry(field.name, field.type) for field in fields]
+        self.entries = [
+            self._entry(field.name, field.type, field.name in index or bool(_PANDAS_INDEX.fullmatch(field.name)))
+            for field in schema
+        ]
 
     def read(self, wanted: Sequence[Wanted], limit: int | None) -> list[np.ndarray]:
         """Return columns, and matrices of them, of the first rows."""
@@ -75,14 +78,14 @@ class Table:
         return [filled.array() for filled in rows]
 
     def vectors_as_text(self) -> list[str]:
-        """Return the columns of text whose first cells are vectors of one length."""
+        """Return the columns of text whose first cells are vectors."""
         texts = [entry.name for entry in self.entries if entry.kind == TEXT]
         batch = next(self._batches([Wanted((name,), False) for name in texts]), None) if texts else None
         if batch is None:
             return []
         return [name for name in texts if _are_vectors(batch.column(name).slice(0, _PROBED_CELLS).to_pylist())]
 
-    def _entry(self, name: str, kind: Any) -> Entry:
+    def _entry(self, name: str, kind: Any, is_index: bool) -> Entry:
         value, shape = getattr(kind, "storage_type", kind), ["n" if self._n is None else self._n]
         while self._is_list(value):
             shape.append("d" if len(shape) == 1 else "k")
@@ -90,7 +93,8 @@ class Table:
         if self._is_text(value) and len(shape) == 1:
             found = TEXT
         else:
-            found = OTHER if not self._is_number(value) else INTEGERS if self._types.is_integer(value) else FLOATS
+            found = INTEGERS if self._types.is_integer(value) else FLOATS
+            found = OTHER if is_index or not self._is_number(value) else found
         return Entry(name, str(kind), tuple(shape), found)
 
     def _matrix(self, columns: Sequence[Any], start: int, d: int | None) -> np.ndarray:
@@ -100,6 +104,9 @@ class Table:
             return np.column_stack([column.to_numpy(zero_copy_only=False) for column in columns])
         if self._is_text(column.type):
             return self._parsed(column.to_pylist(), start, d)
+        axes = getattr(column.type, "permutation", None) or []
+        if axes != sorted(axes):
+            raise self.source.refused(f"expected tensors in the order of their axes, got {column.type}. Save lists.")
         rows = self._stacked(getattr(column, "storage", column), start, d)
         return rows.reshape(len(rows), *getattr(column.type, "shape", rows.shape[1:]))
 
