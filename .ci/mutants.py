@@ -27,7 +27,7 @@ SPHERES = "tests/optim/test_riemannian.py"
 LONG_FITS = "tests/optim/test_long_fits.py"
 SCORERS = f"{METRICS}/test_what_scorers_see.py"
 ELLIPSOID = "tests/multimodal/test_double_ellipsoid.py"
-FILES = "tests/datasets/test_files.py"
+FILES = "tests/datasets"
 SEEN = "tests/metrics/test_what_scorers_see.py"
 JUDGES, INTERVALS = "tests/model_selection/test_judges.py", "tests/model_selection/test_intervals.py"
 MUTANTS = [
@@ -187,9 +187,6 @@ MUTANTS = [
         LONG_FITS,
     ),
     Mutant("optim/_checkpoint.py", "if others:", "if False:", LONG_FITS),
-    Mutant("datasets/_files.py", "{start + ragged[0]}", "{ragged[0]}", FILES),
-    Mutant("datasets/_files.py", "np.result_type(data, block)", "data.dtype", FILES),
-    Mutant("datasets/_word_vectors.py", "line = line.strip()", "line = line.rstrip()", FILES),
     Mutant("model_selection/_trial.py", "fold[inverse]", "fold[inverse][::-1]", JUDGES),
     Mutant("model_selection/_trial.py", "side[fold.order[:n]].mean(axis=0)", "side.mean(axis=0)", JUDGES),
     Mutant(
@@ -227,6 +224,33 @@ MUTANTS = [
         "model_selection/_probe.py", "_TOLERANCE = 1e-4", "_TOLERANCE = 1e-2", "tests/model_selection/test_probe.py"
     ),
     Mutant("model_selection/_probe.py", "ridge / hessian, 0.0", "ridge, 0.0", "tests/model_selection/test_probe.py"),
+    Mutant("datasets/_files/_tables.py", "{start + ragged[0]}", "{ragged[0]}", FILES),
+    Mutant("datasets/_files/_rows.py", "np.result_type(array, block)", "array.dtype", FILES),
+    Mutant("_validation.py", "raise _vectors_in_cells(X, name) or error", "raise error", "tests/test_validation.py"),
+    Mutant(
+        "datasets/_files/_arrays.py",
+        "while shape == header.shape and file.read",
+        "while file.closed and file.read",
+        FILES,
+    ),
+    Mutant("datasets/_files/_arrays.py", "> _MAX_CODE_POINT", "> _MAX_CODE_POINT << 12", FILES),
+    Mutant(
+        "datasets/_files/_arrays.py", "if there < header.n_bytes:\n        raise", "if False:\n        raise", FILES
+    ),
+    Mutant("datasets/_files/_choice.py", "if not gaps and", "if", FILES),
+    Mutant(
+        "datasets/_files/_choice.py", "not (e.kind == INTEGERS or _is_no_feature(e.name))", "e.kind == OTHER", FILES
+    ),
+    Mutant("datasets/_files/_choice.py", "len(texts) == 1 and not numbers", "len(texts) == 1", FILES),
+    Mutant("datasets/_files/_formats.py", "not in (None, EINVAL)", "is not None", FILES),
+    Mutant("datasets/_files/_formats.py", "_saved_dataset(path) or", "", FILES),
+    Mutant("datasets/_files/_formats.py", "int(part) if i % 2 else part", "part", FILES),
+    Mutant("datasets/_files/_tables.py", "batch.column(name).validate(full=True)", "pass", FILES),
+    Mutant("datasets/_files/_tables.py", "_BATCH_ROWS = 2_048", "_BATCH_ROWS = 1 << 30", FILES),
+    Mutant("datasets/_files/_text.py", "2 * more > len(probe) > 1", "False", FILES),
+    Mutant("datasets/_files/_text.py", "return word[:-1], numbers", "return word, numbers", FILES),
+    Mutant("datasets/_files/_text.py", "if len(rest) > MAX_LINE:", "if False:", FILES),
+    Mutant("datasets/_files/_text.py", "0 < 2 * n <= announced", "0 < n <= announced", FILES),
 ]
 
 

@@ -561,12 +561,27 @@ def _column(values: Any, n: int, name: str, *, warn: bool = False) -> np.ndarray
 def _check_host_array(X: Any, name: str, min_samples: int) -> np.ndarray:
     if isinstance(X, np.ndarray) and X.dtype == np.float16:
         X = X.astype(np.float32)
-    return check_array(
-        X,
-        dtype=[np.float64, np.float32],
-        ensure_all_finite=False,
-        ensure_min_samples=min_samples,
-        input_name=name,
+    try:
+        return check_array(
+            X,
+            dtype=[np.float64, np.float32],
+            ensure_all_finite=False,
+            ensure_min_samples=min_samples,
+            input_name=name,
+        )
+    except (TypeError, ValueError) as error:
+        raise _vectors_in_cells(X, name) or error from None
+
+
+def _vectors_in_cells(X: Any, name: str) -> ValueError | None:
+    """Return the error for a column each of whose cells is a vector, as tables of text and embeddings have it."""
+    cells = np.asarray(X)
+    first: Any = next(iter(cells.flat), None)
+    if cells.dtype != object or np.ndim(first) == 0:
+        return None
+    column = f'{name}["{X.columns[0]}"]' if hasattr(X, "columns") else name
+    return ValueError(
+        f"{name} has a vector in each cell, expected an array (n_samples, n_features): pass numpy.stack({column})."
     )
 
 

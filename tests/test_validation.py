@@ -8,7 +8,8 @@ from sklearn.preprocessing import StandardScaler
 
 from skgeom import _validation
 from skgeom._array import to_numpy
-from skgeom.metrics import _checks
+from skgeom.metrics import _checks, isoscore
+from skgeom.preprocessing import Whitening
 
 
 def rows(n=9, d=3):
@@ -63,6 +64,36 @@ def test_one_zero_row_is_named_and_many_are_counted():
         _validation.check_directed(x)
     with pytest.raises(ValueError, match=r"Y has 1 zero row \(the first is row 0\)"):
         _validation.check_directed(x[2:4], name="Y")
+
+
+def columns_of_vectors():
+    cells = np.empty(9, object)
+    cells[:] = list(rows())
+    yield "X", cells
+    pandas = pytest.importorskip("pandas")
+    yield "X", pandas.Series(cells)
+    yield 'X["v"]', pandas.DataFrame({"v": cells})
+    polars = pytest.importorskip("polars")
+    yield "X", polars.Series(rows().tolist())
+    yield 'X["v"]', polars.DataFrame({"v": rows().tolist()})
+    pyarrow = pytest.importorskip("pyarrow")
+    yield "X", pyarrow.array(rows().tolist())
+
+
+def test_a_column_of_vectors_is_refused_with_what_stacks_it():
+    for said, column in columns_of_vectors():
+        for take in (_validation.check_cloud, Whitening().fit, isoscore):
+            with pytest.raises(ValueError, match=r"a vector in each cell.*numpy.stack") as refused:
+                take(column)
+            assert f"numpy.stack({said})" in str(refused.value)
+        assert_allclose(isoscore(np.stack(column["v"] if "v" in said else column)), isoscore(rows()))
+
+
+@pytest.mark.parametrize("cells", [["a", "b"], [None, 1.0], [{}, {}]])
+def test_other_objects_have_the_message_of_scikit_learn(cells):
+    with pytest.raises((TypeError, ValueError)) as refused:
+        _validation.check_cloud(np.array(cells, object)[:, None])
+    assert "stack" not in str(refused.value)
 
 
 # Labels and groups

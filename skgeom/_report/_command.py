@@ -118,9 +118,16 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = report.add_argument
-    add("file", nargs="?", metavar="FILE", help="embeddings, one per row; FILE:NAME; or - for standard input")
+    add(
+        "file",
+        nargs="?",
+        metavar="FILE",
+        help=".npy .npz .safetensors .parquet .feather .arrow .csv .tsv .jsonl, word2vec, GloVe or fastText vectors, "
+        "each plain or packed; a folder of such; or - for standard input; FILE:NAME names an array, a column, or "
+        "columns as in FILE:dim_*",
+    )
     add("--key", metavar="NAME", help="name of the array in FILE, as in FILE:NAME")
-    add("--labels", metavar="FILE", help="the class of each row, for a probe: FILE, FILE:NAME or text, one per line")
+    add("--labels", metavar="FILE", help="the class of each row: lines of text, or FILE:NAME, also of the same file")
     add("--paired", metavar="FILE", help="a second space, for retrieval: its row k is the partner of row k")
     add("--pairs", metavar="FILE", help="with --scores: two positions of rows on each line")
     add("--scores", metavar="FILE", help="how similar the two rows of each pair are, of --pairs or else of --paired")

@@ -5,23 +5,18 @@ What is wrong with them ends in an exception whose message is one line: what was
 
 from __future__ import annotations
 
-import csv
-import io
-import zipfile
-import zlib
+import warnings
 from pathlib import Path
 
 import numpy as np
+from sklearn.utils import Bunch
 
 from skgeom._report._space import N_FOLDS, Space
 from skgeom._validation import check_cloud
 from skgeom.datasets import load_embeddings, load_reverse_dictionary
+from skgeom.datasets._files._labels import labels_nearby, read_labels, short
+from skgeom.datasets._files._tables import SEPARATORS
 
-_LABEL_NAMES = ("y", "label", "labels", "target", "targets")
-_SEPARATORS = {".csv": ",", ".tsv": "\t"}
-_MATCH = "Row k of the labels belongs to row k of the embeddings."
-_LISTED = 8
-_CELL_WIDTH = 24
 _TITLE_WIDTH = 80
 
 
@@ -58,13 +53,14 @@ def read_space(
     OSError, ValueError, TypeError, ImportError
         If a file cannot be read, or its contents do not fit.
     """
-    X, words = _matrix(file)
-    notes = [_labels_nearby(file, len(X))] if labels is None else []
-    values = None
-    if labels is not None:
-        values, note = read_labels(labels, len(X))
+    found, notes = _embeddings(file)
+    X, values = found.data, None
+    if labels is None:
+        notes.append(_labels_nearby(file, len(X)))
+    else:
+        values, note = read_labels(*split_key(labels), len(X))
         notes.append(note)
-    pair = None if paired is None else _matrix(paired)[0]
+    pair = None if paired is None else _embeddings(paired)[0].data
     if pair is not None and pair.shape != X.shape:
         raise ValueError(
             f"{paired}: expected the shape of {file}, {X.shape}, got {pair.shape}. Row k of both must be one pair."
@@ -74,69 +70,47 @@ def read_space(
     judgements = None
     if scores is not None:
         judgements = _numbers(scores, len(X) if positions is None else len(positions))
-    space = Space(title, X, values, pair, words, tuple(filter(None, notes)), judgements, positions)
-    _check(space, file, labels)
+    space = Space(title, X, values, pair, found.words, tuple(filter(None, notes)), judgements, positions)
+    _check_directions(file, space.x)
+    if space.pair is not None:
+        _check_directions(str(paired), space.pair)
+    if labels is not None:
+        _check_classes(labels, space)
     return space
 
 
-def read_labels(file: str, n: int) -> tuple[np.ndarray, str]:
-    """Read a label for each of n rows, and return them with a note on how they were read, or "".
-
-    Raises
-    ------
-    OSError, ValueError
-        If the file cannot be read, or does not hold n labels.
-    """
-    path, key = split_key(file)
-    suffix = path.suffix.lower()
-    if suffix in (".npy", ".npz"):
-        return _array_labels(path, key, n), ""
-    if suffix in _SEPARATORS:
-        lines = _column(path, key)
-    elif key is None:
-        lines = [line.strip() for line in _text(path).rstrip().split("\n")]
-    else:
-        raise ValueError(f"{path} holds one label a line and has no names, got the name {key!r}. Leave it out.")
-    note = ""
-    if key is None and len(lines) == n + 1:
-        note = f"labels: the first line of {path.name}, {_short(lines[0])}, counts as a header: one line more than rows"
-        lines = lines[1:]
-    if len(lines) != n:
-        raise ValueError(f"{path}: expected {n:,} labels, one per line, got {len(lines):,}. {_MATCH}")
-    if "" in lines:
-        raise ValueError(f"{path}: the label of row {lines.index('')} is empty. Name it, or drop the row.")
-    return np.array(lines), note
-
-
 def split_key(text: str) -> tuple[Path, str | None]:
-    """Split ``FILE:NAME``, where FILE may have a colon itself, as on Windows.
+    """Split ``FILE:NAME``, where both may have a colon themselves: the longest FILE that exists counts.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If there is no such file or folder.
     """
-    file, colon, key = text.rpartition(":")
-    if colon and key and not Path(text).is_file() and Path(file).is_file():
-        return Path(file), key
-    path = Path(text)
-    if not path.is_file():
-        got = "a folder" if path.is_dir() else "nothing"
-        raise FileNotFoundError(f"{text}: expected a file, got {got}. Check the name and the working directory.")
-    return path, None
+    ends = [len(text), *(end for end in range(len(text) - 2, 0, -1) if text[end] == ":")]
+    for end in ends:
+        if Path(text[:end]).exists():
+            return Path(text[:end]), text[end + 1 :] or None
+    raise FileNotFoundError(f"{text}: expected a file or a folder, got nothing. Check the name and the folder.")
 
 
-def _matrix(file: str) -> tuple[np.ndarray, np.ndarray | None]:
-    """Read embeddings and their words."""
+def _embeddings(file: str) -> tuple[Bunch, list[str]]:
+    """Read embeddings, and return them with notes on how they were read."""
     path, key = split_key(file)
-    found = load_embeddings(path, key=key)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always", UserWarning)
+        found = load_embeddings(path, key=key)
+    notes = [str(warning.message) for warning in warned]
+    if found.feature_names is not None:
+        first, last = map(short, (found.feature_names[0], found.feature_names[-1]))
+        notes.append(f"features: {len(found.feature_names):,} columns of {path.name}, {first} to {last}")
     try:
         check_cloud(found.data)
     except ValueError as error:
         bad = np.flatnonzero(~np.isfinite(found.data).all(axis=1))
         where = f" The first of {bad.size:,} such rows is row {bad[0]}." if bad.size else ""
         raise ValueError(f"{path}: {error}{where}") from error
-    return found.data, found.words
+    return found, notes
 
 
 def _positions(file: str, n: int) -> np.ndarray:
@@ -146,7 +120,7 @@ def _positions(file: str, n: int) -> np.ndarray:
         values = load_embeddings(path, key=key).data
     else:
         try:
-            values = np.loadtxt(path, delimiter=_SEPARATORS.get(path.suffix.lower()), ndmin=2, comments="#")
+            values = np.loadtxt(path, delimiter=SEPARATORS.get(path.suffix.lower()), ndmin=2, comments="#")
         except ValueError as error:
             raise ValueError(f"{path}: expected two positions of rows on each line: {error}.") from error
     whole = np.asarray(values).astype(np.int64)
@@ -159,7 +133,7 @@ def _positions(file: str, n: int) -> np.ndarray:
 
 def _numbers(file: str, n: int) -> np.ndarray:
     """Read a finite judgement for each of n pairs."""
-    values, _ = read_labels(file, n)
+    values, _ = read_labels(*split_key(file), n)
     try:
         numbers = values.astype(np.float64)
     except (TypeError, ValueError) as error:
@@ -169,95 +143,30 @@ def _numbers(file: str, n: int) -> np.ndarray:
     return numbers
 
 
-def _check(space: Space, file: str, labels: str | None) -> None:
-    """Refuse a space without directions, and labels that are not classes."""
-    if space.directed.size < 2:
+def _check_directions(file: str, x: np.ndarray) -> None:
+    """Refuse rows without directions."""
+    n_directed = np.count_nonzero(x.any(axis=1))
+    if n_directed < 2:
         raise ValueError(
-            f"{file}: expected rows with a direction, got {len(space.x):,} rows of which "
-            f"{space.directed.size} are not zero. Check how the embeddings were saved."
+            f"{file}: expected rows with a direction, got {len(x):,} rows of which {n_directed} are not zero. "
+            "Check how the embeddings were saved."
         )
-    if labels is None:
-        return
+
+
+def _check_classes(file: str, space: Space) -> None:
+    """Refuse labels that are not classes."""
     assert space.labels is not None
     n_classes = np.unique(space.labels).size
     n_large = np.unique(space.labels[space.in_large_classes]).size
     if n_large < 2:
         raise ValueError(
-            f"{labels}: expected two or more classes with {N_FOLDS} different rows each, got {n_classes:,} different "
+            f"{file}: expected two or more classes with {N_FOLDS} different rows each, got {n_classes:,} different "
             f"labels, {n_large} of them with that many. Pass the class of each row."
         )
 
 
-def _array_labels(path: Path, key: str | None, n: int) -> np.ndarray:
-    is_archive = path.suffix.lower() == ".npz"
-    if key is not None and not is_archive:
-        raise ValueError(f"{path} holds one array without a name, got the name {key!r}. Leave it out.")
-    try:
-        if is_archive:
-            # np.load leaves a file open that is not an archive
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-                names = [key] if key in archive.files else [name for name in archive.files if _length(archive, name)]
-                values = archive[names[0]] if len(names) == 1 and key in (None, names[0]) else None
-        else:
-            values = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path}: no labels could be read: {error}. Save them with numpy.save, or as text.") from error
-    if values is None:
-        got = f"{len(names)} vectors" if key is None else f"no array {key!r}"
-        listed = ", ".join(f"{path}:{name}" for name in names[:_LISTED]) or "none"
-        raise ValueError(f"{path}: expected one vector of labels, got {got}. The vectors are: {listed}.")
-    if values.shape != (n,):
-        raise ValueError(f"{path}: expected {n:,} labels in one dimension, got the shape {values.shape}. {_MATCH}")
-    if values.dtype.kind == "f" and np.isnan(values).any():
-        raise ValueError(f"{path}: expected a label for each row, got NaN in row {np.isnan(values).argmax()}.")
-    return values
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path}: expected text, one label a line, got bytes that are not UTF-8. Save it as UTF-8, or as .npy."
-        ) from error
-
-
-def _column(path: Path, key: str | None) -> list[str]:
-    """Return the cells of a column of a table: the one named in its first line, or the only one."""
-    try:
-        table = list(csv.reader(io.StringIO(_text(path)), delimiter=_SEPARATORS[path.suffix.lower()]))
-    except csv.Error as error:
-        raise ValueError(f"{path} is not a table: {error}. Save the labels as text, one per line.") from error
-    table = [row for row in table if row]
-    header = table[0] if table else []
-    if key is None and len(header) <= 1:
-        return [row[0].strip() for row in table]
-    if key not in header:
-        got = f"{len(header)} columns" if key is None else f"no column {key!r}"
-        listed = ", ".join(_short(name) for name in header[:_LISTED])
-        raise ValueError(f"{path}: expected one label a line, got {got}. Name a column, as in {path}:NAME: {listed}.")
-    place = header.index(key)
-    return [row[place].strip() if place < len(row) else "" for row in table[1:]]
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= _CELL_WIDTH else text[: _CELL_WIDTH - 3] + "...")
-
-
 def _labels_nearby(file: str, n: int) -> str:
-    """Say where labels lie in an archive of embeddings, which are not used unless they are asked for."""
+    """Say where labels lie in a file of embeddings, which are not used unless they are asked for."""
     path, _ = split_key(file)
-    if path.suffix.lower() != ".npz":
-        return ""
-    with np.load(path, allow_pickle=False) as archive:
-        names = [name for name in _LABEL_NAMES if name in archive.files and _length(archive, name) == n]
-    return f"labels: none given; {path.name} holds {names[0]!r}: --labels {path}:{names[0]}" if names else ""
-
-
-def _length(archive: np.lib.npyio.NpzFile, name: str) -> int:
-    """Return the length of a vector; 0 for what is none, or cannot be read."""
-    try:
-        values = archive[name]
-    except ValueError:
-        return 0
-    return len(values) if values.ndim == 1 else 0
+    name = labels_nearby(path, n)
+    return "" if name is None else f"labels: none given; {path.name} holds {name!r}: --labels {path}:{name}"

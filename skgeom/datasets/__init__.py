@@ -1,6 +1,6 @@
 """Embeddings: a real set that comes with the package, sets of known geometry, and your own files."""
 
-from skgeom.datasets._files import load_embeddings
+from skgeom.datasets._files._door import load_embeddings
 from skgeom.datasets._pairs import make_double_ellipsoid, make_embedding_pair
 from skgeom.datasets._reverse_dictionary import load_reverse_dictionary
 from skgeom.datasets._synthetic import make_anisotropic_clusters

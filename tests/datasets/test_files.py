@@ -8,7 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from skgeom.datasets import _files, load_embeddings
+from skgeom.datasets import load_embeddings
+from skgeom.datasets._files import _tables
 
 X = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
 WORDS = ["the", "new york", "windows 95", "naïve", "3.1"]
@@ -170,7 +171,7 @@ def test_parquet_lists_are_vectors_and_strings_words(tmp_path, kind):
 
 def test_parquet_vectors_are_one_matrix_across_batches(tmp_path, monkeypatch):
     pa = pytest.importorskip("pyarrow")
-    monkeypatch.setattr(_files, "_BATCH_ROWS", 2)
+    monkeypatch.setattr(_tables, "_BATCH_ROWS", 2)
     numbers = [[1, 2], [3, 4], [5, 6], [7, None], [9, 10]]
     columns = {"v": pa.array(numbers, pa.list_(pa.int32())), "w": WORDS}
     write_parquet_columns(tmp_path / "x.parquet", columns, row_group_size=3)
@@ -200,14 +201,17 @@ def test_parquet_numbers_are_features_without_a_column_of_vectors(tmp_path):
     assert read.words.tolist() == WORDS
 
 
-def test_parquet_index_of_pandas_is_no_feature(tmp_path):
+def test_parquet_index_of_pandas_is_no_feature_but_may_be_words_or_labels(tmp_path):
     pa = pytest.importorskip("pyarrow")
-    table = pa.table({"a": X[:, 0], "b": X[:, 1], "__index_level_0__": range(10, 15)})
-    pandas = json.dumps({"index_columns": ["__index_level_0__"], "columns": [], "column_indexes": []})
+    table = pa.table({"a": X[:, 0], "b": X[:, 1], "row": range(10, 15), "word": WORDS})
+    pandas = json.dumps({"index_columns": ["row", "word"], "columns": [], "column_indexes": []})
     pytest.importorskip("pyarrow.parquet").write_table(
         table.replace_schema_metadata({"pandas": pandas}), tmp_path / "x.parquet"
     )
-    np.testing.assert_array_equal(load_embeddings(tmp_path / "x.parquet").data, X[:, :2])
+    read = load_embeddings(tmp_path / "x.parquet", labels="row")
+    np.testing.assert_array_equal(read.data, X[:, :2])
+    assert read.words.tolist() == WORDS
+    assert read.labels.tolist() == [*range(10, 15)]
 
 
 @pytest.mark.parametrize(
@@ -219,7 +223,7 @@ def test_parquet_index_of_pandas_is_no_feature(tmp_path):
             "a 1 2 3\n\nb 1 x 3\nc 1 2 3\n",
             r"line 3: expected a word and 3 numbers, got b'x' among the numbers",
         ),
-        ("a 1 2 3\nnew york 1 2 3\n 1 2 3\n", r"line 3: expected a word and 3 numbers, got 3 fields"),
+        ("a 1 2 3\nnew york 1 2 3\n1 2 3\n", r"line 3: expected a word and 3 numbers, got 3 fields"),
         ("a 1 2 3\nnew york .5 1 2 3\n", r"line 2: expected a word and 3 numbers, got more numbers"),
         ("2 3\na 1 2 3\nb 1,2 3\n", r"line 3: expected a word and 3 numbers, got 3 fields"),
         ("3 3\na 1 2 3\nb 1 2 3\n", r"announces 3 rows, and 2 follow. Download"),
@@ -333,11 +337,12 @@ def test_key_is_refused_where_nothing_has_a_name(tmp_path, suffix):
             None,
             r"has 2 matrices of floats. .* 'a' list<.*double> \(1, 'd'\), 'b'",
         ),
-        ({"a": [1.0]}, "a", r"has no array 'a'. Pass one of these as key: none"),
-        ({"a": ["x"]}, None, r"has 0 matrices of floats"),
+        ({"a": [1.0]}, "a", r"has no vectors in 'a' double. The columns are 'a' double. A pattern as key"),
+        ({"a": ["x"]}, None, r"has no column of vectors, .* The columns are 'a' string"),
+        ({"a": [b"x"]}, None, r"The columns are 'a' binary. Bytes do not say"),
         ({"a": [[1.0, 2.0], [3.0]]}, None, r"got 2 numbers in row 0 and 1 in row 1"),
         ({"a": [[1.0, 2.0], None]}, None, r"got 2 numbers in row 0 and 0 in row 1"),
-        ({"a": [[], []], "b": [[1.0], [2.0]]}, "a", r"has no array 'a'"),
+        ({"a": [[], []], "b": [[1.0], [2.0]]}, "a", r"has no vectors in 'a'"),
     ],
 )
 def test_parquet_without_one_table_of_vectors_is_refused(tmp_path, columns, key, message):
@@ -363,7 +368,7 @@ def test_safetensors_dtype_unknown_to_numpy_is_refused(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("suffix", "library"), [(".parquet", "pyarrow"), (".safetensors", "safetensors")])
 def test_missing_library_is_named_with_its_remedy(tmp_path, monkeypatch, suffix, library):
-    (tmp_path / f"x{suffix}").touch()
+    WRITERS[suffix](tmp_path / f"x{suffix}", X)
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(ImportError, match=rf"without {library}: pip install \"scikit-embedding-geometry\[io\]\""):
         load_embeddings(tmp_path / f"x{suffix}")
@@ -372,10 +377,11 @@ def test_missing_library_is_named_with_its_remedy(tmp_path, monkeypatch, suffix,
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("x.csv", r"expected one of .npy, .npz, .*.vec.gz, got the suffix '.csv'. Rename"),
-        ("x.npy.gz", r"got the suffix '.npy.gz'"),
+        ("x.mat", r"expected one of .npy, .bin, .*.jsonl, each plain or with .gz, .* got the suffix '.mat'. Rename"),
+        ("x.mat.gz", r"got the suffix '.mat'"),
         ("x", r"got the suffix ''"),
-        ("GoogleNews.bin", r"got the suffix '.bin'. gensim turns"),
+        ("words.kv", r"Load it with gensim, and pass load_embeddings the KeyedVectors"),
+        ("model.pt", r"holds pickled objects, which are never read"),
     ],
 )
 def test_unknown_suffix_lists_the_supported_ones(tmp_path, name, message):
@@ -384,7 +390,6 @@ def test_unknown_suffix_lists_the_supported_ones(tmp_path, name, message):
         load_embeddings(tmp_path / name)
 
 
-@pytest.mark.parametrize(("name", "got"), [("missing.npy", "nothing"), ("", "a folder")])
-def test_missing_file_is_named(tmp_path, name, got):
-    with pytest.raises(FileNotFoundError, match=f"expected a file, got {got}"):
-        load_embeddings(tmp_path / name)
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"missing.npy: expected a file or a folder, got nothing"):
+        load_embeddings(tmp_path / "missing.npy")

@@ -1,0 +1,214 @@
+"""The one door for embeddings: a file, a folder of files, or the word vectors of gensim.
+
+A reader refuses what is wrong with a file; what is wrong with the numbers in it (NaN, too few rows) is found
+by whoever computes with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from skgeom._validation import check_count
+from skgeom.datasets._files._choice import Wanted, choose_matrix, choose_words
+from skgeom.datasets._files._formats import NAMED, UNNAMED, reading, shards, unknown_suffix
+from skgeom.datasets._files._labels import read_labels
+from skgeom.datasets._files._rows import Rows
+from skgeom.datasets._files._source import Source
+
+
+class _Read(NamedTuple):
+    """What a file holds: the rows, their words, and the columns that they are made of, each None if there are none."""
+
+    data: np.ndarray
+    words: np.ndarray | None
+    columns: tuple[str, ...] | None
+
+
+def load_embeddings(
+    path: str | PathLike[str] | Any,
+    *,
+    key: str | None = None,
+    labels: str | None = None,
+    limit: int | None = None,
+    pairs: bool = False,
+) -> Bunch:
+    r"""Read embeddings, and the words they belong to, from a file or a folder.
+
+    The suffix tells the format. Any may be followed by ``.gz``, ``.bz2``, ``.xz`` or ``.zip``.
+
+    ``.npy``
+        One array. Unless packed, it is memory-mapped: rows are read when they are used, and the file may exceed the
+        memory.
+    ``.npz``, ``.safetensors``
+        The array named `key`, by default the only matrix of floats, or else of integers. In an ``.npz``, words are
+        the only array of n strings. A tensor of bfloat16 becomes float32, exactly.
+    ``.parquet``, ``.feather``, ``.arrow``, ``.csv``, ``.tsv``, ``.jsonl``
+        The column of vectors named `key`, by default the only one: lists of any or of a fixed length, tensors of one
+        shape, or text as in ``"[0.1, 0.2]"`` or ``"0.1 0.2"``. Words are the only other column of text. A table
+        without vectors has one number of each in a column: see below.
+    ``.txt``, ``.vec``
+        word2vec, fastText or GloVe text: a word, then its d numbers, on each line. A first line "n d" is optional. The
+        data are float32. Words may contain blanks, be blank, empty or end in a number, where the first line or
+        the other lines settle d; bytes in them that are not UTF-8 become U+FFFD.
+    ``.bin``
+        word2vec binary. The data are float32.
+
+    A folder has shards: files of one format, read in the order of their names and the numbers in them, or those of a
+    dataset that Hugging Face `datasets` saved. An object with `vectors` and `index_to_key`, as gensim's `KeyedVectors`,
+    is taken as it is.
+
+    **Tables of numbers.** Features are the columns named alike but for a number (or by consecutive letters), or, if no
+    names are, all columns. Integers and columns whose name says so (id, label, score, ...) are no features. A column
+    that this leaves open is an error, which names it; a pattern as `key` then says which columns are features:
+    ``key="dim_*"``.
+
+    Parameters
+    ----------
+    path : str, path-like or KeyedVectors
+        The file, the folder, or the word vectors.
+    key : str, default=None
+        Name of the array, tensor or column, or pattern of columns, for files that can hold several; of a ``.zip`` of
+        several files, the name of one.
+    labels : str, default=None
+        Name of the array or column, of the same file, that has a label for each row.
+    limit : int, default=None
+        Read the first rows only, at most that many.
+    pairs : bool, default=False
+        Whether the rows come in pairs, as an array (n, 2, d) or (2, n, d).
+
+    Returns
+    -------
+    Bunch
+        data : ndarray of shape (n_samples, n_features), or (n_samples, 2, n_features) if `pairs`
+            The embeddings in the precision in which they are stored, float64 if that is text of a table; read-only
+            if memory-mapped. An array (n, 1, d) counts as (n, d).
+        words : ndarray of shape (n_samples,) of str objects, or None
+            The words, "" for missing ones. The dtype is object because one long word would widen a fixed-width array
+            as a whole.
+        feature_names : list of str, or None
+            The columns, if each has one feature.
+        labels : ndarray of shape (n_samples,), or None
+            The labels, if asked for: numbers, or text, which those of ``.csv`` and ``.tsv`` always are.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file or folder.
+    ImportError
+        If pyarrow or safetensors is needed and not installed.
+    ValueError
+        If the suffix is unknown, the file is damaged, incomplete or empty, or asks for more memory than there is;
+        `key` is missing, unknown or of no use; it is not settled which columns are features; the array is not a
+        numeric matrix, a line or a vector has the wrong length, or a label is missing. Python objects are never
+        unpickled.
+
+    Warns
+    -----
+    UserWarning
+        If the first line of a text announces at least twice the rows that follow, up to the end of a line: without
+        `limit`, the file may be a part by mistake. Other files with fewer rows than announced are errors.
+
+    Notes
+    -----
+    100,000 lines of 300 numbers take about two seconds. Beyond the result, a few megabytes are needed for text and for
+    vectors in Parquet, and at most as much again as the result for all else. Text is read twice, first to count
+    the lines. Without a first line "n d", d is how many numbers most of the first lines end with.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from skgeom.datasets import load_embeddings
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "cities.vec")
+    ...     _ = path.write_text("2 3\nBern 1 0 0.5\nNew York 0 1 -0.5\n")
+    ...     cities = load_embeddings(path)
+    >>> cities.data.shape, cities.words
+    ((2, 3), array(['Bern', 'New York'], dtype=object))
+    """
+    if limit is not None:
+        limit = check_count(limit, "limit")
+    if hasattr(path, "vectors") and hasattr(path, "index_to_key"):
+        name, found = Path(type(path).__name__), _keyed_vectors(path, key or labels, limit)
+    else:
+        name = Path(path)
+        found = _joined(shards(name), key, limit)
+    data = _rows(name, found.data, pairs)
+    return Bunch(
+        data=data,
+        words=found.words,
+        feature_names=None if found.columns is None else list(found.columns),
+        labels=None if labels is None else read_labels(name, labels, len(data), limit)[0],
+    )
+
+
+def _keyed_vectors(vectors: Any, name: str | None, limit: int | None) -> _Read:
+    if name is not None:
+        raise ValueError(f"{type(vectors).__name__} has vectors and words only, got the name {name!r}. Leave it out.")
+    words = np.array([str(word) for word in vectors.index_to_key[:limit]], dtype=object)
+    return _Read(np.asarray(vectors.vectors)[: len(words)], words, None)
+
+
+def _joined(files: Sequence[Path], key: str | None, limit: int | None) -> _Read:
+    """Read all files, or the first of them that have enough rows, one after the other."""
+    first = _read(files[0], key, limit)
+    if len(files) == 1:
+        return first
+    data, words = Rows(), Rows()
+    for file in files:
+        if data.size == limit:
+            break
+        part = first if file is files[0] else _read(file, key, None if limit is None else limit - data.size)
+        if part.data.shape[1:] != first.data.shape[1:] or part.columns != first.columns:
+            raise ValueError(
+                f"{file}: expected the columns of {files[0].name}, {first.data.shape[1:]}, got {part.data.shape[1:]}. "
+                "Put the files of one model into a folder of their own."
+            )
+        data.add(part.data)
+        words.add(np.full(len(part.data), "", object) if part.words is None else part.words)
+    return _Read(data.array(), None if first.words is None else words.array(), first.columns)
+
+
+def _read(path: Path, key: str | None, limit: int | None) -> _Read:
+    with reading(path):
+        source = Source(path, key)
+        if source.suffix in NAMED:
+            return _chosen(source, limit)
+        if source.suffix not in UNNAMED:
+            raise unknown_suffix(source)
+        if source.key is not None:
+            raise source.refused(f"it holds one table without a name, got key={key!r}. Leave the key out.")
+        return _Read(*UNNAMED[source.suffix](source, limit), None)
+
+
+def _chosen(source: Source, limit: int | None) -> _Read:
+    with NAMED[source.suffix](source) as file:
+        matrix = choose_matrix(file)
+        words = choose_words(file, matrix)
+        wanted = [matrix] if words is None else [matrix, Wanted((words,), False)]
+        data, *texts = file.read(wanted, limit)
+        columns = matrix.names if any(e.is_number and e.name in matrix.names for e in file.entries) else None
+        return _Read(data, texts[0].astype(object) if texts else None, columns if file.is_table else None)
+
+
+def _rows(path: Path, data: np.ndarray, pairs: bool) -> np.ndarray:
+    """Return real numbers in the shape that is asked for."""
+    if data.dtype.kind not in "fiub":
+        raise ValueError(f"{path}: expected real numbers, got the dtype {data.dtype}. Save them as float32.")
+    shape, expected = data.shape, "(n_samples, 2, n_features)" if pairs else "(n_samples, n_features)"
+    if pairs and len(shape) == 3 and 2 in shape[:2]:
+        data = data if shape[1] == 2 else np.moveaxis(data, 0, 1)
+    elif not pairs and len(shape) == 3 and shape[1] == 1:
+        data = data[:, 0]
+    elif pairs or len(shape) != 2:
+        remedy = "x[None, :] makes one row a matrix." if len(shape) == 1 else "Reshape it before you save it."
+        raise ValueError(f"{path}: expected shape {expected}, got {shape}. {remedy}")
+    if not data.size:
+        raise ValueError(f"{path} is empty: expected rows and columns, got the shape {shape}.")
+    return data

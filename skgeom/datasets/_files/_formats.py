@@ -1,0 +1,127 @@
+"""The suffixes of all formats, the files of a folder, and what becomes of an exception in a reader."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from errno import EINVAL
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from skgeom.datasets._files._arrays import open_npz, open_safetensors, read_npy
+from skgeom.datasets._files._binary import read_word2vec
+from skgeom.datasets._files._choice import Named
+from skgeom.datasets._files._source import PACKINGS, Source, UnusableFileError, damaged, listed, pickled
+from skgeom.datasets._files._tables import open_arrow, open_csv, open_json_lines, open_parquet
+from skgeom.datasets._files._text import read_text
+
+Read: TypeAlias = Callable[[Source, int | None], tuple[np.ndarray, np.ndarray | None]]
+Open: TypeAlias = Callable[[Source], AbstractContextManager[Named]]
+
+UNNAMED: dict[str, Read] = {".npy": read_npy, ".bin": read_word2vec, ".txt": read_text, ".vec": read_text}
+"""Files of one array, by suffix: its first rows, and their words if it has any."""
+
+NAMED: dict[str, Open] = {
+    ".npz": open_npz,
+    ".safetensors": open_safetensors,
+    ".parquet": open_parquet,
+    ".feather": open_arrow,
+    ".arrow": open_arrow,
+    ".csv": open_csv,
+    ".tsv": open_csv,
+    ".jsonl": open_json_lines,
+}
+"""Files of several arrays or columns, by suffix."""
+
+_PICKLES = {".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib"}
+_GENSIM = {".kv", ".model", ".wordvectors"}
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn whatever a reader raises into an error that names the file.
+
+    A refusal becomes a plain ValueError; so does memory that a file asks for and that is not there, and anything else
+    that a parser makes of hostile bytes. A missing library and an error of the system pass as they are.
+    """
+    try:
+        yield
+    except UnusableFileError as error:
+        raise ValueError(str(error)) from error.__cause__
+    except (ImportError, Warning):
+        raise
+    except MemoryError as error:
+        said = f": {error}" if str(error) else ""
+        raise ValueError(f"{path} asks for more memory than there is{said}. Read fewer rows (limit=).") from error
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno not in (None, EINVAL):  # no offset in a sound file is invalid
+            error.filename = error.filename or str(path)
+            raise
+        raise ValueError(str(damaged(path, error))) from error
+
+
+def unknown_suffix(source: Source) -> UnusableFileError:
+    """Return the error for a file whose suffix does not tell its format."""
+    if source.suffix in _PICKLES:
+        return pickled(source.path)
+    remedy = "Rename the file to what it is, or save the embeddings with numpy.save."
+    if source.suffix in _GENSIM:
+        remedy = "Load it with gensim, and pass load_embeddings the KeyedVectors, or save them as word2vec text."
+    known, packings = ", ".join((*UNNAMED, *NAMED)), ", ".join(PACKINGS)
+    return source.refused(
+        f"expected one of {known}, each plain or with {packings}, got the suffix {source.suffix!r}. {remedy}"
+    )
+
+
+def shards(path: Path) -> list[Path]:
+    """Return the files of a folder, all of one format, in the order of their names and numbers; or the only file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file or folder.
+    ValueError
+        If a folder has no files of embeddings, or files of several formats.
+    """
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        got = "nothing" if not path.exists() else "neither"
+        raise FileNotFoundError(f"{path}: expected a file or a folder, got {got}. Check the name and the folder.")
+    if (path / "dataset_dict.json").is_file():
+        splits = sorted(folder.name for folder in path.iterdir() if folder.is_dir())
+        raise ValueError(f"{path} has several splits: expected one. Name its folder: {listed(splits)}.")
+    with reading(path):
+        files = _saved_dataset(path) or sorted(filter(_is_embeddings, path.iterdir()), key=_natural)
+    formats = sorted({_suffix(file) for file in files})
+    if len(formats) != 1:
+        got = f"files of {listed(formats)}" if formats else "none"
+        raise ValueError(f"{path}: expected a folder with embeddings in files of one format, got {got}. Name a file.")
+    return files
+
+
+def _saved_dataset(folder: Path) -> list[Path]:
+    """Return the files of a Hugging Face dataset, which has files of other rows beside them."""
+    if not (folder / "state.json").is_file() or not (folder / "dataset_info.json").is_file():
+        return []
+    state: Any = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    return [folder / Path(file["filename"]).name for file in state["_data_files"]]
+
+
+def _is_embeddings(file: Path) -> bool:
+    return file.is_file() and not file.name.startswith((".", "_")) and _suffix(file) in (*UNNAMED, *NAMED)
+
+
+def _suffix(file: Path) -> str:
+    """Return the suffix of a file without its packing."""
+    plain = Path(file.stem) if file.suffix.lower() in PACKINGS else file
+    return plain.suffix.lower()
+
+
+def _natural(file: Path) -> list[Any]:
+    """Return what sorts part-2 before part-10."""
+    return [int(part) if i % 2 else part for i, part in enumerate(re.split(r"(\d+)", file.name))]

@@ -1,0 +1,275 @@
+"""Tables, read batch by batch through Arrow: Parquet, Feather and Arrow, CSV and TSV, JSON lines."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, BinaryIO, TypeAlias
+
+import numpy as np
+
+from skgeom.datasets._files._choice import FLOATS, INTEGERS, OTHER, TEXT, Entry, Wanted
+from skgeom.datasets._files._rows import Rows
+from skgeom.datasets._files._source import Source, listed
+
+_BATCH_ROWS = 2_048
+_BLOCK_BYTES = 1 << 21
+_PROBED_CELLS = 100
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
+_PANDAS_INDEX = re.compile(r"__index_level_\d+__|Unnamed: \d+")
+_PUNCTUATION = str.maketrans("[](),;\n\r\t", " " * 9)
+_DECIMAL_COMMA = re.compile(r"\s*[-+]?\d+,\d+\s*")
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?|nan|[-+]?inf", re.IGNORECASE)
+
+Batches: TypeAlias = Callable[[Sequence[Wanted]], Iterator[Any]]
+"""Record batches with the columns that are wanted, from the first on."""
+
+
+class Table:
+    """The columns of a table.
+
+    Parameters
+    ----------
+    source : Source
+        The file.
+    schema : pyarrow.Schema
+        The names and the types of the columns.
+    batches : callable
+        The record batches with the columns that are wanted, from the first on.
+    n : int or None
+        The number of rows, if the file announces it.
+    has_names : bool
+        Whether the file has the names of the columns.
+    """
+
+    is_table = True
+
+    def __init__(
+        self, source: Source, schema: Any, batches: Batches, n: int | None = None, *, has_names: bool = True
+    ) -> None:
+        self.source, self._batches, self._n, self.has_names = source, batches, n, has_names
+        self._types = source.library("pyarrow.types")
+        twice = [name for name, count in Counter(schema.names).items() if count > 1]
+        if twice:
+            raise source.refused(f"expected columns of different names, got {listed(twice)} twice. Rename one of each.")
+        index = (schema.pandas_metadata or {}).get("index_columns", [])
+        self.entries = [
+            self._entry(field.name, field.type, field.name in index or bool(_PANDAS_INDEX.fullmatch(field.name)))
+            for field in schema
+        ]
+
+    def read(self, wanted: Sequence[Wanted], limit: int | None) -> list[np.ndarray]:
+        """Return columns, and matrices of them, of the first rows."""
+        n = self._n if limit is None or self._n is None else min(self._n, limit)
+        rows, stop = [Rows(n) for _ in wanted], 0
+        for batch in self._batches(wanted):
+            start, stop = stop, min(stop + batch.num_rows, limit or stop + batch.num_rows)
+            for (names, is_matrix), filled in zip(wanted, rows, strict=True):
+                columns = [batch.column(name).slice(0, stop - start) for name in names]
+                filled.add(self._matrix(columns, start, filled.width) if is_matrix else self._values(columns[0]))
+            if stop == limit:
+                break
+        if n is not None and stop != n:
+            raise self.source.damaged(f"it announces {self._n:,} rows and does not have as many")
+        return [filled.array() for filled in rows]
+
+    def vectors_as_text(self) -> list[str]:
+        """Return the columns of text whose first cells are vectors."""
+        texts = [entry.name for entry in self.entries if entry.kind == TEXT]
+        batch = next(self._batches([Wanted((name,), False) for name in texts]), None) if texts else None
+        if batch is None:
+            return []
+        return [name for name in texts if _are_vectors(batch.column(name).slice(0, _PROBED_CELLS).to_pylist())]
+
+    def _entry(self, name: str, kind: Any, is_index: bool) -> Entry:
+        value, shape = getattr(kind, "storage_type", kind), ["n" if self._n is None else self._n]
+        while self._is_list(value):
+            shape.append("d" if len(shape) == 1 else "k")
+            value = value.value_type
+        if self._is_text(value) and len(shape) == 1:
+            found = TEXT
+        else:
+            found = INTEGERS if self._types.is_integer(value) else FLOATS
+            found = OTHER if is_index or not self._is_number(value) else found
+        return Entry(name, str(kind), tuple(shape), found)
+
+    def _matrix(self, columns: Sequence[Any], start: int, d: int | None) -> np.ndarray:
+        """Return rows of several numbers, from row `start` on, of d columns if that is known."""
+        column = columns[0]
+        if self._is_number(column.type):
+            return np.column_stack([column.to_numpy(zero_copy_only=False) for column in columns])
+        if self._is_text(column.type):
+            return self._parsed(column.to_pylist(), start, d)
+        axes = getattr(column.type, "permutation", None) or []
+        if axes != sorted(axes):
+            raise self.source.refused(f"expected tensors in the order of their axes, got {column.type}. Save lists.")
+        rows = self._stacked(getattr(column, "storage", column), start, d)
+        return rows.reshape(len(rows), *getattr(column.type, "shape", rows.shape[1:]))
+
+    def _stacked(self, column: Any, start: int, d: int | None) -> np.ndarray:
+        """Return a column of lists, or of lists of lists, as an array."""
+        sizes = self.source.library("pyarrow.compute").list_value_length(column).fill_null(0).to_numpy()
+        is_nested = self._is_list(column.type.value_type)
+        first = sizes[0] if d is None or is_nested else d
+        self._check_lengths(sizes, start, first)
+        values = column.flatten()
+        if is_nested:
+            inner = self._stacked(values, start * first, d)
+            return inner.reshape(len(sizes), first, *inner.shape[1:])
+        return values.to_numpy(zero_copy_only=False).reshape(len(sizes), first)
+
+    def _parsed(self, cells: Sequence[str | None], start: int, d: int | None) -> np.ndarray:
+        """Return vectors that are written as text."""
+        lines = [(cell or "").translate(_PUNCTUATION) for cell in cells]
+        sizes = np.array([len(line.split()) for line in lines])
+        self._check_lengths(sizes, start, sizes[0] if d is None else d)
+        try:
+            return np.loadtxt(lines, dtype=np.float64, comments=None, ndmin=2)
+        except ValueError as error:
+            raise self.source.refused(
+                f"a vector from row {start} on is not written in full: {error}. Save vectors as lists of numbers."
+            ) from error
+
+    def _check_lengths(self, sizes: np.ndarray, start: int, d: int) -> None:
+        ragged = np.flatnonzero(sizes != d)
+        if ragged.size:
+            raise self.source.refused(
+                f"expected vectors of one length, got {d} numbers in row 0 and {sizes[ragged[0]]} in row "
+                f"{start + ragged[0]}. Drop the rows without a vector, and embed all rows with one model."
+            )
+
+    def _values(self, column: Any) -> np.ndarray:
+        """Return one value for each row: numbers, or text, "" where it is missing."""
+        if self._is_number(column.type):
+            return column.to_numpy(zero_copy_only=False)
+        values = np.empty(len(column), dtype=object)
+        values[:] = column.cast("string").fill_null("").to_pylist()
+        return values
+
+    def _is_number(self, kind: Any) -> bool:
+        return self._types.is_integer(kind) or self._types.is_floating(kind)
+
+    def _is_text(self, kind: Any) -> bool:
+        return str(kind) in ("string", "large_string", "string_view")
+
+    def _is_list(self, kind: Any) -> bool:
+        types = self._types
+        return types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
+
+
+def _are_vectors(cells: Sequence[str | None]) -> bool:
+    """Return whether texts are vectors, "[0.1, 0.2]" or "0.1 0.2", and not numbers with a comma for a point."""
+    fields = [(cell or "").translate(_PUNCTUATION).split() for cell in cells]
+    are_numbers = all(len(numbers) > 1 and all(map(_NUMBER.fullmatch, numbers)) for numbers in fields)
+    return bool(fields) and are_numbers and not all(_DECIMAL_COMMA.fullmatch(cell or "") for cell in cells)
+
+
+@contextmanager
+def open_parquet(source: Source) -> Iterator[Table]:
+    """Open a Parquet file."""
+    parquet = source.library("pyarrow.parquet")
+    with source.on_disk() as path, parquet.ParquetFile(path, pre_buffer=False) as file:
+
+        def batches(wanted: Sequence[Wanted]) -> Iterator[Any]:
+            return file.iter_batches(_BATCH_ROWS, columns=_names(wanted))
+
+        yield Table(source, file.schema_arrow, batches, file.metadata.num_rows)
+
+
+@contextmanager
+def open_arrow(source: Source) -> Iterator[Table]:
+    """Open a Feather or Arrow file: the format of files, or the stream that Hugging Face `datasets` writes."""
+    pa = source.library("pyarrow")
+    with source.on_disk() as path, pa.memory_map(str(path)) as file:
+        is_stream = file.read(6) != b"ARROW1"
+        file.seek(0)
+        reader = (pa.ipc.open_stream if is_stream else pa.ipc.open_file)(file)
+
+        def batches(wanted: Sequence[Wanted]) -> Iterator[Any]:
+            file.seek(0)
+            again = pa.ipc.open_stream(file) if is_stream else reader
+            found = again if is_stream else map(again.get_batch, range(again.num_record_batches))
+            for batch in found:
+                for name in _names(wanted):
+                    batch.column(name).validate(full=True)  # no offset that points out of the file is followed
+                yield batch
+
+        yield Table(source, reader.schema, batches)
+
+
+@contextmanager
+def open_csv(source: Source) -> Iterator[Table]:
+    """Open a table of text, separated by commas or, as .tsv, by tabs, with names in its first line or without."""
+    library = source.library("pyarrow.csv")
+    separator = SEPARATORS[source.suffix]
+    with source.open() as file:
+        names = _names_unless_given(file, separator)
+    options = {
+        "read_options": library.ReadOptions(block_size=_BLOCK_BYTES, column_names=names),
+        "parse_options": library.ParseOptions(delimiter=separator, newlines_in_values=True),
+    }
+
+    def batches(wanted: Sequence[Wanted]) -> Iterator[Any]:
+        pa = source.library("pyarrow")
+        types = {name: pa.float64() if len(w.names) > 1 else pa.string() for w in wanted for name in w.names}
+        convert = library.ConvertOptions(include_columns=list(types), column_types=types)
+        with source.open() as file:
+            yield from library.open_csv(file, convert_options=convert, **options)
+
+    with source.open() as file:
+        schema = library.open_csv(file, **options).schema
+    yield Table(source, schema, batches, has_names=names is None)
+
+
+def _names_unless_given(file: BinaryIO, separator: str) -> list[str] | None:
+    """Return names for the columns, or None if the first line has them.
+
+    It has them if it is more than a word and numbers, or if the numbers are those that pandas gives to columns.
+    """
+    head = file.read(_BLOCK_BYTES).decode("utf-8-sig", "replace")
+    cells = next(csv.reader(io.StringIO(head, newline=""), delimiter=separator), [])
+    numbers = [cell for cell in cells if _NUMBER.fullmatch(cell.strip())]
+    if len(numbers) < max(len(cells) - 1, 1) or numbers == list(map(str, range(len(numbers)))):
+        return None
+    return [str(i) if cell in numbers else "word" for i, cell in enumerate(cells)]
+
+
+@contextmanager
+def open_json_lines(source: Source) -> Iterator[Table]:
+    """Open lines that are JSON objects of the same names."""
+    pa, library = source.library("pyarrow"), source.library("pyarrow.json")
+
+    def parsed(block: bytes, options: Any) -> Any:
+        return library.read_json(io.BytesIO(block), library.ReadOptions(block_size=_BLOCK_BYTES * 4), options)
+
+    def batches(wanted: Sequence[Wanted]) -> Iterator[Any]:
+        fields = [(n, _with_fractions(pa, schema.field(n).type, w.is_matrix)) for w in wanted for n in w.names]
+        options = library.ParseOptions(explicit_schema=pa.schema(fields), unexpected_field_behavior="ignore")
+        for block in _whole_lines(source):
+            yield from parsed(block, options).combine_chunks().to_batches()
+
+    first = next(_whole_lines(source), b"")
+    schema = parsed(first, library.ParseOptions()).schema
+    yield Table(source, schema, batches)
+
+
+def _whole_lines(source: Source) -> Iterator[bytes]:
+    """Yield blocks of whole lines."""
+    with source.open() as file:
+        while block := file.read(_BLOCK_BYTES):
+            yield block if block.endswith(b"\n") else block + file.readline(_BLOCK_BYTES)
+
+
+def _with_fractions(pa: Any, kind: Any, is_matrix: bool) -> Any:
+    """Return the type with fractions for integers, which the first lines may have by chance."""
+    if pa.types.is_list(kind):
+        return pa.list_(_with_fractions(pa, kind.value_type, is_matrix))
+    return pa.float64() if is_matrix and pa.types.is_integer(kind) else kind
+
+
+def _names(wanted: Sequence[Wanted]) -> list[str]:
+    return [name for names, _ in wanted for name in names]
