@@ -116,9 +116,12 @@ def load_embeddings(
 
     Notes
     -----
-    100,000 lines of 300 numbers take about two seconds. Beyond the result, a few megabytes are needed for text and for
-    vectors in Parquet, and at most as much again as the result for all else. Text is read twice, first to count
-    the lines. Without a first line "n d", d is how many numbers most of the first lines end with.
+    100,000 lines of 300 numbers take about six seconds, also with words of several parts. Text is read twice, first
+    to count the lines. Without a first line "n d", d is how many numbers most of the first lines end with. Vectors
+    in Parquet take as long as Arrow needs to read them.
+
+    Beyond the result, a few megabytes are needed for text, Parquet and arrays, and at most as much again as the
+    result for tables whose number of rows is not known before.
 
     Examples
     --------

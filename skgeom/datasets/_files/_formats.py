@@ -70,7 +70,10 @@ def unknown_suffix(source: Source) -> UnusableFileError:
         return pickled(source.path)
     remedy = "Rename the file to what it is, or save the embeddings with numpy.save."
     if source.suffix in _GENSIM:
-        remedy = "Load it with gensim, and pass load_embeddings the KeyedVectors, or save them as word2vec text."
+        remedy = (
+            "Load it with gensim, and pass load_embeddings the KeyedVectors, or save them as text: "
+            'vectors.save_word2vec_format("words.vec").'
+        )
     known, packings = ", ".join((*UNNAMED, *NAMED)), ", ".join(PACKINGS)
     return source.refused(
         f"expected one of {known}, each plain or with {packings}, got the suffix {source.suffix!r}. {remedy}"
