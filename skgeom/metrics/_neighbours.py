@@ -14,6 +14,7 @@ from skgeom._array import (
     namespace,
 )
 from skgeom._core.pairs import _neighbours
+from skgeom._core.pairs._csls import ranks_by_csls
 from skgeom._core.pairs._neighbours import Ranks
 from skgeom._typing import Array
 from skgeom._validation import (
@@ -430,8 +431,8 @@ def _ranked(X: Any, Y: Any, metric: str, relevant: Any) -> tuple[Array, Ranks]:
     x, y = (rows.x for rows in check_directed_clouds(X, Y, min_samples=1))
     pairs = check_relevant(relevant, x.shape[0], y.shape[0])
     queries, candidates = (_neighbours.as_directions(as_data(side)) for side in (x, y))
-    adjust = _neighbours.crowding(candidates, queries) if metric == "csls" else None
-    return x, _neighbours.ranks(queries, candidates, pairs, adjust)
+    ranks = ranks_by_csls if metric == "csls" else _neighbours.ranks
+    return x, ranks(queries, candidates, pairs)
 
 
 def _directions(X: Any, Y: Any) -> tuple[Array, Array | None]:

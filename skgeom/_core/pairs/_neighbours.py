@@ -8,9 +8,9 @@ counts of what is more similar, from such products too, or from float64 where th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -56,7 +56,7 @@ _NO_SPREAD = 1e-9
 _SQUARED = 2.0**50
 """Magnitude up to which the squares of rows stay within float32."""
 
-_PROBE_ROWS = 32
+PROBE_ROWS = 32
 """Rows that show whether products in float32 leave few enough candidates."""
 
 _FEW = 0.01
@@ -73,6 +73,10 @@ _MOST_CANDIDATES = 1 << 18
 
 _PER_NEIGHBOUR = 8
 """Candidates for each neighbour that are kept before the list is cut."""
+
+
+Strips: TypeAlias = Iterable[tuple[slice, Array]]
+"""Ranges of rows and the products of a panel with them."""
 
 
 class Rows(NamedTuple):
@@ -147,10 +151,10 @@ def k_nearest(x: Rows, y: Rows | None, k: int, adjust: Array | None = None) -> t
     if kept is not None:
         others, adjust = rows_at(others, kept), None if adjust is None else take_rows(adjust, kept)
         own = None if own is None else np.where(np.isin(own, kept), np.searchsorted(kept, own), -1)
-    search = Search(x, others, k, _dtype_of_products(x, others), _offset(others, adjust), adjust, own)
-    if search.dtype != xp.float64 and _candidates(search, slice(0, min(_PROBE_ROWS, x.x.shape[0]))) is None:
+    search = Search(x, others, k, _dtype_of_products(x, others), offset_of(others, adjust), adjust, own)
+    if search.dtype != xp.float64 and candidates(search, slice(0, min(PROBE_ROWS, x.x.shape[0]))) is None:
         search = search._replace(dtype=xp.float64)
-    values, columns = zip(*in_threads(x.x, lambda i: _panel_nearest(search, tiles[i]), len(tiles)), strict=True)
+    values, columns = zip(*in_threads(x.x, lambda i: panel_nearest(search, tiles[i]), len(tiles)), strict=True)
     found = xp.concat(columns)
     if kept is not None:
         found = xp.reshape(xp.take(asarray_like(kept, found), xp.reshape(found, (-1,))), found.shape)
@@ -199,7 +203,7 @@ def ranks(x: Rows, y: Rows, pairs: np.ndarray, adjust: Array | None = None) -> R
     The similarity is cos - adjust(y) / 2. The pairs (p, 2) of query and relevant candidate are sorted and different.
     """
     bands, relevant = bands_of_best(x, y, pairs, squares_of(x, y, pairs), adjust)
-    better, tied = rank_counts(x, y, bands, _offset(y, adjust))
+    better, tied = rank_counts(x, y, bands, offset_of(y, adjust))
     return Ranks(better, np.maximum(tied, relevant), relevant)
 
 
@@ -267,7 +271,7 @@ def occurrences(x: Rows, k: int) -> np.ndarray:
         return count
     product = (1.0 if x.norms is not None else _lengths(x) / 2) - kth / 2
     bands = Bands(np.arange(n), product - width, product + width)
-    return count + _shared(x, Bands(*(side[is_tied] for side in bands)), k, _offset(x, None))
+    return count + _shared(x, Bands(*(side[is_tied] for side in bands)), k, offset_of(x, None))
 
 
 def hubness(x: Rows, k: int) -> Array:
@@ -288,7 +292,7 @@ def _none_among(r: Ranks, m: np.ndarray) -> np.ndarray:
     return product
 
 
-def _block(rows: Rows, panel: slice) -> Array:
+def block_of(rows: Rows, panel: slice) -> Array:
     """Return rows of a panel in float64, of unit length or around the origin."""
     block = float64(rows.x[panel, :])
     return block - rows.origin if rows.norms is None else block / rows.norms[panel][:, None]
@@ -351,13 +355,13 @@ def _dtype_of_products(x: Rows, y: Rows) -> Any:
     return xp.float32 if is_single(x) and is_single(y) else xp.float64
 
 
-def _offset(y: Rows, adjust: Array | None) -> Array | None:
+def offset_of(y: Rows, adjust: Array | None) -> Array | None:
     """Return what ⟨x, y⟩ lacks (n,) to put the rows y in the order of -‖x - y‖² - adjust(y)."""
     xp = namespace(y.x)
     half = None if adjust is None else adjust / 2
     if y.norms is not None:
         return half
-    squares = xp.concat([xp.vecdot(block, block) for block in (_block(y, panel) for panel in panels(y.x))])
+    squares = xp.concat([xp.vecdot(block, block) for block in (block_of(y, panel) for panel in panels(y.x))])
     return squares / 2 if half is None else squares / 2 + half
 
 
@@ -370,17 +374,21 @@ def _squared_distances(x: Rows, y: Rows, i: Array, j: Array) -> Array:
     return namespace(x.x).concat(parts)
 
 
-def _strips(left: Array, y: Rows, offset: Array | None, excluded: np.ndarray | None) -> Iterator[tuple[slice, Array]]:
-    """Yield ranges of rows of y and the products ⟨x, y⟩ - offset with them (b, w), valid until the next.
+def strips(
+    left: Array, y: Rows, offset: Array | None = None, excluded: np.ndarray | None = None, *, keep: bool = False
+) -> Strips:
+    """Yield ranges of rows of y and the products ⟨x, y⟩ - offset with them (b, w), valid until the next unless kept.
 
     Pairs with the excluded row of y, one for each row of the panel or -1, are -inf.
     """
     tiles = panels(y.x)
     step = max(1, _COLUMNS // tiles[0].stop)
-    room = scratch(left, (left.shape[0], min(y.x.shape[0], step * tiles[0].stop)))
+    room = None
     for first in range(0, len(tiles), step):
         group = tiles[first : first + step]
         start, stop = group[0].start, group[-1].stop
+        if room is None or keep:
+            room = scratch(left, (left.shape[0], stop - start))
         outs = [None if room is None else room[:, tile.start - start : tile.stop - start] for tile in group]
         parts = [_tile(left, y, tile, offset, excluded, out) for tile, out in zip(group, outs, strict=True)]
         yield slice(start, stop), side_by_side(parts, room)
@@ -390,7 +398,7 @@ def _tile(
     left: Array, y: Rows, tile: slice, offset: Array | None, excluded: np.ndarray | None, out: np.ndarray | None
 ) -> Array:
     xp = namespace(left)
-    products = matmul(left, xp.astype(_block(y, tile), left.dtype, copy=False).T, out)
+    products = matmul(left, xp.astype(block_of(y, tile), left.dtype, copy=False).T, out)
     if offset is not None:
         products = subtract(products, xp.astype(offset[tile], left.dtype, copy=False), out)
     if excluded is None or not np.any((tile.start <= excluded) & (excluded < tile.stop)):
@@ -399,26 +407,26 @@ def _tile(
     return overwrite(products, asarray_like(excluded, left, xp.int64)[:, None] == columns[None, :], -xp.inf)
 
 
-def _panel_nearest(search: Search, panel: slice) -> tuple[Array, Array]:
-    """Return what `k_nearest` does for the rows of a panel.
+def panel_nearest(search: Search, panel: slice, met: Strips | None = None) -> tuple[Array, Array]:
+    """Return what `k_nearest` does for the rows of a panel, whose strips may be known.
 
     One with too many candidates is tried again with float64 products, in which fewer are tied, or else halved.
     """
     xp, k = namespace(search.x.x), search.k
-    found = _candidates(search, panel)
+    found = candidates(search, panel, met)
     if found is not None:
         values, found = _settled(search, panel, found)
         return xp.reshape(values, (-1, k)), xp.reshape(found.column, (-1, k))
     if search.dtype != xp.float64:
-        return _panel_nearest(search._replace(dtype=xp.float64), panel)
+        return panel_nearest(search._replace(dtype=xp.float64), panel)
     middle = (panel.start + panel.stop) // 2
-    halves = [_panel_nearest(search, half) for half in (slice(panel.start, middle), slice(middle, panel.stop))]
+    halves = [panel_nearest(search, half) for half in (slice(panel.start, middle), slice(middle, panel.stop))]
     return xp.concat([values for values, _ in halves]), xp.concat([columns for _, columns in halves])
 
 
-def _candidates(search: Search, panel: slice) -> _Candidates | None:
+def candidates(search: Search, panel: slice, met: Strips | None = None) -> _Candidates | None:
     """Return for a panel of rows all that may be among the k nearest; None if they are too many for so many rows."""
-    block, k, n_rows = _block(search.x, panel), search.k, panel.stop - panel.start
+    block, k, n_rows = block_of(search.x, panel), search.k, panel.stop - panel.start
     xp, d, found = namespace(block), block.shape[1], None
     left = xp.astype(block, search.dtype, copy=False)
     length = xp.vecdot(left, left)
@@ -426,7 +434,7 @@ def _candidates(search: Search, panel: slice) -> _Candidates | None:
     excluded = None if search.own is None else search.own[panel]
     usual = _PER_NEIGHBOUR * k * n_rows
     most = max(_MOST_CANDIDATES, usual)
-    for columns, strip in _strips(left, search.y, search.offset, excluded):
+    for columns, strip in met or strips(left, search.y, search.offset, excluded):
         kth = xp.maximum(kth, _bound(strip, k))
         new = _above(strip, _floor(kth, length, d), columns.start)
         if new.row.shape[0] > most and n_rows > 1:
@@ -510,7 +518,7 @@ def _ranges(row: Array, n_rows: int) -> tuple[Array, Array]:
 
 def _lengths(rows: Rows) -> np.ndarray:
     """Return ‖x‖² (n,) of the rows as they enter products, on the host."""
-    blocks = (_block(rows, panel) for panel in panels(rows.x))
+    blocks = (block_of(rows, panel) for panel in panels(rows.x))
     return np.concatenate([to_numpy(namespace(block).vecdot(block, block)) for block in blocks])
 
 
@@ -539,13 +547,13 @@ def _met(
     """Yield ranges of rows of y, and which of them (b, w) are above the bands of rows of x, and which above or in."""
     left = _queries(x, bands)
     low, high = (asarray_like(side, left)[:, None] for side in (bands.low, bands.high))
-    for columns, strip in _strips(left, y, offset, bands.row if exclude else None):
+    for columns, strip in strips(left, y, offset, bands.row if exclude else None):
         yield columns, strip > high, strip >= low
 
 
 def rank_counts(x: Rows, y: Rows, bands: Bands, offset: Array | None) -> tuple[np.ndarray, np.ndarray]:
     """Return what `_counts` does for unit rows, by products in float32 where a few rows show that these suffice."""
-    few = Bands(*(side[:_PROBE_ROWS] for side in bands))
+    few = Bands(*(side[:PROBE_ROWS] for side in bands))
     if not is_on_host(x.x) or _screened(x, y, few, offset) is None:
         return _counts(x, y, bands, offset)
     parts = bands.parts(x.x)
@@ -568,7 +576,7 @@ def _screened(x: Rows, y: Rows, bands: Bands, offset: Array | None) -> np.ndarra
     single = xp.astype(_queries(x, bands), xp.float32)
     low, high = (asarray_like(side, single)[:, None] for side in (bands.low - slack, bands.high + slack))
     counts = np.zeros((2, bands.row.size), dtype=np.int64)
-    for columns, strip in _strips(single, y, offset, None):
+    for columns, strip in strips(single, y, offset):
         is_above = strip > high
         row, column = entries((strip >= low) != is_above)
         if row.shape[0] > _FEW * strip.shape[0] * strip.shape[1]:
