@@ -14,7 +14,7 @@ from skgeom._array import (
     namespace,
 )
 from skgeom._core.pairs import _neighbours
-from skgeom._core.pairs._csls import ranks_by_csls
+from skgeom._core.pairs._csls import nearest_by_csls, ranks_by_csls
 from skgeom._core.pairs._neighbours import Ranks
 from skgeom._typing import Array
 from skgeom._validation import (
@@ -151,7 +151,7 @@ def k_nearest(X: Any, Y: Any = None, *, k: int = 10, metric: Metric = "cosine") 
     search = {
         "cosine": _neighbours.nearest_by_cosine,
         "euclidean": _neighbours.nearest_by_distance,
-        "csls": _neighbours.nearest_by_csls,
+        "csls": nearest_by_csls,
     }[metric]
     distances, indices = search(as_data(x), None if y is None else as_data(y), k)
     xp = namespace(x)

@@ -181,19 +181,14 @@ def nearest_by_distance(x: Array, y: Array | None, k: int) -> tuple[Array, Array
     return times_power_of_two(namespace(squares).sqrt(squares), exponent), indices
 
 
-def nearest_by_csls(x: Array, y: Array | None, k: int) -> tuple[Array, Array]:
-    """Return the same with r_Y(x) + r_X(y) - 2 cos, which corrects the cosines for hubs."""
-    rows, others = as_directions(x), None if y is None else as_directions(y)
-    of_x = crowding(rows, others)
-    of_y = of_x if others is None else crowding(others, rows)
-    values, indices = k_nearest(rows, others, k, adjust=of_y)
-    return values - 2 + of_x[:, None], indices
-
-
 def crowding(x: Rows, y: Rows | None, k: int = CSLS_NEIGHBOURS) -> Array:
     """Return the mean cosine of each unit row of x to its k nearest, or to all if there are fewer (n,)."""
     candidates = x.x.shape[0] - 1 if y is None else y.x.shape[0]
-    squares, _ = k_nearest(x, y, min(k, candidates))
+    return mean_cosine(k_nearest(x, y, min(k, candidates))[0])
+
+
+def mean_cosine(squares: Array) -> Array:
+    """Return the mean cosine (n,) of unit rows at squared distances (n, k)."""
     return 1 - namespace(squares).mean(squares, axis=1) / 2
 
 
