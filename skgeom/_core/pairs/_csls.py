@@ -116,6 +116,12 @@ def _strips_of(search: Search, panel: slice) -> list[tuple[slice, np.ndarray]]:
     return [(columns, to_numpy(strip)) for columns, strip in strips(left, search.y, keep=True)]
 
 
+def _counts_of_columns(mask: np.ndarray) -> np.ndarray:
+    """Return how many entries of each column hold, by sums of bytes, ten times as fast as those of integers."""
+    parts = (mask[i : i + 255].view(np.uint8) for i in range(0, mask.shape[0], 255))
+    return np.stack([np.sum(part, axis=0, dtype=np.uint8) for part in parts]).sum(axis=0, dtype=np.int64)
+
+
 def _blocks(rows: Rows) -> Iterator[np.ndarray]:
     return (to_numpy(block_of(rows, panel)) for panel in panels(rows.x))
 
@@ -123,8 +129,8 @@ def _blocks(rows: Rows) -> Iterator[np.ndarray]:
 class _Pass:
     """The panels of the candidates that a search goes through, and what is known of queries and candidates so far.
 
-    The crowding of each candidate is between `least` and `most` (m,), and both once it is known, if the `guess` holds.
-    Of each query, `above` (n,) counts candidates, and `listed` (n,) those in the list.
+    The crowding of each candidate is guessed to be between `least` and `most` (m,), and equal to both once it is known.
+    Of each query, `above` (n,) counts the candidates that are certain to be better, and `listed` (n,) those in doubt.
     """
 
     def __init__(self, search: Search, pairs: np.ndarray) -> None:
@@ -132,8 +138,9 @@ class _Pass:
         self.x, self.y = search.y, search.x
         n, m = self.x.x.shape[0], self.y.x.shape[0]
         self.squares = squares_of(self.x, self.y, pairs)
-        self.slack = tie_width(self.squares, self.x, self.y) + slack_of_single(self.x.x.shape[1])
         self.queries, self.first = np.unique(pairs[:, 0], return_index=True)
+        width = np.maximum.reduceat(tie_width(self.squares, self.x, self.y), self.first)
+        self.slack = width + slack_of_single(self.x.x.shape[1])
         self.known = self._known_before()
         self.least, self.most = np.full(m, -np.inf), np.full(m, np.inf)
         self.above, self.listed = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
@@ -169,9 +176,10 @@ class _Pass:
             strip -= half
             is_above = strip > high[columns]
             is_between = (strip >= low[columns]) != is_above
+            counts = [_counts_of_columns(mask) for mask in (is_above, is_between)]
             with self.lock:
-                self.above[columns] += np.count_nonzero(is_above, axis=0)
-                self.listed[columns] += np.count_nonzero(is_between, axis=0)
+                self.above[columns] += counts[0]
+                self.listed[columns] += counts[1]
             is_between &= ~self._is_dropped()[columns]
             row, column = map(to_numpy, entries(is_between))
             parts.append((column + columns.start, row + panel.start, strip[row, column]))
@@ -203,8 +211,8 @@ class _Pass:
         """Return the similarities (n,) below which and above which candidates are certain to be worse and better."""
         cosines, relevant = 1 - self.squares / 2, self.pairs[:, 1]
         low, high = np.full((2, self.x.x.shape[0]), np.inf, dtype=np.float32)
-        low[self.queries] = np.maximum.reduceat(cosines - self.most[relevant] / 2 - self.slack, self.first)
-        high[self.queries] = np.maximum.reduceat(cosines - self.least[relevant] / 2 + self.slack, self.first)
+        low[self.queries] = np.maximum.reduceat(cosines - self.most[relevant] / 2, self.first) - self.slack
+        high[self.queries] = np.maximum.reduceat(cosines - self.least[relevant] / 2, self.first) + self.slack
         dropped = self._is_dropped()
         low[dropped] = high[dropped] = np.inf
         return low, high
