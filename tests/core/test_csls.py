@@ -12,14 +12,14 @@ from skgeom._core.pairs import _csls, _neighbours, _tiles
 from skgeom._core.pairs._neighbours import as_directions, crowding, k_nearest, ranks
 
 
-def noisy(r, n=300, d=24, noise=0.5):
+def noisy(r, n=200, d=24, noise=0.5):
     x = r.normal(size=(n, d))
     return x, x + noise * r.normal(size=(n, d))
 
 
 def repeated(r):
     x, y = noisy(r)
-    return x, y[r.integers(0, 150, 300)]
+    return x, y[r.integers(0, 100, 200)]
 
 
 SIDES = {
@@ -35,7 +35,7 @@ SIDES = {
 }
 
 
-@pytest.fixture(params=[(7, 7), (30, 90), (100, 1000), (384, 4096)])
+@pytest.fixture(params=[(25, 25), (60, 120), (384, 4096)])
 def strips(request, monkeypatch):
     rows, columns = request.param
     monkeypatch.setattr(_tiles, "_TILE_ROWS", {True: rows})
@@ -62,7 +62,7 @@ def test_ranks_from_one_pass_are_those_from_two(name, dtype, several, strips):
 @pytest.mark.parametrize("noise", [0.5, 4])
 def test_ranks_do_not_depend_on_the_guess_or_the_list(name, value, noise, monkeypatch):
     x, y = (as_directions(side) for side in noisy(default_rng(0), noise=noise))
-    pairs = np.stack([np.arange(300)] * 2, axis=1)
+    pairs = np.stack([np.arange(200)] * 2, axis=1)
     expected = ranks(x, y, pairs, crowding(y, x))
     monkeypatch.setattr(_csls, name, value)
     monkeypatch.setattr(_tiles, "_TILE_ROWS", {True: 50})
@@ -73,7 +73,7 @@ def test_ranks_do_not_depend_on_the_guess_or_the_list(name, value, noise, monkey
 def test_the_number_of_threads_changes_nothing(threads, monkeypatch):
     sides = noisy(default_rng(0), noise=2)
     x, y = map(as_directions, sides)
-    pairs = np.stack([np.arange(300)] * 2, axis=1)
+    pairs = np.stack([np.arange(200)] * 2, axis=1)
     expected = _csls.ranks_by_csls(x, y, pairs), _csls.nearest_by_csls(*sides, 3)
     monkeypatch.setattr(_tiles, "_TILE_ROWS", {True: 40})
     monkeypatch.setattr(_threads, "_blas_threads", lambda: threads)
@@ -117,12 +117,12 @@ def test_ranks_take_one_product_and_neighbours_two(products):
 
 def test_strips_that_are_too_long_are_not_kept(products, monkeypatch):
     x, y = map(as_directions, noisy(default_rng(0), noise=0.3))
-    pairs = np.stack([np.arange(300)] * 2, axis=1)
+    pairs = np.stack([np.arange(200)] * 2, axis=1)
     one_pass = _csls.ranks_by_csls(x, y, pairs)
     products.clear()
-    monkeypatch.setattr(_csls, "_MOST_PRODUCTS", 300 * _csls._LEAST_ROWS - 1)
+    monkeypatch.setattr(_csls, "_MOST_PRODUCTS", 200 * _csls._LEAST_ROWS - 1)
     assert_array_equal(_csls.ranks_by_csls(x, y, pairs), one_pass)
-    assert sum(products) >= 2 * 300**2
+    assert sum(products) >= 2 * 200**2
 
 
 def test_memory_is_bounded_by_the_strips_of_a_panel():
