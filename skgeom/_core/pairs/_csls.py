@@ -48,7 +48,7 @@ _MOST_PRODUCTS = 1 << 23
 """Products of a panel with all queries that are kept for a second look at them: 32 MiB."""
 
 _LEAST_ROWS = 192
-"""Rows of a panel below which one pass costs as much as two with panels of the usual size."""
+"""Rows of a panel below which one pass may cost more than two with panels of the usual size."""
 
 _DEVIATIONS = 3
 """Standard deviations of the first panel from a guess of its crowding, within which most others are."""
@@ -141,13 +141,13 @@ class _Pass:
         self.queries, self.first = np.unique(pairs[:, 0], return_index=True)
         width = np.maximum.reduceat(tie_width(self.squares, self.x, self.y), self.first)
         self.slack = width + slack_of_single(self.x.x.shape[1])
-        self.known = self._known_before()
         self.least, self.most = np.full(m, -np.inf), np.full(m, np.inf)
         self.above, self.listed = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
         self.lock = Lock()
         self.panels = _panels_of(search)
 
     def ranks(self) -> Ranks:
+        """Return what `ranks` does."""
         first = self._list_of(0)
         guess = self.least.copy(), self.most.copy()
         others = in_threads(self.x.x, lambda i: self._list_of(i + 1), len(self.panels) - 1)
@@ -187,8 +187,10 @@ class _Pass:
         return row, column, product
 
     def _learn(self, panel: slice, found: np.ndarray) -> None:
+        """Note the crowding of a panel, and what that of the first says about all others."""
         if panel.start == 0:
-            guess = self.known @ np.linalg.lstsq(self.known[panel], found, rcond=None)[0]
+            known = self._known_before()
+            guess = known @ np.linalg.lstsq(known[panel], found, rcond=None)[0]
             margin = _DEVIATIONS * np.std(found - guess[panel])
             self.least[:], self.most[:] = guess - margin, guess + margin
         self.least[panel] = self.most[panel] = found
