@@ -16,6 +16,7 @@ from skgeom._array import to_numpy
 from skgeom._core import _agreement, _correlation, _two_clouds
 from skgeom._core._rows import norms
 from skgeom._core.pairs import _neighbours
+from skgeom._core.pairs._csls import ranks_by_csls
 from skgeom._validation import (
     check_classes,
     check_cloud,
@@ -485,7 +486,7 @@ def _reciprocal_ranks(x: np.ndarray, y: np.ndarray) -> Observation:
     u, v = (_neighbours.as_directions(check_directed(side).x) for side in (x, y))
     own = np.stack([np.arange(len(x))] * 2, axis=1)
     plain = [_neighbours.ranks(*sides, own) for sides in ((u, v), (v, u))]
-    csls = [_neighbours.ranks(a, b, own, _neighbours.crowding(b, a)) for a, b in ((u, v), (v, u))]
+    csls = [ranks_by_csls(*sides, own) for sides in ((u, v), (v, u))]
     reciprocal = np.mean([_neighbours.expected_reciprocal_rank(one) for one in plain], axis=0)
     measures = {f"recall@{k}": np.mean([_neighbours.expected_recall(one, k) for one in plain]) for k in (1, 10)}
     measures["mrr_csls"] = np.mean([_neighbours.expected_reciprocal_rank(one) for one in csls])

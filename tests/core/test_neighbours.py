@@ -80,8 +80,8 @@ def test_ordinary_rows_are_told_apart_by_products_in_float32():
     x, narrow = (SINGLE[cloud](default_rng(0)).astype(np.float32) for cloud in ("spread", "cone"))
     for rows, suffices in ((x, True), (narrow, False)):
         unit = _neighbours.as_directions(rows)
-        search = _neighbours._Search(unit, unit, 9, np.dtype(np.float32), None, None, np.arange(600))
-        assert (_neighbours._candidates(search, slice(0, 32)) is not None) == suffices
+        search = _neighbours.Search(unit, unit, 9, np.dtype(np.float32), None, None, np.arange(600))
+        assert (_neighbours.candidates(search, slice(0, 32)) is not None) == suffices
 
 
 @pytest.mark.parametrize("cloud", SINGLE)
@@ -99,7 +99,7 @@ def test_counts_by_products_in_float32_are_those_in_float64(cloud, adjusted, mon
 
 def test_pairs_in_doubt_after_products_in_float32_are_few_or_counted_in_float64():
     spread, collapse = (_neighbours.as_directions(SINGLE[cloud](default_rng(0))) for cloud in ("spread", "collapse"))
-    bands = _neighbours._Bands(np.arange(32), *(np.full(32, 0.99 + width) for width in (-1e-12, 1e-12)))
+    bands = _neighbours.Bands(np.arange(32), *(np.full(32, 0.99 + width) for width in (-1e-12, 1e-12)))
     assert_array_equal(_neighbours._screened(spread, spread, bands, None), [np.ones(32), np.zeros(32)])
     ones = bands._replace(low=bands.low + 0.01, high=bands.high + 0.01)
     assert _neighbours._screened(collapse, collapse, ones, None) is None
@@ -123,7 +123,7 @@ def test_leaving_out_rows_that_repeat_others_changes_no_neighbour(codes, k, monk
     adjust = np.sum(x, axis=1)
     monkeypatch.setattr(_neighbours, "_codes", codes)
     found = _neighbours.k_nearest(as_places(x), None, k), _neighbours.k_nearest(as_places(x), None, k, adjust)
-    monkeypatch.setattr(_neighbours, "_not_repeated", lambda x, k: None)
+    monkeypatch.setattr(_neighbours, "not_repeated", lambda x, k: None)
     assert_array_equal(_neighbours.k_nearest(as_places(x), None, k), found[0])
     assert_array_equal(_neighbours.k_nearest(as_places(x), None, k, adjust), found[1])
 
@@ -131,13 +131,13 @@ def test_leaving_out_rows_that_repeat_others_changes_no_neighbour(codes, k, monk
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_first_of_equal_rows_are_kept_whatever_the_signs_of_zeros(dtype, backend):
     x = backend.asarray([[0.0, 1], [-0.0, 1], [2, 3], [0.0, 1], [2, 3], [-0.0, 1]], dtype=dtype)
-    assert_array_equal(_neighbours._not_repeated(x, 1), [0, 1, 2, 4])
-    assert _neighbours._not_repeated(x, 3) is None
+    assert_array_equal(_neighbours.not_repeated(x, 1), [0, 1, 2, 4])
+    assert _neighbours.not_repeated(x, 3) is None
 
 
 def test_rows_that_only_look_equal_are_not_counted_as_repeated(monkeypatch):
     monkeypatch.setattr(_neighbours, "_codes", lambda block: np.zeros(len(block), dtype=np.int64))
-    assert _neighbours._not_repeated(np.array([[1.0, 0], [0, 1], [1, 0], [1, 0]]), 1) is None
+    assert _neighbours.not_repeated(np.array([[1.0, 0], [0, 1], [1, 0], [1, 0]]), 1) is None
 
 
 def test_no_library_sums_over_the_ties_of_a_collapsed_space(backend, monkeypatch):

@@ -8,9 +8,9 @@ counts of what is more similar, from such products too, or from float64 where th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -38,7 +38,7 @@ from skgeom._array import (
 )
 from skgeom._core._rows import mean_of, norms
 from skgeom._core._threads import in_threads
-from skgeom._core.pairs._tiles import panels, positions
+from skgeom._core.pairs._tiles import panels
 from skgeom._typing import Array
 
 CSLS_NEIGHBOURS = 10
@@ -56,7 +56,7 @@ _NO_SPREAD = 1e-9
 _SQUARED = 2.0**50
 """Magnitude up to which the squares of rows stay within float32."""
 
-_PROBE_ROWS = 32
+PROBE_ROWS = 32
 """Rows that show whether products in float32 leave few enough candidates."""
 
 _FEW = 0.01
@@ -75,6 +75,10 @@ _PER_NEIGHBOUR = 8
 """Candidates for each neighbour that are kept before the list is cut."""
 
 
+Strips: TypeAlias = Iterable[tuple[slice, Array]]
+"""Ranges of rows and the products of a panel with them."""
+
+
 class Rows(NamedTuple):
     """Rows x (n, d) as they came, with their norms (n,) or an origin (d,) near their mean, in float64."""
 
@@ -91,7 +95,7 @@ class Ranks(NamedTuple):
     relevant: np.ndarray
 
 
-class _Search(NamedTuple):
+class Search(NamedTuple):
     """What the panels of a search for the k nearest share.
 
     The dtype is that of the products; own is where rows of x are among those of y, or -1 (n,).
@@ -114,17 +118,17 @@ class _Candidates(NamedTuple):
     product: Array
 
 
-class _Bands(NamedTuple):
+class Bands(NamedTuple):
     """Some rows (q,), ascending, and for each a band of similarities within which others are tied; on the host."""
 
     row: np.ndarray
     low: np.ndarray
     high: np.ndarray
 
-    def parts(self, x: Array) -> list[_Bands]:
+    def parts(self, x: Array) -> list[Bands]:
         """Return the bands cut into as many rows as the panels of x have."""
         step = panels(x)[0].stop
-        return [_Bands(*(side[i : i + step] for side in self)) for i in range(0, self.row.size, step)]
+        return [Bands(*(side[i : i + step] for side in self)) for i in range(0, self.row.size, step)]
 
 
 def as_places(x: Array) -> Rows:
@@ -143,14 +147,14 @@ def k_nearest(x: Rows, y: Rows | None, k: int, adjust: Array | None = None) -> t
     Without y they are the rows of x other than the row itself. Equal values come in the order of the rows.
     """
     xp, others, tiles = namespace(x.x), x if y is None else y, panels(x.x)
-    own, kept = np.arange(x.x.shape[0]) if y is None else None, _not_repeated(others.x, k)
+    own, kept = np.arange(x.x.shape[0]) if y is None else None, not_repeated(others.x, k)
     if kept is not None:
         others, adjust = rows_at(others, kept), None if adjust is None else take_rows(adjust, kept)
         own = None if own is None else np.where(np.isin(own, kept), np.searchsorted(kept, own), -1)
-    search = _Search(x, others, k, _dtype_of_products(x, others), _offset(others, adjust), adjust, own)
-    if search.dtype != xp.float64 and _candidates(search, slice(0, min(_PROBE_ROWS, x.x.shape[0]))) is None:
+    search = Search(x, others, k, _dtype_of_products(x, others), offset_of(others, adjust), adjust, own)
+    if search.dtype != xp.float64 and candidates(search, slice(0, min(PROBE_ROWS, x.x.shape[0]))) is None:
         search = search._replace(dtype=xp.float64)
-    values, columns = zip(*in_threads(x.x, lambda i: _panel_nearest(search, tiles[i]), len(tiles)), strict=True)
+    values, columns = zip(*in_threads(x.x, lambda i: panel_nearest(search, tiles[i]), len(tiles)), strict=True)
     found = xp.concat(columns)
     if kept is not None:
         found = xp.reshape(xp.take(asarray_like(kept, found), xp.reshape(found, (-1,))), found.shape)
@@ -177,19 +181,14 @@ def nearest_by_distance(x: Array, y: Array | None, k: int) -> tuple[Array, Array
     return times_power_of_two(namespace(squares).sqrt(squares), exponent), indices
 
 
-def nearest_by_csls(x: Array, y: Array | None, k: int) -> tuple[Array, Array]:
-    """Return the same with r_Y(x) + r_X(y) - 2 cos, which corrects the cosines for hubs."""
-    rows, others = as_directions(x), None if y is None else as_directions(y)
-    of_x = crowding(rows, others)
-    of_y = of_x if others is None else crowding(others, rows)
-    values, indices = k_nearest(rows, others, k, adjust=of_y)
-    return values - 2 + of_x[:, None], indices
-
-
 def crowding(x: Rows, y: Rows | None, k: int = CSLS_NEIGHBOURS) -> Array:
     """Return the mean cosine of each unit row of x to its k nearest, or to all if there are fewer (n,)."""
     candidates = x.x.shape[0] - 1 if y is None else y.x.shape[0]
-    squares, _ = k_nearest(x, y, min(k, candidates))
+    return mean_cosine(k_nearest(x, y, min(k, candidates))[0])
+
+
+def mean_cosine(squares: Array) -> Array:
+    """Return the mean cosine (n,) of unit rows at squared distances (n, k)."""
     return 1 - namespace(squares).mean(squares, axis=1) / 2
 
 
@@ -198,17 +197,27 @@ def ranks(x: Rows, y: Rows, pairs: np.ndarray, adjust: Array | None = None) -> R
 
     The similarity is cos - adjust(y) / 2. The pairs (p, 2) of query and relevant candidate are sorted and different.
     """
-    sides = (asarray_like(side, x.x, dtype=namespace(x.x).int64) for side in pairs.T)
-    squares = to_numpy(_squared_distances(x, y, *sides))
+    bands, relevant = bands_of_best(x, y, pairs, squares_of(x, y, pairs), adjust)
+    better, tied = rank_counts(x, y, bands, offset_of(y, adjust))
+    return Ranks(better, np.maximum(tied, relevant), relevant)
+
+
+def squares_of(x: Rows, y: Rows, pairs: np.ndarray) -> np.ndarray:
+    """Return ‖x - y‖² of pairs (p, 2) of rows, summed directly, on the host (p,)."""
+    return to_numpy(_squared_distances(x, y, *(asarray_like(side, x.x, namespace(x.x).int64) for side in pairs.T)))
+
+
+def bands_of_best(
+    x: Rows, y: Rows, pairs: np.ndarray, squares: np.ndarray, adjust: Array | None
+) -> tuple[Bands, np.ndarray]:
+    """Return the band of the best of the relevant candidates of each query, and how many of them are in it."""
     similarity = 1 - squares / 2 - (0.0 if adjust is None else to_numpy(adjust)[pairs[:, 1]] / 2)
     order = np.lexsort((-similarity, pairs[:, 0]))
     queries, first, sizes = np.unique(pairs[:, 0], return_index=True, return_counts=True)
     best = order[first]
-    width = _tie_width(squares[best], x, y)
-    bands = _Bands(queries, similarity[best] - width, similarity[best] + width)
-    relevant = np.add.reduceat((similarity >= np.repeat(bands.low, sizes)).astype(np.int64), first)
-    better, tied = _rank_counts(x, y, bands, _offset(y, adjust))
-    return Ranks(better, np.maximum(tied, relevant), relevant)
+    width = tie_width(squares[best], x, y)
+    bands = Bands(queries, similarity[best] - width, similarity[best] + width)
+    return bands, np.add.reduceat((similarity >= np.repeat(bands.low, sizes)).astype(np.int64), first)
 
 
 def expected_recall(r: Ranks, k: int) -> np.ndarray:
@@ -250,14 +259,14 @@ def occurrences(x: Rows, k: int) -> np.ndarray:
     n = x.x.shape[0]
     squares, index = (to_numpy(found) for found in k_nearest(x, None, min(k + 1, n - 1)))
     kth = squares[:, k - 1]
-    width = _tie_width(kth, x, x)
+    width = tie_width(kth, x, x)
     is_tied = squares[:, -1] - kth <= 2 * width if k < n - 1 else np.zeros(n, dtype=bool)
     count = np.bincount(index[~is_tied, :k].ravel(), minlength=n).astype(float)
     if not is_tied.any():
         return count
     product = (1.0 if x.norms is not None else _lengths(x) / 2) - kth / 2
-    bands = _Bands(np.arange(n), product - width, product + width)
-    return count + _shared(x, _Bands(*(side[is_tied] for side in bands)), k, _offset(x, None))
+    bands = Bands(np.arange(n), product - width, product + width)
+    return count + _shared(x, Bands(*(side[is_tied] for side in bands)), k, offset_of(x, None))
 
 
 def hubness(x: Rows, k: int) -> Array:
@@ -278,7 +287,7 @@ def _none_among(r: Ranks, m: np.ndarray) -> np.ndarray:
     return product
 
 
-def _block(rows: Rows, panel: slice) -> Array:
+def block_of(rows: Rows, panel: slice) -> Array:
     """Return rows of a panel in float64, of unit length or around the origin."""
     block = float64(rows.x[panel, :])
     return block - rows.origin if rows.norms is None else block / rows.norms[panel][:, None]
@@ -296,7 +305,7 @@ def rows_at(rows: Rows, index: np.ndarray) -> Rows:
     return Rows(take_rows(rows.x, index), None if rows.norms is None else take_rows(rows.norms, index), rows.origin)
 
 
-def _not_repeated(x: Array, k: int) -> np.ndarray | None:
+def not_repeated(x: Array, k: int) -> np.ndarray | None:
     """Return the rows without those that more than k equal ones precede; None if that is all rows.
 
     Of equal rows the first k + 1 are neighbours enough, which spares a collapsed space the sums over all its ties.
@@ -341,13 +350,13 @@ def _dtype_of_products(x: Rows, y: Rows) -> Any:
     return xp.float32 if is_single(x) and is_single(y) else xp.float64
 
 
-def _offset(y: Rows, adjust: Array | None) -> Array | None:
+def offset_of(y: Rows, adjust: Array | None) -> Array | None:
     """Return what ⟨x, y⟩ lacks (n,) to put the rows y in the order of -‖x - y‖² - adjust(y)."""
     xp = namespace(y.x)
     half = None if adjust is None else adjust / 2
     if y.norms is not None:
         return half
-    squares = xp.concat([xp.vecdot(block, block) for block in (_block(y, panel) for panel in panels(y.x))])
+    squares = xp.concat([xp.vecdot(block, block) for block in (block_of(y, panel) for panel in panels(y.x))])
     return squares / 2 if half is None else squares / 2 + half
 
 
@@ -360,17 +369,21 @@ def _squared_distances(x: Rows, y: Rows, i: Array, j: Array) -> Array:
     return namespace(x.x).concat(parts)
 
 
-def _strips(left: Array, y: Rows, offset: Array | None, excluded: np.ndarray | None) -> Iterator[tuple[slice, Array]]:
-    """Yield ranges of rows of y and the products ⟨x, y⟩ - offset with them (b, w), valid until the next.
+def strips(
+    left: Array, y: Rows, offset: Array | None = None, excluded: np.ndarray | None = None, *, keep: bool = False
+) -> Strips:
+    """Yield ranges of rows of y and the products ⟨x, y⟩ - offset with them (b, w), valid until the next unless kept.
 
     Pairs with the excluded row of y, one for each row of the panel or -1, are -inf.
     """
     tiles = panels(y.x)
     step = max(1, _COLUMNS // tiles[0].stop)
-    room = scratch(left, (left.shape[0], min(y.x.shape[0], step * tiles[0].stop)))
+    room = None
     for first in range(0, len(tiles), step):
         group = tiles[first : first + step]
         start, stop = group[0].start, group[-1].stop
+        if room is None or keep:
+            room = scratch(left, (left.shape[0], stop - start))
         outs = [None if room is None else room[:, tile.start - start : tile.stop - start] for tile in group]
         parts = [_tile(left, y, tile, offset, excluded, out) for tile, out in zip(group, outs, strict=True)]
         yield slice(start, stop), side_by_side(parts, room)
@@ -380,7 +393,7 @@ def _tile(
     left: Array, y: Rows, tile: slice, offset: Array | None, excluded: np.ndarray | None, out: np.ndarray | None
 ) -> Array:
     xp = namespace(left)
-    products = matmul(left, xp.astype(_block(y, tile), left.dtype, copy=False).T, out)
+    products = matmul(left, xp.astype(block_of(y, tile), left.dtype, copy=False).T, out)
     if offset is not None:
         products = subtract(products, xp.astype(offset[tile], left.dtype, copy=False), out)
     if excluded is None or not np.any((tile.start <= excluded) & (excluded < tile.stop)):
@@ -389,26 +402,26 @@ def _tile(
     return overwrite(products, asarray_like(excluded, left, xp.int64)[:, None] == columns[None, :], -xp.inf)
 
 
-def _panel_nearest(search: _Search, panel: slice) -> tuple[Array, Array]:
-    """Return what `k_nearest` does for the rows of a panel.
+def panel_nearest(search: Search, panel: slice, met: Strips | None = None) -> tuple[Array, Array]:
+    """Return what `k_nearest` does for the rows of a panel, whose strips may be known.
 
     One with too many candidates is tried again with float64 products, in which fewer are tied, or else halved.
     """
     xp, k = namespace(search.x.x), search.k
-    found = _candidates(search, panel)
+    found = candidates(search, panel, met)
     if found is not None:
         values, found = _settled(search, panel, found)
         return xp.reshape(values, (-1, k)), xp.reshape(found.column, (-1, k))
     if search.dtype != xp.float64:
-        return _panel_nearest(search._replace(dtype=xp.float64), panel)
+        return panel_nearest(search._replace(dtype=xp.float64), panel)
     middle = (panel.start + panel.stop) // 2
-    halves = [_panel_nearest(search, half) for half in (slice(panel.start, middle), slice(middle, panel.stop))]
+    halves = [panel_nearest(search, half) for half in (slice(panel.start, middle), slice(middle, panel.stop))]
     return xp.concat([values for values, _ in halves]), xp.concat([columns for _, columns in halves])
 
 
-def _candidates(search: _Search, panel: slice) -> _Candidates | None:
+def candidates(search: Search, panel: slice, met: Strips | None = None) -> _Candidates | None:
     """Return for a panel of rows all that may be among the k nearest; None if they are too many for so many rows."""
-    block, k, n_rows = _block(search.x, panel), search.k, panel.stop - panel.start
+    block, k, n_rows = block_of(search.x, panel), search.k, panel.stop - panel.start
     xp, d, found = namespace(block), block.shape[1], None
     left = xp.astype(block, search.dtype, copy=False)
     length = xp.vecdot(left, left)
@@ -416,7 +429,7 @@ def _candidates(search: _Search, panel: slice) -> _Candidates | None:
     excluded = None if search.own is None else search.own[panel]
     usual = _PER_NEIGHBOUR * k * n_rows
     most = max(_MOST_CANDIDATES, usual)
-    for columns, strip in _strips(left, search.y, search.offset, excluded):
+    for columns, strip in met or strips(left, search.y, search.offset, excluded):
         kth = xp.maximum(kth, _bound(strip, k))
         new = _above(strip, _floor(kth, length, d), columns.start)
         if new.row.shape[0] > most and n_rows > 1:
@@ -456,10 +469,9 @@ def _floor(kth: Array, length: Array, d: int) -> Array:
 
 def _above(strip: Array, floor: Array, first: int) -> _Candidates:
     """Return the entries of a strip that reach the floor of their row, row after row."""
-    xp, width = namespace(strip), strip.shape[1]
-    flat = xp.nonzero(xp.reshape(strip >= floor[:, None], (-1,)))[0]
-    row = flat // width
-    return _Candidates(row, flat - row * width + first, xp.take(xp.reshape(strip, (-1,)), flat))
+    row, column = entries(strip >= floor[:, None])
+    flat = row * strip.shape[1] + column
+    return _Candidates(row, column + first, namespace(strip).take(namespace(strip).reshape(strip, (-1,)), flat))
 
 
 def _cut(found: _Candidates, k: int, length: Array, d: int) -> tuple[_Candidates, Array]:
@@ -474,7 +486,7 @@ def _cut(found: _Candidates, k: int, length: Array, d: int) -> tuple[_Candidates
     return _taken(found, xp.nonzero(kept)[0]), kth
 
 
-def _settled(search: _Search, panel: slice, found: _Candidates) -> tuple[Array, _Candidates]:
+def _settled(search: Search, panel: slice, found: _Candidates) -> tuple[Array, _Candidates]:
     """Return the k least ‖x - y‖² + adjust(y) of each row, equal ones in the order of y, and their candidates."""
     xp = namespace(found.product)
     found = _taken(found, xp.argsort(found.column, stable=True))
@@ -501,11 +513,11 @@ def _ranges(row: Array, n_rows: int) -> tuple[Array, Array]:
 
 def _lengths(rows: Rows) -> np.ndarray:
     """Return ‖x‖² (n,) of the rows as they enter products, on the host."""
-    blocks = (_block(rows, panel) for panel in panels(rows.x))
+    blocks = (block_of(rows, panel) for panel in panels(rows.x))
     return np.concatenate([to_numpy(namespace(block).vecdot(block, block)) for block in blocks])
 
 
-def _tie_width(squares: np.ndarray, x: Rows, y: Rows) -> np.ndarray:
+def tie_width(squares: np.ndarray, x: Rows, y: Rows) -> np.ndarray:
     """Return by how much products may differ from that of rows at some squared distance (n,) for distances to be equal.
 
     A change of a row by ε of its length L changes its distance D to another by ε L, and their product by ε L D.
@@ -518,25 +530,25 @@ def _tie_width(squares: np.ndarray, x: Rows, y: Rows) -> np.ndarray:
     return _EQUAL * (_lengths(x) + squares) + spacing * to_numpy(length) * np.sqrt(squares)
 
 
-def _queries(x: Rows, bands: _Bands) -> Array:
+def _queries(x: Rows, bands: Bands) -> Array:
     """Return the rows that have bands (q, d) in float64, of unit length or around the origin."""
     left = _at(x, asarray_like(bands.row, x.x, dtype=namespace(x.x).int64))
     return left if x.origin is None else left - x.origin
 
 
 def _met(
-    x: Rows, y: Rows, bands: _Bands, offset: Array | None, *, exclude: bool = False
+    x: Rows, y: Rows, bands: Bands, offset: Array | None, *, exclude: bool = False
 ) -> Iterator[tuple[slice, Array, Array]]:
     """Yield ranges of rows of y, and which of them (b, w) are above the bands of rows of x, and which above or in."""
     left = _queries(x, bands)
     low, high = (asarray_like(side, left)[:, None] for side in (bands.low, bands.high))
-    for columns, strip in _strips(left, y, offset, bands.row if exclude else None):
+    for columns, strip in strips(left, y, offset, bands.row if exclude else None):
         yield columns, strip > high, strip >= low
 
 
-def _rank_counts(x: Rows, y: Rows, bands: _Bands, offset: Array | None) -> tuple[np.ndarray, np.ndarray]:
+def rank_counts(x: Rows, y: Rows, bands: Bands, offset: Array | None) -> tuple[np.ndarray, np.ndarray]:
     """Return what `_counts` does for unit rows, by products in float32 where a few rows show that these suffice."""
-    few = _Bands(*(side[:_PROBE_ROWS] for side in bands))
+    few = Bands(*(side[:PROBE_ROWS] for side in bands))
     if not is_on_host(x.x) or _screened(x, y, few, offset) is None:
         return _counts(x, y, bands, offset)
     parts = bands.parts(x.x)
@@ -549,43 +561,57 @@ def _rank_counts(x: Rows, y: Rows, bands: _Bands, offset: Array | None) -> tuple
     return above, within
 
 
-def _screened(x: Rows, y: Rows, bands: _Bands, offset: Array | None) -> np.ndarray | None:
+def _screened(x: Rows, y: Rows, bands: Bands, offset: Array | None) -> np.ndarray | None:
     """Return how many unit rows of y are above, and how many in, the bands of some of x (2, q).
 
     A product in float32 is wrong by at most d + 5 of its roundings. Pairs that near to a band are counted by their
     product in float64; None if they are so many that a product of all costs less.
     """
-    left = _queries(x, bands)
-    xp, slack = namespace(left), 4 * (left.shape[1] + 4) * float(np.finfo(np.float32).eps) / 2
-    single = xp.astype(left, xp.float32)
+    xp, slack = namespace(x.x), slack_of_single(x.x.shape[1])
+    single = xp.astype(_queries(x, bands), xp.float32)
     low, high = (asarray_like(side, single)[:, None] for side in (bands.low - slack, bands.high + slack))
     counts = np.zeros((2, bands.row.size), dtype=np.int64)
-    for columns, strip in _strips(single, y, offset, None):
+    for columns, strip in strips(single, y, offset):
         is_above = strip > high
-        row, column = positions((strip >= low) != is_above)
+        row, column = entries((strip >= low) != is_above)
         if row.shape[0] > _FEW * strip.shape[0] * strip.shape[1]:
             return None
-        product = _products(left, y, row, column + columns.start)
-        product = to_numpy(product if offset is None else product - xp.take(offset, column + columns.start))
-        row = to_numpy(row)
-        better, reached = product > bands.high[row], product >= bands.low[row]
-        counts[0] += to_numpy(xp.count_nonzero(is_above, axis=1)) + np.bincount(row[better], minlength=bands.row.size)
-        counts[1] += np.bincount(row[reached & ~better], minlength=bands.row.size)
+        counts[0] += to_numpy(xp.count_nonzero(is_above, axis=1))
+        counts += counted_singly(x, y, bands, offset, to_numpy(row), to_numpy(column) + columns.start)
     return counts
 
 
-def _products(left: Array, y: Rows, i: Array, j: Array) -> Array:
-    """Return the products of rows i of a block with rows j of y (p,), in float64."""
-    xp = namespace(left)
-    parts = [
-        xp.vecdot(xp.take(left, i[pairs], axis=0), _at(y, j[pairs]))
-        for pairs in row_blocks(i[:, None], columns=left.shape[1])
-    ]
-    return xp.concat([left[:0, 0], *parts])
+def slack_of_single(d: int) -> float:
+    """Return by how much products of unit rows in float32, less an offset, are wrong at most, with room to spare."""
+    return 4 * (d + 4) * float(np.finfo(np.float32).eps) / 2
+
+
+def counted_singly(
+    x: Rows, y: Rows, bands: Bands, offset: Array | None, place: np.ndarray, column: np.ndarray
+) -> np.ndarray:
+    """Return how many of some pairs (p,), of a band and a row of y, are above the band and how many in it (2, q)."""
+    i, j = (asarray_like(index, x.x, namespace(x.x).int64) for index in (bands.row[place], column))
+    product = to_numpy(_products(x, y, i, j) - (0.0 if offset is None else namespace(x.x).take(offset, j)))
+    better, reached = product > bands.high[place], product >= bands.low[place]
+    return np.stack([np.bincount(place[kept], minlength=bands.row.size) for kept in (better, reached & ~better)])
+
+
+def entries(mask: Array) -> tuple[Array, Array]:
+    """Return the rows and columns of the entries of a mask that hold, row after row."""
+    flat = namespace(mask).nonzero(namespace(mask).reshape(mask, (-1,)))[0]
+    row = flat // mask.shape[1]
+    return row, flat - row * mask.shape[1]
+
+
+def _products(x: Rows, y: Rows, i: Array, j: Array) -> Array:
+    """Return the products of rows i of x with rows j of y (p,), in float64."""
+    xp = namespace(x.x)
+    parts = [xp.vecdot(_at(x, i[pairs]), _at(y, j[pairs])) for pairs in row_blocks(i[:, None], columns=x.x.shape[1])]
+    return xp.concat(parts) if parts else float64(x.x[:0, 0])
 
 
 def _counts(
-    x: Rows, y: Rows, bands: _Bands, offset: Array | None, *, exclude: bool = False
+    x: Rows, y: Rows, bands: Bands, offset: Array | None, *, exclude: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return for some rows of x how many rows of y are above their bands, and how many in them."""
     xp, parts = namespace(x.x), bands.parts(x.x)
@@ -602,7 +628,7 @@ def _counts(
     return above, reached - above
 
 
-def _shared(x: Rows, bands: _Bands, k: int, offset: Array | None) -> np.ndarray:
+def _shared(x: Rows, bands: Bands, k: int, offset: Array | None) -> np.ndarray:
     """Return the occurrences (n,) among the k nearest of some rows, those in the band of the k-th sharing places."""
     xp, parts = namespace(x.x), bands.parts(x.x)
     above, within = _counts(x, x, bands, offset, exclude=True)
