@@ -577,7 +577,7 @@ def _vectors_in_cells(X: Any, name: str) -> ValueError | None:
     """Return the error for a column each of whose cells is a vector, as tables of text and embeddings have it."""
     cells = np.asarray(X)
     first: Any = next(iter(cells.flat), None)
-    if cells.dtype != object or np.ndim(first) == 0:
+    if cells.dtype != object or cells.ndim == 0 or np.ndim(first) == 0:  # a sparse matrix is one object
         return None
     column = f'{name}["{X.columns[0]}"]' if hasattr(X, "columns") else name
     return ValueError(

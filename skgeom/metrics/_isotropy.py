@@ -158,7 +158,7 @@ def isoscore_within(X: Any, labels: Any, *, debias: bool = False) -> Array:
     >>> round(isoscore(X), 2), round(isoscore_within(X, labels), 2)
     (0.01, 0.99)
     """
-    x = as_data(check_cloud(X, scale_free=True))
+    x = check_cloud(X, scale_free=True)
     labelled = check_labels(labels, x.shape[0])
     if debias and labelled.sizes.min() < 4:
         raise ValueError(
@@ -166,7 +166,9 @@ def isoscore_within(X: Any, labels: Any, *, debias: bool = False) -> Array:
             "classes, or merge them."
         )
     members = np.split(labelled.order, np.cumsum(labelled.sizes)[:-1])
-    values = [isoscore(take_rows(x, np.sort(rows)), debias=debias) if rows.size > 1 else 0.0 for rows in members]
+    values = [
+        isoscore(take_rows(as_data(x), np.sort(rows)), debias=debias) if rows.size > 1 else 0.0 for rows in members
+    ]
     shares = labelled.sizes / x.shape[0]
     return asarray_like(sum(float(v) * w for v, w in zip(values, shares, strict=True)), x, dtype=namespace(x).float64)
 
