@@ -35,7 +35,7 @@ from skgeom.model_selection._probe import hits
 from skgeom.model_selection._transforms import Mapped, Transforms
 from skgeom.model_selection._trial import Fold, Observation, chance_of, groups_of, judged, of_rows, of_sides, split_of
 
-MAX_ROWS, MAX_PAIRS = 20_000, 5_000
+MAX_ROWS, MAX_PAIRS = 15_000, 5_000
 """Rows, and rows that are candidates for each other, that are looked at; of more, a random sample."""
 
 _N_NEIGHBOURS = 10
@@ -77,7 +77,7 @@ def judge_classes(
     n_resamples : int, default=1000
         Number of resamples of the bootstrap.
     random_state : int, RandomState instance or None, default=0
-        Draws the folds, the resamples and, of more than 20,000 rows, a sample of so many.
+        Draws the folds, the resamples and, of more than 15,000 rows, a sample of so many.
 
     Returns
     -------
@@ -247,7 +247,7 @@ def judge_similarity(
     n_resamples : int, default=1000
         Number of resamples of the bootstrap.
     random_state : int, RandomState instance or None, default=0
-        Draws the folds, the resamples and, of more than 20,000 pairs, a sample of so many.
+        Draws the folds, the resamples and, of more than 15,000 pairs, a sample of so many.
 
     Returns
     -------
@@ -341,7 +341,7 @@ def judge_clusters(
     n_resamples : int, default=1000
         Number of resamples of the bootstrap.
     random_state : int, RandomState instance or None, default=0
-        Draws the folds, the resamples and, of more than 20,000 rows, a sample of so many.
+        Draws the folds, the resamples and, of more than 15,000 rows, a sample of so many.
 
     Returns
     -------
