@@ -170,7 +170,8 @@ def _report(options: argparse.Namespace) -> int:
         failed = [one for one in options.fail_on if one.holds(_values(sections))]
         show(card_text(space.title, space.notes, sections), progress)
         found = []
-        for one in judged(judges(space, options.clusters), progress.say):
+        step = _silent if options.quiet else progress.step
+        for one in judged(judges(space, options.clusters), step):
             found.append(one)
             verdict = one.verdict if isinstance(one, Judgement) else one
             text = judgement_text(one) if isinstance(one, Judgement) else f"\n{one}"
@@ -188,6 +189,10 @@ def _report(options: argparse.Namespace) -> int:
     for one in failed:
         _say_error(f"{one} holds")
     return HELD if failed else 0
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    """Say nothing of what is done."""
 
 
 def _printer(options: argparse.Namespace) -> Callable[..., None]:

@@ -16,6 +16,7 @@ from skgeom.model_selection import (
     judge_retrieval,
     judge_similarity,
 )
+from skgeom.model_selection._trial import progress_to
 
 TITLES = {
     "classes": "Does a transform help a classifier?",
@@ -42,12 +43,15 @@ def judges(space: Space, n_clusters: int | None = None) -> dict[str, Callable[[]
     return found or {"neighbours": partial(judge_neighbours, space.x[space.directed])}
 
 
-def judged(tasks: dict[str, Callable[[], Judgement]], say: Callable[[str], None]) -> Iterator[Judgement | str]:
-    """Yield each judgement, or why there is none, saying before what begins."""
+def judged(
+    tasks: dict[str, Callable[[], Judgement]], step: Callable[[str, int, int], None]
+) -> Iterator[Judgement | str]:
+    """Yield each judgement, or why there is none, saying how much of it is done."""
     for task, judge in tasks.items():
-        say(f"judging {task}")
         try:
-            yield judge()
+            with progress_to(partial(step, f"judging {task}")):
+                judgement = judge()
+            yield judgement
         except ValueError as error:
             yield f"{TITLES[task]} Not judged: {error}"
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import count
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -15,6 +18,11 @@ from skgeom.alignment import CCAAligner, LstsqAligner, ProcrustesAligner
 from skgeom.model_selection._intervals import Statistic, compared
 from skgeom.model_selection._judgement import Judged, Judgement, answered
 from skgeom.model_selection._transforms import AS_IS, Transforms, default_transforms, fitted, mapped
+
+Listener: TypeAlias = Callable[[int, int], None]
+"""What is told how many of all fits are done."""
+
+_listener: ContextVar[Listener] = ContextVar("_listener", default=lambda done, total: None)
 
 _MIN_GROUPS = 4
 """Different rows in each fold."""
@@ -70,6 +78,16 @@ class Candidates(NamedTuple):
 
     estimators: Transforms
     mapped: Callable[[Fold], Iterator[Any]]
+
+
+@contextmanager
+def progress_to(listener: Listener) -> Iterator[None]:
+    """Let a listener hear of each fit of the judges inside the block."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
 
 
 def chance_of(n_folds: int, confidence: float, n_resamples: int, random_state: Any) -> Chance:
@@ -188,8 +206,14 @@ def judged(
 
     folds = [_fold(split.fold, f, chance.n_folds) for f in range(chance.n_folds)]
 
+    tell, done, total = _listener.get(), count(1), chance.n_folds * len(names)
+
     def in_fold(f: int) -> list[tuple[int, Observation]]:
-        return [(_width(z), observe(z, folds[f])) for z in candidates.mapped(folds[f])]
+        seen = []
+        for z in candidates.mapped(folds[f]):
+            seen.append((_width(z), observe(z, folds[f])))
+            tell(next(done), total)
+        return seen
 
     found = in_threads(np.empty(0), in_fold, chance.n_folds)
     observed = np.empty((len(names), split.fold.size))

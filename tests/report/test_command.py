@@ -447,7 +447,7 @@ def test_an_older_result_survives_a_disk_that_is_full(folder, capsys, monkeypatc
     monkeypatch.setattr("skgeom._report._command.write_table", full)
     code, _, err = report(capsys, "x.npy", "--out", "out")
     assert code == 2
-    assert err.startswith("skgeom report: out/table.csv: No space left on device. Check ")
+    assert err.splitlines()[-1].startswith("skgeom report: out/table.csv: No space left on device. Check ")
     assert (folder / "out/table.csv").read_bytes() == before
     assert sorted(p.name for p in (folder / "out").iterdir()) == ["table.csv"]
 
@@ -473,4 +473,13 @@ def test_a_reader_that_leaves_is_no_error(folder):
     line = f"{sys.executable} -m skgeom report x.npy | head -1"
     done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)
     assert done.stdout == "GEOMETRY CARD  x.npy\n"
-    assert done.stderr == ""
+    assert all(line.startswith("judging ") for line in done.stderr.splitlines())
+
+
+def test_each_judge_says_how_much_is_done(folder, capsys):
+    err = report(capsys, "x.npy", "--labels", "y.npy", "--clusters", "3")[2]
+    for task in ("classes", "clusters"):
+        lines = [line for line in err.splitlines() if line.startswith(f"judging {task}: ")]
+        assert lines[-1] == f"judging {task}: 30 of 30"
+        assert len(lines) == 5
+    assert report(capsys, "x.npy", "--quiet")[2] == ""
