@@ -184,7 +184,7 @@ class RowwiseTransformer(GeometryTransformer):
         Raises
         ------
         TypeError
-            If `out` is no array of NumPy, or X an array of another library.
+            If `out` is not a NumPy array, or X is an array of another library.
         ValueError
             If `out` has another shape or dtype, is read-only or overlaps with X; also as `transform`. Nothing has been
             written then.

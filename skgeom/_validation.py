@@ -442,6 +442,16 @@ def check_plane(x: Array) -> None:
         raise ValueError(f"The number of features of X must be at least 2, got n_features = {x.shape[1]}: add columns.")
 
 
+def check_in_ball(x: Array) -> None:
+    """Check that rows are points of the Poincaré ball: shorter than 1."""
+    longest = to_float(namespace(x).max(norms(x)))
+    if longest >= 1:
+        raise ValueError(
+            f"A row of X has length {longest:.6g}, but points of the Poincaré ball are shorter than 1: scale the rows, "
+            "or look at their directions alone."
+        )
+
+
 def check_squares(x: Array, name: str) -> None:
     """Check that sums of squares of the data neither overflow nor vanish in float64."""
     _check_powers(x, name, SQUARES_SAFE, "squares")

@@ -15,7 +15,7 @@ import skgeom
 
 ROOT = Path(skgeom.__file__).parent
 FLOORS = [
-    {"_typing", "_warnings"},
+    {"_frames", "_typing", "_warnings"},
     {"_array"},
     {"_core"},
     {"_cloud"},

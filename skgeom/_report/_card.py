@@ -9,7 +9,7 @@ import numpy as np
 
 from skgeom._array import to_numpy
 from skgeom._cloud import Cloud
-from skgeom._core._rows import norms, unit
+from skgeom._core._rows import unit
 from skgeom._core.sums import _spectrum
 from skgeom._core.sums._moments import Moments
 from skgeom._core.sums._rank import live
@@ -155,7 +155,7 @@ def _separation(x: np.ndarray, labels: np.ndarray) -> Iterator[Entry]:
 
 
 def _pairs(space: Space, pair: np.ndarray) -> Iterator[Entry]:
-    both = np.flatnonzero(space.norms * norms(pair))
+    both = space.directed_pairs
     u, v = (to_numpy(unit(rows[both])) for rows in (space.cloud.X, pair))
     yield _measured(Cloud(u), "paired_cosine", "paired cosine", "mean over pairs", v)
     yield _measured(Cloud(u), "modality_gap", "centroid gap", "between mean unit rows, the modality gap", v)

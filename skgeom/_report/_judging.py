@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-import numpy as np
-
-from skgeom._report._space import Space
+from skgeom._report._space import N_FOLDS, Space
 from skgeom.model_selection import (
     Judgement,
     judge_classes,
@@ -32,9 +30,9 @@ def judges(space: Space, n_clusters: int | None = None) -> dict[str, Callable[[]
     """Return what is to be judged, by task; without labels, partners, judgements or clusters, the neighbours."""
     found: dict[str, Callable[[], Judgement]] = {}
     if space.labels is not None:
-        found["classes"] = partial(judge_classes, space.x, space.labels)
+        found["classes"] = partial(judge_classes, space.x, space.labels, groups=space.equal_rows, n_folds=N_FOLDS)
     if space.pair is not None and space.scores is None:
-        both = np.flatnonzero(_lengths(space.x) * _lengths(space.pair))
+        both = space.directed_pairs
         found["retrieval"] = partial(judge_retrieval, space.x[both], space.pair[both])
     if space.scores is not None:
         found["similarity"] = partial(judge_similarity, space.judged_pairs(), space.scores)
@@ -54,7 +52,3 @@ def judged(
             yield judgement
         except ValueError as error:
             yield f"{TITLES[task]} Not judged: {error}"
-
-
-def _lengths(x: np.ndarray) -> np.ndarray:
-    return np.abs(x).max(axis=1)

@@ -22,7 +22,6 @@ h2 { font-size: 1.1rem; margin-top: 2rem; }
 table { border-collapse: collapse; width: 100%; }
 th, td { border-bottom: 1px solid var(--line); padding: .25rem .6rem; text-align: left; vertical-align: top; }
 .number { font-variant-numeric: tabular-nums; text-align: right; white-space: nowrap; }
-.best { font-weight: 600; }
 @media print { body { margin: 0; max-width: none; font-size: 11px; } h2 { break-after: avoid; } }
 """
 
@@ -80,26 +79,7 @@ def _entry(entry: Entry) -> str:
 
 
 def _judgement(judgement: Judgement) -> str:
-    names = list(judgement.transforms[0].measures)
-    head = "".join(
-        f'<th class="number">{_text(name)}</th>' for name in ("columns", judgement.score_name, "difference", *names)
-    )
-    rows = []
-    for one in judgement.transforms:
-        cells = [
-            f"{one.n_features:,}",
-            f"{one.score:.3f}",
-            "" if one is judgement.transforms[0] else f"{one.difference:+.3f} ± {one.margin:.3f}",
-            *(f"{value:.3f}" for value in one.measures.values()),
-        ]
-        is_best = judgement.answer is not None and one is judgement.best
-        columns = "".join(f'<td class="number">{cell}</td>' for cell in cells)
-        rows.append(f"<tr{' class=best' * is_best}><td>{_text(one.name)}</td>{columns}</tr>")
-    notes = "".join(f'<p class="note">{_text(note)}</p>' for note in judgement.notes)
-    return (
-        f"<h2>{_text(TITLES[judgement.task])}</h2><p><strong>{_text(judgement.verdict)}</strong></p>{notes}"
-        f"{_table(f'<tr><th>transform</th>{head}</tr>', ''.join(rows))}"
-    )
+    return f"<h2>{_text(TITLES[judgement.task])}</h2>{judgement._repr_html_()}"
 
 
 def _table(head: str, rows: str) -> str:

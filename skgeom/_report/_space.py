@@ -15,6 +15,7 @@ from skgeom._core.sums._rank import rank
 from skgeom._validation import check_cloud, check_ranked_moments
 from skgeom.metrics import conformity
 from skgeom.model_selection import row_groups
+from skgeom.model_selection._trial import in_large_classes
 
 N_FOLDS = 5
 SEED = 0
@@ -85,6 +86,12 @@ class Space:
         return np.flatnonzero(self.norms)
 
     @cached_property
+    def directed_pairs(self) -> np.ndarray:
+        """Positions of the rows that have a direction, as their partners do."""
+        assert self.pair is not None
+        return np.flatnonzero((self.norms > 0) & self.pair.any(axis=1))
+
+    @cached_property
     def directed_cloud(self) -> Cloud:
         """The rows that have a direction."""
         return self.cloud if self.directed.size == len(self.x) else Cloud(self.cloud.X[self.directed])
@@ -117,14 +124,9 @@ class Space:
     @cached_property
     def in_large_classes(self) -> np.ndarray:
         """Positions of the rows whose class has a different row for each fold."""
-        return np.arange(len(self.x)) if self.labels is None else large_classes(self.labels, self.equal_rows)
-
-
-def large_classes(labels: np.ndarray, equal_rows: np.ndarray) -> np.ndarray:
-    """Return the positions of the rows whose class has a different row for each fold."""
-    _, codes = np.unique(labels, return_inverse=True)
-    distinct = np.unique(np.column_stack([codes, equal_rows]), axis=0)[:, 0]
-    return np.flatnonzero(np.bincount(distinct)[codes] >= N_FOLDS)
+        if self.labels is None:
+            return np.arange(len(self.x))
+        return in_large_classes(np.unique(self.labels, return_inverse=True)[1], self.equal_rows, N_FOLDS)
 
 
 def sampled(positions: np.ndarray, size: int) -> np.ndarray:

@@ -13,6 +13,7 @@ import numpy as np
 from skgeom._report._card import Entry, Section
 from skgeom._report._judging import TITLES
 from skgeom.model_selection import Judgement
+from skgeom.model_selection._judgement import aligned
 
 WIDTH = 100
 _NAME, _VALUE, _RANGE = 22, 13, 15
@@ -62,21 +63,13 @@ def card_text(title: str, notes: Iterable[str], sections: Iterable[Section]) -> 
 
 def judgement_text(judgement: Judgement) -> str:
     """Return the table of a judge and its verdict, with as many of the other measures as there is room for."""
-    first = judgement.transforms[0]
-    rows = [["transform", "columns", judgement.score_name, "difference", *first.measures]]
-    for one in judgement.transforms:
-        gap = "" if one is first else f"{_rounded(one.difference, '+')} ± {one.margin:.3f}"
-        rows.append([one.name, f"{one.n_features:,}", _rounded(one.score), gap, *map(_rounded, one.measures.values())])
-    widths = [max(map(len, column)) + 2 for column in zip(*rows, strict=True)]
-    n_shown = int(np.count_nonzero(np.cumsum(widths) <= WIDTH - len(_BEST)))
-    lines = ["".join(map(str.rjust, row[:n_shown], widths)) for row in rows]
-    lines = [f"  {row[0]}".ljust(widths[0]) + line[widths[0] :] for row, line in zip(rows, lines, strict=True)]
+    lines = [f"  {line}" for line in aligned(judgement.table(), WIDTH - 2 - len(_BEST))]
     if judgement.answer is not None:
         lines[1 + judgement.transforms.index(judgement.best)] += _BEST
     told = f"Fitted on {judgement.n_folds - 1} of {judgement.n_folds} folds of {judgement.n_rows:,} rows or pairs"
     method = f"{told}, measured on the other; equal rows share a fold; intervals hold for all transforms at once."
     notes = (f"  {line}" for note in (method, *judgement.notes) for line in textwrap.wrap(note, WIDTH - 2))
-    head = ["", _rule(TITLES[judgement.task]), *(line.rstrip() for line in lines), ""]
+    head = ["", _rule(TITLES[judgement.task]), *lines, ""]
     return "\n".join([*head, *notes, "", *textwrap.wrap(judgement.verdict, WIDTH)])
 
 
@@ -125,13 +118,9 @@ def _entry_lines(entry: Entry) -> Iterator[str]:
 
 
 def bound(value: float) -> str:
-    """Return a limit of a range, whole numbers without decimals."""
+    """Return a limit of a range, integers without decimals."""
     is_whole = abs(value) < 5e-4 or (np.isfinite(value) and value == round(value) and abs(value) < 1e6)
     return f"{round(value):,}" if is_whole else number(value)
-
-
-def _rounded(value: float, sign: str = "") -> str:
-    return f"{round(value, 3) + 0.0:{sign}.3f}"  # + 0.0 makes -0 equal to 0
 
 
 def _cell(value: float) -> str:

@@ -10,12 +10,12 @@ from sklearn.utils import check_random_state
 
 from skgeom._array import epsilon, float64, is_foreign, is_torch_generator, kind_of, namespace, to_float, to_numpy
 from skgeom._core._labels import Labels, labels_of
-from skgeom._core._rows import norms
 from skgeom._typing import Array
 from skgeom._validation import (
     check_classes,
     check_cloud,
     check_count,
+    check_in_ball,
     check_numbers,
     check_positions,
     check_positive,
@@ -227,12 +227,7 @@ def check_ball(X: Any) -> Array:
         If X is not a finite matrix, or a row is of length 1 or more.
     """
     x = float64(check_cloud(X))
-    longest = to_float(namespace(x).max(norms(x)))
-    if longest >= 1:
-        raise ValueError(
-            f"A row of X has length {longest:.6g}, but points of the Poincaré ball are shorter than 1: scale the rows, "
-            "or take another metric."
-        )
+    check_in_ball(x)
     return x
 
 

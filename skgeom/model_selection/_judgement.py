@@ -6,9 +6,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
+from math import inf
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from skgeom._frames import frame_of
 
 
 class Judged(NamedTuple):
@@ -157,51 +160,68 @@ class Judgement:
         ImportError
             If pandas is not installed.
         """
-        try:
-            from pandas import DataFrame
-        except ImportError as error:
-            raise ImportError("to_frame needs pandas, which is not installed: pip install pandas") from error
-        return DataFrame([dict(zip(self._columns(), self._cells(one), strict=True)) for one in self.transforms])
+        names = ("transform", "n_features", self.score_name, "difference", "margin")
+        rows = [dict(zip(names, one, strict=False)) | one.measures for one in self.transforms]
+        return frame_of(rows)
 
     def __str__(self) -> str:
-        head = self._columns()
-        rows = [[head[0], *head[1:]], *([_text(cell) for cell in self._cells(one)] for one in self.transforms)]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [
-            "  ".join(
-                cell.ljust(w) if j == 0 else cell.rjust(w) for j, (cell, w) in enumerate(zip(r, widths, strict=True))
-            )
-            for r in rows
-        ]
-        return "\n".join([*(line.rstrip() for line in lines), "", self.verdict, *self.notes])
+        return "\n".join([*aligned(self.table()), "", self.verdict, *self.notes])
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th style="text-align:right">{escape(name)}</th>' for name in self._columns())
-        body = "".join(
-            "<tr>"
-            + "".join(f'<td style="text-align:right">{escape(_text(cell))}</td>' for cell in self._cells(one))
-            + "</tr>"
-            for one in self.transforms
-        )
+        head, *body = (list(map(escape, row)) for row in self.table())
+        rows = "".join(f"<tr{_BOLD * (i == self._best_row())}>{_cells('td', row)}</tr>" for i, row in enumerate(body))
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
         return (
-            f"<p><strong>{escape(self.verdict)}</strong></p>"
-            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}"
+            f"<p><strong>{escape(self.verdict)}</strong></p>{notes}"
+            f'<div style="overflow-x:auto"><table><thead><tr>{_cells("th", head)}</tr></thead>'
+            f"<tbody>{rows}</tbody></table></div>"
         )
 
-    def _columns(self) -> list[str]:
-        return ["transform", "n_features", self.score_name, "difference", "margin", *self.transforms[0].measures]
+    def table(self) -> list[list[str]]:
+        """Return the table as text.
 
-    def _cells(self, one: Judged) -> list[Any]:
-        return [*one[:5], *one.measures.values()]
+        Returns
+        -------
+        list of list of str
+            The names of the columns, then a row for each transform: its name, the number of columns it leaves, the
+            score, the difference with its margin, and the other measures.
+        """
+        first = self.transforms[0]
+        rows = [["transform", "columns", self.score_name, "difference", *first.measures]]
+        for one in self.transforms:
+            gap = "" if one is first else f"{_rounded(one.difference, '+')} ± {one.margin:.3f}"
+            numbers = _rounded(one.score), gap, *map(_rounded, one.measures.values())
+            rows.append([one.name, f"{one.n_features:,}", *numbers])
+        return rows
+
+    def _best_row(self) -> int | None:
+        """Return which transform is the best, if more of the score is better."""
+        return None if self.answer is None else self.transforms.index(self.best)
+
+
+_BOLD = ' style="font-weight:600"'
+
+
+def aligned(rows: list[list[str]], width: float = inf) -> list[str]:
+    """Return lines of text, the first column to the left, without the last columns that a width has no room for."""
+    widths = [max(map(len, column)) + 2 for column in zip(*rows, strict=True)]
+    n_shown = int(np.count_nonzero(np.cumsum(widths) - 2 <= width))
+    name_width, *others = widths[:n_shown]
+    return [(row[0].ljust(name_width - 2) + "".join(map(str.rjust, row[1:], others))).rstrip() for row in rows]
+
+
+def _cells(tag: str, row: list[str]) -> str:
+    name, *numbers = row
+    aligned_right = "".join(f'<{tag} style="text-align:right;white-space:nowrap">{cell}</{tag}>' for cell in numbers)
+    return f'<{tag} style="text-align:left">{name}</{tag}>{aligned_right}'
+
+
+def _rounded(value: float, sign: str = "") -> str:
+    return f"{round(value, 3) + 0.0:{sign}.3f}"  # + 0.0 makes -0 equal to 0
 
 
 def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
-
-
-def _text(cell: Any) -> str:
-    return cell if isinstance(cell, str) else f"{cell:,}" if isinstance(cell, int) else f"{cell:.4f}"
 
 
 _UNITS = {

@@ -126,8 +126,9 @@ def judge_classes(
     x, codes = x[split.rows], np.unique(codes[split.rows], return_inverse=True)[1]
 
     def observe(z: Mapped, fold: Fold) -> Observation:
-        spread = z.spread / to_numpy(norms(z.rows[: fold.n_known])).mean()
-        right = hits(z.white, spread, codes[fold.order], fold.n_train, fold.n_known)
+        white, spread = z.white()
+        spread = spread / to_numpy(norms(z.rows[: fold.n_known])).mean()
+        right = hits(white, spread, codes[fold.order], fold.n_train, fold.n_known)
         return right, {"isoscore": isoscore(z.rows[fold.n_known :], debias=True)}
 
     return judged("classes", "accuracy", of_rows(x, transforms), split, observe, mean_of, chance, notes)

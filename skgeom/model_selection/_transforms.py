@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
 from typing import Any, NamedTuple, TypeAlias
 from warnings import catch_warnings, simplefilter
 
@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.preprocessing import StandardScaler
 
+from skgeom._core.sums._maps import default_top
 from skgeom._validation import check_cloud
 from skgeom.preprocessing import AllButTheTop, Whitening
 
@@ -60,7 +61,9 @@ def default_transforms(X: Any) -> dict[str, Any]:
     """
     x = check_cloud(X, scale_free=True)
     n, d = x.shape
-    rank = fitted(Whitening(), x).rank_
+    with catch_warnings():  # of few rows: judged on rows that no fit has seen, it shows
+        simplefilter("ignore", UserWarning)
+        rank = fitted(Whitening(), x).rank_
     found: dict[str, Any] = {AS_IS: "passthrough", CENTRED: StandardScaler(with_std=False)}
     widths = [k for k in (_NARROWEST * _STEP**j for j in range(16)) if k < rank] + [rank]
     for k in widths:
@@ -68,18 +71,20 @@ def default_transforms(X: Any) -> dict[str, Any]:
         for power in POWERS:
             estimator = Whitening(k, power=power, shrinkage="ledoit_wolf" if few else None)
             found[_name(estimator)] = estimator
-    for top in sorted({1, max(1, round(d / 100))}):
+    for top in sorted({1, default_top(d)}):
         if top < rank:
             found[f"AllButTheTop({top})"] = AllButTheTop(top)
     return found
 
 
 class Mapped(NamedTuple):
-    """Rows as a transform maps them, and their white coordinates times a spread: the same up to rotation and shift."""
+    """Rows as a transform maps them, and a function that returns their white coordinates and the spread of each.
+
+    White coordinates times their spread are the rows up to rotation and shift.
+    """
 
     rows: np.ndarray
-    white: np.ndarray
-    spread: np.ndarray
+    white: Callable[[], tuple[np.ndarray, np.ndarray]]
 
 
 def mapped(transforms: Transforms, x: np.ndarray, n_known: int) -> Iterator[Mapped]:
@@ -90,26 +95,28 @@ def mapped(transforms: Transforms, x: np.ndarray, n_known: int) -> Iterator[Mapp
     """
 
     @cache
-    def whitened(shrinkage: Any) -> tuple[np.ndarray, np.ndarray]:
-        full = fitted(Whitening(shrinkage=shrinkage), x[:n_known])
-        return full.transform(x), np.sqrt(full.spectrum_)
+    def whitened(shrinkage: Any = None) -> tuple[np.ndarray, np.ndarray]:
+        return _white(x, n_known, shrinkage)
 
     for estimator in transforms.values():
         if _is_scaled_projection(estimator):
-            white, deviations = whitened(estimator.shrinkage)
-            k = estimator.n_components
-            spread = deviations[:k] ** (1 - estimator.power)
-            yield Mapped(white[:, :k] * spread.astype(white.dtype), white[:, :k], spread)
+            white, deviations = (part[..., : estimator.n_components] for part in whitened(estimator.shrinkage))
+            spread = deviations ** (1 - estimator.power)
+            yield Mapped(white * spread.astype(white.dtype), partial(tuple, (white, spread)))
             continue
         z = x if isinstance(estimator, str) else np.asarray(fitted(estimator, x[:n_known]).transform(x))
         top = _n_removed(estimator)
-        white, deviations = whitened(None) if top is not None else _white(z, n_known)
-        yield Mapped(z, white[:, top:], deviations[top:])
+        yield Mapped(z, partial(_white, z, n_known) if top is None else partial(_without_leading, whitened, top))
 
 
-def _white(z: np.ndarray, n_known: int) -> tuple[np.ndarray, np.ndarray]:
-    full = fitted(Whitening(), z[:n_known])
+def _white(z: np.ndarray, n_known: int, shrinkage: Any = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the white coordinates of all rows by a whitening of the first ones, and the spread of each."""
+    full = fitted(Whitening(shrinkage=shrinkage), z[:n_known])
     return full.transform(z), np.sqrt(full.spectrum_)
+
+
+def _without_leading(whitened: Callable[[Any], tuple[np.ndarray, np.ndarray]], top: int) -> Any:
+    return tuple(part[..., top:] for part in whitened(None))
 
 
 def _n_removed(estimator: Any) -> int | None:
@@ -121,10 +128,8 @@ def _n_removed(estimator: Any) -> int | None:
 
 
 def fitted(estimator: Any, *rows: Any) -> Any:
-    """Return a fitted copy of an estimator, without its warnings."""
-    with catch_warnings():  # of few rows: judged on rows that the fit has not seen, it shows
-        simplefilter("ignore", UserWarning)
-        return clone(estimator).fit(*rows)
+    """Return a fitted copy of an estimator."""
+    return clone(estimator).fit(*rows)
 
 
 def _is_scaled_projection(estimator: Any) -> bool:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import count
 from typing import Any, NamedTuple, TypeAlias
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 from sklearn.model_selection import KFold, StratifiedKFold
@@ -115,7 +116,7 @@ def split_of(
         rows = np.sort(chance.rng.choice(rows, most, replace=False))
         notes.append(f"A random sample of {most:,} of {groups.size:,} took part.")
     if codes is not None:
-        large = _in_large_classes(codes[rows], groups[rows], chance.n_folds)
+        large = in_large_classes(codes[rows], groups[rows], chance.n_folds)
         n_classes = np.unique(codes[rows]).size
         n_small = n_classes - np.unique(codes[rows[large]]).size
         if n_classes - n_small < 2:
@@ -142,8 +143,8 @@ def split_of(
     return Split(rows, fold[inverse], inverse), tuple(notes)
 
 
-def _in_large_classes(codes: np.ndarray, groups: np.ndarray, least: int) -> np.ndarray:
-    """Return the positions of the rows whose class has so many groups at least."""
+def in_large_classes(codes: np.ndarray, groups: np.ndarray, least: int) -> np.ndarray:
+    """Return the positions of the rows whose class has at least so many groups."""
     distinct = np.unique(np.column_stack([codes, groups]), axis=0)[:, 0]
     return np.flatnonzero(np.bincount(distinct, minlength=codes.max() + 1)[codes] >= least)
 
@@ -177,7 +178,7 @@ def of_sides(x: np.ndarray, y: np.ndarray) -> Candidates:
         if of_both:
             yield x[fold.held_out], y[fold.held_out]
             rest = {name: estimator for name, estimator in of_both.items() if name != AS_IS}
-            for z, *_ in mapped(rest, np.concatenate([u[:n], v[:n], u[n:], v[n:]]), 2 * n):
+            for z, _ in mapped(rest, np.concatenate([u[:n], v[:n], u[n:], v[n:]]), 2 * n):
                 first, second = np.split(z[2 * n :], 2)
                 yield first, second
         for aligner in aligners.values():
@@ -215,7 +216,9 @@ def judged(
             tell(next(done), total)
         return seen
 
-    found = in_threads(np.empty(0), in_fold, chance.n_folds)
+    with catch_warnings():  # of few rows, in all threads: judged on rows that no fit has seen, it shows
+        simplefilter("ignore", UserWarning)
+        found = in_threads(np.empty(0), in_fold, chance.n_folds)
     observed = np.empty((len(names), split.fold.size))
     for fold, results in zip(folds, found, strict=True):
         observed[:, fold.held_out] = [seen for _, (seen, _) in results]

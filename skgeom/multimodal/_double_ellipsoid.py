@@ -14,6 +14,7 @@ from skgeom._core.sums._angular import Resultant, conformity_to, unit_mean
 from skgeom._core.sums._moments import FourthMoments, Moments, fourth_moments
 from skgeom._core.sums._rank import with_precision
 from skgeom._core.sums._spectrum import debiased_participation_ratio, participation_ratio
+from skgeom._frames import frame_of
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
@@ -92,9 +93,7 @@ class EllipsoidProperties(tuple[EllipsoidProperty, ...]):
 
     def to_frame(self) -> Any:
         """Return a pandas data frame with a row for each property."""
-        import pandas as pd
-
-        return pd.DataFrame(list(self)).set_index("name")
+        return frame_of([p._asdict() for p in self]).set_index("name")
 
 
 @dataclass(frozen=True, eq=False, repr=False)

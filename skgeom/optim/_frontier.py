@@ -12,11 +12,12 @@ from sklearn.model_selection import cross_val_score
 
 from skgeom._array import detached, to_float, to_numpy
 from skgeom._core._labels import Labels
+from skgeom._frames import frame_of
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_classes, check_cloud, check_labels, check_numbers
 from skgeom.metrics import collapse_bound, isoscore, silhouette_score
 from skgeom.optim._embedding_optimizer import EmbeddingOptimizer, Objective
-from skgeom.optim._history import History, frame_of
+from skgeom.optim._history import History
 from skgeom.optim._requirement import load
 
 Score: TypeAlias = Literal["silhouette", "accuracy"]

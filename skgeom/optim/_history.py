@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy.stats import pearsonr, spearmanr
 
+from skgeom._frames import frame_of
 from skgeom._validation import check_choice
 
 
@@ -123,12 +124,3 @@ class History(Mapping[str, np.ndarray]):
             If pandas is not installed.
         """
         return frame_of(self._columns)
-
-
-def frame_of(columns: Mapping[str, Any]) -> Any:
-    """Return columns of equal length as a pandas frame."""
-    try:
-        from pandas import DataFrame
-    except ImportError as error:
-        raise ImportError("to_frame needs pandas, which is not installed: pip install pandas") from error
-    return DataFrame(dict(columns))

@@ -13,7 +13,7 @@ from skgeom._core._rows import norms, unit_or_zero
 from skgeom._core._threads import map_rows
 from skgeom._estimator import RowwiseTransformer, all_at_once
 from skgeom._typing import Array
-from skgeom._validation import check_choice, check_no_zeros, check_numbers, check_plane
+from skgeom._validation import check_choice, check_in_ball, check_no_zeros, check_numbers, check_plane
 from skgeom._warnings import warn
 
 Geometry: TypeAlias = Literal["sphere", "poincare"]
@@ -182,12 +182,7 @@ class TangentSpace(ClassNamePrefixFeaturesOutMixin, RowwiseTransformer):
             check_no_zeros([norms(u)], "X")
             return u
         points = float64(x)
-        longest = to_float(namespace(points).max(norms(points)))
-        if longest >= 1:
-            raise ValueError(
-                f"A row of X has length {longest:.6g}, but points of the Poincaré ball are shorter than 1: scale the "
-                'rows, or take geometry="sphere", which does not look at lengths.'
-            )
+        check_in_ball(points)
         return points
 
     def _check_not_opposite(self, u: Array, mean: Array) -> None:

@@ -1,6 +1,7 @@
 """Judges: values by hand with scikit-learn, planted truths, what is refused, and what the answer looks like."""
 
 import json
+import warnings
 from functools import cache
 from html import escape
 
@@ -320,3 +321,9 @@ def test_the_default_transforms():
     ) == [1, 4]
     with pytest.raises(ValueError):
         default_transforms(np.ones((9, 3)))
+
+
+def test_a_judge_leaves_the_filters_of_warnings_as_they_were():
+    before = list(warnings.filters)
+    judge_neighbours(RNG.normal(size=(60, 30)))
+    assert warnings.filters == before

@@ -12,10 +12,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from skgeom._validation import listed
 from skgeom.datasets._files._arrays import open_npz, open_safetensors, read_npy
 from skgeom.datasets._files._binary import read_word2vec
 from skgeom.datasets._files._choice import Named
-from skgeom.datasets._files._source import PACKINGS, Source, UnusableFileError, damaged, listed, pickled
+from skgeom.datasets._files._source import PACKINGS, Source, UnusableFileError, damaged, pickled, plain_name
 from skgeom.datasets._files._tables import open_arrow, open_csv, open_json_lines, open_parquet
 from skgeom.datasets._files._text import read_text
 
@@ -100,7 +101,7 @@ def shards(path: Path) -> list[Path]:
         raise ValueError(f"{path} has several splits: expected one. Name its folder: {listed(splits)}.")
     with reading(path):
         files = _saved_dataset(path) or sorted(filter(_is_embeddings, path.iterdir()), key=_natural)
-    formats = sorted({_suffix(file) for file in files})
+    formats = sorted({plain_name(file).suffix.lower() for file in files})
     if len(formats) != 1:
         got = f"files of {listed(formats)}" if formats else "none"
         raise ValueError(f"{path}: expected a folder with embeddings in files of one format, got {got}. Name a file.")
@@ -116,13 +117,11 @@ def _saved_dataset(folder: Path) -> list[Path]:
 
 
 def _is_embeddings(file: Path) -> bool:
-    return file.is_file() and not file.name.startswith((".", "_")) and _suffix(file) in (*UNNAMED, *NAMED)
-
-
-def _suffix(file: Path) -> str:
-    """Return the suffix of a file without its packing."""
-    plain = Path(file.stem) if file.suffix.lower() in PACKINGS else file
-    return plain.suffix.lower()
+    return (
+        file.is_file()
+        and not file.name.startswith((".", "_"))
+        and plain_name(file).suffix.lower() in (*UNNAMED, *NAMED)
+    )
 
 
 def _natural(file: Path) -> list[Any]:

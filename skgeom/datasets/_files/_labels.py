@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from skgeom._validation import listed
 from skgeom.datasets._files._arrays import read_npy
 from skgeom.datasets._files._choice import LABEL_NAMES, Named, Wanted
 from skgeom.datasets._files._formats import NAMED, reading, shards
-from skgeom.datasets._files._source import Source, listed
+from skgeom.datasets._files._source import Source
 from skgeom.datasets._files._tables import SEPARATORS
 
 _MATCH = "Row k of the labels belongs to row k of the embeddings."

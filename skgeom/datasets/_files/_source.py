@@ -16,10 +16,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, BinaryIO, TypeAlias
 
+from skgeom._validation import listed
+
 Open: TypeAlias = Callable[[Path, str], Any]
 
 _UNPACK: dict[str, Open] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-_LISTED = 10
 _REASON_WIDTH = 200
 
 MAX_LINE = 1 << 24
@@ -52,8 +53,8 @@ class Source:
 
     def __init__(self, path: Path, key: str | None = None) -> None:
         self.path, self.key = path, key
-        self.packing = path.suffix.lower() if path.suffix.lower() in PACKINGS else ""
-        name = Path(path.stem if self.packing else path.name)
+        name = plain_name(path)
+        self.packing = "" if name.name == path.name else path.suffix.lower()
         if self.packing == ".zip":
             self._member = self._chosen_member()
             name = Path(self._member) if Path(self._member).suffix else name
@@ -137,9 +138,15 @@ class Source:
             return name
         if len(names) != 1:
             raise UnusableFileError(
-                f"{self.path} holds {len(names)} files, expected one. Pass one of these as key: {listed(names)}."
+                f"{self.path} holds {len(names)} files, expected one. Pass one of these as key: "
+                f"{listed(names) or 'none'}."
             )
         return names[0]
+
+
+def plain_name(path: Path) -> Path:
+    """Return the name of a file without the suffix of its packing."""
+    return Path(path.stem if path.suffix.lower() in PACKINGS else path.name)
 
 
 def damaged(path: Path, reason: object) -> UnusableFileError:
@@ -150,12 +157,6 @@ def damaged(path: Path, reason: object) -> UnusableFileError:
         f"{path} is damaged, incomplete or not what its suffix says: {said.removesuffix('.')}. "
         "Download it again, or save it again as plain numbers."
     )
-
-
-def listed(names: list[str]) -> str:
-    """List names, of which there may be many."""
-    more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
-    return (", ".join(map(repr, names[:_LISTED])) or "none") + more
 
 
 def pickled(path: Path, what: str = "") -> UnusableFileError:

@@ -12,9 +12,10 @@ from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 
+from skgeom._validation import listed
 from skgeom.datasets._files._choice import FLOATS, INTEGERS, OTHER, TEXT, Entry, Wanted
 from skgeom.datasets._files._rows import Rows
-from skgeom.datasets._files._source import Source, listed
+from skgeom.datasets._files._source import Source
 
 _BATCH_ROWS = 2_048
 _BLOCK_BYTES = 1 << 21
