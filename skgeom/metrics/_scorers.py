@@ -358,7 +358,7 @@ def _placed(values: Any, device: str) -> Any:
     if len(getattr(values, "shape", ())) < 2:
         return values
     check_host(values, device)
-    return place(check_cloud(values), device)
+    return place(values if len(values.shape) == 3 else check_cloud(values), device)  # pairs, or rows
 
 
 def _needs_of(metric: Callable[..., Any]) -> Needs | None:

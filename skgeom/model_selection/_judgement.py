@@ -259,7 +259,7 @@ def answered(
 
 def _answer(first: Judged, leader: Judged, score: str, confidence: float) -> tuple[str, str]:
     """Say whether the best of the others beats the first."""
-    amount = f"{100 * abs(leader.difference):.1f} ± {100 * leader.margin:.1f} {_UNITS[score]} ({confidence:.0%})"
+    amount = f"{100 * abs(leader.difference):.1f} ± {100 * leader.margin:.1f} {_UNITS[score]} ({100 * confidence:g}%)"
     if leader.difference <= 0:
         return "no", f"No: nothing is ahead of {first.name}; the next, {leader.name}, is behind by {amount}."
     if leader.effect == "better":

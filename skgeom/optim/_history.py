@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
-from scipy.stats import pearsonr, spearmanr
 
+from skgeom._core import _correlation
 from skgeom._frames import frame_of
 from skgeom._validation import check_choice
 
@@ -108,7 +108,8 @@ class History(Mapping[str, np.ndarray]):
         first, second = both[:, np.isfinite(both).all(axis=0)]
         if first.size < 3 or np.ptp(first) == 0 or np.ptp(second) == 0:
             return float("nan")
-        return float((pearsonr if method == "pearson" else spearmanr)(first, second).statistic)
+        correlation = _correlation.pearson if method == "pearson" else _correlation.spearman
+        return float(correlation(first, second, np.ones((1, first.size)))[0])
 
     def to_frame(self) -> Any:
         """Return the columns as a pandas frame.

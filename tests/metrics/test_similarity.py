@@ -94,3 +94,11 @@ def test_without_a_transform_the_pairs_are_scored_as_they_are(pairs):
     as_is = make_pipeline(FunctionTransformer()).fit(X)
     assert cosine_spearman_scorer(as_is, X, y) == cosine_spearman(X, y)
     assert repr(cosine_pearson_scorer) == "cosine_pearson_scorer"
+
+
+def test_pairs_can_be_scored_on_a_device(pairs):
+    X, y = pairs
+    scorer = make_embedding_scorer(cosine_spearman, device="cpu")
+    assert scorer(SiameseTransformer(Whitening()).fit(X), X, y) == cosine_spearman_scorer(
+        SiameseTransformer(Whitening()).fit(X), X, y
+    )

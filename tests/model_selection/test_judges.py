@@ -17,6 +17,7 @@ from sklearn.metrics.pairwise import cosine_similarity, paired_cosine_distances
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 
+from skgeom._core import _threads
 from skgeom.model_selection import (
     _judges,
     default_transforms,
@@ -323,7 +324,14 @@ def test_the_default_transforms():
         default_transforms(np.ones((9, 3)))
 
 
-def test_a_judge_leaves_the_filters_of_warnings_as_they_were():
-    before = list(warnings.filters)
-    judge_neighbours(RNG.normal(size=(60, 30)))
-    assert warnings.filters == before
+def test_the_verdict_says_the_confidence_that_was_asked_for():
+    found = judge_similarity(PAIRS, SCORES, transforms=TRIED, confidence=0.975, n_resamples=200)
+    assert "(97.5%)" in found.verdict
+
+
+def test_a_judge_leaves_the_filters_of_warnings_as_they_were(monkeypatch):
+    monkeypatch.setattr(_threads, "_blas_threads", lambda: 5)
+    x, before = RNG.normal(size=(60, 30)), list(warnings.filters)
+    for _ in range(5):
+        judge_neighbours(x)
+        assert warnings.filters == before
