@@ -58,7 +58,7 @@ MUTANTS = [
     Mutant("_core/pairs/_neighbours.py", "_EQUAL = 1e-12", "_EQUAL = 0.0", f"{METRICS}/test_neighbours.py"),
     Mutant("_core/pairs/_neighbours.py", "_ROUNDINGS = 4", "_ROUNDINGS = 0", f"{METRICS}/test_neighbours.py"),
     Mutant("_core/pairs/_neighbours.py", "_ROUNDINGS = 4", "_ROUNDINGS = 40", f"{METRICS}/test_neighbours.py"),
-    Mutant("_core/pairs/_neighbours.py", "values - 2 + of_x", "values - 2 - of_x", f"{METRICS}/test_neighbours.py"),
+    Mutant("_core/pairs/_csls.py", "values - 2 + of_x", "values - 2 - of_x", f"{METRICS}/test_neighbours.py"),
     Mutant("_core/pairs/_silhouettes.py", "fits = x.shape[0]", "fits = 0 * x.shape[0]", f"{METRICS}/test_clusters.py"),
     Mutant("_core/pairs/_tiles.py", "max(CLOSE, 1e4 * epsilon(like))", "0.0", f"{CORE}/test_close_pairs.py"),
     Mutant("_core/pairs/_tiles.py", "CLOSE = 1e-6", "CLOSE = 0.0", CORE),
@@ -88,8 +88,8 @@ MUTANTS = [
     Mutant("_validation.py", "w.sum() <= minimum * (1 + 1e-9)", "w.sum() <= 0", "tests/test_validation.py"),
     Mutant(
         "preprocessing/_groups.py",
-        "codes = check_known_groups(groups, x.shape[0], self.groups_)",
-        "codes = check_groups(groups, x.shape[0])[1]",
+        "asarray_like(check_known_groups(groups, x.shape[0], self.groups_)",
+        "asarray_like(check_groups(groups, x.shape[0])[1]",
         "tests/preprocessing/test_groups.py",
     ),
     Mutant(
@@ -125,7 +125,7 @@ MUTANTS = [
     Mutant(
         "_core/pairs/_neighbours.py", "crowded = (place > 0)", "crowded = (place > k)", f"{CORE}/test_neighbours.py"
     ),
-    Mutant("_core/pairs/_neighbours.py", "slack = namespace(left), 4 *", "slack = namespace(left), 0 *", CORE),
+    Mutant("_core/pairs/_neighbours.py", "return 4 * (d + 4)", "return 0 * (d + 4)", CORE),
     Mutant("_core/pairs/_quantiles.py", "keys < edge", "keys <= edge", f"{METRICS}/test_dispersion.py {CORE}"),
     Mutant("_validation.py", "if not starts_alike and", "if False and", "tests/test_transform_into.py"),
     Mutant("_core/_threads.py", "rooms.pop()", "rooms[0]", "tests/test_transform_into.py"),

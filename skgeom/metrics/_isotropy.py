@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from skgeom._array import as_data, asarray_like, in_full_precision, namespace, take_rows, wants_gradient
+from skgeom._array import (
+    as_data,
+    asarray_like,
+    in_full_precision,
+    namespace,
+    row_blocks,
+    take_rows,
+    to_float,
+    wants_gradient,
+)
 from skgeom._cloud import once_per_cloud, rows_of
 from skgeom._core import _objectives
 from skgeom._core.sums import _spectrum
-from skgeom._core.sums._moments import FourthMoments, fourth_moments
+from skgeom._core.sums._moments import FourthMoments, fourth_moments, merge_all, moments
 from skgeom._typing import Array
 from skgeom._validation import check_cloud, check_count, check_labels, check_moments, check_ranked_moments, check_real
 from skgeom.metrics._checks import check_covariance
@@ -142,7 +152,8 @@ def isoscore_within(X: Any, labels: Any, *, debias: bool = False) -> Array:
 
     Notes
     -----
-    Invariant to rotation, uniform scaling and translation, also of each class by itself. O(n d min(n, d)) time at most.
+    Invariant to rotation, uniform scaling and translation, also of each class by itself. O(n d min(n, d)) time at most,
+    in blocks of rows.
 
     References
     ----------
@@ -165,12 +176,17 @@ def isoscore_within(X: Any, labels: Any, *, debias: bool = False) -> Array:
             f"A class has {labelled.sizes.min()} rows, but IsoScore with debias=True needs at least 4: leave out such "
             "classes, or merge them."
         )
+    data = as_data(x)
     members = np.split(labelled.order, np.cumsum(labelled.sizes)[:-1])
-    values = [
-        isoscore(take_rows(as_data(x), np.sort(rows)), debias=debias) if rows.size > 1 else 0.0 for rows in members
-    ]
-    shares = labelled.sizes / x.shape[0]
-    return asarray_like(sum(float(v) * w for v, w in zip(values, shares, strict=True)), x, dtype=namespace(x).float64)
+    values = [_isoscore_of_rows(data, np.sort(rows), debias) if rows.size > 1 else 0.0 for rows in members]
+    return asarray_like(np.dot(values, labelled.sizes) / x.shape[0], x, dtype=namespace(x).float64)
+
+
+def _isoscore_of_rows(x: Array, rows: np.ndarray, debias: bool) -> float:
+    """Return the IsoScore of some rows, of which one block at a time is in memory."""
+    summary: Callable[[Array], Any] = fourth_moments if debias else moments
+    m = merge_all(summary(take_rows(x, rows[part])) for part in row_blocks(rows[:, None], columns=x.shape[1]))
+    return to_float((_spectrum.debiased_isoscore if debias else _spectrum.isoscore)(m))
 
 
 @in_full_precision
