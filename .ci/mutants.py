@@ -124,9 +124,7 @@ MUTANTS = [
     Mutant("_core/pairs/_tiles.py", "_FEW = 0.02", "_FEW = 0.0", f"{CORE}/test_close_pairs.py"),
     Mutant("_core/pairs/_neighbours.py", "kth - 16 * (d + 4)", "kth - 0 * (d + 4)", f"{CORE}/test_neighbours.py"),
     Mutant("_core/pairs/_neighbours.py", " + float(info.smallest_normal))", ")", f"{CORE}/test_neighbours.py"),
-    Mutant(
-        "_core/pairs/_neighbours.py", "order[place <= k]", "order[place <= k + 1]", f"{CORE}/test_neighbours.py"
-    ),
+    Mutant("_core/pairs/_neighbours.py", "order[place <= k]", "order[place <= k + 1]", f"{CORE}/test_neighbours.py"),
     Mutant("_core/pairs/_neighbours.py", "return 4 * (d + 4)", "return 0 * (d + 4)", CORE),
     Mutant("_core/pairs/_quantiles.py", "keys < edge", "keys <= edge", f"{METRICS}/test_dispersion.py {CORE}"),
     Mutant("_validation.py", "if not starts_alike and", "if False and", "tests/test_transform_into.py"),
