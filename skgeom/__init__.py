@@ -12,7 +12,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from skgeom import alignment, datasets, metrics, model_selection, multimodal, optim, preprocessing
+    from skgeom import alignment, comparison, datasets, metrics, model_selection, multimodal, optim, preprocessing
     from skgeom.alignment import CCAAligner, LstsqAligner, ProcrustesAligner
     from skgeom.metrics import (
         average_cosine_scorer,
@@ -42,7 +42,16 @@ if TYPE_CHECKING:
 
 __version__ = version("scikit-embedding-geometry")
 
-_PACKAGES = ("alignment", "datasets", "metrics", "model_selection", "multimodal", "optim", "preprocessing")
+_PACKAGES = (
+    "alignment",
+    "comparison",
+    "datasets",
+    "metrics",
+    "model_selection",
+    "multimodal",
+    "optim",
+    "preprocessing",
+)
 
 _HOMES = {
     "AllButTheTop": "preprocessing",
@@ -90,6 +99,7 @@ __all__ = [
     "__version__",
     "alignment",
     "average_cosine_scorer",
+    "comparison",
     "conformity_scorer",
     "cosine_pearson_scorer",
     "cosine_spearman_scorer",

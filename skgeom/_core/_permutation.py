@@ -1,0 +1,167 @@
+"""What statistics of two sets of the same rows are if the rows of one are shuffled: moments in closed form.
+
+For symmetric n x n matrices A and B and a random permutation π of the rows of B, a statistic is tr(A B_π) = Σ_ij A_ij
+B_π(i)π(j). Its first three moments over all n! permutations are linear in a few sums over the entries of each matrix.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+SMALLEST = 6
+"""Rows from which the third moment has its closed form."""
+
+_MOST_SKEWED = 2.0
+"""Skewness beyond which three moments do not tell the tail."""
+
+_MOST_CONCENTRATED = 0.25
+"""Concentration beyond which they do not: the excess kurtosis is some ten times as large."""
+
+
+class Null(NamedTuple):
+    """Mean, standard deviation and skewness of a statistic under the null hypothesis.
+
+    The concentration is n κ κ', with κ = Σ R_i² / (Σ R_i)² of the squares R_i = Σ_j A_ij² of the rows of either matrix:
+    1 / n where all rows matter alike. Where few rows dominate both matrices, the statistic is that of their meeting.
+    """
+
+    mean: float
+    std: float
+    skewness: float
+    concentration: float = 0.0
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the moments tell the tail of the distribution."""
+        return abs(self.skewness) <= _MOST_SKEWED and self.concentration <= _MOST_CONCENTRATED
+
+    def z_score(self, value: float) -> float:
+        """Return how many standard deviations a value is above the mean."""
+        return (value - self.mean) / self.std
+
+
+class DoublyCentred(NamedTuple):
+    """Sums of a symmetric matrix A without diagonal whose rows sum to 0: Σ A_ij², tr A³, Σ A_ij³, and κ of its rows."""
+
+    squares: float
+    trace_cubed: float
+    cubes: float
+    concentration: float
+
+
+class Centred(NamedTuple):
+    """Sums over all i and j of a symmetric matrix A whose rows sum to 0.
+
+    They are tr A, Σ A_ij², Σ A_ii², Σ A_ii³, Σ A_ii A_ij A_jj, tr A³, Σ A_ij³, Σ A_ii A_ij², and κ of its rows.
+    """
+
+    trace: float
+    squares: float
+    diagonal_squares: float
+    diagonal_cubes: float
+    between_diagonals: float
+    trace_cubed: float
+    cubes: float
+    diagonal_by_squares: float
+    concentration: float
+
+    def without_mean(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the sums of A - tr A / (n - 1) (I - J / n), whose trace is 0: (f, q) and (c, h, r, τ, w)."""
+        t, f, q, c, h, r, cubes, w, _ = self
+        a, b = t / (n - 1), t / n
+        f0, q0 = f - a * a * (n - 1), q - 2 * b * t + n * b * b
+        c0 = c - 3 * b * q + 3 * b * b * t - n * b**3
+        h0 = h - a * (q - t * t / n)
+        r0 = r - 3 * a * f + 3 * a * a * t - a**3 * (n - 1)
+        w0 = w - b * f - 2 * a * (q - b * t)
+        s = a / n
+        own = c + 3 * s * q + 3 * s * s * t + n * s**3  # Σ (A_ii + s)³
+        cubes0 = cubes + 3 * s * f + n * n * s**3 - own + c0
+        return np.array([f0, q0]), np.array([c0, h0, r0, cubes0, w0])
+
+
+def null_of_doubly_centred(n: int, a: DoublyCentred, b: DoublyCentred) -> Null:
+    """Return the moments of tr(A B_π) / √(Σ A² Σ B²) of n >= 6 rows: mean 0, and a variance of n alone."""
+    scale = (a.squares * b.squares) ** 0.5
+    third = (
+        8 * (n**3 - 9 * n**2 + 26 * n - 22) * a.trace_cubed * b.trace_cubed
+        - 8 * (3 * n**2 - 15 * n + 16) * (a.trace_cubed * b.cubes + a.cubes * b.trace_cubed)
+        + 4 * (n**4 - 8 * n**3 + 19 * n**2 - 4 * n - 16) * a.cubes * b.cubes
+    ) / (n * (n - 1) * (n - 2) * (n - 3) * (n - 4) * (n - 5))
+    variance = 2 / (n * (n - 3))
+    return Null(0.0, variance**0.5, third / scale**3 / variance**1.5, n * a.concentration * b.concentration)
+
+
+def null_of_centred(n: int, a: Centred, b: Centred) -> Null:
+    """Return the moments of tr(A B_π) of n >= 6 rows."""
+    (two_a, three_a), (two_b, three_b) = a.without_mean(n), b.without_mean(n)
+    variance = float(two_a @ _second(n) @ two_b)
+    third = float(three_a @ _third(n) @ three_b)
+    skewness = third / variance**1.5
+    return Null(a.trace * b.trace / (n - 1), variance**0.5, skewness, n * a.concentration * b.concentration)
+
+
+def _second(n: int) -> np.ndarray:
+    """Return the form of the variance in (f, q)."""
+    mixed = -2 / ((n - 2) * (n - 3))
+    return np.array([[2 / (n * (n - 3)), mixed], [mixed, n * (n + 1) / ((n - 1) * (n - 2) * (n - 3))]])
+
+
+def _third(n: int) -> np.ndarray:
+    """Return the form of the third moment in (c, h, r, τ, w): a sum over the partitions of six indices."""
+    m = n - 2
+    above = [
+        [
+            n * (n + 1) * (n**2 + 15 * n - 4) / ((n - 1) * m),
+            -6 * (n**2 - n + 4) / m,
+            16,
+            -4 * (n**2 - n + 4) / m,
+            -12 * (n - 1) * (n + 4) / m,
+        ],
+        [
+            6 * (n**3 - 6 * n**2 + 9 * n + 12) / (n * (n - 1)),
+            -24 * (n**2 - 5 * n + 8) / (n * (n - 1) * m),
+            24 * (n**2 - n - 4) / (n * (n - 1) * m),
+            24 * (n**3 - 2 * n**2 - 3 * n + 12) / (n * (n - 1) * m),
+        ],
+        [
+            8 * (n**3 - 9 * n**2 + 26 * n - 22) / (n * (n - 1) * m),
+            -8 * (3 * n**2 - 15 * n + 16) / (n * (n - 1) * m),
+            -24 * (n**2 - 5 * n + 8) / (n * (n - 1)),
+        ],
+        [
+            4 * (n**4 - 8 * n**3 + 19 * n**2 - 4 * n - 16) / (n * (n - 1) * m),
+            24 * (n**2 - n - 4) / (n * (n - 1)),
+        ],
+        [12 * (n + 4) * (n**2 - 3 * n + 6) / (n * (n - 1))],
+    ]
+    form = np.zeros((5, 5))
+    for i, row in enumerate(above):
+        form[i, i:] = form[i:, i] = row
+    return form / ((n - 3) * (n - 4) * (n - 5))
+
+
+class Neighbourhoods(NamedTuple):
+    """Sums of a matrix with k ones in each row, none on the diagonal: Σ A_ij A_ji, and Σ of squared column sums."""
+
+    mutual: float
+    squared_in_degrees: float
+
+
+def null_of_overlap(n: int, k: int, a: Neighbourhoods, b: Neighbourhoods) -> Null:
+    """Return the moments of Σ_ij A_ij B_π(i)π(j) / (n k) of n >= 4 rows; the skewness, which is small, counts as 0."""
+    total = n * k
+    two, three = n * (n - 1), n * (n - 1) * (n - 2)
+    rest = [total**2 - 3 * total * k + total + s.mutual - s.squared_in_degrees for s in (a, b)]
+    second = (
+        total**2 / two
+        + a.mutual * b.mutual / two
+        + (total * (k - 1)) ** 2 / three
+        + (a.squared_in_degrees - total) * (b.squared_in_degrees - total) / three
+        + 2 * (total * k - a.mutual) * (total * k - b.mutual) / three
+        + rest[0] * rest[1] / (three * (n - 3))
+    )
+    mean = k / (n - 1)
+    return Null(mean, max(second / total**2 - mean**2, 0.0) ** 0.5, 0.0)

@@ -1,0 +1,21 @@
+"""Spaces and clouds side by side, each number with what chance alone would give.
+
+Two representations of the same rows: `cka`, `mean_squared_correlation`, `shape_distance` and `neighbour_overlap` say
+how much they agree, `relation_test` whether they are related at all, `compare` does both for many layers or models.
+"""
+
+from skgeom.comparison._compare import SpaceComparison, compare
+from skgeom.comparison._overlap import neighbour_overlap
+from skgeom.comparison._relation import RelationTest, relation_test
+from skgeom.comparison._spaces import cka, mean_squared_correlation, shape_distance
+
+__all__ = [
+    "RelationTest",
+    "SpaceComparison",
+    "cka",
+    "compare",
+    "mean_squared_correlation",
+    "neighbour_overlap",
+    "relation_test",
+    "shape_distance",
+]

@@ -1,0 +1,38 @@
+"""Checks of what only comparisons take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from skgeom._array import as_data
+from skgeom._core.sums._spaces import Space
+from skgeom._typing import Array
+from skgeom._validation import check_cloud, check_paired, check_same_kind
+
+
+def check_same_rows(X: Any, Y: Any, *, min_samples: int = 4) -> tuple[Array, Array]:
+    """Return two representations of the same rows, which may differ in width.
+
+    Raises
+    ------
+    ValueError
+        As `check_cloud`, or if they differ in their number of rows, library or device.
+    """
+    x = as_data(check_cloud(X, min_samples=min_samples, scale_free=True))
+    y = as_data(check_cloud(Y, name="Y", min_samples=min_samples, scale_free=True))
+    check_same_kind(x, y, same_width=False)
+    check_paired(x, y)
+    return x, y
+
+
+def check_space(x: Array, name: str, *, debiased: bool = True) -> Space:
+    """Return the inner products of the rows of x, of which some differ, and not all by the same distance."""
+    space = Space(x)
+    if not space.unit:
+        raise ValueError(f"All rows of {name} are equal: they have no geometry to compare.")
+    if debiased and not space.doubly_centred_squares:
+        raise ValueError(
+            f"All rows of {name} are equally far from one another, so that nothing is left of their inner products "
+            "without the bias: compare other rows, or pass debiased=False."
+        )
+    return space

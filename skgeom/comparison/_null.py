@@ -1,0 +1,16 @@
+"""The tail of a statistic whose first three moments are known."""
+
+from __future__ import annotations
+
+from scipy.stats import norm, pearson3
+
+from skgeom._core._permutation import Null
+
+_SYMMETRIC = 1e-8
+"""Skewness below which the distribution is taken for normal."""
+
+
+def p_value(null: Null, value: float) -> float:
+    """Return the probability of a value as large, by Pearson's distribution of type III with these moments."""
+    z = null.z_score(value)
+    return float(norm.sf(z) if abs(null.skewness) < _SYMMETRIC else pearson3.sf(z, null.skewness))
