@@ -144,7 +144,7 @@ def divergence_along_offset(
 
     Notes
     -----
-    Invariant to rotation of either cloud and to a factor for each. O(n d) time for each α, memory of a copy of one cloud.
+    Invariant to rotation of either cloud and to a factor for each. O(n d) time for each α, memory of a shifted cloud.
     The source states neither which clouds move, nor direction and estimator of the divergence.
 
     References

@@ -12,6 +12,7 @@ ARRAYS = {
     "slerp": lambda x, y: multimodal.slerp(x, y, 0.3),
     "slerp[vector, steps]": lambda x, y: multimodal.slerp(x[0, :], y[0, :], [0.3, 0.7]),
     "vslerp": lambda x, y: multimodal.vslerp(x, y, [0.3], x[0, :], 0.5),
+    "vslerp[alphas]": lambda x, y: multimodal.vslerp(x, y, [0.3, 0.7], x[0, :], [0.0, 0.5, 0.7]),
 }
 PLACED = ["cosine", "dot", "distance"]
 
