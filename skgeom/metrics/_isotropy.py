@@ -149,6 +149,7 @@ def isoscore_within(X: Any, labels: Any, *, debias: bool = False) -> Array:
     --------
     isoscore : Of the space as a whole.
     skgeom.preprocessing.GroupWhitening : Makes each class isotropic.
+    skgeom.preprocessing.GroupAllButTheTop : Removes the leading directions of each class.
 
     Notes
     -----
