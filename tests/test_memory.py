@@ -8,6 +8,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from skgeom.alignment import CCAAligner, LstsqAligner, ProcrustesAligner
+from skgeom.metrics import coordinate_std
 from skgeom.metrics._measure import MEASURES
 from skgeom.multimodal import GapShift, ZeroShotClassifier, slerp
 from skgeom.preprocessing import AllButTheTop, GroupAllButTheTop, GroupCentering, GroupWhitening, Whitening
@@ -100,6 +101,10 @@ def test_zero_shot_classes_hold_no_copy_of_the_rows(logits, maps):
     assert peak_beside_result(classifier.fit, x, LABELS) < BOUND
     assert peak_beside_result(classifier.predict, x) < BOUND
     assert peak_beside_result(classifier.predict_proba, x) < BOUND
+
+
+def test_standard_deviations_hold_no_copy_of_the_rows(maps):
+    assert peak_beside_result(coordinate_std, maps[0]) < BOUND
 
 
 def test_paths_hold_no_copy_of_the_rows(maps):

@@ -51,6 +51,7 @@ from skgeom.metrics._gap import (
 )
 from skgeom.metrics._isotropy import (
     collapse_bound,
+    coordinate_std,
     effective_rank,
     isoscore,
     isoscore_from_covariance,
@@ -127,6 +128,7 @@ __all__ = [
     "conformity_divergence",
     "conformity_estimate",
     "conformity_scorer",
+    "coordinate_std",
     "cosine_pearson",
     "cosine_pearson_scorer",
     "cosine_regularizer",

@@ -19,6 +19,7 @@ NO_NUMBER_FOR_ROWS = {
     "angle_quantiles",
     "collapse_bound",
     "conformity_estimate",
+    "coordinate_std",
     "cosine_pearson",
     "cosine_spearman",
     "isoscore_from_covariance",

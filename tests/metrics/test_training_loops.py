@@ -84,6 +84,7 @@ def test_modes_without_gradients_change_no_value(name, mode):
         lambda x: metrics.retrieval_score(x, rows(1)).mean_rank,
         lambda x: metrics.silhouette_samples(x, np.arange(30) % 3),
         metrics.variance_explained,
+        metrics.coordinate_std,
     ],
 )
 @pytest.mark.parametrize("dtype", HALVES)
