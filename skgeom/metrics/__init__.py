@@ -102,7 +102,7 @@ from skgeom.metrics._scorers import (
     recall_scorer,
     silhouette_scorer,
 )
-from skgeom.metrics._similarity import cosine_pearson, cosine_spearman
+from skgeom.metrics._similarity import PairCosines, cosine_pearson, cosine_spearman, pair_cosines
 from skgeom.metrics._sliced import (
     axis_sliced_dispersion,
     lloyd,
@@ -114,6 +114,7 @@ __all__ = [
     "ConformityEstimate",
     "EmbeddingScorer",
     "Neighbours",
+    "PairCosines",
     "RetrievalScore",
     "alignment_loss",
     "angle_quantiles",
@@ -166,6 +167,7 @@ __all__ = [
     "ndcg_at_k",
     "neg_average_cosine_scorer",
     "neg_conformity_scorer",
+    "pair_cosines",
     "pair_distance_ratio",
     "paired_cosine",
     "paired_cosine_scorer",

@@ -26,6 +26,7 @@ NO_NUMBER_FOR_ROWS = {
     "k_nearest",
     "mean_average_precision",
     "ndcg_at_k",
+    "pair_cosines",
     "retrieval_score",
     "silhouette_samples",
     "variance_explained",
