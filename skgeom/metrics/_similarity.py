@@ -123,7 +123,7 @@ def pair_cosines(
 
 
 def _labelled_pairs(labels: Labels, n_pairs: int, rng: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return pairs with one label, a row and later ones of its class, and with two, a row and those of later classes."""
+    """Return pairs with one label, of a row and later ones of its class, and with two, of a row and later classes."""
     n = labels.codes.size
     rows, ends = np.arange(n), np.repeat(np.cumsum(labels.sizes), labels.sizes)
     same, different = _drawn(rows + 1, ends - rows - 1, n_pairs, rng), _drawn(ends, n - ends, n_pairs, rng)
