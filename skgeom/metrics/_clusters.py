@@ -6,9 +6,9 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from sklearn import get_config
 
-from skgeom._array import float64, in_full_precision, namespace
+from skgeom._array import detached, float64, in_full_precision, namespace, peak
 from skgeom._cloud import once_per_cloud
-from skgeom._core import _matrices, _rows
+from skgeom._core import _matrices, _rows, _tangent
 from skgeom._core.pairs import _silhouettes
 from skgeom._core.sums import _clusters
 from skgeom._core.sums._clusters import ClassMoments
@@ -21,7 +21,10 @@ Metric: TypeAlias = Literal["euclidean", "sqeuclidean", "cosine", "geodesic", "p
 """The distances of a silhouette."""
 
 PairMetric: TypeAlias = Literal["euclidean", "geodesic", "poincare", "precomputed"]
-"""The distances of what needs all pairs."""
+"""The distances of what needs all pairs, or means of classes."""
+
+_OPPOSITE = 1e-7
+"""Angle from opposite below which a row is too near to that for the direction to it."""
 
 
 @in_full_precision
@@ -220,7 +223,7 @@ def calinski_harabasz_score(X: Any, labels: Any, *, metric: PairMetric = "euclid
     needs="labels",
     infinite="two classes have one mean",
 )
-def davies_bouldin_score(X: Any, labels: Any, *, metric: Literal["euclidean", "precomputed"] = "euclidean") -> Array:
+def davies_bouldin_score(X: Any, labels: Any, *, metric: PairMetric = "euclidean") -> Array:
     r"""Davies-Bouldin index: how far each class reaches towards its worst neighbour, averaged over classes.
 
     .. math:: \frac1k \sum_c \max_{c' \ne c} \frac{s_c + s_{c'}}{\lVert \mu_c - \mu_{c'} \rVert}, \qquad
@@ -232,9 +235,10 @@ def davies_bouldin_score(X: Any, labels: Any, *, metric: Literal["euclidean", "p
         The embeddings, one per row.
     labels : array of shape (n_samples,)
         Class of each row: numbers or strings, from 2 to n_samples - 1 different ones.
-    metric : {"euclidean", "precomputed"}, default="euclidean"
-        With "precomputed" X holds the distances themselves, (n_samples, n_samples), and the index is another one: see
-        the notes.
+    metric : {"euclidean", "geodesic", "poincare", "precomputed"}, default="euclidean"
+        The distance, as in `silhouette_samples`: under "geodesic" and "poincare" the means are Fréchet means. With
+        "precomputed" X holds the distances themselves, (n_samples, n_samples), and the index is another one: see the
+        notes.
 
     Returns
     -------
@@ -244,13 +248,24 @@ def davies_bouldin_score(X: Any, labels: Any, *, metric: Literal["euclidean", "p
     Raises
     ------
     ValueError
-        If X is not a finite matrix, or labels do not fit it or number fewer than 2 or more than n_samples - 1.
+        If X is not a finite matrix, or labels do not fit it or number fewer than 2 or more than n_samples - 1; if under
+        "geodesic" or "poincare" a row is not of the space, or the mean of a class is not determined: its directions
+        cancel (their mean is shorter than 0.05), a row is opposite to it, or rows are within about 1e-8 of the border
+        of the ball.
+
+    See Also
+    --------
+    skgeom.preprocessing.TangentSpace : Fréchet means, and what lies around them, on flat ground.
 
     Notes
     -----
     Invariant to rotation, uniform scaling and translation. O(n d + k² d) time in two passes over blocks of rows, with
     float64 sums. The index is that of scikit-learn but where classes have one mean: scikit-learn leaves such pairs out,
     and gives 0, its best value, if there are no others.
+
+    The Fréchet mean of a class has the least squared distances to its rows: the point at which their tangent vectors
+    sum to 0, reached by steps of O(n d) in float64. The index is then invariant to rotation and to the length of each
+    row ("geodesic"), or to isometries of the ball ("poincare"). Through tensors of Torch these two pass no gradient.
 
     Distances alone have no class means, but their squares tell root mean square distances to them and between them:
     :math:`s_c^2` is half the mean squared distance of the pairs of a class, a row and itself included, and the squared
@@ -268,12 +283,17 @@ def davies_bouldin_score(X: Any, labels: Any, *, metric: Literal["euclidean", "p
     >>> davies_bouldin_score(np.array([[0.0], [2.0], [10.0], [12.0]]), [0, 0, 1, 1])
     0.2
     """
-    check_choice(metric, ("euclidean", "precomputed"), "metric")
-    x = _rows_under(X, metric)
+    x = _rows_under(X, check_choice(metric, get_args(PairMetric), "metric"))
     labelled = check_labels(labels, x.shape[0])
     if metric == "precomputed":
         return _matrices.energy_davies_bouldin(_matrices.square_sums(x, labelled), labelled.sizes)
-    return _clusters.davies_bouldin(x, labelled)
+    if metric == "euclidean":
+        return _clusters.davies_bouldin(x, labelled)
+    space = _tangent.GEOMETRIES["sphere" if metric == "geodesic" else metric]
+    means, distances = _tangent.class_means(space, detached(x), labelled)
+    for number, (mean, to_mean) in enumerate(zip(means, distances, strict=True)):
+        _check_mean(mean, number, none_opposite=peak(to_mean[:, None]) < space.reach - _OPPOSITE)
+    return _tangent.davies_bouldin(space, means, distances)
 
 
 @measure(
@@ -333,6 +353,16 @@ def dunn_index(X: Any, labels: Any, *, metric: PairMetric = "euclidean") -> Arra
     if metric == "precomputed":
         return _matrices.dunn_index(x, labelled)
     return _silhouettes.dunn_index(x, labelled, _silhouettes.DISTANCES[metric])
+
+
+def _check_mean(mean: _tangent.Mean, number: int, *, none_opposite: bool) -> None:
+    """Check that a class has one Fréchet mean, which no row is opposite to."""
+    if not (mean.is_determined and none_opposite):
+        raise ValueError(
+            f"Class {number} (from 0, in sorted order) has no mean that is determined: its directions cancel (their mean "
+            f"has length {mean.concentration:.3g}), a row is opposite to it, or rows are at the border of the ball "
+            f"({mean.n_iter} steps left {mean.residual:.1e}). Leave the class out, or measure Euclidean distances."
+        )
 
 
 def _rows_under(X: Any, metric: str) -> Array:

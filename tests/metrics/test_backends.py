@@ -51,6 +51,8 @@ SCALARS = {
     "partition_isotropy[mean]": lambda x, y: metrics.partition_isotropy(x, signs="mean"),
     "partition_isotropy[own]": lambda x, y: metrics.partition_isotropy(x, directions=x[:4, :]),
     "silhouette_score[cosine]": lambda x, y: metrics.silhouette_score(x, y, metric="cosine"),
+    "davies_bouldin_score[geodesic]": lambda x, y: metrics.davies_bouldin_score(x, y, metric="geodesic"),
+    "davies_bouldin_score[poincare]": lambda x, y: metrics.davies_bouldin_score(x / 64, y, metric="poincare"),
     "angle_quantiles": lambda x, y: metrics.angle_quantiles(x, 0.1),
     "kernel_energy[geodesic]": lambda x, y: metrics.kernel_energy(x, distance="geodesic"),
     "kernel_energy[laplace]": lambda x, y: metrics.kernel_energy(x, kernel="laplace"),

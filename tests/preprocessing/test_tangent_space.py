@@ -123,6 +123,12 @@ def test_directions_that_cancel_have_no_mean_and_a_warning():
         TangentSpace().fit(np.eye(2) - 0.5)
 
 
+def test_rows_at_the_border_of_the_ball_have_a_mean_that_is_not_reached_and_a_warning():
+    near = DIRECTIONS / np.linalg.norm(DIRECTIONS, axis=1, keepdims=True)
+    with pytest.warns(UserWarning, match="The mean in the ball was not reached"):
+        TangentSpace("poincare").fit((1 - 1e-12) * near)
+
+
 @pytest.mark.parametrize(
     ("transformer", "X", "words"),
     [
