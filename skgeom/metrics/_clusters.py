@@ -360,8 +360,8 @@ def _check_mean(mean: _tangent.Mean, number: int, *, none_opposite: bool) -> Non
     if not (mean.is_determined and none_opposite):
         raise ValueError(
             f"Class {number} (from 0, in sorted order) has no mean that is determined: its directions cancel (their "
-            f"mean has length {mean.concentration:.3g}), a row is opposite to it, or rows are at the border of the ball "
-            f"({mean.n_iter} steps left {mean.residual:.1e}). Leave the class out, or measure Euclidean distances."
+            f"mean has length {mean.concentration:.3g}), a row is opposite to it, or rows are at the border of the "
+            f"ball ({mean.n_iter} steps left {mean.residual:.1e}). Leave the class out, or measure Euclidean distances."
         )
 
 
