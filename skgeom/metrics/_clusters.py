@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 from sklearn import get_config
 
 from skgeom._array import detached, float64, in_full_precision, namespace, peak
 from skgeom._cloud import once_per_cloud
 from skgeom._core import _matrices, _rows, _tangent
+from skgeom._core._labels import PerRow, own_and_other, silhouettes
 from skgeom._core.pairs import _silhouettes
 from skgeom._core.sums import _clusters
 from skgeom._core.sums._clusters import ClassMoments
 from skgeom._typing import Array
-from skgeom._validation import check_choice, check_cloud, check_directed, check_labels
+from skgeom._validation import check_choice, check_cloud, check_directed, check_labels, check_squares
 from skgeom.metrics._checks import check_ball, check_distances
 from skgeom.metrics._measure import RIGID, measure
 
@@ -65,6 +66,7 @@ def silhouette_samples(X: Any, labels: Any, *, metric: Metric = "euclidean") -> 
     See Also
     --------
     silhouette_score : The mean over all rows.
+    silhouette_terms : The distances a and b themselves.
 
     Notes
     -----
@@ -87,18 +89,79 @@ def silhouette_samples(X: Any, labels: Any, *, metric: Metric = "euclidean") -> 
     >>> silhouette_samples(X, ["a", "a", "b", "b"]).round(3)
     array([0.909, 0.9  , 0.789, 0.826])
     """
-    check_choice(metric, get_args(Metric), "metric")
-    if metric == "cosine":
-        x = check_directed(X).x
-        return _clusters.squared_silhouette_samples(x, check_labels(labels, x.shape[0]), _rows.unit)
-    x = _rows_under(X, "euclidean" if metric == "sqeuclidean" else metric)
-    labelled = check_labels(labels, x.shape[0])
-    if metric == "sqeuclidean":
-        return _clusters.squared_silhouette_samples(x, labelled)
-    if metric == "precomputed":
-        return _matrices.silhouette_samples(x, labelled)
-    memory = get_config()["working_memory"] * 2.0**20
-    return _silhouettes.silhouette_samples(x, labelled, memory, _silhouettes.DISTANCES[metric])
+    return _per_row(X, labels, metric, silhouettes)
+
+
+class SilhouetteTerms(NamedTuple):
+    """What `silhouette_terms` returns.
+
+    Attributes
+    ----------
+    cohesion : array of shape (n_samples,), float64
+        Mean distance of each row to the other rows of its class.
+    separation : array of shape (n_samples,), float64
+        Mean distance of each row to the nearest other class.
+    """
+
+    cohesion: Array
+    separation: Array
+
+
+@in_full_precision
+def silhouette_terms(X: Any, labels: Any, *, metric: Metric = "euclidean") -> SilhouetteTerms:
+    r"""Cohesion and separation: the two distances that make the silhouette of each row.
+
+    .. math:: a_i = \frac{1}{n_c - 1} \sum_{j \in c,\, j \ne i} d(x_i, x_j), \qquad
+              b_i = \min_{c' \ne c} \frac{1}{n_{c'}} \sum_{j \in c'} d(x_i, x_j),
+
+    with c the class of row i. Their difference over the larger of them is the silhouette, which does not tell whether
+    classes became tighter or moved apart.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features)
+        The embeddings, one per row.
+    labels : array of shape (n_samples,)
+        Class of each row: numbers or strings, from 2 to n_samples - 1 different ones.
+    metric : {"euclidean", "sqeuclidean", "cosine", "geodesic", "poincare", "precomputed"}, default="euclidean"
+        The distance, as in `silhouette_samples`; under "cosine" it is 1 - cos.
+
+    Returns
+    -------
+    SilhouetteTerms
+        `cohesion` and `separation`, in the unit of the distance: at least 0. The cohesion of the only row of a class is
+        0.
+
+    Raises
+    ------
+    ValueError
+        As `silhouette_samples`; also if X has magnitudes whose squares leave the range of float64, unless lengths do
+        not count.
+
+    See Also
+    --------
+    silhouette_samples : What becomes of them.
+
+    Notes
+    -----
+    Invariant to rotation, translation (not "cosine"), and to the length of each row ("cosine" and "geodesic"); uniform
+    scaling scales both. Time and memory as `silhouette_samples`.
+
+    References
+    ----------
+    Rousseeuw 1987, doi:10.1016/0377-0427(87)90125-7.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeom.metrics import silhouette_terms
+    >>> cohesion, separation = silhouette_terms(np.array([[0.0], [1.0], [10.0], [12.0]]), ["a", "a", "b", "b"])
+    >>> cohesion, separation
+    (array([1., 1., 2., 2.]), array([11. , 10. ,  9.5, 11.5]))
+    """
+    distances = _per_row(X, labels, metric, own_and_other, scale_free=False)
+    distances = distances / 2 if metric == "cosine" else distances
+    return SilhouetteTerms(distances[:, 0], distances[:, 1])
 
 
 @measure(
@@ -365,7 +428,23 @@ def _check_mean(mean: _tangent.Mean, number: int, *, none_opposite: bool) -> Non
         )
 
 
-def _rows_under(X: Any, metric: str) -> Array:
+def _per_row(X: Any, labels: Any, metric: Metric, of: PerRow, *, scale_free: bool = True) -> Array:
+    """Return what becomes of the mean distances of each row to classes; under "cosine" these are squared chords."""
+    check_choice(metric, get_args(Metric), "metric")
+    if metric == "cosine":
+        x = check_directed(X).x
+        return _clusters.squared_silhouette_samples(x, check_labels(labels, x.shape[0]), _rows.unit, of)
+    x = _rows_under(X, "euclidean" if metric == "sqeuclidean" else metric, scale_free=scale_free)
+    labelled = check_labels(labels, x.shape[0])
+    if metric == "sqeuclidean":
+        return _clusters.squared_silhouette_samples(x, labelled, of=of)
+    if metric == "precomputed":
+        return _matrices.silhouette_samples(x, labelled, of)
+    memory = get_config()["working_memory"] * 2.0**20
+    return _silhouettes.silhouette_samples(x, labelled, memory, _silhouettes.DISTANCES[metric], of)
+
+
+def _rows_under(X: Any, metric: str, *, scale_free: bool = True) -> Array:
     """Return rows as a distance takes them, or the distances: of curved spaces in float64, on the sphere unit rows."""
     if metric == "precomputed":
         return check_distances(X)
@@ -373,7 +452,10 @@ def _rows_under(X: Any, metric: str) -> Array:
         return _rows.unit(float64(check_directed(X).x))
     if metric == "poincare":
         return check_ball(X)
-    return check_cloud(X, scale_free=True)
+    x = check_cloud(X, scale_free=scale_free)
+    if not scale_free:
+        check_squares(x, "X")
+    return x
 
 
 @once_per_cloud

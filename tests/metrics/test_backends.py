@@ -29,6 +29,8 @@ ARRAYS = {
     "silhouette_samples": lambda x, y: metrics.silhouette_samples(x, y),
     "silhouette_samples[sqeuclidean]": lambda x, y: metrics.silhouette_samples(x, y, metric="sqeuclidean"),
     "silhouette_samples[cosine]": lambda x, y: metrics.silhouette_samples(x, y, metric="cosine"),
+    "silhouette_terms": lambda x, y: metrics.silhouette_terms(x, y).separation,
+    "silhouette_terms[cosine]": lambda x, y: metrics.silhouette_terms(x, y, metric="cosine").cohesion,
     "conformity": lambda x, y: metrics.conformity(x),
     "conformity[reference]": lambda x, y: metrics.conformity(x, x[:9, :]),
     "conformity_estimate": lambda x, y: metrics.conformity_estimate(x).cosine,

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.distance import cdist
+from sklearn import config_context
 from sklearn import metrics as sk
 
 from skgeom.metrics import (
@@ -12,6 +13,7 @@ from skgeom.metrics import (
     dunn_index,
     silhouette_samples,
     silhouette_score,
+    silhouette_terms,
 )
 
 RNG = np.random.default_rng(0)
@@ -66,6 +68,51 @@ def test_precomputed_distances_give_the_same(metric, library):
     )
     assert float(dunn_index(given, LABELS, metric="precomputed")) == pytest.approx(dunn(d), rel=1e-6)
     assert float(calinski_harabasz_score(given, LABELS, metric="precomputed")) == pytest.approx(pseudo_f(d), rel=1e-9)
+
+
+EVERY = {**DISTANCES, "sqeuclidean": (X, cdist(X, X) ** 2), "cosine": (X, cdist(X, X, "cosine"))}
+
+
+def cohesion_and_separation(d):
+    to_class = np.stack([d[:, c == LABELS].sum(axis=1) for c in range(5)], axis=1)
+    sizes, own = np.bincount(LABELS), np.eye(5, dtype=bool)[LABELS]
+    return to_class[own] / np.maximum(sizes[LABELS] - 1, 1), np.where(own, np.inf, to_class / sizes).min(axis=1)
+
+
+@pytest.mark.parametrize("metric", EVERY)
+@pytest.mark.parametrize("library", [np.asarray, torch.tensor])
+@pytest.mark.parametrize("working_memory", [1024, 1e-3])
+def test_cohesion_and_separation_are_mean_distances_to_classes(metric, library, working_memory):
+    x, d = EVERY[metric]
+    d = np.where(np.eye(600), 0, d)
+    with config_context(working_memory=working_memory):
+        found = silhouette_terms(library(x), LABELS, metric=metric)
+    for terms in (found, silhouette_terms(library((d + d.T) / 2), LABELS, metric="precomputed")):
+        np.testing.assert_allclose(terms.cohesion, cohesion_and_separation(d)[0], atol=1e-7)
+        np.testing.assert_allclose(terms.separation, cohesion_and_separation(d)[1], rtol=1e-7)
+    assert found.cohesion[list(LABELS).index(0)] == 0
+    a, b = (np.where(LABELS == 0, 1, np.asarray(term)) for term in found)
+    np.testing.assert_allclose(silhouette_samples(x, LABELS, metric=metric), (b - a) / np.maximum(a, b), atol=1e-7)
+
+
+def test_cohesion_and_separation_scale_with_the_rows():
+    expected = silhouette_terms(X, LABELS)
+    for scale in (1e-100, 1e100):
+        found = silhouette_terms(X @ np.linalg.qr(RNG.normal(size=(6, 6)))[0] * scale, LABELS)
+        np.testing.assert_allclose(found.cohesion, expected.cohesion * scale, rtol=1e-9)
+        np.testing.assert_allclose(found.separation, expected.separation * scale, rtol=1e-9)
+    for metric in ("euclidean", "sqeuclidean"):
+        with pytest.raises(ValueError, match="whose squares leave the range of float64"):
+            silhouette_terms(X * 1e200, LABELS, metric=metric)
+    np.testing.assert_allclose(
+        silhouette_terms(X * 1e200, LABELS, metric="cosine"), silhouette_terms(X, LABELS, metric="cosine"), rtol=1e-9
+    )
+
+
+def test_equal_rows_have_no_cohesion_to_lose():
+    found = silhouette_terms(np.repeat(np.eye(3) + 1 / 3, 2, axis=0), [0, 0, 1, 1, 2, 2], metric="sqeuclidean")
+    assert np.all(found.cohesion == 0)
+    np.testing.assert_allclose(found.separation, 2)
 
 
 def test_of_euclidean_distances_the_pseudo_f_is_the_calinski_harabasz_index():

@@ -23,7 +23,7 @@ from skgeom._array import (
     take_rows,
     where,
 )
-from skgeom._core._labels import Labels, silhouettes, unsorted
+from skgeom._core._labels import Labels, PerRow, silhouettes, unsorted
 from skgeom._core._threads import in_threads
 from skgeom._typing import Array
 
@@ -106,8 +106,12 @@ def mean_largest_overlap(means: Array, spread: Array, between: Callable[[slice],
     return xp.mean(xp.concat(parts))
 
 
-def squared_silhouette_samples(x: Array, labels: Labels, prepare: Callable[[Array], Array] = float64) -> Array:
+def squared_silhouette_samples(
+    x: Array, labels: Labels, prepare: Callable[[Array], Array] = float64, of: PerRow = silhouettes
+) -> Array:
     """Return the silhouettes under squared Euclidean distances of prepared rows, exactly, without pairs.
+
+    Or what else becomes of the distances to classes.
 
     The mean squared distance of x to a class is ‖x - μ‖² + V, with V the mean squared distance of the class to μ.
     On unit rows this is the silhouette under the cosine distance, which is half the squared one.
@@ -122,7 +126,7 @@ def squared_silhouette_samples(x: Array, labels: Labels, prepare: Callable[[Arra
     def samples(block: _ClassBlock) -> Array:
         own, other = _own_and_other(block, block.x - centre, m, mu, spread, offset)
         noise = _DUPLICATE * xp.vecdot(block.x, block.x)
-        return silhouettes(own, other, xp.take(m.n, block.codes), noise)
+        return of(own, other, xp.take(m.n, block.codes), noise)
 
     return unsorted(xp.concat(_of_class_blocks(x, labels, prepare, samples)), labels)
 
