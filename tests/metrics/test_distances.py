@@ -211,6 +211,7 @@ def test_davies_bouldin_of_curved_spaces_at_its_limits(metric):
     [
         ("geodesic", np.vstack([np.eye(3), -np.eye(3), np.ones((3, 3))])),
         ("geodesic", np.array([[1.0, 0], [1, 0], [1, 0], [1, 0], [1, 0], [-1, 0], [0, 1], [0, 1], [0, 1]])),
+        ("geodesic", np.array([[1.0, 0], [-1, 3**0.5], [-1, -(3**0.5)]] * 3)),
         ("geodesic", np.array([[1.0], [2], [1], [1], [1], [-1], [-1], [-1], [-1]])),
         ("poincare", np.vstack([(1 - 1e-13) * X[:6] / np.linalg.norm(X[:6], axis=1)[:, None], np.full((3, 6), 0.3)])),
     ],
