@@ -18,11 +18,13 @@ from skgeom.metrics._angles import (
     partition_isotropy_second_order,
 )
 from skgeom.metrics._clusters import (
+    SilhouetteTerms,
     calinski_harabasz_score,
     davies_bouldin_score,
     dunn_index,
     silhouette_samples,
     silhouette_score,
+    silhouette_terms,
 )
 from skgeom.metrics._contrast import (
     alignment_loss,
@@ -51,6 +53,7 @@ from skgeom.metrics._gap import (
 )
 from skgeom.metrics._isotropy import (
     collapse_bound,
+    coordinate_std,
     effective_rank,
     isoscore,
     isoscore_from_covariance,
@@ -101,7 +104,7 @@ from skgeom.metrics._scorers import (
     recall_scorer,
     silhouette_scorer,
 )
-from skgeom.metrics._similarity import cosine_pearson, cosine_spearman
+from skgeom.metrics._similarity import PairCosines, cosine_pearson, cosine_spearman, pair_cosines
 from skgeom.metrics._sliced import (
     axis_sliced_dispersion,
     lloyd,
@@ -113,7 +116,9 @@ __all__ = [
     "ConformityEstimate",
     "EmbeddingScorer",
     "Neighbours",
+    "PairCosines",
     "RetrievalScore",
+    "SilhouetteTerms",
     "alignment_loss",
     "angle_quantiles",
     "average_cosine",
@@ -127,6 +132,7 @@ __all__ = [
     "conformity_divergence",
     "conformity_estimate",
     "conformity_scorer",
+    "coordinate_std",
     "cosine_pearson",
     "cosine_pearson_scorer",
     "cosine_regularizer",
@@ -164,6 +170,7 @@ __all__ = [
     "ndcg_at_k",
     "neg_average_cosine_scorer",
     "neg_conformity_scorer",
+    "pair_cosines",
     "pair_distance_ratio",
     "paired_cosine",
     "paired_cosine_scorer",
@@ -184,6 +191,7 @@ __all__ = [
     "silhouette_samples",
     "silhouette_score",
     "silhouette_scorer",
+    "silhouette_terms",
     "sliced_dispersion",
     "spectrum_slope",
     "spherical_sliced_wasserstein",

@@ -29,9 +29,14 @@ ARRAYS = {
     "silhouette_samples": lambda x, y: metrics.silhouette_samples(x, y),
     "silhouette_samples[sqeuclidean]": lambda x, y: metrics.silhouette_samples(x, y, metric="sqeuclidean"),
     "silhouette_samples[cosine]": lambda x, y: metrics.silhouette_samples(x, y, metric="cosine"),
+    "silhouette_terms": lambda x, y: metrics.silhouette_terms(x, y).separation,
+    "silhouette_terms[cosine]": lambda x, y: metrics.silhouette_terms(x, y, metric="cosine").cohesion,
     "conformity": lambda x, y: metrics.conformity(x),
     "conformity[reference]": lambda x, y: metrics.conformity(x, x[:9, :]),
     "conformity_estimate": lambda x, y: metrics.conformity_estimate(x).cosine,
+    "pair_cosines[matching]": lambda x, y: metrics.pair_cosines(x[:20, :], x[20:40, :]).matching,
+    "pair_cosines[other]": lambda x, y: metrics.pair_cosines(x, labels=y, n_pairs=99, random_state=0).other,
+    "coordinate_std": lambda x, y: metrics.coordinate_std(x),
     "variance_explained": lambda x, y: metrics.variance_explained(x),
     "angle_quantiles": lambda x, y: metrics.angle_quantiles(x, [0.1, 0.9]),
 }
@@ -48,6 +53,8 @@ SCALARS = {
     "partition_isotropy[mean]": lambda x, y: metrics.partition_isotropy(x, signs="mean"),
     "partition_isotropy[own]": lambda x, y: metrics.partition_isotropy(x, directions=x[:4, :]),
     "silhouette_score[cosine]": lambda x, y: metrics.silhouette_score(x, y, metric="cosine"),
+    "davies_bouldin_score[geodesic]": lambda x, y: metrics.davies_bouldin_score(x, y, metric="geodesic"),
+    "davies_bouldin_score[poincare]": lambda x, y: metrics.davies_bouldin_score(x / 64, y, metric="poincare"),
     "angle_quantiles": lambda x, y: metrics.angle_quantiles(x, 0.1),
     "kernel_energy[geodesic]": lambda x, y: metrics.kernel_energy(x, distance="geodesic"),
     "kernel_energy[laplace]": lambda x, y: metrics.kernel_energy(x, kernel="laplace"),
@@ -57,6 +64,9 @@ SCALARS = {
     "pair_distance_ratio[pooled]": lambda x, y: metrics.pair_distance_ratio(x[:30, :], x[5:35, :], reference="pooled"),
     "conformity_divergence[histogram]": lambda x, y: metrics.conformity_divergence(
         x[:20, :], x[20:, :], method="histogram", bins=4
+    ),
+    "conformity_divergence[reference]": lambda x, y: metrics.conformity_divergence(
+        x[:20, :], x[20:, :], reference=x[:7, :]
     ),
     "clip_loss[warm]": lambda x, y: metrics.clip_loss(x[:30, :], x[5:35, :], temperature=0.1),
     "isoscore[iterator]": lambda x, y: metrics.isoscore(iter([x[:30, :], x[30:, :]])),

@@ -19,14 +19,17 @@ NO_NUMBER_FOR_ROWS = {
     "angle_quantiles",
     "collapse_bound",
     "conformity_estimate",
+    "coordinate_std",
     "cosine_pearson",
     "cosine_spearman",
     "isoscore_from_covariance",
     "k_nearest",
     "mean_average_precision",
     "ndcg_at_k",
+    "pair_cosines",
     "retrieval_score",
     "silhouette_samples",
+    "silhouette_terms",
     "variance_explained",
 }
 OF_SCORERS = {"csls_scorer", "get_scorer", "get_scorer_names", "make_embedding_scorer", "recall_scorer"}
