@@ -122,9 +122,9 @@ def _parser() -> argparse.ArgumentParser:
         "file",
         nargs="?",
         metavar="FILE",
-        help=".npy .npz .safetensors .parquet .feather .arrow .csv .tsv .jsonl, word2vec, GloVe or fastText vectors, "
-        "each plain or packed; a folder of such; or - for standard input; FILE:NAME names an array, a column, or "
-        "columns as in FILE:dim_*",
+        help=".npy .npz .safetensors .parquet .feather .arrow .csv .tsv .json .jsonl, word2vec, GloVe or fastText "
+        "vectors, each plain or packed; a folder of such; or - for standard input; FILE:NAME names an array, a column, "
+        "or columns as in FILE:dim_*",
     )
     add("--key", metavar="NAME", help="name of the array in FILE, as in FILE:NAME")
     add("--labels", metavar="FILE", help="the class of each row: lines of text, or FILE:NAME, also of the same file")
