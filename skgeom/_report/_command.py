@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ from skgeom._report._files import embedded_space, read_space
 from skgeom._report._judging import judged, judges
 from skgeom._report._page import page
 from skgeom._report._space import Space
-from skgeom._report._text import ProgressLine, card_text, judgement_text, printable, write_table
+from skgeom._report._text import ProgressLine, card_text, judgement_text, printable, text_width, write_table
 from skgeom.model_selection import Judgement
 
 REFUSED, HELD = 2, 3
@@ -160,7 +161,7 @@ def _condition(text: str) -> Condition:
 def _report(options: argparse.Namespace) -> int:
     start = time.perf_counter()
     progress = ProgressLine(sys.stderr)
-    show = _printer(options)
+    show, width = _printer(options), text_width(sys.stdout)
     try:
         progress.say("reading")
         space = _space(options)
@@ -168,13 +169,13 @@ def _report(options: argparse.Namespace) -> int:
         progress.say("measuring")
         sections = card(space)
         failed = [one for one in options.fail_on if one.holds(_values(sections))]
-        show(card_text(space.title, space.notes, sections), progress)
+        show(card_text(space.title, space.notes, sections, width), progress)
         found = []
         step = _silent if options.quiet else progress.step
         for one in judged(judges(space, options.clusters), step):
             found.append(one)
             verdict = one.verdict if isinstance(one, Judgement) else one
-            text = judgement_text(one) if isinstance(one, Judgement) else f"\n{one}"
+            text = judgement_text(one, width) if isinstance(one, Judgement) else f"\n{textwrap.fill(one, width)}"
             show(verdict if options.quiet and not options.json else text, progress, always=options.quiet)
         written = _write(out, options, space, sections, found)
     except _ERRORS as error:
@@ -232,7 +233,8 @@ def _standard_input(file: str) -> Iterator[str]:
         return
     data = sys.stdin.buffer.read()
     magic = {b"\x93NUMPY": ".npy", b"PK": ".npz", b"PAR1": ".parquet", b"ARROW1": ".arrow"}
-    suffix = next((suffix for start, suffix in magic.items() if data.startswith(start)), ".txt")
+    usual = ".json" if data.lstrip()[:1] in (b"[", b"{") else ".txt"
+    suffix = next((suffix for start, suffix in magic.items() if data.startswith(start)), usual)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, f"stdin{suffix}")
         path.write_bytes(data)
