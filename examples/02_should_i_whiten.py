@@ -1,16 +1,16 @@
 """Should I whiten my embeddings?
 
-Whitening makes a space isotropic; whether that helps is a question about the task. The honest answer tries more than
-one whitening, on rows that it was not fitted to, and shows the score of the task and the geometry of the
-representation side by side. Here with a nearest neighbour classifier, because neighbours depend on distances and
-whitening changes those, on
+Whitening makes a space isotropic; whether that helps is a question about the task. The honest answer tries
+more than one whitening, on rows that it was not fitted to, and shows the score of the task and the geometry
+of the representation side by side. Here with a nearest neighbour classifier, because neighbours depend on
+distances and whitening changes those, on
 
 * real data: the class (animal, artifact, feeling, ...) of 4,000 nouns from the embeddings of their
   definitions;
 * planted data: four classes in random directions of a very anisotropic space.
 
-Tried are the transforms that the judges of `skgeom report` try. Synonyms share a definition, so the folds keep equal
-rows together.
+Tried are the transforms that the judges of `skgeom report` try. Synonyms share a definition, so the folds
+keep equal rows together.
 """
 
 import numpy as np
@@ -28,7 +28,8 @@ def show_search(X, y):
     """Print one line for each transform: the task, then the geometry, all on held-out rows."""
     transforms = default_transforms(X)
     space = Pipeline(
-        [("transform", "passthrough"), ("classify", KNeighborsClassifier(10, metric="cosine"))], memory=SharedMoments()
+        [("transform", "passthrough"), ("classify", KNeighborsClassifier(10, metric="cosine"))],
+        memory=SharedMoments(),
     )
     scoring = {
         "accuracy": "accuracy",
@@ -36,7 +37,9 @@ def show_search(X, y):
         "silhouette": silhouette_scorer,
     }
     folds = StratifiedGroupKFold(3, shuffle=True, random_state=0)
-    search = GridSearchCV(space, {"transform": list(transforms.values())}, scoring=scoring, refit=False, cv=folds)
+    search = GridSearchCV(
+        space, {"transform": list(transforms.values())}, scoring=scoring, refit=False, cv=folds
+    )
     results = search.fit(X, y, groups=row_groups(X)).cv_results_
     print("   accuracy  IsoScore  silhouette")
     for i, name in enumerate(transforms):

@@ -22,6 +22,7 @@ _UNFOLDED, _NARROWEST = 80, 40
 _NAME, _VALUE, _RANGE = 22, 13, 15
 _ARROWS = {1: "↑", -1: "↓", 0: " "}
 _BEST = "  ◂ best"
+_INTERVALS = "intervals hold for all transforms at once, and for what was fitted to these folds."
 _N_ESSENTIAL = 4
 """Columns of a judgement that are always shown: transform, columns, score and difference."""
 
@@ -79,7 +80,7 @@ def card_text(title: str, notes: Iterable[str], sections: Iterable[Section], wid
 def judgement_text(judgement: Judgement, width: int = WIDTH) -> str:
     """Return the table of a judge and its verdict, with as many of the other measures as there is room for."""
     told = f"Fitted on {judgement.n_folds - 1} of {judgement.n_folds} folds of {judgement.n_rows:,} rows or pairs"
-    method = f"{told}, measured on the other; equal rows share a fold; intervals hold for all transforms at once."
+    method = f"{told}, measured on the other; equal rows share a fold; {_INTERVALS}"
     notes = (f"  {line}" for note in (method, *judgement.notes) for line in textwrap.wrap(note, width - 2))
     head = ["", *_rule(TITLES[judgement.task], width), *_table_lines(judgement, width), ""]
     return "\n".join([*head, *notes, "", *textwrap.wrap(judgement.verdict, width)])
