@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from io import TextIOWrapper
 from operator import ge, gt, le, lt
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn, TextIO
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -86,6 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0; 2 if something was refused: stderr then has one line that says what was expected, what came, what to do; 3 if
         a condition of ``--fail-on`` holds.
     """
+    _replace_closed_streams()
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.command is None:
@@ -96,8 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     try:
         code = _report(options)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
         return code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -105,6 +105,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _say_error("interrupted")
         return 130
+
+
+def _replace_closed_streams() -> None:
+    """Give streams that are closed a place, so that no file that is opened gets their number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 (open as long as the process runs)
+            setattr(sys, name, stream)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -348,6 +356,4 @@ def _refuse(error: BaseException) -> int:
 
 
 def _say_error(message: str) -> None:
-    stream: TextIO | None = sys.stderr
-    if stream is not None:
-        print(printable(f"skgeom report: {' '.join(message.split())}"), file=stream)
+    print(printable(f"skgeom report: {' '.join(message.split())}"), file=sys.stderr)

@@ -16,10 +16,11 @@ from skgeom.model_selection import Judgement
 from skgeom.model_selection._judgement import aligned
 
 WIDTH = 100
-_UNFOLDED, _NARROWEST = 80, 40
+_UNFOLDED, _NARROWEST = 85, 40
 """The least width at which an entry is one line, and the least that is laid out at all."""
 
 _NAME, _VALUE, _RANGE = 22, 13, 15
+_DIRECTIONS = "↑ more is better, ↓ less is"
 _ARROWS = {1: "↑", -1: "↓", 0: " "}
 _BEST = "  ◂ best"
 _INTERVALS = "intervals hold for all transforms at once, and for what was fitted to these folds."
@@ -58,9 +59,9 @@ class ProgressLine:
         print(f"\r\x1b[2K{what[:width]}", end="", file=self._stream, flush=True)
 
 
-def text_width(stream: TextIO | None) -> int:
+def text_width(stream: TextIO) -> int:
     """Return how wide text is: less than usual on a terminal that is narrower."""
-    if stream is None or not stream.isatty():
+    if not stream.isatty():
         return WIDTH
     return max(_NARROWEST, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
 
@@ -69,7 +70,7 @@ def card_text(title: str, notes: Iterable[str], sections: Iterable[Section], wid
     """Return the geometry card."""
     lines = [line for text in (f"GEOMETRY CARD  {title}", *notes) for line in textwrap.wrap(text, width)]
     columns = f"{'':{_NAME + 2}}{'value':>{_VALUE}}  {'range':>{_RANGE}}   "
-    lines += ["", f"{columns if width >= _UNFOLDED else ''}↑ more is better, ↓ less is"]
+    lines += ["", f"{columns if width >= _UNFOLDED else ''}{_DIRECTIONS}"]
     entry_lines = _entry_lines if width >= _UNFOLDED else _folded_entry
     for section in sections:
         lines += [*_rule(section.title, width)]

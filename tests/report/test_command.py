@@ -478,12 +478,15 @@ def test_an_older_result_survives_a_disk_that_is_full(folder, capsys, monkeypatc
     assert sorted(p.name for p in (folder / "out").iterdir()) == ["table.csv"]
 
 
-@pytest.mark.parametrize("closed", ["<&- >&-", ">&- 2>&-", "2>&-"])
-def test_closed_streams_make_no_traceback(folder, closed):
-    line = f"{sys.executable} -m skgeom report x.npy --quiet {closed}"
-    done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("closed", ["<&- >&-", ">&- 2>&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(("file", "code"), [("x.npy", 0), ("none.npy", 2), ("-", 2)])
+def test_closed_streams_change_no_exit_code(folder, closed, file, code):
+    line = f"{sys.executable} -m skgeom report {file} --quiet {closed}"
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    assert done.returncode == code
     assert "Traceback" not in done.stdout + done.stderr
-    assert done.returncode in (0, 1, 2)
+    assert ("Without a task" in done.stdout) == (code == 0 and ">&-" not in closed.replace("2>&-", ""))
+    assert (folder / "skgeom-report/table.csv").is_file() == (code == 0)
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
