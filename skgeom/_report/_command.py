@@ -8,13 +8,14 @@ import os
 import re
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from operator import ge, gt, le, lt
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn, TextIO
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from skgeom._report._files import embedded_space, read_space
 from skgeom._report._judging import judged, judges
 from skgeom._report._page import page
 from skgeom._report._space import Space
-from skgeom._report._text import ProgressLine, card_text, judgement_text, printable, write_table
+from skgeom._report._text import ProgressLine, card_text, judgement_text, printable, text_width, write_table
 from skgeom.model_selection import Judgement
 
 REFUSED, HELD = 2, 3
@@ -85,6 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0; 2 if something was refused: stderr then has one line that says what was expected, what came, what to do; 3 if
         a condition of ``--fail-on`` holds.
     """
+    _replace_closed_streams()
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.command is None:
@@ -95,8 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     try:
         code = _report(options)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
         return code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -104,6 +105,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _say_error("interrupted")
         return 130
+
+
+def _replace_closed_streams() -> None:
+    """Give streams that are closed a place, so that no file that is opened gets their number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 (open as long as the process runs)
+            setattr(sys, name, stream)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -122,9 +131,9 @@ def _parser() -> argparse.ArgumentParser:
         "file",
         nargs="?",
         metavar="FILE",
-        help=".npy .npz .safetensors .parquet .feather .arrow .csv .tsv .jsonl, word2vec, GloVe or fastText vectors, "
-        "each plain or packed; a folder of such; or - for standard input; FILE:NAME names an array, a column, or "
-        "columns as in FILE:dim_*",
+        help=".npy .npz .safetensors .parquet .feather .arrow .csv .tsv .json .jsonl, word2vec, GloVe or fastText "
+        "vectors, each plain or packed; a folder of such; or - for standard input; FILE:NAME names an array, a column, "
+        "or columns as in FILE:dim_*",
     )
     add("--key", metavar="NAME", help="name of the array in FILE, as in FILE:NAME")
     add("--labels", metavar="FILE", help="the class of each row: lines of text, or FILE:NAME, also of the same file")
@@ -160,7 +169,7 @@ def _condition(text: str) -> Condition:
 def _report(options: argparse.Namespace) -> int:
     start = time.perf_counter()
     progress = ProgressLine(sys.stderr)
-    show = _printer(options)
+    show, width = _printer(options), text_width(sys.stdout)
     try:
         progress.say("reading")
         space = _space(options)
@@ -168,13 +177,13 @@ def _report(options: argparse.Namespace) -> int:
         progress.say("measuring")
         sections = card(space)
         failed = [one for one in options.fail_on if one.holds(_values(sections))]
-        show(card_text(space.title, space.notes, sections), progress)
+        show(card_text(space.title, space.notes, sections, width), progress)
         found = []
         step = _silent if options.quiet else progress.step
         for one in judged(judges(space, options.clusters), step):
             found.append(one)
             verdict = one.verdict if isinstance(one, Judgement) else one
-            text = judgement_text(one) if isinstance(one, Judgement) else f"\n{one}"
+            text = judgement_text(one, width) if isinstance(one, Judgement) else f"\n{textwrap.fill(one, width)}"
             show(verdict if options.quiet and not options.json else text, progress, always=options.quiet)
         written = _write(out, options, space, sections, found)
     except _ERRORS as error:
@@ -232,7 +241,8 @@ def _standard_input(file: str) -> Iterator[str]:
         return
     data = sys.stdin.buffer.read()
     magic = {b"\x93NUMPY": ".npy", b"PK": ".npz", b"PAR1": ".parquet", b"ARROW1": ".arrow"}
-    suffix = next((suffix for start, suffix in magic.items() if data.startswith(start)), ".txt")
+    usual = ".json" if data.lstrip()[:1] in (b"[", b"{") else ".txt"
+    suffix = next((suffix for start, suffix in magic.items() if data.startswith(start)), usual)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, f"stdin{suffix}")
         path.write_bytes(data)
@@ -346,6 +356,4 @@ def _refuse(error: BaseException) -> int:
 
 
 def _say_error(message: str) -> None:
-    stream: TextIO | None = sys.stderr
-    if stream is not None:
-        print(printable(f"skgeom report: {' '.join(message.split())}"), file=stream)
+    print(printable(f"skgeom report: {' '.join(message.split())}"), file=sys.stderr)

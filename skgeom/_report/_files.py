@@ -14,8 +14,10 @@ from sklearn.utils import Bunch
 from skgeom._report._space import N_FOLDS, Space
 from skgeom._validation import check_cloud
 from skgeom.datasets import load_embeddings, load_reverse_dictionary
+from skgeom.datasets._files._delimited import dialect, is_delimited
+from skgeom.datasets._files._formats import NAMED
 from skgeom.datasets._files._labels import labels_nearby, read_labels, short
-from skgeom.datasets._files._tables import SEPARATORS
+from skgeom.datasets._files._source import Source
 
 _TITLE_WIDTH = 80
 
@@ -116,19 +118,29 @@ def _embeddings(file: str) -> tuple[Bunch, list[str]]:
 def _positions(file: str, n: int) -> np.ndarray:
     """Read the positions of the two rows of each pair."""
     path, key = split_key(file)
-    if path.suffix.lower() in (".npy", ".npz"):
+    source = Source(path, key)
+    if source.suffix == ".npy" or (source.suffix in NAMED and not is_delimited(source)):
         values = load_embeddings(path, key=key).data
     else:
-        try:
-            values = np.loadtxt(path, delimiter=SEPARATORS.get(path.suffix.lower()), ndmin=2, comments="#")
-        except ValueError as error:
-            raise ValueError(f"{path}: expected two positions of rows on each line: {error}.") from error
-    whole = np.asarray(values).astype(np.int64)
-    if whole.ndim != 2 or whole.shape[1] != 2 or (whole != values).any():
+        values = _lines_of_positions(source)
+    with np.errstate(invalid="ignore"):  # NaN is not equal to any integer
+        whole = np.asarray(values).astype(np.int64)
+    if whole.ndim != 2 or whole.shape[1] != 2 or not whole.size or (whole != values).any():
         raise ValueError(f"{path}: expected two positions of rows for each pair, got the shape {np.shape(values)}.")
     if whole.min() < 0 or whole.max() >= n:
         raise ValueError(f"{path}: expected positions from 0 to {n - 1}, got {whole.min()} to {whole.max()}.")
     return whole
+
+
+def _lines_of_positions(source: Source) -> np.ndarray:
+    """Read numbers from lines, below the names of the columns if a table has them."""
+    written = dialect(source) if is_delimited(source) else None
+    n_names = written is not None and not any(cell.isdigit() for cell in written.first)
+    try:
+        with source.lines(None) as lines:
+            return np.loadtxt(lines, delimiter=written and written.separator, skiprows=int(n_names), ndmin=2)
+    except ValueError as error:
+        raise ValueError(f"{source.path}: expected two positions of rows on each line: {error}.") from error
 
 
 def _numbers(file: str, n: int) -> np.ndarray:

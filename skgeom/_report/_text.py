@@ -1,4 +1,4 @@
-"""The report in plain text, at most 100 columns wide, and its table as CSV."""
+"""The report in plain text, 100 columns wide or as narrow as the terminal is, and its table as CSV."""
 
 from __future__ import annotations
 
@@ -16,9 +16,16 @@ from skgeom.model_selection import Judgement
 from skgeom.model_selection._judgement import aligned
 
 WIDTH = 100
+_UNFOLDED, _NARROWEST = 85, 40
+"""The least width at which an entry is one line, and the least that is laid out at all."""
+
 _NAME, _VALUE, _RANGE = 22, 13, 15
+_DIRECTIONS = "↑ more is better, ↓ less is"
 _ARROWS = {1: "↑", -1: "↓", 0: " "}
 _BEST = "  ◂ best"
+_INTERVALS = "intervals hold for all transforms at once, and for what was fitted to these folds."
+_N_ESSENTIAL = 4
+"""Columns of a judgement that are always shown: transform, columns, score and difference."""
 
 
 class ProgressLine:
@@ -52,25 +59,32 @@ class ProgressLine:
         print(f"\r\x1b[2K{what[:width]}", end="", file=self._stream, flush=True)
 
 
-def card_text(title: str, notes: Iterable[str], sections: Iterable[Section]) -> str:
+def text_width(stream: TextIO) -> int:
+    """Return how wide text is: less than usual on a terminal that is narrower."""
+    if not stream.isatty():
+        return WIDTH
+    return max(_NARROWEST, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
+
+
+def card_text(title: str, notes: Iterable[str], sections: Iterable[Section], width: int = WIDTH) -> str:
     """Return the geometry card."""
-    lines = [f"GEOMETRY CARD  {title}", *(line for note in notes for line in textwrap.wrap(note, WIDTH)), ""]
-    lines.append(f"{'':{_NAME + 2}}{'value':>{_VALUE}}  {'range':>{_RANGE}}   ↑ more is better, ↓ less is")
+    lines = [line for text in (f"GEOMETRY CARD  {title}", *notes) for line in textwrap.wrap(text, width)]
+    columns = f"{'':{_NAME + 2}}{'value':>{_VALUE}}  {'range':>{_RANGE}}   "
+    lines += ["", f"{columns if width >= _UNFOLDED else ''}{_DIRECTIONS}"]
+    entry_lines = _entry_lines if width >= _UNFOLDED else _folded_entry
     for section in sections:
-        lines += [_rule(section.title), *(line for entry in section.entries for line in _entry_lines(entry)), ""]
+        lines += [*_rule(section.title, width)]
+        lines += [*(line for entry in section.entries for line in entry_lines(entry, width)), ""]
     return "\n".join(lines[:-1])
 
 
-def judgement_text(judgement: Judgement) -> str:
+def judgement_text(judgement: Judgement, width: int = WIDTH) -> str:
     """Return the table of a judge and its verdict, with as many of the other measures as there is room for."""
-    lines = [f"  {line}" for line in aligned(judgement.table(), WIDTH - 2 - len(_BEST))]
-    if judgement.answer is not None:
-        lines[1 + judgement.transforms.index(judgement.best)] += _BEST
     told = f"Fitted on {judgement.n_folds - 1} of {judgement.n_folds} folds of {judgement.n_rows:,} rows or pairs"
-    method = f"{told}, measured on the other; equal rows share a fold; intervals hold for all transforms at once."
-    notes = (f"  {line}" for note in (method, *judgement.notes) for line in textwrap.wrap(note, WIDTH - 2))
-    head = ["", _rule(TITLES[judgement.task]), *lines, ""]
-    return "\n".join([*head, *notes, "", *textwrap.wrap(judgement.verdict, WIDTH)])
+    method = f"{told}, measured on the other; equal rows share a fold; {_INTERVALS}"
+    notes = (f"  {line}" for note in (method, *judgement.notes) for line in textwrap.wrap(note, width - 2))
+    head = ["", *_rule(TITLES[judgement.task], width), *_table_lines(judgement, width), ""]
+    return "\n".join([*head, *notes, "", *textwrap.wrap(judgement.verdict, width)])
 
 
 def write_table(file: TextIO, judgements: Iterable[Judgement]) -> None:
@@ -103,18 +117,44 @@ def number(value: float | int | str) -> str:
     return f"{value:.3f}" if size < 10 else f"{value:.1f}" if size < 1e4 else f"{value:,.0f}"
 
 
-def _rule(title: str) -> str:
-    return f"{title} ".ljust(WIDTH, "─")
+def _table_lines(judgement: Judgement, width: int) -> list[str]:
+    """Return the table of a judge: where names and differences do not fit into a line, numbers go below the names."""
+    table, best = judgement.table(), None if judgement.answer is None else judgement.transforms.index(judgement.best)
+    marks = ["", *(_BEST if i == best else "" for i in range(len(judgement.transforms)))]
+    room = width - 2 - len(_BEST)
+    if max(map(len, aligned([row[:_N_ESSENTIAL] for row in table]))) <= room:
+        return [f"  {line}{mark}" for line, mark in zip(aligned(table, room), marks, strict=True)]
+    numbers = aligned([[*row[2:_N_ESSENTIAL], row[1], *row[_N_ESSENTIAL:]] for row in table], width - 4)
+    lines = []
+    for (name, *_), line, mark in zip(table, numbers, marks, strict=True):
+        lines += [*(f"  {part}" for part in textwrap.wrap(name + mark, width - 2)), f"    {line}"]
+    return lines
 
 
-def _entry_lines(entry: Entry) -> Iterator[str]:
+def _rule(title: str, width: int) -> list[str]:
+    *lines, last = textwrap.wrap(title, width - 2)
+    return [*lines, f"{last} ".ljust(width, "─")]
+
+
+def _entry_lines(entry: Entry, width: int) -> Iterator[str]:
     head = f"  {entry.name:<{_NAME}}"
     if entry.value != "":
-        bounds = "" if entry.low is None or entry.high is None else f"{bound(entry.low)} to {bound(entry.high)}"
-        head += f"{number(entry.value):>{_VALUE}}  {bounds:>{_RANGE}} {_ARROWS[entry.direction]} "
-    first, *rest = textwrap.wrap(entry.hint, WIDTH - len(head)) or [""]
+        head += f"{number(entry.value):>{_VALUE}}  {_bounds(entry):>{_RANGE}} {_ARROWS[entry.direction]} "
+    first, *rest = textwrap.wrap(entry.hint, width - len(head)) or [""]
     yield (head + first).rstrip()
     yield from (" " * len(head) + line for line in rest)
+
+
+def _folded_entry(entry: Entry, width: int) -> Iterator[str]:
+    """Yield name and value in a line, and the rest below."""
+    value = number(entry.value)
+    yield f"  {entry.name} {value:>{_NAME + _VALUE - len(entry.name) - 1}} {_ARROWS[entry.direction]}".rstrip()
+    below = "; ".join(filter(None, (_bounds(entry), entry.hint)))
+    yield from (f"    {line}" for line in textwrap.wrap(below, width - 4))
+
+
+def _bounds(entry: Entry) -> str:
+    return "" if entry.low is None or entry.high is None else f"{bound(entry.low)} to {bound(entry.high)}"
 
 
 def bound(value: float) -> str:

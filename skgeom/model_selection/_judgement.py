@@ -28,7 +28,8 @@ class Judged(NamedTuple):
     difference : float
         How much better the score is than that of the rows as they are; more is better.
     margin : float
-        Half the width of the interval of the difference. The intervals of all transforms hold at once.
+        Half the width of the interval of the difference. The intervals of all transforms hold at once, for what was
+        fitted to these folds: what another training sample would change is not in them.
     measures : dict from str to float
         What else was measured, means over held-out folds.
     """

@@ -101,7 +101,8 @@ def judge_classes(
     The difference of two transforms is the mean over held-out rows of the difference of their hits. Only rows on which
     they disagree count, and equal rows count as one. The interval is the difference ± the standard error of the Poisson
     bootstrap over groups times the quantile of the largest standardised error of all transforms (single-step max-t
-    [1]_). It answers for these folds: how much another training sample would change the classifiers is not in it.
+    [1]_). It answers for what is fitted to these folds: how much another training sample would change the transforms
+    and the classifiers is not in it.
 
     The cost is that of the classifiers: five fits for each transform and fold.
 
@@ -189,7 +190,8 @@ def judge_retrieval(
     Notes
     -----
     Reciprocal ranks fall with the number of candidates, here the rows of a fold: compare rows of one table. For the
-    intervals, see `judge_classes`; pairs are resampled, and the candidates stay.
+    intervals, see `judge_classes`; pairs are resampled, and the candidates stay. They answer for what is fitted to
+    these folds, not for another training sample.
 
     Examples
     --------
@@ -269,7 +271,7 @@ def judge_similarity(
     Notes
     -----
     For the intervals, see `judge_classes`: in each resample of the groups of pairs the correlations are computed anew,
-    with mean ranks for ties.
+    with mean ranks for ties. They answer for transforms fitted to these folds, not to another training sample.
 
     Examples
     --------
@@ -364,7 +366,7 @@ def judge_clusters(
     -----
     A silhouette tells how separate clusters are, not whether they mean anything: it rises where a transform leaves few
     directions. With labels, agreement decides. For the intervals, see `judge_classes`: held-out rows are resampled, and
-    the centres stay.
+    the centres stay. They answer for what is fitted to these folds, not for another training sample.
 
     Examples
     --------
@@ -458,7 +460,8 @@ def judge_neighbours(
     Notes
     -----
     Where fewer than eleven rows are held out, all others are neighbours, and the share is 1. Equal rows are neighbours
-    in the order in which they are stored, before and after a transform.
+    in the order in which they are stored, before and after a transform. The intervals answer for transforms fitted to
+    these folds, not to another training sample.
 
     Examples
     --------

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, TransformerMixin, clone
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
@@ -22,8 +23,9 @@ class SiameseTransformer(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    transformer : transformer
-        What maps the rows, such as `Whitening` or a Pipeline of transformers. A copy of it is fitted.
+    transformer : transformer or "passthrough"
+        What maps the rows, such as `Whitening` or a Pipeline of transformers. A copy of it is fitted. "passthrough"
+        leaves them as they are, so that all of `default_transforms` can be a grid.
 
     Attributes
     ----------
@@ -90,7 +92,8 @@ class SiameseTransformer(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         self
             The fitted transformer.
         """
-        self.transformer_ = clone(self.transformer).fit(_rows(X))
+        as_is = isinstance(self.transformer, str) and self.transformer == "passthrough"
+        self.transformer_ = (FunctionTransformer() if as_is else clone(self.transformer)).fit(_rows(X))
         return self
 
     def transform(self, X: Any) -> Any:

@@ -53,6 +53,11 @@ def jsonl(path):
     path.write_text("".join(json.dumps({"v": row, "y": i}) + "\n" for i, row in enumerate(X.tolist())))
 
 
+def json_array(path):
+    pytest.importorskip("pyarrow")
+    path.write_text(json.dumps([{"v": row, "y": i} for i, row in enumerate(X.tolist())]))
+
+
 def csv(path):
     pytest.importorskip("pyarrow.csv")
     path.write_text("a,b,c,y\n" + "".join(f"{','.join(map(repr, row))},{i}\n" for i, row in enumerate(X.tolist())))
@@ -70,6 +75,7 @@ WRITERS = {
     ".parquet": parquet,
     ".feather": feather,
     ".jsonl": jsonl,
+    ".json": json_array,
     ".csv": csv,
     ".safetensors": safetensors,
 }
@@ -248,6 +254,7 @@ def test_a_middle_axis_of_one_is_dropped(tmp_path):
         ("the .1 2\n  3 4\nof 5 6\nto 7 8\n", ["the", " ", "of", "to"]),
         ("4 2\nversion 2.0 1 2\nof 3 4\nrow 7 5 6\nto 7 8\n", ["version 2.0", "of", "row 7", "to"]),
         ("the .1 2\nwindows 95 .3 .4\nof 5 6\nto 7 8\n", ["the", "windows 95", "of", "to"]),
+        ("1 .1 .2\n2 .3 .4\n3 5 6\n4 7 8\n", ["1", "2", "3", "4"]),
     ],
 )
 def test_unusual_words_are_read_where_other_lines_settle_the_width(tmp_path, text, words):
@@ -264,6 +271,11 @@ def test_unusual_words_are_read_where_other_lines_settle_the_width(tmp_path, tex
         ("1 2 3\n4 5 6\n", "A table of numbers alone is read by numpy.loadtxt"),
         ("2 1\na .1 .2\nb .3 .4\n", "announces 1 numbers, and most lines have more"),
         ("a .1 .2\nb .3 .4\nc 3.0 .5 .6\n", "line 3: expected a word and 2 numbers, got more numbers"),
+        (
+            "chapter 1 .1 .2\nchapter 2 .3 .4\n",
+            "integer 1 before the fractions .* may end a word or be the first number",
+        ),
+        ("a 1 .1 .2\nb 0 .3 .4\n", "Put a first line before them that tells"),
         ("a 1 2\nb 3 4\nc 3 5 6\n", "line 3: expected a word and 2 numbers, got more numbers"),
         ("a .1 .2\rb .3 .4\r", "its lines end in carriage returns alone"),
         ("5 2\na .1 .2\nb .3 .4\n", None),
@@ -283,6 +295,16 @@ def test_text_that_nothing_settles_is_refused(tmp_path, text, message):
             load_embeddings(tmp_path / "x.txt")
 
 
+def test_integers_that_end_words_are_told_from_numbers_by_the_other_lines(tmp_path):
+    path = tmp_path / "x.txt"
+    path.write_text("chapter 1 .1 .2\nchapter 2 .3 .4\nend .5 .6\n")
+    assert load_embeddings(path).words.tolist() == ["chapter 1", "chapter 2", "end"]
+    path.write_text("a 1 .1\nb 0 .3\nc .5 .6\n")
+    assert load_embeddings(path).data[:, 0].tolist() == [1, 0, 0.5]
+    path.write_text("2 3\na 1 .1 .2\nb 0 .3 .4\n")
+    assert load_embeddings(path).data[:, 0].tolist() == [1, 0]
+
+
 @contextmanager
 def peak_of_arrow():
     """Give a function that returns the most bytes that Arrow held at once."""
@@ -296,7 +318,9 @@ def peak_of_arrow():
         pa.set_memory_pool(usual)
 
 
-@pytest.mark.parametrize("suffix", [".npy.gz", ".npz", ".csv", ".jsonl", ".parquet", ".feather", ".bin", ".vec"])
+@pytest.mark.parametrize(
+    "suffix", [".npy.gz", ".npz", ".csv", ".jsonl", ".json", ".parquet", ".feather", ".bin", ".vec"]
+)
 def test_memory_is_at_most_twice_the_array(tmp_path, suffix, monkeypatch):
     monkeypatch.setattr(f"{__name__}.X", np.random.default_rng(0).normal(size=(4000, 500)).round(3).astype(np.float32))
     monkeypatch.setattr(f"{__name__}.WORDS", ["w"] * 4000)

@@ -121,6 +121,7 @@ def good():
         "x.csv": text(separator=",", first="word,x0,x1,x2"),
         "x.tsv": text(separator="\t"),
         "x.jsonl": b"".join(json.dumps({"v": row, "y": i}).encode() + b"\n" for i, row in enumerate(X.tolist())),
+        "x.json": json.dumps([{"v": row, "y": i} for i, row in enumerate(X.tolist())]).encode(),
         **tables(),
     }
     packed = {f"{name}{suffix}": pack(found[name]) for suffix, pack in PACK.items() for name in ("x.npy", "x.vec")}
@@ -278,7 +279,11 @@ HOSTILE = {
     "mixed.jsonl": b'{"v": [1, 2]}\n{"v": "two"}\n',
     "scalar.jsonl": b"1\n2\n",
     "deep.jsonl": b"[" * 100_000,
-    "array.jsonl": b"[1, 2]\n[3, 4]\n",
+    "deep.json": b"[" * 100_000,
+    "deeper.json": b"[[1, 2], " + b"[" * 100_000,
+    "digits.json": b"[[" + b"9" * 5000 + b", 1]]",
+    "object.json": b'{"v": [[1, 2], [3, 4]]}',
+    "utf16.json": "[[1, 2], [3, 4]]".encode("utf-16"),
     "suffix.mat": b"",
     "model.pkl": pickle.dumps(Exploit()),
     "words.kv": pickle.dumps(Exploit()),
@@ -301,6 +306,8 @@ BOMBS = {
     "line.vec.gz": lambda file: file.write(bytes(300 << 20)),
     "quoted.csv.gz": lambda file: file.write(b'"' + b"x" * (300 << 20)),
     "line.jsonl.gz": lambda file: file.write(b'{"v": [' + b"1," * (150 << 20)),
+    "element.json.gz": lambda file: file.write(b"[[" + b"1," * (150 << 20)),
+    "blanks.json.gz": lambda file: file.write(b"[[1, 2]," + b" " * (300 << 20)),
     "word.bin.gz": lambda file: file.write(b"2 3\n" + b"x" * (300 << 20)),
 }
 
@@ -342,6 +349,9 @@ ODD = {
     "latin.vec": text().replace(b"w", b"\xe9"),
     "separators.vec": text(words=["a\u2028b", "\u0085", "\u00a0", *WORDS[3:]]),
     "same.vec": text(words=["w"] * N),
+    "array.jsonl": b"".join(json.dumps(row).encode() + b"\n" for row in X.tolist()),
+    "array.json": json.dumps(X.tolist()).encode(),
+    "semicolons.csv": GOOD["x.csv"].replace(b",", b";").replace(b".", b","),
     "quotes.vec": text(words=['"', "'", "#", *WORDS[3:]]),
 }
 

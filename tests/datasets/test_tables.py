@@ -1,12 +1,13 @@
 """Tables of every format give the same vectors; what is no feature never becomes one."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
 
 from skgeom.datasets import load_embeddings
-from skgeom.datasets._files import _tables
+from skgeom.datasets._files import _delimited, _json
 from skgeom.datasets._files._labels import read_labels
 
 pa = pytest.importorskip("pyarrow")
@@ -29,12 +30,18 @@ def write_lines(table, path):
     path.write_text("".join(json.dumps(row) + "\n" for row in table.to_pylist()))
 
 
-def write_csv(table, path):
+def write_array(table, path):
+    path.write_text(json.dumps(table.to_pylist(), indent=1))
+
+
+def write_csv(table, path, point="."):
     text = {
         name: [cell if isinstance(cell, str) else repr(cell) for cell in table[name].to_pylist()]
+        if not pa.types.is_floating(table[name].type)
+        else [repr(cell).replace(".", point) for cell in table[name].to_pylist()]
         for name in table.column_names
     }
-    separator = "\t" if path.suffix == ".tsv" else ","
+    separator = ";" if point == "," else "\t" if path.suffix == ".tsv" else ","
     quoted = [[f'"{cell.replace(chr(34), chr(34) * 2)}"' for cell in row] for row in zip(*text.values(), strict=True)]
     path.write_text("".join(separator.join(row) + "\n" for row in [table.column_names, *quoted]))
 
@@ -44,7 +51,10 @@ WRITERS = {
     "x.feather": lambda table, path: feather.write_feather(table, path, chunksize=7),
     "x.arrow": write_stream,
     "x.jsonl": write_lines,
+    "lines.json": write_lines,
+    "array.json": write_array,
     "x.csv": write_csv,
+    "european.csv": partial(write_csv, point=","),
     "x.tsv": write_csv,
 }
 
@@ -52,7 +62,8 @@ WRITERS = {
 @pytest.fixture(params=WRITERS)
 def write(request, tmp_path, monkeypatch):
     """Write columns in one of the formats, which are then read in several batches."""
-    monkeypatch.setattr(_tables, "_BLOCK_BYTES", 1000)
+    for module in (_delimited, _json):
+        monkeypatch.setattr(module, "_BLOCK_BYTES", 1000)
 
     def written(columns):
         path = tmp_path / request.param
@@ -190,6 +201,72 @@ def test_csv_without_names_is_told_from_columns_that_pandas_numbered(tmp_path, t
     assert load_embeddings(tmp_path / "x.csv").data.tolist() == x
 
 
+@pytest.mark.parametrize(
+    ("text", "x", "words"),
+    [
+        ("x1;x2\n0.5;1\n2;3.5\n", [[0.5, 1], [2, 3.5]], None),
+        ("x1\tx2\n0.5\t1\n2\t3.5\n", [[0.5, 1], [2, 3.5]], None),
+        ("x1;x2\n0,5;1e0\n2;3,5E+00\n", [[0.5, 1], [2, 3.5]], None),
+        ("0,5;1,0\n2,0;3,5\n", [[0.5, 1], [2, 3.5]], None),
+        ("a;0,5;1,0\nb;2,0;3,5\n", [[0.5, 1], [2, 3.5]], ["a", "b"]),
+        (";x1;x2\n0;0,5;1\n1;2;3,5\n", [[0.5, 1], [2, 3.5]], None),
+        ("w;v\na, b;[0.5, 1]\n;[2, 3.5]\n", [[0.5, 1], [2, 3.5]], ["a, b", ""]),
+        ("w,v\na,0.5;1\nb,2;3.5\n", [[0.5, 1], [2, 3.5]], ["a", "b"]),
+        ("a,0.5;1\nb,2;3.5\n", [[0.5, 1], [2, 3.5]], ["a", "b"]),
+        ('"a; b",0.5,1\n"c; d",2,3.5\n', [[0.5, 1], [2, 3.5]], ["a; b", "c; d"]),
+        ("w;x1;x2\n" + "1,5;0,5;0,25\n", [[1.5, 0.5, 0.25]], None),
+    ],
+)
+def test_separators_and_decimal_commas_are_those_that_all_lines_fit(tmp_path, text, x, words):
+    (tmp_path / "x.csv").write_text(text)
+    read = load_embeddings(tmp_path / "x.csv", key="*" if x[0][0] == 1.5 else None)
+    assert read.data.tolist() == x
+    assert (None if read.words is None else read.words.tolist()) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("7;0,5;1,5\n8;2,5;3,5\n", "may be separated by ',' or by ';'. Write the table with"),
+        ("7,1;2;3\n8,1;2;4\n", "may be separated by ',' or by ';'"),
+        ("x1;x2\n1,234;5,678\n2,345;6,789\n", "comma may separate fractions or thousands in '1,234'"),
+        ("x1;x2\n1.234,5;2,5\n2,5;3,5\n", "comma may separate fractions or thousands in '1.234,5'"),
+        ("x1;x2\n0,5;1.5\n2,5;3.5\n", "comma may separate fractions or thousands in '0,5'"),
+        ("w;v\na;0,5 1,5\nb;2,5 3,5\n", "no column of vectors"),
+        ('w;v\na;"0,5;1,5"\nb;"2,5;3,5"\n', "no column of vectors"),
+        ('w,v\na,"[0,5; 1,5]"\nb,"[2,5; 3,5]"\n', "no column of vectors"),
+        ('x1,x2\n"0,5","1,5"\n"2,5","3,5"\n', "no column of vectors"),
+    ],
+)
+def test_commas_that_may_be_either_are_refused(tmp_path, text, message):
+    (tmp_path / "x.csv").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        load_embeddings(tmp_path / "x.csv")
+
+
+def test_labels_have_the_separator_of_their_table(tmp_path):
+    (tmp_path / "x.csv").write_text("x1;x2;y\n0,5;1,5;a, b\n2,5;3,5;c\n")
+    read = load_embeddings(tmp_path / "x.csv", labels="y")
+    assert read.data.tolist() == [[0.5, 1.5], [2.5, 3.5]]
+    assert read.labels.tolist() == ["a, b", "c"]
+
+
+@pytest.mark.parametrize("suffix", [".json", ".jsonl"])
+@pytest.mark.parametrize(
+    "text", ["[[1, 2.5], [3, 4]]", "[\n [1,\n2.5]\n,\n[3,4] ]\n", "[1, 2.5]\n[3, 4]\n", "\ufeff[[1,2.5],[3,4]]"]
+)
+def test_json_may_be_vectors_alone(tmp_path, monkeypatch, suffix, text):
+    monkeypatch.setattr(_json, "_CHUNK", 4)
+    monkeypatch.setattr(_json, "_BATCH_ROWS", 1)
+    path = tmp_path / f"x{suffix}"
+    path.write_text(text, encoding="utf-8")
+    read = load_embeddings(path)
+    assert read.data.tolist() == [[1, 2.5], [3, 4]]
+    assert read.words is None
+    assert read.feature_names is None
+    assert load_embeddings(path, limit=1).data.tolist() == [[1, 2.5]]
+
+
 def test_csv_of_words_and_numbers_needs_no_names(tmp_path):
     (tmp_path / "x.tsv").write_text("the\t0.5\t-1e-3\nof\t2\t3\n")
     read = load_embeddings(tmp_path / "x.tsv")
@@ -212,10 +289,24 @@ def test_csv_of_words_and_numbers_needs_no_names(tmp_path):
         ("x.jsonl", '{"v": [1, 2]\n', "damaged"),
         ("x.jsonl", '{"v": [1, 2]}\n{"w": [1, 2]}\n', "2 matrices"),
         ("x.jsonl", "", "damaged"),
+        ("x.json", "", "expected an array of vectors or of objects, or a line for each object, and it is neither"),
+        ("x.json", '{"v": [[1, 2], [3, 4]]}', "it is neither. Save a list with an object for each row"),
+        ("x.json", '{\n"v": [[1, 2], [3, 4]]\n}\n', "it is neither"),
+        ("x.json", "[]", "it is empty: expected vectors, or objects that have them"),
+        ("x.json", "[[1, 2], [3]]", "one length, got 2 numbers in row 0 and 1 in row 1"),
+        ("x.json", "[[1, 2], null]", "one length, got 2 numbers in row 0 and 0 in row 1"),
+        ("x.json", "[[1, 2], [3, 4]", "its array does not end where the file does"),
+        ("x.json", "[[1, 2], [3, 4]] [", "its array does not end where the file does"),
+        ("x.json", "[[1, 2] [3, 4]]", "its array does not end where the file does"),
+        ("x.json", '[[1, 2], [3, "4"]]', "damaged"),
+        ("x.json", '[[1, 2], {"v": [3, 4]}]', "damaged"),
+        ("x.json", '[{"v": [1, 2]}, [3, 4]]', "one length"),
+        ("x.json", '["a", "b"]', "no column of vectors"),
     ],
 )
 def test_broken_tables_are_refused(tmp_path, monkeypatch, name, text, message):
-    monkeypatch.setattr(_tables, "_BLOCK_BYTES", 1000)
+    for module in (_delimited, _json):
+        monkeypatch.setattr(module, "_BLOCK_BYTES", 1000)
     (tmp_path / name).write_text(text)
     with pytest.raises(ValueError, match=message):
         load_embeddings(tmp_path / name)

@@ -33,6 +33,12 @@ def test_tensors_stay_tensors():
     np.testing.assert_allclose(z, SiameseTransformer(Whitening(3)).fit_transform(PAIRS), atol=1e-10)
 
 
+def test_pairs_may_pass_as_they_are():
+    np.testing.assert_array_equal(SiameseTransformer("passthrough").fit_transform(PAIRS), PAIRS)
+    z = torch.tensor(PAIRS)
+    assert torch.equal(SiameseTransformer("passthrough").fit_transform(z), z)
+
+
 def test_it_clones_and_refuses():
     siamese = SiameseTransformer(Whitening(3))
     assert clone(siamese).get_params()["transformer__n_components"] == 3

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -142,6 +143,24 @@ def test_lines_are_at_most_100_wide(folder, capsys):
         out = report(capsys, *arguments)[1]
         written = ("table: ", "figure: ")
         assert max(len(line) for line in out.splitlines() if not line.startswith(written)) <= WIDTH
+
+
+def test_a_narrow_terminal_has_the_same_numbers_in_more_lines(folder, capsys, monkeypatch):
+    inputs = ["x.npy", "--labels", "y.txt", "--paired", "pair.npy"]
+    wide = report(capsys, *inputs)[1]
+    monkeypatch.setenv("COLUMNS", "40")
+    assert report(capsys, *inputs)[1].splitlines()[:-1] == wide.splitlines()[:-1]  # in a file, nothing changes
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    narrow = report(capsys, *inputs)[1]
+    assert max(len(line) for line in narrow.splitlines() if not line.startswith(("table: ", "figure: "))) <= 40
+    of_card, of_judge = r"[-+]?\d[\d,.]*", r"\d\.\d{3} +[-+]\d\.\d{3} ± \d\.\d{3}"
+    found = [
+        (Counter(re.findall(of_card, text.partition("Does a")[0])), re.findall(of_judge, re.sub(" +", " ", text)))
+        for text in (wide, narrow)
+    ]
+    assert found[0] == found[1]
+    assert len(found[0][1]) > 10
+    assert re.search(r"[(\w)]  ◂ best\n    \d\.\d{3} ", narrow)
 
 
 def test_table_is_written(folder, capsys):
@@ -351,7 +370,10 @@ def test_judged_pairs_of_rows_and_of_partners(folder, capsys):
     np.save("all_scores.npy", rng.uniform(size=N))
     X = np.load("x.npy")
     expected = judge_similarity(X[pairs], np.loadtxt("scores.txt"))
-    for file in ("pairs.csv", "pairs.txt", "pairs.npy"):
+    lines = (folder / "pairs.csv").read_text().splitlines(keepends=True)
+    (folder / "names.csv").write_text("".join(["i;j\n", *lines]).replace(",", ";"))
+    (folder / "pairs.json").write_text(json.dumps(pairs.tolist()))
+    for file in ("pairs.csv", "pairs.txt", "pairs.npy", "names.csv", "pairs.json"):
         out = report(capsys, "x.npy", "--pairs", file, "--scores", "scores.txt")[1]
         assert "Does a transform help cosines agree with the judgements?" in out
         assert " ".join(expected.verdict.split()) in " ".join(out.split())
@@ -421,7 +443,8 @@ def test_the_page_needs_nothing_else(folder, capsys):
 
 
 def test_rows_may_come_from_standard_input(folder, capsys, monkeypatch):
-    for name in ("x.npy", "x.npz", "x.vec"):
+    (folder / "x.json").write_text(json.dumps(np.load("x.npy").tolist()))
+    for name in ("x.npy", "x.npz", "x.vec", "x.json"):
         key = ["--key", "X"] if name == "x.npz" else []
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((folder / name).read_bytes())))
         code, out, _ = report(capsys, "-", *key)
@@ -455,12 +478,15 @@ def test_an_older_result_survives_a_disk_that_is_full(folder, capsys, monkeypatc
     assert sorted(p.name for p in (folder / "out").iterdir()) == ["table.csv"]
 
 
-@pytest.mark.parametrize("closed", ["<&- >&-", ">&- 2>&-", "2>&-"])
-def test_closed_streams_make_no_traceback(folder, closed):
-    line = f"{sys.executable} -m skgeom report x.npy --quiet {closed}"
-    done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("closed", ["<&- >&-", ">&- 2>&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(("file", "code"), [("x.npy", 0), ("none.npy", 2), ("-", 2)])
+def test_closed_streams_change_no_exit_code(folder, closed, file, code):
+    line = f"{sys.executable} -m skgeom report {file} --quiet {closed}"
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    assert done.returncode == code
     assert "Traceback" not in done.stdout + done.stderr
-    assert done.returncode in (0, 1, 2)
+    assert ("Without a task" in done.stdout) == (code == 0 and ">&-" not in closed.replace("2>&-", ""))
+    assert (folder / "skgeom-report/table.csv").is_file() == (code == 0)
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")

@@ -48,10 +48,12 @@ def load_embeddings(
     ``.npz``, ``.safetensors``
         The array named `key`, by default the only matrix of floats, or else of integers. In an ``.npz``, words are
         the only array of n strings. A tensor of bfloat16 becomes float32, exactly.
-    ``.parquet``, ``.feather``, ``.arrow``, ``.csv``, ``.tsv``, ``.jsonl``
+    ``.parquet``, ``.feather``, ``.arrow``, ``.csv``, ``.tsv``, ``.json``, ``.jsonl``
         The column of vectors named `key`, by default the only one: lists of any or of a fixed length, tensors of one
         shape, or text as in ``"[0.1, 0.2]"`` or ``"0.1 0.2"``. Words are the only other column of text. A table
-        without vectors has one number of each in a column: see below.
+        without vectors has one number of each in a column: see below. Cells of ``.csv`` are separated by commas,
+        semicolons or tabs, whichever all of its first lines fit; beside the last two, numbers may have decimal commas.
+        JSON is an array of objects or of vectors, or has one of them on each line.
     ``.txt``, ``.vec``
         word2vec, fastText or GloVe text: a word, then its d numbers, on each line. A first line "n d" is optional. The
         data are float32. Words may contain blanks, be blank, empty or end in a number, where the first line or
@@ -104,7 +106,8 @@ def load_embeddings(
         If pyarrow or safetensors is needed and not installed.
     ValueError
         If the suffix is unknown, the file is damaged, incomplete or empty, or asks for more memory than there is;
-        `key` is missing, unknown or of no use; it is not settled which columns are features; the array is not a
+        `key` is missing, unknown or of no use; it is not settled which columns are features, or what a comma or an
+        integer at the end of a word stands for; the array is not a
         numeric matrix, a line or a vector has the wrong length, or a label is missing. Python objects are never
         unpickled.
 

@@ -16,8 +16,10 @@ from skgeom._validation import listed
 from skgeom.datasets._files._arrays import open_npz, open_safetensors, read_npy
 from skgeom.datasets._files._binary import read_word2vec
 from skgeom.datasets._files._choice import Named
+from skgeom.datasets._files._delimited import open_csv
+from skgeom.datasets._files._json import open_json
 from skgeom.datasets._files._source import PACKINGS, Source, UnusableFileError, damaged, pickled, plain_name
-from skgeom.datasets._files._tables import open_arrow, open_csv, open_json_lines, open_parquet
+from skgeom.datasets._files._tables import open_arrow, open_parquet
 from skgeom.datasets._files._text import read_text
 
 Read: TypeAlias = Callable[[Source, int | None], tuple[np.ndarray, np.ndarray | None]]
@@ -34,7 +36,8 @@ NAMED: dict[str, Open] = {
     ".arrow": open_arrow,
     ".csv": open_csv,
     ".tsv": open_csv,
-    ".jsonl": open_json_lines,
+    ".json": open_json,
+    ".jsonl": open_json,
 }
 """Files of several arrays or columns, by suffix."""
 

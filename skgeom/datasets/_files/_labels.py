@@ -10,9 +10,9 @@ import numpy as np
 from skgeom._validation import listed
 from skgeom.datasets._files._arrays import read_npy
 from skgeom.datasets._files._choice import LABEL_NAMES, Named, Wanted
+from skgeom.datasets._files._delimited import dialect, is_delimited
 from skgeom.datasets._files._formats import NAMED, reading, shards
 from skgeom.datasets._files._source import Source
-from skgeom.datasets._files._tables import SEPARATORS
 
 _MATCH = "Row k of the labels belongs to row k of the embeddings."
 _LISTED = 8
@@ -55,7 +55,7 @@ def labels_nearby(path: Path, n: int) -> str | None:
 
 
 def _read(source: Source, limit: int | None) -> np.ndarray:
-    if source.suffix in SEPARATORS:
+    if is_delimited(source):
         return _column(source, limit)
     if source.suffix in NAMED:
         with NAMED[source.suffix](source) as file:
@@ -86,7 +86,7 @@ def _choose(file: Named) -> Wanted:
 def _column(source: Source, limit: int | None) -> np.ndarray:
     """Return the cells of a column: the one named in the first line, or the only one."""
     with source.lines("") as lines:
-        rows = filter(None, csv.reader(lines, delimiter=SEPARATORS[source.suffix]))
+        rows = filter(None, csv.reader(lines, delimiter=dialect(source).separator))
         header = next(rows, [])
         if source.key is None and len(header) <= 1:
             cells = [*header, *(row[0] for row in rows)]

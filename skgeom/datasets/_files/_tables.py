@@ -1,14 +1,12 @@
-"""Tables, read batch by batch through Arrow: Parquet, Feather and Arrow, CSV and TSV, JSON lines."""
+"""Tables, read batch by batch through Arrow, and the files that Arrow itself writes: Parquet, Feather, streams."""
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -18,13 +16,12 @@ from skgeom.datasets._files._rows import Rows
 from skgeom.datasets._files._source import Source
 
 _BATCH_ROWS = 2_048
-_BLOCK_BYTES = 1 << 21
 _PROBED_CELLS = 100
-SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__|Unnamed: \d+")
 _PUNCTUATION = str.maketrans("[](),;\n\r\t", " " * 9)
 _DECIMAL_COMMA = re.compile(r"\s*[-+]?\d+,\d+\s*")
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?|nan|[-+]?inf", re.IGNORECASE)
+_COMMA_AND_OTHER = re.compile(r"\d,\d.*\d[\s;]|\d[\s;].*\d,\d", re.DOTALL)
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?|nan|[-+]?inf", re.IGNORECASE)
 
 Batches: TypeAlias = Callable[[Sequence[Wanted]], Iterator[Any]]
 """Record batches with the columns that are wanted, from the first on."""
@@ -84,7 +81,7 @@ class Table:
         batch = next(self._batches([Wanted((name,), False) for name in texts]), None) if texts else None
         if batch is None:
             return []
-        return [name for name in texts if _are_vectors(batch.column(name).slice(0, _PROBED_CELLS).to_pylist())]
+        return [name for name in texts if are_vectors(batch.column(name).slice(0, _PROBED_CELLS).to_pylist())]
 
     def _entry(self, name: str, kind: Any, is_index: bool) -> Entry:
         value, shape = getattr(kind, "storage_type", kind), ["n" if self._n is None else self._n]
@@ -162,11 +159,20 @@ class Table:
         return types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
 
 
-def _are_vectors(cells: Sequence[str | None]) -> bool:
-    """Return whether texts are vectors, "[0.1, 0.2]" or "0.1 0.2", and not numbers with a comma for a point."""
-    fields = [(cell or "").translate(_PUNCTUATION).split() for cell in cells]
-    are_numbers = all(len(numbers) > 1 and all(map(_NUMBER.fullmatch, numbers)) for numbers in fields)
-    return bool(fields) and are_numbers and not all(_DECIMAL_COMMA.fullmatch(cell or "") for cell in cells)
+def are_vectors(cells: Sequence[str | None]) -> bool:
+    """Return whether texts are vectors, "[0.1, 0.2]" or "0.1 0.2", of numbers that have no comma for a point."""
+    texts = [cell or "" for cell in cells]
+    return (
+        bool(texts)
+        and all(map(_has_numbers, texts))
+        and not all(map(_DECIMAL_COMMA.fullmatch, texts))
+        and not any(map(_COMMA_AND_OTHER.search, texts))
+    )
+
+
+def _has_numbers(text: str) -> bool:
+    numbers = text.translate(_PUNCTUATION).split()
+    return len(numbers) > 1 and all(map(NUMBER.fullmatch, numbers))
 
 
 @contextmanager
@@ -176,7 +182,7 @@ def open_parquet(source: Source) -> Iterator[Table]:
     with source.on_disk() as path, parquet.ParquetFile(path, pre_buffer=False) as file:
 
         def batches(wanted: Sequence[Wanted]) -> Iterator[Any]:
-            return file.iter_batches(_BATCH_ROWS, columns=_names(wanted))
+            return file.iter_batches(_BATCH_ROWS, columns=names_of(wanted))
 
         yield Table(source, file.schema_arrow, batches, file.metadata.num_rows)
 
@@ -195,82 +201,13 @@ def open_arrow(source: Source) -> Iterator[Table]:
             again = pa.ipc.open_stream(file) if is_stream else reader
             found = again if is_stream else map(again.get_batch, range(again.num_record_batches))
             for batch in found:
-                for name in _names(wanted):
+                for name in names_of(wanted):
                     batch.column(name).validate(full=True)  # no offset that points out of the file is followed
                 yield batch
 
         yield Table(source, reader.schema, batches)
 
 
-@contextmanager
-def open_csv(source: Source) -> Iterator[Table]:
-    """Open a table of text, separated by commas or, as .tsv, by tabs, with names in its first line or without."""
-    library = source.library("pyarrow.csv")
-    separator = SEPARATORS[source.suffix]
-    with source.open() as file:
-        names = _names_unless_given(file, separator)
-    options = {
-        "read_options": library.ReadOptions(block_size=_BLOCK_BYTES, column_names=names),
-        "parse_options": library.ParseOptions(delimiter=separator, newlines_in_values=True),
-    }
-
-    def batches(wanted: Sequence[Wanted]) -> Iterator[Any]:
-        pa = source.library("pyarrow")
-        types = {name: pa.float64() if len(w.names) > 1 else pa.string() for w in wanted for name in w.names}
-        convert = library.ConvertOptions(include_columns=list(types), column_types=types)
-        with source.open() as file:
-            yield from library.open_csv(file, convert_options=convert, **options)
-
-    with source.open() as file:
-        schema = library.open_csv(file, **options).schema
-    yield Table(source, schema, batches, has_names=names is None)
-
-
-def _names_unless_given(file: BinaryIO, separator: str) -> list[str] | None:
-    """Return names for the columns, or None if the first line has them.
-
-    It has them if it is more than a word and numbers, or if the numbers are those that pandas gives to columns.
-    """
-    head = file.read(_BLOCK_BYTES).decode("utf-8-sig", "replace")
-    cells = next(csv.reader(io.StringIO(head, newline=""), delimiter=separator), [])
-    numbers = [cell for cell in cells if _NUMBER.fullmatch(cell.strip())]
-    if len(numbers) < max(len(cells) - 1, 1) or numbers == list(map(str, range(len(numbers)))):
-        return None
-    return [str(i) if cell in numbers else "word" for i, cell in enumerate(cells)]
-
-
-@contextmanager
-def open_json_lines(source: Source) -> Iterator[Table]:
-    """Open lines that are JSON objects of the same names."""
-    pa, library = source.library("pyarrow"), source.library("pyarrow.json")
-
-    def parsed(block: bytes, options: Any) -> Any:
-        return library.read_json(io.BytesIO(block), library.ReadOptions(block_size=_BLOCK_BYTES * 4), options)
-
-    def batches(wanted: Sequence[Wanted]) -> Iterator[Any]:
-        fields = [(n, _with_fractions(pa, schema.field(n).type, w.is_matrix)) for w in wanted for n in w.names]
-        options = library.ParseOptions(explicit_schema=pa.schema(fields), unexpected_field_behavior="ignore")
-        for block in _whole_lines(source):
-            yield from parsed(block, options).combine_chunks().to_batches()
-
-    first = next(_whole_lines(source), b"")
-    schema = parsed(first, library.ParseOptions()).schema
-    yield Table(source, schema, batches)
-
-
-def _whole_lines(source: Source) -> Iterator[bytes]:
-    """Yield blocks of whole lines."""
-    with source.open() as file:
-        while block := file.read(_BLOCK_BYTES):
-            yield block if block.endswith(b"\n") else block + file.readline(_BLOCK_BYTES)
-
-
-def _with_fractions(pa: Any, kind: Any, is_matrix: bool) -> Any:
-    """Return the type with fractions for integers, which the first lines may have by chance."""
-    if pa.types.is_list(kind):
-        return pa.list_(_with_fractions(pa, kind.value_type, is_matrix))
-    return pa.float64() if is_matrix and pa.types.is_integer(kind) else kind
-
-
-def _names(wanted: Sequence[Wanted]) -> list[str]:
+def names_of(wanted: Sequence[Wanted]) -> list[str]:
+    """Return the columns of all that is wanted."""
     return [name for names, _ in wanted for name in names]

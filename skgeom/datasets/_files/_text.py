@@ -111,7 +111,21 @@ def _usual_width(source: Source, lines: Sequence[Sequence[bytes]]) -> int:
             "expected a word and its numbers on each line (word2vec or GloVe text), got "
             f"{b' '.join(lines[0])[:60]!r}. A table of numbers alone is read by numpy.loadtxt."
         )
-    return width
+    return _settled_width(source, width, lines)
+
+
+def _settled_width(source: Source, width: int, lines: Sequence[Sequence[bytes]]) -> int:
+    """Return the width, unless an integer before the fractions of each line belongs to the words, as in "chapter 1"."""
+    numbers = [fields[-width:] for fields in lines if len(fields) > width]
+    if width == 1 or any(_is_fraction(integer) or not all(map(_is_fraction, rest)) for integer, *rest in numbers):
+        return width
+    if any(len(fields) == width and all(map(_is_fraction, fields[1:])) for fields in lines):
+        return width - 1
+    raise source.refused(
+        f"the integer {numbers[0][0].decode()} before the fractions of its first line, and one in all others, may end "
+        "a word or be the first number. Put a first line before them that tells: the number of rows, a blank, the "
+        "number of columns."
+    )
 
 
 def _is_float(field: bytes) -> bool:
