@@ -126,6 +126,29 @@ def check_outputs(outputs: Any, shape: tuple[int, int]) -> None:
         raise ValueError(f"The head must return outputs (n_rows, n_outputs) = {shape}, got {found or type(outputs)}.")
 
 
+def check_score(score: Any, names: Iterable[str]) -> None:
+    """Check that a score is a known name or a function."""
+    if isinstance(score, str):
+        check_choice(score, names, "score")
+    elif not callable(score):
+        raise TypeError(f"score must be a name or a callable f(embedding, y), got {score!r}.")
+
+
+def check_pair(values: Any, name: str, expected: str) -> tuple[Any, Any]:
+    """Return two values that come as a tuple or a list."""
+    if not isinstance(values, tuple | list) or len(values) != 2:
+        raise TypeError(f"{name} must be a tuple {expected}, got {type(values).__name__}.")
+    return values[0], values[1]
+
+
+def check_takes_new_rows(parametrization: str) -> None:
+    """Check that an optimiser maps rows that it has not seen."""
+    if parametrization != "linear":
+        raise ValueError(
+            f'test needs an estimator with parametrization="linear", which maps new rows, got {parametrization!r}.'
+        )
+
+
 def check_gradient(value: Any, name: str) -> None:
     """Check that the value of an objective is a 0-d tensor with a gradient."""
     if not hasattr(value, "requires_grad") or value.ndim:

@@ -194,8 +194,8 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
 
     Samples are drawn without replacement by a generator of their own, from `random_state` and the iteration: training
     is the same to the last bit with monitors, with samples or without. Measures that fall with the number of rows and
-    have a form that does not (``debias=True``: IsoScore, alone or within classes, and the participation ratio) are recorded
-    in that form. Each measure by name has a column of standard errors beside it, ``"isoscore_se"``,
+    have a form that does not (``debias=True``: IsoScore, alone or within classes, and the participation ratio) are
+    recorded in that form. Each measure by name has a column of standard errors beside it, ``"isoscore_se"``,
 
     .. math:: \sqrt{(1 - s/n)\, v / 20},
 
@@ -379,9 +379,7 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         """Return the fitted attributes of a fit that ended, however it did."""
         return {
             **run.attributes(),
-            "history_": History(
-                [term.name for term in run.terms], run.monitors.names, run.history, run.monitors.errors
-            ),
+            "history_": run.recorded(),
             "n_iter_": outcome.n_iter,
             "loss_": outcome.loss,
             "was_interrupted_": outcome.was_interrupted,
