@@ -233,18 +233,21 @@ def check_indicator(y: Any, n: int) -> np.ndarray:
 
 
 def check_pair_rows(pairs: Any, n: int) -> np.ndarray:
-    """Return pairs of positions among n rows as an array (m, 2) of int64.
+    """Return pairs of positions among n rows, or single ones, as an array (m, 2) or (m, 1) of int64.
 
     Raises
     ------
     TypeError
         If they are not integers.
     ValueError
-        If the shape is not (m, 2) with at least one pair, or a position is out of range.
+        If the shape is not one of these with m of at least 1, or a position is out of range.
     """
     given = np.asarray(to_numpy(pairs) if is_foreign(pairs) else pairs)
-    if given.ndim != 2 or given.shape[1] != 2 or not given.shape[0]:
-        raise ValueError(f"pairs has shape {given.shape}, expected (n_pairs, 2): two rows of X for each entry of y.")
+    if given.ndim != 2 or given.shape[1] not in (1, 2) or not given.shape[0]:
+        raise ValueError(
+            f"pairs has shape {given.shape}, expected (n_pairs, 2): two rows of X for each entry of y, or (n_items, 1): "
+            "one, where entries share rows."
+        )
     check_positions(given, n, "pairs")
     return given.astype(np.int64)
 

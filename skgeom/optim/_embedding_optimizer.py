@@ -307,8 +307,9 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         y : array of shape (n_samples,) or (n_samples, n_outputs), default=None
             Class labels, a multi-label indicator or target embeddings, as the objective needs; one for each pair where
             there are pairs. Where the objective needs none, it serves the monitors.
-        pairs : array of shape (n_pairs, 2), default=None
-            Two positions of rows for each entry of `y`: the pairs that are classified.
+        pairs : array of shape (n_pairs, 2) or (n_items, 1), default=None
+            Two positions of rows for each entry of `y`: the pairs that are classified. Or one: items that share rows,
+            as sentences that occur several times, under several labels.
 
         Returns
         -------
@@ -330,8 +331,8 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
             The embeddings to start from, one per row.
         y : array of shape (n_samples,) or (n_samples, n_outputs), default=None
             Class labels, a multi-label indicator or target embeddings, as the objective needs.
-        pairs : array of shape (n_pairs, 2), default=None
-            Two positions of rows for each entry of `y`.
+        pairs : array of shape (n_pairs, 2) or (n_items, 1), default=None
+            Two positions of rows for each entry of `y`, or one.
 
         Returns
         -------

@@ -62,7 +62,7 @@ class Settings(Protocol):
 class Training:
     """What one fit works with.
 
-    The parameters of the estimator, checked rows x, y, pairs (m, 2) of positions, and the fitted attributes from which
+    The parameters of the estimator, checked rows x, y, positions (m, 2) or (m, 1) of pairs, and the fitted attributes from which
     the fit goes on, none for a fresh start.
     """
 
@@ -159,7 +159,7 @@ class Training:
         if not any(term.needs_head for term in self.terms):
             return None
         kind, n_outputs = self.settings.head, self.targets.n_outputs
-        width = self.start.shape[1] * (1 if self.pairs is None else 2)
+        width = self.start.shape[1] * (1 if self.pairs is None else self.pairs.shape[1])
         if kind == "linear":
             start = linear_start(n_outputs, width, self.settings.fit_intercept, self.generator)
             return LinearHead(*(self._earlier(name, new.to(self.start)) for name, new in start.items()))
