@@ -317,10 +317,10 @@ def correlation_legend(options: argparse.Namespace) -> str:
     {PUBLISHED_DEVIATIONS[0]}, {PUBLISHED_DEVIATIONS[1]} on average. Tasks of GLUE: r from {low} to {high}, ρ from
     {low_rank} to {high_rank} (250 updates, measured on fresh samples of 20,000). Silhouettes have Euclidean distances,
     or squared ones as in the formulas of the source; its table has the former, as GLUE shows (isotropy_glue). Of pairs,
-    the silhouette sees the rows side by side and IsoScore the rows. "r of log" is one number for all readings of a log-normalised
-    IsoScore s: log s, the log ratio log(s/s₀), and log s brought to 0 to 1 differ by a shift and a factor, which r
-    does not see; nor does ρ see the logarithm. "x3" is the same words with vectors three times as long: Adam moves
-    every number by about the learning rate whatever its size, so that long vectors change less."""
+    the silhouette sees the rows side by side and IsoScore the rows. "r of log" is one number for all readings of a
+    log-normalised IsoScore s: log s, the log ratio log(s/s₀), and log s brought to 0 to 1 differ by a shift and a
+    factor, which r does not see; nor does ρ see the logarithm. "x3" is the same words with vectors three times as long:
+    Adam moves every number by about the learning rate whatever its size, so that long vectors change less."""
 
 
 def correlation_row(name: str, curves: list[Run]) -> tuple[str, ...]:

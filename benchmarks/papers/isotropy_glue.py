@@ -1,9 +1,9 @@
 """The tasks of GLUE in "Isotropy, clusters, and classifiers" beside what skgeom obtains.
 
 Appendix A of Mickus, Grönroos & Attieh 2024, arXiv:2402.03191: the sentences of eight tasks under three encoders, 250
-full-batch updates of Adam on unit rows, measured on fresh samples of 20,000. Embeddings of four tasks can be had for one
-encoder, and of two for a second; SST-2 as 10,000 of its 66,978 phrases. Both measures are taken at every second update.
-With --runs, each finished run is kept and not computed again; a file of your own is a task of
+full-batch updates of Adam on unit rows, measured on fresh samples of 20,000. Embeddings of four tasks can be had for
+one encoder, and of two for a second; SST-2 as 10,000 of its 66,978 phrases. Both measures are taken at every second
+update. With --runs, each finished run is kept and not computed again; a file of your own is a task of
 isotropy_clusters_classifiers.
 """
 

@@ -245,8 +245,8 @@ def check_pair_rows(pairs: Any, n: int) -> np.ndarray:
     given = np.asarray(to_numpy(pairs) if is_foreign(pairs) else pairs)
     if given.ndim != 2 or given.shape[1] not in (1, 2) or not given.shape[0]:
         raise ValueError(
-            f"pairs has shape {given.shape}, expected (n_pairs, 2): two rows of X for each entry of y, or (n_items, 1): "
-            "one, where entries share rows."
+            f"pairs has shape {given.shape}, expected (n_pairs, 2): two rows of X for each entry of y, or "
+            "(n_items, 1): one, where entries share rows."
         )
     check_positions(given, n, "pairs")
     return given.astype(np.int64)

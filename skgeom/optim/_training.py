@@ -62,8 +62,8 @@ class Settings(Protocol):
 class Training:
     """What one fit works with.
 
-    The parameters of the estimator, checked rows x, y, positions (m, 2) or (m, 1) of pairs, and the fitted attributes from which
-    the fit goes on, none for a fresh start.
+    The parameters of the estimator, checked rows x, y, pairs (m, 2) or single items (m, 1) of positions, and the fitted
+    attributes from which the fit goes on, none for a fresh start.
     """
 
     def __init__(
