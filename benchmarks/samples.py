@@ -1,4 +1,4 @@
-"""Monitors of fresh samples beside those of all rows: cost, bias, standard errors; and an update of the size of MNLI."""
+"""Monitors of fresh samples beside those of all rows: cost, bias, errors; and an update of the size of MNLI."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def check_head(head: Any, fit_intercept: bool) -> None:
     """
     if isinstance(head, str):
         check_choice(head, HEADS, "head")
-    elif not callable(head) or hasattr(head, "state_dict"):
+    elif not callable(head) or (hasattr(head, "state_dict") and not isinstance(head, type)):
         raise TypeError(
             f"head must be {listed(list(HEADS))} or a callable (n_features, n_outputs) -> Module, got {head!r}."
         )

@@ -30,6 +30,17 @@ def perceptron(n_features, n_outputs):
     return nn.Sequential(nn.Linear(n_features, 16), nn.ReLU(), nn.Linear(16, n_outputs))
 
 
+class Scaled(nn.Module):
+    """A head whose class is passed itself."""
+
+    def __init__(self, n_features, n_outputs):
+        super().__init__()
+        self.inner = nn.Linear(n_features, n_outputs)
+
+    def forward(self, rows):
+        return 3 * self.inner(rows)
+
+
 def with_random_layers(n_features, n_outputs):
     return nn.Sequential(nn.Linear(n_features, 16), nn.BatchNorm1d(16), nn.Dropout(0.5), nn.Linear(16, n_outputs))
 
@@ -148,7 +159,7 @@ def test_a_warm_start_goes_on_from_the_head(digits, head):
 
 
 def test_optimisers_with_a_head_are_cloned_and_pickled(digits):
-    for head in ("distance", perceptron):
+    for head in ("distance", perceptron, Scaled):
         optimizer = quick(head=head).fit(*digits)
         assert optimizer.get_params()["head"] is head
         np.testing.assert_array_equal(clone(optimizer).fit(*digits).embedding_, optimizer.embedding_)
