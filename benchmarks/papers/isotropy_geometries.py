@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -283,8 +285,11 @@ def train(data: Data, space: Space, head: str, seed: int, weight: float = 0.0, e
 def run_of(runs: Runs, data: Data, space: str, head: str, seed: int, *, every: int = EVERY, weight: float = 0.0) -> Any:
     """Return one run, from the folder of runs if it is there."""
     name = f"geometry-{data.name}-k{data.k}-{space}-{head}-seed{seed}-every{every}-weight{weight:g}"
-    name = name.replace(" ", "-").replace("/", "").replace(",", "")
-    return runs.result(name, lambda: train(data, SPACES[space], head, seed, weight, every))
+    return runs.result(slug(name), lambda: train(data, SPACES[space], head, seed, weight, every))
+
+
+def slug(name: str) -> str:
+    return name.replace(" ", "-").replace("/", "").replace(",", "")
 
 
 def correlation(curves: list[Mapping[str, Any]], key: str) -> str:
@@ -449,7 +454,10 @@ def report_whitening(report: Report, runs: Runs, folder: str | None, seeds: int)
             continue
         names = [name for name, _ in spaces_of(data_of_seeds[0])[:3]]
         for space in (SPACES[name] for name in (["ball"] if "mammals" in data_of_seeds[0].name else names)):
-            curves = [whitened(data, space) for data in data_of_seeds]
+            curves = [
+                runs.result(f"whitened-{slug(data.name)}-{slug(space.name)}-seed{seed}", partial(whitened, data, space))
+                for seed, data in enumerate(data_of_seeds)
+            ]
             ends = (arrow(curves, key) for key in ("isoscore", "silhouette"))
             name = f"{data_of_seeds[0].name}, k {data_of_seeds[0].k}"
             rows.append((name, space.name, *(correlation(curves, key) for key in MEASURES), *ends))
@@ -462,13 +470,14 @@ def whitened(data: Data, space: Space) -> dict[str, list[float]]:
     tangent = space.tangent(points)
     taken = []
     for power in POWERS:
-        z = Whitening(power=power).fit_transform(tangent)
+        with warnings.catch_warnings(action="ignore"):  # that 300 rows are few for 384 dimensions
+            z = Whitening(method="zca", power=power).fit_transform(tangent)
         z *= np.sqrt(np.square(tangent - tangent.mean(axis=0)).sum() / np.square(z).sum())
         taken.append(measured(space.back(points, z), data.y, space))
     return {key: [one[key] for one in taken] for key in taken[0]}
 
 
-def report_graphs(report: Report, seeds: int) -> None:
+def report_graphs(report: Report, runs: Runs, seeds: int) -> None:
     """Add planted partitions and a graph of neighbours."""
     report.add_heading("Graphs")
     report.add(
@@ -479,7 +488,7 @@ def report_graphs(report: Report, seeds: int) -> None:
     )
     rows = []
     for k, d in ((2, 16), (4, 16), (4, 3), (17, 16)):
-        curves = [planted(k, d, seed) for seed in range(seeds)]
+        curves = [runs.result(f"planted-k{k}-d{d}-seed{s}", partial(planted, k, d, s)) for s in range(seeds)]
         cells = (correlation(curves, key) for key in ("silhouette", "hops", "resistance"))
         rows.append(
             (
@@ -554,7 +563,7 @@ def main(argv: list[str] | None = None) -> None:
     if found(options.data, "trec_minilm.npz") is None:
         report.add(missing(options.data, "trec_minilm.npz"))
     report_bound(report)
-    report_graphs(report, options.seeds)
+    report_graphs(report, runs, options.seeds)
     report_whitening(report, runs, options.data, options.seeds)
     report_training(report, runs, options.data, options.seeds)
     report_synthetic(report, runs, options.seeds)

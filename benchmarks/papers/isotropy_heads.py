@@ -96,8 +96,8 @@ def report_heads(report: Report, runs: Runs, task: Task, seeds: int) -> None:
         highest.append(max(pearsonr(run["silhouette"], run["isoscore"])[0] for run in found))
     report.add_table(("head", "r", "ρ", "silhouette", "IsoScore", "loss"), rows)
     report.add(
-        f"""The conflict does not need a linear head: the highest r of all runs is {max(highest):.3f}. What a head can do
-        itself the rows need not: the silhouettes in the end go from {rows[0][3].split()[-1]} to
+        f"""The conflict does not need a linear head: the highest r of all runs is {max(highest):.3f}. What a head can
+        do itself the rows need not: the silhouettes in the end go from {rows[0][3].split()[-1]} to
         {rows[-1][3].split()[-1]} down the table."""
     )
 
