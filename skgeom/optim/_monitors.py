@@ -84,12 +84,15 @@ class Monitors:
         self._n_items = n if pairs is None else pairs.shape[0]
         self._monitors = [self._asked(one) if isinstance(one, str) else one for one in kept]
         self._clusters = clusters if any(map(_needs_labels, kept)) else None
-        self._labels = None if self._clusters is None else _labels_of(self._clusters)
+        self._labels = None
+        if self._clusters is not None:
+            self._labels = check_labels(self._clusters, self._n_items, name="clusters in y")
         self._pairs = pairs
         self._y = y
         self._failed: set[str] = set()
         if self._is_sampled(self._n_rows):
-            check_no_y_of_pairs(pairs, [n for n, one in zip(self.names, kept, strict=True) if _is_function_of_y(one)])
+            given = zip(self.names, kept, strict=True)
+            check_no_y_of_pairs(pairs, [name for name, one in given if _is_function_of_y(one)])
 
     def check_rows(self, x: Array) -> None:
         """Check that all rows have a direction where one is measured."""
@@ -140,7 +143,7 @@ class Monitors:
         cloud = Cloud(z)
         if self._clusters is None:
             return View(cloud, cloud, None, y)
-        labels = self._labels if draw.items is None else _labels_of(self._clusters[draw.items])
+        labels = self._labels if draw.items is None else _sorted(self._clusters[draw.items])
         if self._pairs is None:
             return View(cloud, cloud, labels, y)
         if draw.items is None:
@@ -163,8 +166,7 @@ class Monitors:
         for i in range(_N_BLOCKS):
             cloud = Cloud(_part(z, i))
             labelled = cloud if joint is z else Cloud(_part(joint, i))
-            labels = None if codes is None else labels_of(np.unique(_part(codes, i), return_inverse=True)[1])
-            parts.append(View(cloud, labelled, labels, None))
+            parts.append(View(cloud, labelled, None if codes is None else _sorted(_part(codes, i)), None))
         return parts
 
     def _value_or_nan(self, i: int, view: Callable[[], View]) -> float:
@@ -232,8 +234,9 @@ def _is_function_of_y(monitor: Any) -> bool:
     return not isinstance(monitor, str) and takes_y(monitor)
 
 
-def _labels_of(clusters: np.ndarray) -> Labels:
-    return check_labels(clusters, clusters.shape[0], name="clusters in y")
+def _sorted(clusters: np.ndarray) -> Labels:
+    """Return the labels of a sample, which may have one class only: measures refuse it then."""
+    return labels_of(np.unique(clusters, return_inverse=True)[1])
 
 
 def _measured(row: Measure, view: View) -> float:
