@@ -567,7 +567,7 @@ def main(argv: list[str] | None = None) -> None:
     report_whitening(report, runs, options.data, options.seeds)
     report_training(report, runs, options.data, options.seeds)
     report_synthetic(report, runs, options.seeds)
-    report_weights(report, runs, options.data, options.seeds)
+    report_weights(report, runs, options.data, options.weight_seeds)
     report.write(options.out)
 
 
@@ -577,6 +577,7 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--data", default=os.environ.get("SKGEOM_DATA"), help="folder of the embeddings and the tree")
     p.add_argument("--seeds", type=int, default=3, help="number of draws of rows, and of starts of the head")
+    p.add_argument("--weight-seeds", type=int, default=1, help="the same for the long sweep of weights of IsoScore")
     p.add_argument("--out", metavar="FILE", help="write the tables to this file, too")
     add_runs_option(p)
     return p
