@@ -25,6 +25,7 @@ CORE, METRICS, PREPROCESSING = "tests/core", "tests/metrics", "tests/preprocessi
 OPTIMISER = "tests/optim/test_embedding_optimizer.py"
 SPHERES = "tests/optim/test_riemannian.py"
 LONG_FITS = "tests/optim/test_long_fits.py"
+HEADS, SAMPLES = "tests/optim/test_heads.py", "tests/optim/test_samples.py"
 SCORERS = f"{METRICS}/test_what_scorers_see.py"
 PAIRS, DISTANCES = f"{METRICS}/test_pair_cosines.py", f"{METRICS}/test_distances.py"
 ELLIPSOID = "tests/multimodal/test_double_ellipsoid.py"
@@ -181,6 +182,12 @@ MUTANTS = [
     Mutant("preprocessing/_whitening.py", "_ROWS_PER_DIRECTION = 3", "_ROWS_PER_DIRECTION = 1", PREPROCESSING),
     Mutant("optim/_descent.py", "if self.done == 0:", "if True:", LONG_FITS),
     Mutant("optim/_monitors.py", "if name not in self._failed:", "if True:", LONG_FITS),
+    Mutant("optim/_monitors.py", "[self._seed, iteration]", "[self._seed]", SAMPLES),
+    Mutant("optim/_monitors.py", "(1 - self._size / n)", "1", SAMPLES),
+    Mutant("optim/_monitors.py", 'and "debias" in row.settings', "and False", SAMPLES),
+    Mutant("optim/_heads.py", "linear(rows - origin, 2 * p", "linear(rows - origin, p", HEADS),
+    Mutant("optim/_heads.py", "torch.set_rng_state(generator.get_state())", "pass", HEADS),
+    Mutant("optim/_descent.py", '_copy(state["buffers"], self.buffers)', "pass", HEADS),
     Mutant(
         "optim/_interrupts.py",
         "{} if ignored else {signal.SIGTERM: interrupt}",

@@ -48,6 +48,7 @@ NAMES = (
     "neighbours",
     "alignment",
     "search",
+    "samples",
     "files",
     "growth",
     "tangent_space",

@@ -5,9 +5,10 @@ The source is Mickus, Grönroos & Attieh 2024, arXiv:2402.03191: embeddings are 
 all-MiniLM-L6, as in part of the source, and start as unit rows. Its word vectors cannot be had: input embeddings of
 MiniLM stand in, raw, whose words have one label each, under a loss for each label.
 
---task-file takes your own, such as a task of GLUE small enough to be measured as a whole: an .npz file with X (n, d), y
-(labels, or an indicator of several) and, where y belongs to pairs of rows, pairs (m, 2). With --runs, each finished run
-is kept and not computed again.
+--task-file takes your own: an .npz file with X (n, d), y (labels, or an indicator of several) and, where y belongs to
+pairs of rows, pairs (m, 2); or, where items share rows, the row (m,) and the label y_items (m,) of each item. Rows are
+taken as they are: the source trains unit rows, which --unit makes of them; raw ones have another r. With --runs, each
+finished run is kept and not computed again. Tasks of GLUE are in isotropy_glue, other heads in isotropy_heads.
 """
 
 from __future__ import annotations
@@ -56,7 +57,10 @@ THREADS = 2
 
 
 class Task(NamedTuple):
-    """Rows, labels (n,) or an indicator (n, k), of rows or of pairs of them; and whether the head has a bias."""
+    """Rows, labels (m,) or an indicator (m, k), of rows or of items; and whether the head has a bias.
+
+    Items are pairs of rows (m, 2), or single ones (m, 1) that share rows.
+    """
 
     name: str
     x: np.ndarray
@@ -76,7 +80,7 @@ class Task(NamedTuple):
 
     def joint(self, z: np.ndarray) -> np.ndarray:
         """Return the rows that y belongs to: concatenated pairs, where there are pairs."""
-        return z if self.pairs is None else np.hstack([z[self.pairs[:, 0]], z[self.pairs[:, 1]]])
+        return z if self.pairs is None else np.hstack([z[side] for side in self.pairs.T])
 
 
 class Size(NamedTuple):
@@ -103,7 +107,7 @@ def main(argv: list[str] | None = None) -> None:
     report_sizes(report)
     tasks = [task for name in options.tasks for task in given_task(report, options.data, name)]
     tasks = [scaled(task, factor) for task in tasks for factor in (options.scales if task.name in WORDS else [1.0])]
-    tasks += [file_task(path) for path in options.task_file]
+    tasks += [file_task(path, options.unit) for path in options.task_file]
     if options.speed:
         report_speed(report, runs, tasks, options.updates)
     if tasks:
@@ -119,6 +123,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--data", default=os.environ.get("SKGEOM_DATA"), help="folder of the data")
     p.add_argument("--tasks", nargs="*", choices=list(FILES), default=list(FILES), help="which tasks; all by default")
     p.add_argument("--task-file", nargs="*", metavar="NPZ", default=[], help="your tasks: X, y and, of pairs, pairs")
+    p.add_argument("--unit", action="store_true", help="make unit rows of those in your files, as the source has them")
     p.add_argument(
         "--scales",
         type=float,
@@ -191,12 +196,19 @@ def scaled(task: Task, factor: float) -> Task:
     return task if factor == 1 else task._replace(name=f"{task.name} x{factor:g}", x=task.x * np.float32(factor))
 
 
-def file_task(path: str) -> Task:
-    """Return the task in a file of the user."""
+def file_task(path: str, unit: bool = False) -> Task:
+    """Return the task in a file of the user, its rows in float32 at least."""
     with np.load(path) as stored:
         if not {"X", "y"} <= set(stored):
             raise SystemExit(f"{path}: expected arrays X and y, got {', '.join(stored) or 'none'}.")
-        return Task(Path(path).stem, stored["X"], stored["y"], stored.get("pairs"))
+        x = stored["X"].astype(np.promote_types(stored["X"].dtype, np.float32), copy=False)
+        shares = {"row", "y_items"} <= set(stored)
+        return Task(
+            Path(path).stem,
+            unit_rows(x) if unit else x,
+            stored["y_items"] if shares else stored["y"],
+            stored["row"][:, None] if shares else stored.get("pairs"),
+        )
 
 
 def unit_rows(x: np.ndarray) -> np.ndarray:
@@ -215,9 +227,10 @@ READERS: dict[str, Callable[[Mapping[str, np.ndarray]], Task]] = {
 # Runs
 
 
-def trained(runs: Runs, task: Task, seed: int, updates: int, every: int) -> Run:
-    """Return the curves of one run, from the folder of runs if they are there."""
-    return runs.result(run_name(task, seed, updates, every), lambda: train(task, seed, updates, every))
+def trained(runs: Runs, task: Task, seed: int, updates: int, every: int, **options: Any) -> Run:
+    """Return the curves of one run, from the folder of runs if they are there; options are those of the optimiser."""
+    name = run_name(task, seed, updates, every) + "".join(f"-{key}{value}" for key, value in options.items())
+    return runs.result(name, lambda: train(task, seed, updates, every, **options))
 
 
 def every_by_default(task: Task) -> int:
@@ -229,17 +242,21 @@ def run_name(task: Task, seed: int, updates: int, every: int) -> str:
     return f"{task.name.replace(' ', '-')}-seed{seed}-updates{updates}-every{every}"
 
 
-def train(task: Task, seed: int, updates: int, every: int, *further: Callable[..., float]) -> Run:
-    """Train rows and head, and return the curves."""
+def train(task: Task, seed: int, updates: int, every: int, *further: Callable[..., float], **options: Any) -> Run:
+    """Train rows and head, and return the curves; of samples without the squared silhouette, which knows all rows."""
+    squared = [squared_silhouette(task)] if options.get("monitor_sample") is None else []
     optimizer = EmbeddingOptimizer(
         "cross_entropy" if task.y.ndim == 1 else "binary_cross_entropy",
-        parametrization="points",
-        fit_intercept=task.bias,
-        max_iter=updates,
-        monitor=["isoscore", "silhouette", squared_silhouette(task), *further],
-        monitor_every=every,
-        random_state=seed,
-        verbose=1,
+        **{
+            "parametrization": "points",
+            "fit_intercept": task.bias,
+            "max_iter": updates,
+            "monitor": ["isoscore", "silhouette", *squared, *further],
+            "monitor_every": every,
+            "random_state": seed,
+            "verbose": 1,
+            **options,
+        },
     )
     optimizer.fit(task.x, task.y, pairs=task.pairs)
     if optimizer.was_interrupted_:
@@ -299,11 +316,11 @@ def correlation_legend(options: argparse.Namespace) -> str:
     measured {often}; curves between records are interpolated. Published deviations: at most
     {PUBLISHED_DEVIATIONS[0]}, {PUBLISHED_DEVIATIONS[1]} on average. Tasks of GLUE: r from {low} to {high}, ρ from
     {low_rank} to {high_rank} (250 updates, measured on fresh samples of 20,000). Silhouettes have Euclidean distances,
-    or squared ones as in the formulas of the source: which of the two its table has is open. Of pairs, the silhouette
-    sees the rows side by side and IsoScore the rows. "r of log" is one number for all readings of a log-normalised
-    IsoScore s: log s, the log ratio log(s/s₀), and log s brought to 0 to 1 differ by a shift and a factor, which r
-    does not see; nor does ρ see the logarithm. "x3" is the same words with vectors three times as long: Adam moves
-    every number by about the learning rate whatever its size, so that long vectors change less."""
+    or squared ones as in the formulas of the source; its table has the former, as GLUE shows (isotropy_glue). Of pairs,
+    the silhouette sees the rows side by side and IsoScore the rows. "r of log" is one number for all readings of a
+    log-normalised IsoScore s: log s, the log ratio log(s/s₀), and log s brought to 0 to 1 differ by a shift and a
+    factor, which r does not see; nor does ρ see the logarithm. "x3" is the same words with vectors three times as long:
+    Adam moves every number by about the learning rate whatever its size, so that long vectors change less."""
 
 
 def correlation_row(name: str, curves: list[Run]) -> tuple[str, ...]:

@@ -99,6 +99,8 @@ def mark(value: Any) -> str:
         return repr(value)
     if isinstance(value, np.generic):
         return repr(value.item())
+    if isinstance(value, torch.nn.Module):
+        return mark(value.state_dict())
     if isinstance(value, np.ndarray):
         entries = value.tobytes() if value.dtype.kind in "biufcSU" else repr(value.tolist()).encode()
         return f"{value.dtype} {value.shape} {hashlib.sha256(entries).hexdigest()}"
@@ -131,9 +133,9 @@ def random_state_from_plain(values: list[Any]) -> np.random.RandomState:
     return rng
 
 
-def _on_host(value: Any) -> np.ndarray | None:
-    if value is None:
-        return None
+def _on_host(value: Any) -> Any:
+    if value is None or isinstance(value, torch.nn.Module):
+        return value
     return np.asarray(to_numpy(value) if is_foreign(value) else value)
 
 

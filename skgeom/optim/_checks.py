@@ -14,6 +14,9 @@ from skgeom._core._rows import norms
 from skgeom._typing import Array, ForeignT
 from skgeom._validation import check_choice, check_count, check_positions, check_real, listed
 
+HEADS = ("linear", "distance")
+"""The heads by name."""
+
 
 def check_named(values: Any, names: Iterable[str], what: str) -> list[Any]:
     """Return a name or a callable, or several of them, as a list.
@@ -54,6 +57,96 @@ def check_terms(objective: Any, names: Iterable[str]) -> list[tuple[Any, float |
     if not isinstance(objective, dict):
         return [(terms[0], None)]
     return [(term, check_real(objective[term], f"The weight of {term!r}")) for term in terms]
+
+
+def check_head(head: Any, fit_intercept: bool) -> None:
+    """Check that a head is a name, or a function that makes one, and that an intercept is left out of linear ones only.
+
+    Raises
+    ------
+    TypeError
+        If it is neither a name nor a callable.
+    ValueError
+        If the name is unknown, or ``fit_intercept=False`` stands beside another head than the linear one.
+    """
+    if isinstance(head, str):
+        check_choice(head, HEADS, "head")
+    elif not callable(head) or (hasattr(head, "state_dict") and not isinstance(head, type)):
+        raise TypeError(
+            f"head must be {listed(list(HEADS))} or a callable (n_features, n_outputs) -> Module, got {head!r}."
+        )
+    if head != "linear" and not fit_intercept:
+        raise ValueError(f"fit_intercept=False is for the linear head, got head={head!r}: leave it out.")
+
+
+def check_head_losses(head: Any, losses: Iterable[str]) -> None:
+    """Check that an objective trains the head, and can: squared distances say which class is nearest, not how many."""
+    losses = list(losses)
+    if head != "linear" and not losses:
+        raise ValueError(
+            f"head={head!r} is trained by 'cross_entropy' or 'binary_cross_entropy', and the objective has neither: "
+            "add one, or leave head out."
+        )
+    if head == "distance" and "binary_cross_entropy" in losses:
+        raise ValueError(
+            "head='distance' is for 'cross_entropy', which compares the distances to the prototypes; "
+            "'binary_cross_entropy' judges each label alone: use the linear head, or a callable."
+        )
+
+
+def check_module(module: Any, kind: type) -> None:
+    """Check that a head made a module."""
+    if not isinstance(module, kind):
+        raise TypeError(
+            f"head must be a function (n_features, n_outputs) that returns a torch.nn.Module, got {module!r}."
+        )
+
+
+def same_state(module: Any, earlier: Any) -> None:
+    """Bring a module to the state of the one of the fit before.
+
+    Raises
+    ------
+    ValueError
+        If the two do not have the same parameters.
+    """
+    try:
+        module.load_state_dict(earlier.state_dict())
+    except RuntimeError as error:
+        raise ValueError(
+            "warm_start=True continues from head_, whose parameters are not those of the head for these data: pass as "
+            f"many features and classes as before, or set warm_start=False. ({error})"
+        ) from error
+
+
+def check_outputs(outputs: Any, shape: tuple[int, int]) -> None:
+    """Check the shape of what a head made of rows."""
+    found = tuple(getattr(outputs, "shape", ()))
+    if found != shape:
+        raise ValueError(f"The head must return outputs (n_rows, n_outputs) = {shape}, got {found or type(outputs)}.")
+
+
+def check_score(score: Any, names: Iterable[str]) -> None:
+    """Check that a score is a known name or a function."""
+    if isinstance(score, str):
+        check_choice(score, names, "score")
+    elif not callable(score):
+        raise TypeError(f"score must be a name or a callable f(embedding, y), got {score!r}.")
+
+
+def check_pair(values: Any, name: str, expected: str) -> tuple[Any, Any]:
+    """Return two values that come as a tuple or a list."""
+    if not isinstance(values, tuple | list) or len(values) != 2:
+        raise TypeError(f"{name} must be a tuple {expected}, got {type(values).__name__}.")
+    return values[0], values[1]
+
+
+def check_takes_new_rows(parametrization: str) -> None:
+    """Check that an optimiser maps rows that it has not seen."""
+    if parametrization != "linear":
+        raise ValueError(
+            f'test needs an estimator with parametrization="linear", which maps new rows, got {parametrization!r}.'
+        )
 
 
 def check_gradient(value: Any, name: str) -> None:
@@ -140,18 +233,21 @@ def check_indicator(y: Any, n: int) -> np.ndarray:
 
 
 def check_pair_rows(pairs: Any, n: int) -> np.ndarray:
-    """Return pairs of positions among n rows as an array (m, 2) of int64.
+    """Return pairs of positions among n rows, or single ones, as an array (m, 2) or (m, 1) of int64.
 
     Raises
     ------
     TypeError
         If they are not integers.
     ValueError
-        If the shape is not (m, 2) with at least one pair, or a position is out of range.
+        If the shape is not one of these with m of at least 1, or a position is out of range.
     """
     given = np.asarray(to_numpy(pairs) if is_foreign(pairs) else pairs)
-    if given.ndim != 2 or given.shape[1] != 2 or not given.shape[0]:
-        raise ValueError(f"pairs has shape {given.shape}, expected (n_pairs, 2): two rows of X for each entry of y.")
+    if given.ndim != 2 or given.shape[1] not in (1, 2) or not given.shape[0]:
+        raise ValueError(
+            f"pairs has shape {given.shape}, expected (n_pairs, 2): two rows of X for each entry of y, or "
+            "(n_items, 1): one, where entries share rows."
+        )
     check_positions(given, n, "pairs")
     return given.astype(np.int64)
 
@@ -162,6 +258,16 @@ def check_no_pairs(pairs: Any, needed_by: str) -> None:
         raise ValueError(
             f"pairs can only be used with labels of pairs, but {needed_by} compares each row of X with its row of y: "
             "leave pairs out, or choose another objective."
+        )
+
+
+def check_no_y_of_pairs(pairs: Any, monitors: Iterable[str]) -> None:
+    """Check that no function of rows and y watches a sample of the rows, where y belongs to pairs of them."""
+    monitors = list(monitors)
+    if pairs is not None and monitors:
+        raise ValueError(
+            f"The monitors {listed(monitors)} take y, which belongs to pairs of rows, and would get a sample of the "
+            "rows alone: leave monitor_sample out, or use measures by name, which see a sample of the pairs."
         )
 
 

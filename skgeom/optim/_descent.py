@@ -183,7 +183,8 @@ class Descent:
     """Updates until the end, until the loss stalls or until a callback says stop.
 
     Whatever ends it early, an interrupt, a loss that is not a number, a loss that rose, or any exception, brings the
-    best state back. An exception or interrupt before the first update is the caller's, and passes.
+    best state back. An exception or interrupt before the first update is the caller's, and passes. Buffers change in
+    the evaluation, not by gradients, as the running means of a module do.
     """
 
     def __init__(
@@ -198,6 +199,7 @@ class Descent:
         max_iter: int,
         tol: float | None,
         window: int,
+        buffers: Sequence[Tensor] = (),
     ) -> None:
         self.evaluate = evaluate
         self.optimizers = optimizers
@@ -207,7 +209,8 @@ class Descent:
         self.interruptible = interruptible
         self.max_iter = max_iter
         self.parameters = [p for o in optimizers for group in o.param_groups for p in group["params"]]
-        self.best = Best(self.parameters, max_iter)
+        self.buffers = list(buffers)
+        self.best = Best([*self.parameters, *self.buffers], max_iter)
         self.trend = LossTrend(window, tol)
         self.done = 0
         self.loss = inf
@@ -234,6 +237,7 @@ class Descent:
         return {
             "done": self.done,
             "parameters": [p.detach() for p in self.parameters],
+            "buffers": self.buffers,
             "optimizers": [o.state_dict() for o in self.optimizers],
             "best": self.best.state(),
             "trend": self.trend.state(),
@@ -243,6 +247,7 @@ class Descent:
         """Go on from a state that was returned."""
         self.done = state["done"]
         _copy(state["parameters"], self.parameters)
+        _copy(state["buffers"], self.buffers)
         for o, values in zip(self.optimizers, state["optimizers"], strict=True):
             o.load_state_dict(values)
         self.best.load(state["best"])

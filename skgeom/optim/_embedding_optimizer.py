@@ -18,9 +18,8 @@ from skgeom._validation import check_choice, check_count, check_flag, check_posi
 from skgeom._warnings import warn
 from skgeom.metrics._measure import MEASURES
 from skgeom.optim._callbacks import WithUpdates, with_callbacks
-from skgeom.optim._checks import check_checkpoint, check_pair_rows, check_verbose
+from skgeom.optim._checks import check_checkpoint, check_head, check_pair_rows, check_verbose
 from skgeom.optim._constraint import Constraint, on_spheres, radii
-from skgeom.optim._history import History
 from skgeom.optim._interrupts import interrupts_wait, raise_kept, terminated_as_interrupted
 from skgeom.optim._requirement import load
 
@@ -30,13 +29,16 @@ Parametrization: TypeAlias = Literal["points", "linear"]
 Optimizer: TypeAlias = Literal["adam", "sgd"]
 """The rules of the updates."""
 
+HeadKind: TypeAlias = Literal["linear", "distance"] | Callable[[int, int], Any]
+"""A classifier by name, or a function from the numbers of features and outputs to a module of Torch."""
+
 Objective: TypeAlias = str | Callable[..., Any] | dict[Any, Any]
 """A loss by name, a function, or a dict of either with their weights."""
 
 Monitor: TypeAlias = str | Callable[..., Any] | list[Any] | tuple[Any, ...]
 """A measure by name, a function, or several of either."""
 
-_FITTED = ("embedding_", "map_", "coef_", "intercept_", "classes_")
+_FITTED = ("embedding_", "map_", "coef_", "intercept_", "prototypes_", "head_", "classes_")
 _SUPERVISED = {
     "cross_entropy",
     "binary_cross_entropy",
@@ -56,7 +58,7 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
     ----------
     objective : str, callable or dict, default="cross_entropy"
         What is minimised. A name: "cross_entropy" (`y` holds class labels) or "binary_cross_entropy" (`y` is a
-        multi-label indicator), both of a linear head that is trained along, or a differentiable measure of
+        multi-label indicator), both of the `head`, a classifier that is trained along, or a differentiable measure of
         `skgeom.metrics`: "isoscore", "silhouette_objective", "uniformity", "retention" (stay near the start) and so on;
         those of labelled rows take the clusters of `y`, those of two clouds, as "alignment_loss" and "clip_loss", take
         target embeddings as `y`. A callable: a measure with other parameters, ``functools.partial(uniformity, t=4)``,
@@ -74,6 +76,16 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
     constraint : {None, "sphere", "fixed_norm"}, default=None
         "sphere": rows have norm 1, from the start on. "fixed_norm": each keeps the norm it has in X. Points then move
         along great circles (see `RiemannianAdam`); a linear map is followed by the change of norms.
+    head : {"linear", "distance"} or callable, default="linear"
+        The classifier on top of the rows that "cross_entropy" and "binary_cross_entropy" train along with them.
+        "linear" has the outputs :math:`\langle w_c, x \rangle + b_c`.
+        "distance" has :math:`-\lVert x - p_c \rVert^2` with a prototype :math:`p_c` for each class, which starts at the
+        mean of the class: "cross_entropy" only. (It is the linear head with :math:`w_c = 2 p_c` and
+        :math:`b_c = -\lVert p_c \rVert^2`: what is tied draws the rows of a class to one point.)
+        A function ``head(n_features, n_outputs)`` returns any `torch.nn.Module` from (n, n_features) to
+        (n, n_outputs), such as a multilayer perceptron. It stays in training mode; its parameters and its random layers
+        on the host draw from `random_state`. With `pairs`, n_features counts both rows of a pair.
+        Other heads than "linear" are refused where the objective trains none.
     fit_intercept : bool, default=True
         Whether the linear head has an intercept. (The model of polarity in [1]_ has none.)
     optimizer : {"adam", "sgd"}, default="adam"
@@ -91,6 +103,10 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         clusters from `y`: its classes, or the distinct rows of an indicator; without such `y` they are left out.
     monitor_every : int, default=1
         Measure and record the start, every so many updates, and the end.
+    monitor_sample : int, default=None
+        Measure a fresh random sample of so many rows at each record, at least 100, as [1]_ does for its largest tasks;
+        None measures all. All monitors of a record see the same rows; with `pairs`, measures of labelled rows see so
+        many pairs instead, drawn apart. What has no more rows is measured as a whole. See the notes.
     tol : float, default=None
         Stop early if the loss has not fallen more than `tol` below its lowest for 10 updates; with batches, the mean
         loss over an epoch for 10 epochs; of a random objective, over 200 updates for 2000. None never stops.
@@ -119,12 +135,17 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         With "linear", the matrix W. The mapped rows are not kept.
     coef_ : ndarray of shape (n_outputs, n_features) or (n_outputs, 2 * n_features)
         Weights of the linear head, where there is one; the second with `pairs`.
+    prototypes_ : ndarray of shape (n_classes, n_features) or (n_classes, 2 * n_features)
+        With ``head="distance"``, the prototypes.
+    head_ : torch.nn.Module
+        With a callable as head, a copy of what it made, trained, in evaluation mode.
     intercept_ : ndarray of shape (n_outputs,)
         Its intercepts; zeros without.
     classes_ : ndarray of shape (n_classes,)
         The class labels, where `y` holds such.
     history_ : History
-        What was recorded: ``history_["isoscore"]``, ``history_.loss``, ``history_.to_frame()``.
+        What was recorded: ``history_["isoscore"]``, ``history_.loss``, ``history_.to_frame()``; of samples also
+        ``history_["isoscore_se"]``.
     n_iter_ : int
         Number of updates done.
     loss_ : float
@@ -137,12 +158,14 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
     Raises
     ------
     TypeError
-        If an objective or a monitor is neither a name nor a callable, or a parameter is of the wrong kind.
+        If an objective or a monitor is neither a name nor a callable, a head makes no module, or a parameter is of the
+        wrong kind.
     ValueError
         If X is not a finite matrix of at least two rows, or has magnitudes whose squares leave the range of float64, a
         name is unknown, a weight is not finite, `y` is missing, has only one class or is not what the objective needs,
-        `pairs` are out of range, a parameter is out of range, or rows are zero under a constraint or a measure of
-        angles.
+        `pairs` are out of range, a parameter is out of range, a head is not the objective's or returns outputs of
+        another shape, a function of rows and y is to watch a sample of rows where y belongs to pairs, or rows are zero
+        under a constraint or a measure of angles.
     ImportError
         At fit, if Torch is not installed.
     RuntimeError
@@ -169,6 +192,19 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
     if there are batches. The lowest loss is looked for at each update, and its state copied at most about a hundred
     times a fit.
 
+    Samples are drawn without replacement by a generator of their own, from `random_state` and the iteration: training
+    is the same to the last bit with monitors, with samples or without. Measures that fall with the number of rows and
+    have a form that does not (``debias=True``: IsoScore, alone or within classes, and the participation ratio) are
+    recorded in that form. Each measure by name has a column of standard errors beside it, ``"isoscore_se"``,
+
+    .. math:: \sqrt{(1 - s/n)\, v / 20},
+
+    with v the variance of its values on 20 blocks of the sample of s out of n rows (or pairs). It is the error against
+    the same measure of all rows: 0 if all are seen, NaN where a block is too small or has one class only, and too large
+    where blocks of s/20 rows are few for the dimension. It knows nothing of measures that are those of n rows and no
+    others: extremes, as "dunn", nearest neighbours, and sums over all pairs. Functions are called once, with the rows
+    and y of the sample, and have no error. The cost of a record is that of the measures for s rows.
+
     With batches, Adam also moves the rows outside a batch, by their momentum, as it does in a layer of Torch; under a
     constraint rows outside rest. A callable with y gets class codes, an indicator or targets, as a tensor, and the
     rows it gets belong to y unless there are pairs.
@@ -186,9 +222,10 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
     With "points" there is no `transform`, as in TSNE: before another step of a Pipeline use "linear", or fit the
     optimiser first and train that step on `embedding_`.
 
-    The head starts uniform in ±1/√d, as `torch.nn.Linear` does. `map_`, `coef_` and `intercept_` are NumPy arrays: a
-    pickled linear optimiser transforms without Torch. Callbacks of scikit-learn 1.9 (``set_callbacks``) see each update
-    as a task, and can stop the fit; on a search around a Pipeline, ``ProgressBar(max_propagation_depth=None)`` shows
+    The linear head starts uniform in ±1/√d, as `torch.nn.Linear` does. `map_`, `coef_`, `intercept_` and `prototypes_`
+    are NumPy arrays: a pickled linear optimiser transforms without Torch, unless it has a `head_`, whose random layers
+    draw on a GPU from the generator of the device. Callbacks of scikit-learn 1.9 (``set_callbacks``) see each update as
+    a task, and can stop the fit; on a search around a Pipeline, ``ProgressBar(max_propagation_depth=None)`` shows
     the bars of all fits.
 
     References
@@ -215,6 +252,7 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         *,
         parametrization: Parametrization = "linear",
         constraint: Constraint | None = None,
+        head: HeadKind = "linear",
         fit_intercept: bool = True,
         optimizer: Optimizer = "adam",
         learning_rate: float = 1e-3,
@@ -222,6 +260,7 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         batch_size: int | None = None,
         monitor: Monitor | None = ("isoscore", "silhouette"),
         monitor_every: int = 1,
+        monitor_sample: int | None = None,
         tol: float | None = None,
         warm_start: bool = False,
         device: str | None = None,
@@ -233,6 +272,7 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         self.objective = objective
         self.parametrization = parametrization
         self.constraint = constraint
+        self.head = head
         self.fit_intercept = fit_intercept
         self.optimizer = optimizer
         self.learning_rate = learning_rate
@@ -240,6 +280,7 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         self.batch_size = batch_size
         self.monitor = monitor
         self.monitor_every = monitor_every
+        self.monitor_sample = monitor_sample
         self.tol = tol
         self.warm_start = warm_start
         self.device = device
@@ -266,8 +307,9 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         y : array of shape (n_samples,) or (n_samples, n_outputs), default=None
             Class labels, a multi-label indicator or target embeddings, as the objective needs; one for each pair where
             there are pairs. Where the objective needs none, it serves the monitors.
-        pairs : array of shape (n_pairs, 2), default=None
-            Two positions of rows for each entry of `y`: the pairs that are classified.
+        pairs : array of shape (n_pairs, 2) or (n_items, 1), default=None
+            Two positions of rows for each entry of `y`: the pairs that are classified. Or one: items that share rows,
+            as sentences that occur several times, under several labels.
 
         Returns
         -------
@@ -289,8 +331,8 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
             The embeddings to start from, one per row.
         y : array of shape (n_samples,) or (n_samples, n_outputs), default=None
             Class labels, a multi-label indicator or target embeddings, as the objective needs.
-        pairs : array of shape (n_pairs, 2), default=None
-            Two positions of rows for each entry of `y`.
+        pairs : array of shape (n_pairs, 2) or (n_items, 1), default=None
+            Two positions of rows for each entry of `y`, or one.
 
         Returns
         -------
@@ -338,7 +380,7 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         """Return the fitted attributes of a fit that ended, however it did."""
         return {
             **run.attributes(),
-            "history_": History([term.name for term in run.terms], run.monitors.names, run.history),
+            "history_": run.recorded(),
             "n_iter_": outcome.n_iter,
             "loss_": outcome.loss,
             "was_interrupted_": outcome.was_interrupted,
@@ -357,10 +399,13 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         check_choice(self.constraint, (None, *get_args(Constraint)), "constraint")
         check_choice(self.optimizer, get_args(Optimizer), "optimizer")
         check_flag(self.fit_intercept, "fit_intercept")
+        check_head(self.head, self.fit_intercept)
         check_flag(self.warm_start, "warm_start")
         check_positive(self.learning_rate, "learning_rate")
         check_count(self.max_iter, "max_iter")
         check_count(self.monitor_every, "monitor_every")
+        if self.monitor_sample is not None:
+            check_count(self.monitor_sample, "monitor_sample", low=100)
         if self.batch_size is not None:
             check_count(self.batch_size, "batch_size", low=2)
         if self.tol is not None:

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 
-from skgeom._array import detached, to_float, to_numpy
-from skgeom._core._labels import Labels
+from skgeom._array import as_data, detached, to_float, to_numpy
 from skgeom._frames import frame_of
 from skgeom._typing import Array
-from skgeom._validation import check_choice, check_classes, check_cloud, check_labels, check_numbers
-from skgeom.metrics import collapse_bound, isoscore, silhouette_score
+from skgeom._validation import check_classes, check_cloud, check_labels, check_numbers
+from skgeom.metrics import collapse_bound, isoscore
+from skgeom.metrics._measure import MEASURES
+from skgeom.optim._checks import check_pair, check_score, check_takes_new_rows
 from skgeom.optim._embedding_optimizer import EmbeddingOptimizer, Objective
 from skgeom.optim._history import History
+from skgeom.optim._monitors import unique_names
 from skgeom.optim._requirement import load
 
-Score: TypeAlias = Literal["silhouette", "accuracy"]
-"""What says how well the clusters separate."""
+Score: TypeAlias = str | Callable[..., Any]
+"""What says how well the clusters separate: a measure of labelled rows or "accuracy" by name, or a function."""
+
+SCORES = {name: row for name, row in MEASURES.items() if row.needs == "labels"}
+"""The measures of labelled rows by name."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +41,14 @@ class Frontier:
     isoscore : array of shape (n_weights,)
         IsoScore of each optimised space, in [0, 1].
     score : array of shape (n_weights,)
-        Its silhouette, in [-1, 1], or the accuracy of a linear probe, in [0, 1].
+        Its silhouette, in [-1, 1], or what else it is judged by, more = better: of a measure of which less is better,
+        as "davies_bouldin", minus the measure.
     is_optimal : array of shape (n_weights,), bool
         Whether no other point is as good in both and better in one: the Pareto front.
     score_name : str
-        "silhouette" or "accuracy".
+        "silhouette", or what else it is judged by, with "neg_" before a measure that is turned.
     start : tuple of float
-        IsoScore and score of the space as it came.
+        IsoScore and score of the space as it came, of held-out rows if the points are of such.
     bound : float
         Largest IsoScore of classes that have shrunk to a point each: the limit of a silhouette of 1.
     n_classes, n_features : int
@@ -134,6 +141,7 @@ def isotropy_cluster_frontier(
     *,
     objective: Objective = "cross_entropy",
     score: Score = "silhouette",
+    test: tuple[Any, Any] | None = None,
     estimator: EmbeddingOptimizer | None = None,
 ) -> Frontier:
     r"""Trace how far isotropy and clusters can go together on one's own data.
@@ -142,7 +150,7 @@ def isotropy_cluster_frontier(
 
     .. math:: \min\; \text{objective} - w \cdot \mathrm{IsoScore},
 
-    and IsoScore and the silhouette (or the accuracy of a linear probe) of the result make one point. The claim that
+    and IsoScore and the silhouette (or another score) of the result make one point. The claim that
     the two exclude each other [1]_ holds with few classes: if classes become points, IsoScore is at most
     (min(k - 1, d) - 1)/(d - 1), the collapse bound.
 
@@ -158,12 +166,19 @@ def isotropy_cluster_frontier(
         needs a constraint on the norms).
     objective : str, callable or dict, default="cross_entropy"
         What pulls the classes together, as in `EmbeddingOptimizer`, without "isoscore".
-    score : {"silhouette", "accuracy"}, default="silhouette"
-        What the clusters are judged by: the Euclidean silhouette, or the 5-fold accuracy of logistic regression on the
-        optimised rows, which have seen all labels: an optimistic probe.
+    score : str or callable, default="silhouette"
+        What the clusters are judged by: any measure of labelled rows by name, as "silhouette", "dunn" or
+        "calinski_harabasz"; one of which less is better, "davies_bouldin", counts with a minus. "accuracy" is that of
+        logistic regression: 5-fold on the optimised rows, which have seen all labels, an optimistic probe; with `test`,
+        trained on the mapped rows of X and judged on held-out ones. Or a function ``f(embedding, y)`` to a number, of
+        which more is better.
+    test : tuple (X_test, y_test), default=None
+        Held-out rows and their classes, on which all points and the start are measured, after the map that was learnt
+        from X. It needs ``parametrization="linear"``: points have no other rows.
     estimator : EmbeddingOptimizer, default=None
         How to optimise; its objective is replaced. None stands for ``EmbeddingOptimizer(
-        parametrization="points", learning_rate=0.01, max_iter=500, monitor=None, random_state=0)``.
+        parametrization="points", learning_rate=0.01, max_iter=500, monitor=None, random_state=0)``, and with `test` for
+        the same with ``parametrization="linear"``.
 
     Returns
     -------
@@ -174,8 +189,10 @@ def isotropy_cluster_frontier(
     Raises
     ------
     ValueError
-        If the weights are not finite numbers, y has fewer than two classes or one for each row, or as
-        `EmbeddingOptimizer` does.
+        If the weights are not finite numbers, the score is unknown, `test` stands beside points, y has fewer than two
+        classes or one for each row, or as `EmbeddingOptimizer` does.
+    TypeError
+        If the score is neither a name nor a callable, or `test` is no pair.
     Exception
         Whatever a fit or a measure raises. Its attribute ``frontier`` holds the `Frontier` of the weights before, if
         there are any: ``except Exception as error: print(error.frontier)``.
@@ -213,28 +230,27 @@ def isotropy_cluster_frontier(
     >>> bool(frontier.score[0] > frontier.score[2]), bool(frontier.isoscore[0] < frontier.isoscore[2])
     (True, True)
     """
-    x = check_cloud(X)
-    clusters = check_labels(check_classes(y, x.shape[0])[1], x.shape[0], name="classes")
-    check_choice(score, get_args(Score), "score")
+    check_score(score, [*SCORES, "accuracy"])
+    template = _default(test is not None) if estimator is None else estimator
+    judged = _Judged(X, y, test, score)
+    if test is not None:
+        check_takes_new_rows(template.parametrization)
     w = np.atleast_1d(check_numbers(weights, "weights"))
-    template = _default() if estimator is None else estimator
     terms = _weighted(objective)
-    start = _measured(x, y, clusters, score)
+    start = judged.measured(None)
     found: list[Point] = []
-    shape = clusters.sizes.shape[0], x.shape[1]
     try:
         for weight in w.tolist():
-            fitted = clone(template).set_params(objective={**terms, "isoscore": -weight})
-            values = _measured(fitted.fit_transform(X, y), y, clusters, score)
-            found.append(Point(weight, *values, fitted.history_))
+            fitted = clone(template).set_params(objective={**terms, "isoscore": -weight}).fit(X, y)
+            found.append(Point(weight, *judged.measured(fitted), fitted.history_))
             if fitted.was_interrupted_:
                 break
     except BaseException as error:
         if found:
-            error.frontier = _frontier(found, score, start, *shape)  # type: ignore[attr-defined]
+            error.frontier = _frontier(found, judged, start)  # type: ignore[attr-defined]
             error.add_note(f"The frontier of the first {len(found)} weights is kept: the attribute frontier of this.")
         raise
-    return _frontier(found, score, start, *shape)
+    return _frontier(found, judged, start)
 
 
 class Point(NamedTuple):
@@ -246,7 +262,58 @@ class Point(NamedTuple):
     history: History
 
 
-def _frontier(found: list[Point], score: str, start: tuple[float, float], n_classes: int, n_features: int) -> Frontier:
+class _Judged:
+    """The rows that are measured, those of the fit or held-out ones, and what they are judged by."""
+
+    def __init__(self, X: Any, y: Any, test: Any, score: Score) -> None:
+        self.score = score
+        self.train = X
+        self.rows, self.y = (X, y) if test is None else check_pair(test, "test", "(X_test, y_test)")
+        self.is_held_out = test is not None
+        self.y_train, train = _with_classes(X, y, "X")
+        self.classes, x = _with_classes(self.rows, self.y, "X" if test is None else "X_test")
+        self.clusters = check_labels(self.classes, x.shape[0], name="classes")
+        self.n_classes, self.n_features = np.unique(self.y_train).size, train.shape[1]
+
+    @property
+    def name(self) -> str:
+        """What the score is called."""
+        if not isinstance(self.score, str):
+            return unique_names([self.score])[0]
+        return f"neg_{self.score}" if self.score in SCORES and SCORES[self.score].direction < 0 else self.score
+
+    def measured(self, fitted: EmbeddingOptimizer | None) -> tuple[float, float]:
+        """Return IsoScore and score of the rows that an optimiser made, or of those that came."""
+        z = _made(fitted, self.rows)
+        return to_float(isoscore(z)), self._scored(z, fitted)
+
+    def _scored(self, z: Array, fitted: EmbeddingOptimizer | None) -> float:
+        if not isinstance(self.score, str):
+            return float(self.score(as_data(z), self.y))
+        if self.score in SCORES:
+            row = SCORES[self.score]
+            return row.direction * to_float(row(z, self.clusters))
+        probe = LogisticRegression(max_iter=1000)
+        if not self.is_held_out:
+            return float(cross_val_score(probe, to_numpy(z), self.classes).mean())
+        return float(probe.fit(to_numpy(_made(fitted, self.train)), self.y_train).score(to_numpy(z), self.classes))
+
+
+def _with_classes(X: Any, y: Any, name: str) -> tuple[np.ndarray, Array]:
+    """Return the class of each row, on the host, and the rows."""
+    x = check_cloud(X, name=name)
+    classes, codes = check_classes(y, x.shape[0])
+    return classes[codes], x
+
+
+def _made(fitted: EmbeddingOptimizer | None, rows: Any) -> Array:
+    """Return what an optimiser made of rows, its own if it moved them; without one the rows."""
+    if fitted is None:
+        return detached(check_cloud(rows))
+    return detached(fitted.embedding_ if hasattr(fitted, "embedding_") else fitted.transform(rows))
+
+
+def _frontier(found: list[Point], judged: _Judged, start: tuple[float, float]) -> Frontier:
     weight, isotropy, separation, histories = zip(*found, strict=True)
     points = np.array([isotropy, separation]).T
     return Frontier(
@@ -254,11 +321,11 @@ def _frontier(found: list[Point], score: str, start: tuple[float, float], n_clas
         points[:, 0],
         points[:, 1],
         _are_optimal(points),
-        score,
+        judged.name,
         start,
-        collapse_bound(n_classes, n_features),
-        n_classes,
-        n_features,
+        collapse_bound(judged.n_classes, judged.n_features),
+        judged.n_classes,
+        judged.n_features,
         histories,
     )
 
@@ -271,8 +338,10 @@ def _new_axes() -> Any:
     return subplots(layout="constrained")[1]
 
 
-def _default() -> EmbeddingOptimizer:
-    return EmbeddingOptimizer(parametrization="points", learning_rate=0.01, max_iter=500, monitor=None, random_state=0)
+def _default(maps: bool) -> EmbeddingOptimizer:
+    return EmbeddingOptimizer(
+        parametrization="linear" if maps else "points", learning_rate=0.01, max_iter=500, monitor=None, random_state=0
+    )
 
 
 def _weighted(objective: Any) -> dict[Any, float]:
@@ -280,15 +349,6 @@ def _weighted(objective: Any) -> dict[Any, float]:
     terms = load("_terms").terms_of(objective, ())
     keys = list(objective) if isinstance(objective, dict) else [objective]
     return {key: term.weight for key, term in zip(keys, terms, strict=True)}
-
-
-def _measured(z: Array, y: Any, clusters: Labels, score: str) -> tuple[float, float]:
-    z = detached(z)
-    isotropy = to_float(isoscore(z))
-    if score == "silhouette":
-        return isotropy, to_float(silhouette_score(z, clusters))
-    codes = check_classes(y, z.shape[0])[1]
-    return isotropy, float(cross_val_score(LogisticRegression(max_iter=1000), to_numpy(z), codes).mean())
 
 
 def _are_optimal(points: np.ndarray) -> np.ndarray:

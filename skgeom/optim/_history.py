@@ -23,7 +23,9 @@ class History(Mapping[str, np.ndarray]):
     terms, monitors : sequence of str
         Names of the columns of the terms of the loss, and of the monitors.
     rows : sequence of sequences of float
-        Iteration, loss, terms and monitors of each recorded iteration.
+        Iteration, loss, terms, monitors and errors of each recorded iteration.
+    errors : sequence of str, default=()
+        Names of the columns of standard errors.
 
     Attributes
     ----------
@@ -35,6 +37,8 @@ class History(Mapping[str, np.ndarray]):
         Names of the columns that hold the terms of the loss, not weighted.
     monitors : tuple of str
         Names of the columns that hold the monitors.
+    errors : tuple of str
+        Names of the columns that hold the standard errors of measures of samples: "isoscore_se" of "isoscore".
 
     Examples
     --------
@@ -44,10 +48,17 @@ class History(Mapping[str, np.ndarray]):
     (array([0.2, 0.3]), ['iteration', 'loss', 'uniformity', 'isoscore'])
     """
 
-    def __init__(self, terms: Sequence[str], monitors: Sequence[str], rows: Sequence[Sequence[float]]) -> None:
+    def __init__(
+        self,
+        terms: Sequence[str],
+        monitors: Sequence[str],
+        rows: Sequence[Sequence[float]],
+        errors: Sequence[str] = (),
+    ) -> None:
         self.terms = tuple(terms)
         self.monitors = tuple(monitors)
-        names = ("iteration", "loss", *self.terms, *self.monitors)
+        self.errors = tuple(errors)
+        names = ("iteration", "loss", *self.terms, *self.monitors, *self.errors)
         values = np.array(rows, dtype=np.float64).reshape(len(rows), len(names))
         self._columns = {name: np.ascontiguousarray(values[:, i]) for i, name in enumerate(names)}
         self._columns["iteration"] = self._columns["iteration"].astype(np.int64)

@@ -1,4 +1,4 @@
-"""The loss of an optimisation: weighted terms, each a function of a batch of rows, and the linear head."""
+"""The loss of an optimisation: weighted terms, each a function of a batch of rows or of what the head makes of it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from skgeom.optim._checks import (
     check_supervised,
     check_terms,
 )
+from skgeom.optim._heads import Head
 from skgeom.optim._monitors import takes_y, unique_names
 from skgeom.optim._targets import CLASSES, CLUSTERS, INDICATOR, TARGETS
 
 
 class HeadLoss(NamedTuple):
-    """A loss of the outputs of the linear head against y, and what kind of y it takes."""
+    """A loss of the outputs of the head against y, and what kind of y it takes."""
 
     name: str
     function: Callable[..., Tensor]
@@ -39,7 +40,7 @@ HEADS = {
         HeadLoss("binary_cross_entropy", binary_cross_entropy_with_logits, INDICATOR),
     )
 }
-"""The losses of the linear head by name."""
+"""The losses of the head by name."""
 
 OBJECTIVES = {name: row for name, row in MEASURES.items() if row.differentiable}
 """The measures that gradients can improve, by name."""
@@ -60,17 +61,6 @@ class Batch(NamedTuple):
     y: Tensor | None
     labels: Labels | None
     generator: torch.Generator
-
-
-class Head(NamedTuple):
-    """A linear classifier: weights (k, d), and an intercept (k,) or none."""
-
-    weight: Tensor
-    bias: Tensor | None
-
-    def __call__(self, rows: Tensor) -> Tensor:
-        """Return the outputs (n, k)."""
-        return torch.nn.functional.linear(rows, self.weight, self.bias)
 
 
 class Term(NamedTuple):
@@ -144,17 +134,6 @@ def check_y(terms: list[Term], y: Any, pairs: Any) -> str | None:
     if TARGETS in kinds:
         check_no_pairs(pairs, kinds[TARGETS])
     return next(iter(kinds), None)
-
-
-def new_head(n_outputs: int, n_features: int, fit_intercept: bool, generator: torch.Generator) -> Head:
-    """Return a head whose weights and intercepts are uniform in ±1/√d, as those of `torch.nn.Linear`."""
-    scale = n_features**-0.5
-
-    def uniform(*shape: int) -> Tensor:
-        return (2 * torch.rand(shape, generator=generator, dtype=torch.float64) - 1) * scale
-
-    weight = uniform(n_outputs, n_features)
-    return Head(weight, uniform(n_outputs) if fit_intercept else None)
 
 
 def _measured(row: Measure, batch: Batch) -> Tensor:

@@ -11,21 +11,24 @@ import torch
 from sklearn.utils import check_random_state
 from torch import Tensor
 
-from skgeom._array import asarray_like, is_foreign, to_numpy
+from skgeom._array import asarray_like, is_foreign, take_rows, to_numpy
 from skgeom._core._labels import Labels, labels_of
+from skgeom._core.sums._clusters import class_moments
 from skgeom._typing import Array
 from skgeom._validation import check_directed
 from skgeom.optim._callbacks import Updates
 from skgeom.optim._checkpoint import Checkpoint, Saver
-from skgeom.optim._checks import check_gradient, check_same_shape
+from skgeom.optim._checks import check_gradient, check_head_losses, check_module, check_same_shape, same_state
 from skgeom.optim._constraint import Constraint, on_spheres, radii
 from skgeom.optim._descent import Batches, Descent, Outcome, window_of
+from skgeom.optim._heads import DistanceHead, Head, LinearHead, OwnHead, drawing_from, linear_start
+from skgeom.optim._history import History
 from skgeom.optim._interrupts import Interruptible
-from skgeom.optim._monitors import Monitors, chosen, unique_names
+from skgeom.optim._monitors import Monitors, column_names
 from skgeom.optim._movable import LinearMap, Movable, Points, as_tensor
 from skgeom.optim._riemannian import RiemannianAdam, RiemannianSGD
 from skgeom.optim._targets import read_targets
-from skgeom.optim._terms import Batch, Head, check_y, new_head, terms_of
+from skgeom.optim._terms import Batch, HeadLoss, check_y, terms_of
 
 Optimizer = torch.optim.Optimizer
 
@@ -36,6 +39,7 @@ class Settings(Protocol):
     objective: Any
     parametrization: str
     constraint: Constraint | None
+    head: Any
     fit_intercept: bool
     optimizer: str
     learning_rate: float
@@ -43,6 +47,7 @@ class Settings(Protocol):
     batch_size: int | None
     monitor: Any
     monitor_every: int
+    monitor_sample: int | None
     tol: float | None
     device: str | None
     random_state: Any
@@ -57,26 +62,28 @@ class Settings(Protocol):
 class Training:
     """What one fit works with.
 
-    The parameters of the estimator, checked rows x, y, pairs (m, 2) of positions, and the fitted attributes from which
-    the fit goes on, none for a fresh start.
+    The parameters of the estimator, checked rows x, y, pairs (m, 2) or single items (m, 1) of positions, and the fitted
+    attributes from which the fit goes on, none for a fresh start.
     """
 
     def __init__(
-        self, settings: Settings, x: Array, y: Any, pairs: np.ndarray | None, earlier: Mapping[str, Array]
+        self, settings: Settings, x: Array, y: Any, pairs: np.ndarray | None, earlier: Mapping[str, Any]
     ) -> None:
         self.settings = settings
         self.earlier = earlier
         self.x = x
         self.pairs = pairs
         self.n_items = x.shape[0] if pairs is None else pairs.shape[0]
-        self.terms = terms_of(settings.objective, unique_names(chosen(settings.monitor)))
+        self.terms = terms_of(settings.objective, column_names(settings.monitor, settings.monitor_sample))
+        check_head_losses(settings.head, [term.source.name for term in self.terms if isinstance(term.source, HeadLoss)])
         self.targets = read_targets(y, self.n_items, check_y(self.terms, y, pairs))
-        clustered = self.targets.clusters is not None
-        self.monitors = Monitors(settings.monitor, self.targets.labels if clustered else None, pairs, y)
+        seed = check_random_state(settings.random_state).randint(np.iinfo(np.int32).max)
+        self.monitors = Monitors(
+            settings.monitor, self.targets.clusters, pairs, y, x.shape[0], settings.monitor_sample, seed
+        )
         self.monitors.check_rows(x)
         if settings.constraint is not None:
             check_directed(x)
-        seed = check_random_state(settings.random_state).randint(np.iinfo(np.int32).max)
         self.generator = torch.Generator().manual_seed(seed)
         self.labels = self.targets.labels() if any(term.needs_labels for term in self.terms) else None
         self.space, self.start = self._space()
@@ -99,6 +106,7 @@ class Training:
             max_iter=settings.max_iter,
             tol=settings.tol,
             window=window_of(self.n_items, settings.batch_size, any(term.is_random for term in self.terms)),
+            buffers=() if self.head is None else list(self.head.buffers()),
         )
         if self.checkpoint is None:
             return descent.run()
@@ -127,12 +135,14 @@ class Training:
         else:
             found["map_"] = _host(self.space.parameter)
         if self.head is not None:
-            zeros = torch.zeros_like(self.head.weight[:, 0])
-            found["coef_"] = _host(self.head.weight)
-            found["intercept_"] = _host(zeros if self.head.bias is None else self.head.bias)
+            found |= self.head.fitted()
         if self.targets.classes is not None:
             found["classes_"] = self.targets.classes
         return found
+
+    def recorded(self) -> History:
+        """Return the history up to this moment."""
+        return History([term.name for term in self.terms], self.monitors.names, self.history, self.monitors.errors)
 
     def _space(self) -> tuple[Movable, Tensor]:
         """Return what moves, and where the rows are before it does."""
@@ -148,11 +158,32 @@ class Training:
     def _head(self) -> Head | None:
         if not any(term.needs_head for term in self.terms):
             return None
-        width = self.start.shape[1] * (1 if self.pairs is None else 2)
-        new = new_head(self.targets.n_outputs, width, self.settings.fit_intercept, self.generator)
-        weight = self._earlier("coef_", new.weight.to(self.start))
-        bias = None if new.bias is None else self._earlier("intercept_", new.bias.to(self.start)).requires_grad_()
-        return Head(weight.requires_grad_(), bias)
+        kind, n_outputs = self.settings.head, self.targets.n_outputs
+        width = self.start.shape[1] * (1 if self.pairs is None else self.pairs.shape[1])
+        if kind == "linear":
+            start = linear_start(n_outputs, width, self.settings.fit_intercept, self.generator)
+            return LinearHead(*(self._earlier(name, new.to(self.start)) for name, new in start.items()))
+        if kind == "distance":
+            return DistanceHead(self._earlier("prototypes_", self._class_means()))
+        return OwnHead(self._module(width, n_outputs), n_outputs, self.generator)
+
+    @torch.no_grad()
+    def _class_means(self) -> Tensor:
+        """Return the means of the classes, of pairs side by side, where the rows are now."""
+        assert self.targets.clusters is not None
+        labels, z = labels_of(self.targets.clusters), self.space.rows(None)
+        sides = [z] if self.pairs is None else [take_rows(z, side) for side in self.pairs.T]
+        return torch.as_tensor(np.hstack([to_numpy(class_moments(side, labels).mean) for side in sides])).to(z)
+
+    def _module(self, n_features: int, n_outputs: int) -> torch.nn.Module:
+        """Return the module of the user, in the state of the fit before if there was one."""
+        with drawing_from(self.generator):
+            module = self.settings.head(n_features, n_outputs)
+        check_module(module, torch.nn.Module)
+        module = module.to(self.start).train()
+        if "head_" in self.earlier:
+            same_state(module, self.earlier["head_"])
+        return module
 
     def _earlier(self, name: str, new: Tensor) -> Tensor:
         """Return a state to start from: that of the fit before, or a new one."""
@@ -171,7 +202,7 @@ class Training:
 
     def _optimizers(self) -> list[Optimizer]:
         lr, adam = self.settings.learning_rate, self.settings.optimizer == "adam"
-        free: list[Tensor] = [] if self.head is None else [p for p in self.head if p is not None]
+        free: list[Tensor] = [] if self.head is None else [p for p in self.head.parameters() if p.requires_grad]
         on_sphere = self.settings.constraint is not None and isinstance(self.space, Points)
         found: list[Optimizer] = []
         if on_sphere:
@@ -223,13 +254,16 @@ class Training:
     def _record(self, iteration: int, loss: float, values: Sequence[Tensor], last: bool) -> None:
         if not last and iteration % self.settings.monitor_every:
             return
-        measured = self._measure(iteration > 0)
-        self.history.append((iteration, loss, *(v.item() for v in values), *measured))
+        measured, errors = self._measure(iteration)
+        self.history.append((iteration, loss, *(v.item() for v in values), *measured, *errors))
         self._say(iteration, loss, measured, last)
 
     @torch.no_grad()
-    def _measure(self, forgiving: bool) -> list[float]:
-        return self.monitors(lambda: self.space.rows(None), forgiving=forgiving)
+    def _measure(self, iteration: int) -> tuple[list[float], list[float]]:
+        def rows(index: np.ndarray | None) -> Tensor:
+            return self.space.rows(None if index is None else torch.as_tensor(index, device=self.start.device))
+
+        return self.monitors(rows, iteration, forgiving=iteration > 0)
 
     def _say(self, iteration: int, loss: float, measured: list[float], last: bool) -> None:
         """Print ten of the records, or with verbose=2 all."""

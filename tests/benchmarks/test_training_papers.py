@@ -9,6 +9,8 @@ import pytest
 from sklearn.datasets import make_blobs
 from sklearn.metrics import silhouette_score
 
+from skgeom.metrics import silhouette_score as silhouettes
+
 D = 8
 
 
@@ -17,7 +19,15 @@ def modules():
     """Return the modules, which lie beside the package and are not installed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(Path(__file__).parents[2])
-        names = ("_runs", "isotropy_clusters_classifiers", "keep_your_distance")
+        names = (
+            "_runs",
+            "_markdown",
+            "isotropy_clusters_classifiers",
+            "isotropy_glue",
+            "isotropy_heads",
+            "isotropy_geometries",
+            "keep_your_distance",
+        )
         return SimpleNamespace(**{name: import_module(f"benchmarks.papers.{name}") for name in names})
 
 
@@ -184,6 +194,82 @@ def test_tables_and_figure_from_files(clusters, tmp_path, capsys):
     assert "seed 0: r -" in text
     assert "nan" not in text
     assert "begins" in first
+
+
+def test_items_of_a_file_may_share_rows_that_are_made_unit(clusters, tmp_path):
+    x, row = np.random.default_rng(0).normal(size=(30, D)).astype(np.float16), np.arange(40) % 30
+    np.savez(tmp_path / "mine.npz", X=x, y=np.zeros(30), row=row, y_items=np.arange(40) % 2)
+    mine = clusters.file_task(str(tmp_path / "mine.npz"), unit=True)
+    assert mine.x.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(mine.x, axis=1), 1, rtol=1e-6)
+    run = clusters.train(mine, 0, 2, 2)
+    assert run["silhouette"][0] == pytest.approx(silhouette_score(mine.x[row], mine.y), abs=1e-6)
+    expected = silhouette_score(mine.x[row], mine.y, metric="sqeuclidean")
+    assert run["silhouette_squared"][0] == pytest.approx(expected, abs=1e-6)
+
+
+def test_glue_has_a_row_for_each_task_and_encoder(modules, tmp_path, monkeypatch):
+    glue = modules.isotropy_glue
+    monkeypatch.setattr(glue, "UPDATES", 12)
+    monkeypatch.setattr(glue, "SAMPLE", 100)
+    rng = np.random.default_rng(0)
+    pairs = np.arange(60).reshape(30, 2)
+    np.savez(tmp_path / "glue_wnli_minilm.npz", X=rng.normal(size=(60, D)), y=np.arange(30) % 2, pairs=pairs)
+    x, y = make_blobs(80, D, centers=2, random_state=0)
+    np.savez(tmp_path / "glue_cola_minilm.npz", X=x, y=y, row=np.arange(80), y_items=y)
+    glue.main(["--data", str(tmp_path), "--seeds", "2", "--out", str(tmp_path / "glue.md")])
+    text = (tmp_path / "glue.md").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line.startswith(("| CoLA", "| WNLI", "| MNLI"))]
+    assert len(lines) == 9 + 2
+    assert "-0.88291, -0.99996" in lines[0]
+    assert sum("no embeddings" in line for line in lines) == 7
+    sampled = glue.trained_once(
+        modules._runs.Runs(None), modules.isotropy_glue.given(str(tmp_path), "WNLI", "MiniLM")[0], 0
+    )
+    assert "isoscore_se" not in sampled
+
+
+def test_heads_and_samples_are_compared(modules, tmp_path, monkeypatch):
+    heads = modules.isotropy_heads
+    for name, value in {"ROWS": 60, "UPDATES": 12, "SAMPLED_UPDATES": 10, "SIZES": (100,)}.items():
+        monkeypatch.setattr(heads, name, value)
+    x, y = make_blobs(160, D, centers=2, random_state=0)
+    np.savez(tmp_path / "rt_polarity_minilm.npz", X_raw=x.astype(np.float32), y=y)
+    heads.main(["--data", str(tmp_path), "--seeds", "2", "--out", str(tmp_path / "heads.md")])
+    text = (tmp_path / "heads.md").read_text(encoding="utf-8")
+    assert all(f"| {name} " in text for name in (*heads.HEADS, "all", "100"))
+
+
+def test_distances_of_the_spaces_are_those_of_the_measures(modules):
+    spaces = modules.isotropy_geometries
+    x, y = make_blobs(60, 4, centers=3, random_state=0)
+    for name, metric in (("Euclid", "euclidean"), ("sphere", "geodesic"), ("ball", "poincare")):
+        space = spaces.SPACES[name]
+        points = space.points(x / 5)
+        found = spaces.measured(points, y, space)["silhouette"]
+        assert found == pytest.approx(silhouettes(points, y, metric=metric), abs=1e-9)
+        np.testing.assert_allclose(space.back(points, space.tangent(points)), points, atol=1e-9)
+        if name == "ball":
+            np.testing.assert_allclose(
+                spaces.ball_distances(np.stack([0 * points[0], points[0]]))[0, 1], np.linalg.norm(x[0] / 5)
+            )
+
+
+@pytest.mark.parametrize("head", ["hyperplanes", "prototypes", "linear"])
+def test_heads_of_the_ball_learn(modules, head):
+    spaces = modules.isotropy_geometries
+    x, y = make_blobs(60, 4, centers=3, cluster_std=3, random_state=0)
+    run = spaces.train(spaces.Data("blobs", x / 10, y), spaces.SPACES["ball"], head, 0, every=100)
+    assert run["loss"][-1] < 0.8 * run["loss"][0]
+    assert len(run["silhouette"]) == 4
+
+
+def test_collapsed_classes_keep_the_bound_and_simplices_attain_it(modules):
+    spaces = modules.isotropy_geometries
+    for name in ("Euclid", "sphere", "ball"):
+        rng = np.random.default_rng(0)
+        assert max(spaces.excess_of(rng, spaces.SPACES[name]) for _ in range(20)) < 1e-12
+        assert spaces.simplex(5, 10, spaces.SPACES[name]) == pytest.approx((1 / 3, 1.0), abs=1e-9)
 
 
 def test_a_task_without_rows_is_refused(clusters, tmp_path):

@@ -114,6 +114,17 @@ def test_pairs_are_classified_and_clustered_side_by_side(digits):
     assert batched.history_.loss[-2:].mean() < batched.history_.loss[:2].mean()
 
 
+def test_items_may_share_rows(digits):
+    X, y = digits
+    rows = np.arange(200) // 2  # each of 100 rows has two labels
+    optimizer = quick().fit(X[:100], y % 2, pairs=rows[:, None])
+    Z = optimizer.embedding_
+    assert Z.shape == (100, 64)
+    assert cross_entropy(Z[rows], optimizer, y % 2) == pytest.approx(optimizer.loss_, rel=1e-9)
+    assert optimizer.history_["silhouette"][-1] == pytest.approx(silhouette_score(Z[rows], y % 2), abs=1e-9)
+    assert optimizer.history_["isoscore"][-1] == pytest.approx(isoscore(Z), abs=1e-12)
+
+
 def test_the_start_and_the_end_are_always_measured(digits):
     X, y = digits
     optimizer = quick(max_iter=5, monitor_every=3).fit(X, y)

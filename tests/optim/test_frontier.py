@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import silhouette_score
 
 from skgeom.metrics import collapse_bound, isoscore
+from skgeom.metrics._measure import MEASURES
 from skgeom.optim import EmbeddingOptimizer, isotropy_cluster_frontier
 
 
@@ -76,6 +79,47 @@ def test_accuracy_of_a_probe_can_take_the_place_of_the_silhouette(parity):
     assert 0.5 < frontier.start[1] < frontier.score[0] <= 1
 
 
+def test_every_measure_of_labels_is_a_score_turned_by_its_direction(parity):
+    fit = optimizer(objective={"cross_entropy": 1, "isoscore": 0.0}, max_iter=3).fit_transform(*parity)
+    for name, row in MEASURES.items():
+        if row.needs != "labels":
+            continue
+        frontier = isotropy_cluster_frontier(*parity, [0], score=name, estimator=optimizer(max_iter=3))
+        for found, Z in ((frontier.start[1], parity[0]), (frontier.score[0], fit)):
+            assert found == pytest.approx(row.direction * row(Z, parity[1]), rel=1e-9), name
+        assert frontier.score_name == ("neg_" if row.direction < 0 else "") + name
+
+
+def test_a_function_gets_the_rows_and_y(parity):
+    X, y = parity
+    labels = np.array(["even", "odd"])[y]
+
+    def gap(embedding, y):
+        return np.linalg.norm(embedding[y == "odd"].mean(axis=0) - embedding[y == "even"].mean(axis=0))
+
+    frontier = isotropy_cluster_frontier(X, labels, [0], score=gap, estimator=optimizer())
+    assert frontier.score_name == "gap"
+    assert frontier.start[1] == pytest.approx(gap(X, labels))
+    assert frontier.score[0] > 2 * frontier.start[1]
+
+
+def test_held_out_rows_are_mapped_and_judged(parity):
+    X, y = parity
+    train, test = (X[:100], y[:100]), (X[100:], y[100:])
+    linear = optimizer(parametrization="linear", max_iter=20)
+    weighted = clone(linear).set_params(objective={"cross_entropy": 1, "isoscore": -0.1})
+    Z = weighted.fit(*train).transform(test[0])
+    frontier = isotropy_cluster_frontier(*train, [0.1], test=test, estimator=linear)
+    assert frontier.start == pytest.approx((isoscore(test[0]), silhouette_score(*test)), abs=1e-9)
+    assert frontier.isoscore[0] == pytest.approx(isoscore(Z), rel=1e-9)
+    assert frontier.score[0] == pytest.approx(silhouette_score(Z, test[1]), abs=1e-9)
+    probed = isotropy_cluster_frontier(*train, [0.1], score="accuracy", test=test, estimator=linear)
+    probe = LogisticRegression(max_iter=1000).fit(weighted.transform(train[0]), train[1])
+    assert probed.score[0] == probe.score(Z, test[1])
+    with pytest.raises(ValueError, match='test needs an estimator with parametrization="linear"'):
+        isotropy_cluster_frontier(*train, [0], test=test, estimator=optimizer())
+
+
 def test_table_and_frame_hold_every_point(parity):
     frontier = isotropy_cluster_frontier(*parity, [0, 1], estimator=optimizer(max_iter=3))
     frame = frontier.to_frame()
@@ -120,21 +164,19 @@ def test_an_interrupt_ends_the_sweep_with_the_points_so_far(parity):
 
 
 @pytest.mark.parametrize("kind", [ValueError, MemoryError, KeyboardInterrupt, SystemExit])
-def test_an_exception_carries_the_points_so_far(parity, kind, monkeypatch):
-    from skgeom.optim import _frontier
+def test_an_exception_carries_the_points_so_far(parity, kind):
+    left = [100]
 
-    left, score = [4], _frontier.silhouette_score
-
-    def failing_at_the_third_point(*args):
+    def failing(embedding, y):
         left[0] -= 1
         if left[0] == 0:
             raise kind("no more")
-        return score(*args)
+        return silhouette_score(embedding, y)
 
-    whole = isotropy_cluster_frontier(*parity, [0, 1], estimator=optimizer(max_iter=4))
-    monkeypatch.setattr(_frontier, "silhouette_score", failing_at_the_third_point)
+    whole = isotropy_cluster_frontier(*parity, [0, 1], score=failing, estimator=optimizer(max_iter=4))
+    left[0] = 4  # the start, and the third point
     with pytest.raises(kind, match="no more") as caught:
-        isotropy_cluster_frontier(*parity, [0, 1, 2], estimator=optimizer(max_iter=4))
+        isotropy_cluster_frontier(*parity, [0, 1, 2], score=failing, estimator=optimizer(max_iter=4))
     assert "first 2 weights" in caught.value.__notes__[0]
     assert str(caught.value.frontier) == str(whole)
     assert len(caught.value.frontier.histories) == 2
@@ -151,7 +193,16 @@ def test_an_exception_before_the_first_point_carries_none(parity):
     [
         (np.arange(20) % 2, [np.nan], {}, ValueError, "weights must be"),
         (np.arange(20) % 2, "many", {}, TypeError, "weights must be"),
-        (np.arange(20) % 2, [1], {"score": "dunn"}, ValueError, "score must be one of"),
+        (np.arange(20) % 2, [1], {"score": "isoscore"}, ValueError, "score must be one of"),
+        (np.arange(20) % 2, [1], {"score": 3}, TypeError, "score must be a name or a callable"),
+        (np.arange(20) % 2, [1], {"test": np.ones((4, 3))}, TypeError, "test must be a tuple"),
+        (
+            np.arange(20) % 2,
+            [1],
+            {"test": (np.ones((4, 3)), [0, 0, 0, 0])},
+            ValueError,
+            "Number of classes is 1|labels",
+        ),
         (np.arange(20) % 2, [1], {"objective": "clusters"}, ValueError, "objective must be one of"),
         (np.zeros(20), [1], {}, ValueError, "Number of labels is 1"),
         (np.arange(20), [1], {}, ValueError, "Number of labels is 20"),
