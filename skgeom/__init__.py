@@ -12,8 +12,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from skgeom import alignment, datasets, metrics, model_selection, multimodal, optim, preprocessing
+    from skgeom import alignment, calibration, datasets, metrics, model_selection, multimodal, optim, preprocessing
     from skgeom.alignment import CCAAligner, LstsqAligner, ProcrustesAligner
+    from skgeom.calibration import CosineCalibrator
     from skgeom.metrics import (
         average_cosine_scorer,
         conformity_scorer,
@@ -42,11 +43,21 @@ if TYPE_CHECKING:
 
 __version__ = version("scikit-embedding-geometry")
 
-_PACKAGES = ("alignment", "datasets", "metrics", "model_selection", "multimodal", "optim", "preprocessing")
+_PACKAGES = (
+    "alignment",
+    "calibration",
+    "datasets",
+    "metrics",
+    "model_selection",
+    "multimodal",
+    "optim",
+    "preprocessing",
+)
 
 _HOMES = {
     "AllButTheTop": "preprocessing",
     "CCAAligner": "alignment",
+    "CosineCalibrator": "calibration",
     "EmbeddingOptimizer": "optim",
     "GapShift": "multimodal",
     "GroupCentering": "preprocessing",
@@ -76,6 +87,7 @@ _HOMES = {
 __all__ = [
     "AllButTheTop",
     "CCAAligner",
+    "CosineCalibrator",
     "EmbeddingOptimizer",
     "GapShift",
     "GroupCentering",
@@ -90,6 +102,7 @@ __all__ = [
     "__version__",
     "alignment",
     "average_cosine_scorer",
+    "calibration",
     "conformity_scorer",
     "cosine_pearson_scorer",
     "cosine_spearman_scorer",

@@ -21,7 +21,7 @@ FLOORS = [
     {"_cloud"},
     {"_validation", "_estimator"},
     {"metrics", "datasets"},
-    {"preprocessing", "alignment", "multimodal", "optim"},
+    {"preprocessing", "alignment", "calibration", "multimodal", "optim"},
     {"model_selection"},
     {"inspection"},
     {"__main__", "_report"},

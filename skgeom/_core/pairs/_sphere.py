@@ -98,7 +98,8 @@ class Pairs:
         self.sphere = Sphere(rows)
         self.panels = self.sphere.panels
         self.n_first = n_first
-        self.groups = None if groups is None else asarray_like(groups, rows.x, dtype=namespace(rows.x).int64)
+        like = self.sphere.rows.x
+        self.groups = None if groups is None else asarray_like(groups, like, dtype=namespace(like).int64)
         self.n = int(pairs_per_row(rows.x.shape[0], n_first, groups).sum()) // 2
 
     def row(self, i: int) -> Iterator[tuple[int, Chords, Array | None]]:
