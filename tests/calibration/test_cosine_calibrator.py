@@ -154,6 +154,14 @@ def test_p_is_at_most_alpha_exactly_above_the_threshold(alpha, n_pairs):
     assert found.p_value(found.threshold_ + 1e-9) <= alpha < found.p_value(found.threshold_ - 1e-9)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_pair_at_the_threshold_is_found_again(dtype):
+    found = CosineCalibrator(0.5).fit(cloud().astype(dtype))
+    rates = np.linspace(0.001, 0.999, 200)
+    ranks = np.floor(rates * 1771)
+    assert_allclose(found.p_value(found.threshold(rates)), (1 + ranks) / 1771, rtol=1e-12)
+
+
 def test_no_threshold_is_had_from_fewer_pairs_than_one_over_alpha():
     x = cloud(10)
     found = CosineCalibrator(0.02).fit(x)

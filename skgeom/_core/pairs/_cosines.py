@@ -17,6 +17,9 @@ from skgeom._core.pairs._quantiles import keys, n_near, order_statistics
 from skgeom._core.pairs._sphere import Pairs, chords_of, pairs_per_row
 from skgeom._typing import Array
 
+_ROUNDINGS = 8
+"""Pairs whose keys differ by so many roundings have the same cosine: what `largest` returns is found again."""
+
 
 class AllCosines(NamedTuple):
     """The cosines of all pairs of `Pairs`, formed anew for each question and never held."""
@@ -77,11 +80,12 @@ class AllCosines(NamedTuple):
         return float(1 - mean / 2), float(max(square - mean**2, 0.0) ** 0.5 / 2)
 
     def _keys(self, cosines: np.ndarray) -> np.ndarray:
-        """Return the keys of cosines, in the precision of the rows."""
+        """Return the keys of cosines in the precision of the rows, and some roundings more."""
         dtype = to_numpy(self.rows.x[:1, :1]).dtype
         with np.errstate(divide="ignore"):
             c = np.maximum(cosines, -1.0)
-            return np.asarray((1 - c) / (1 + c), dtype=dtype)
+            key = (1 - c) / (1 + c)
+        return np.asarray(key + _ROUNDINGS * np.finfo(dtype).eps * (1 + key), dtype=dtype)
 
 
 class SampledCosines(NamedTuple):
