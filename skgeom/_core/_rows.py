@@ -93,6 +93,11 @@ def mean_of(x: Array) -> Array:
     return first + sum(xp.sum(float64(x[rows, :]) - first, axis=0) for rows in row_blocks(x)) / x.shape[0]
 
 
+def sum_of_squares(x: Array, mean: Array) -> Array:
+    """Return Σ (x - mean)² of each coordinate (d,), in float64."""
+    return sum(namespace(x).sum((float64(x[rows, :]) - mean) ** 2, axis=0) for rows in row_blocks(x))
+
+
 def mean_at(x: Array, index: np.ndarray, prepare: Callable[[Array], Array] = float64) -> Array:
     """Return the mean in float64 of the prepared rows at positions known on the host, exact for equal rows."""
     xp = namespace(x)

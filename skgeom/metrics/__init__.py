@@ -29,6 +29,13 @@ from skgeom.metrics._contrast import (
     clip_loss,
     paired_cosine,
 )
+from skgeom.metrics._coordinates import (
+    LayerProfile,
+    coordinate_std,
+    cosine_shares,
+    layer_profile,
+    variance_shares,
+)
 from skgeom.metrics._dispersion import (
     angle_quantiles,
     kernel_energy,
@@ -112,6 +119,7 @@ from skgeom.metrics._sliced import (
 __all__ = [
     "ConformityEstimate",
     "EmbeddingScorer",
+    "LayerProfile",
     "Neighbours",
     "RetrievalScore",
     "alignment_loss",
@@ -127,9 +135,11 @@ __all__ = [
     "conformity_divergence",
     "conformity_estimate",
     "conformity_scorer",
+    "coordinate_std",
     "cosine_pearson",
     "cosine_pearson_scorer",
     "cosine_regularizer",
+    "cosine_shares",
     "cosine_spearman",
     "cosine_spearman_scorer",
     "csls_scorer",
@@ -150,6 +160,7 @@ __all__ = [
     "k_nearest",
     "kernel_energy",
     "koleo",
+    "layer_profile",
     "lloyd",
     "make_embedding_scorer",
     "mean_average_precision",
@@ -193,4 +204,5 @@ __all__ = [
     "triplet_objective",
     "uniformity",
     "variance_explained",
+    "variance_shares",
 ]
