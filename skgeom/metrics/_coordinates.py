@@ -81,7 +81,8 @@ def cosine_shares(X: Any, *, relative: bool = True) -> Array:
     -------
     array of shape (n_features,), float64
         The shares, which sum to 1; one can be negative, or above 1. All NaN, with a warning, if the average cosine is
-        within two standard errors of 0, as that of two rows always is. Parts sum to the average cosine.
+        not above two standard errors, as that of centred rows, or of two rows, never is. Parts sum to the average
+        cosine.
 
     Raises
     ------
@@ -128,8 +129,8 @@ def cosine_shares(X: Any, *, relative: bool = True) -> Array:
     if _angular.has_shares(rows, parts):
         return parts / total
     warn(
-        f"The average cosine, {to_float(total):.3g}, is within two standard errors of 0, so that no coordinate has a "
-        "share in it: all are NaN. Pass relative=False for what each adds."
+        f"The average cosine, {to_float(total):.3g}, is not above two standard errors, so that no coordinate has a share "
+        "in it: all are NaN. Pass relative=False for what each adds."
     )
     return xp.full_like(parts, xp.nan)
 

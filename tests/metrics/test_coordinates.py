@@ -63,9 +63,9 @@ def test_shares_depend_on_neither_the_length_of_rows_nor_a_common_scale():
         assert_allclose(variance_shares(other), variance_shares(x), rtol=1e-9)
 
 
-def test_an_average_cosine_within_two_errors_of_0_has_no_shares():
+def test_an_average_cosine_not_above_two_errors_has_no_shares():
     x = default_rng(0).normal(size=(100, 3))
-    with pytest.warns(UserWarning, match=r"within two standard errors of 0.*relative=False"):
+    with pytest.warns(UserWarning, match="not above two standard errors.*relative=False"):
         assert np.isnan(cosine_shares(x)).all()
     assert_allclose(cosine_shares(x, relative=False), parts(x), rtol=1e-9)
     for shift in np.linspace(0, 0.5, 30):
@@ -74,7 +74,7 @@ def test_an_average_cosine_within_two_errors_of_0_has_no_shares():
         error = 2 * 99 / 98 * np.std(own, ddof=1) / 10
         assert average_cosine_error(DirectedRows(moved, norms(moved))) == pytest.approx(error, rel=1e-9)
         profile = layer_profile([moved])
-        assert np.isnan(profile.cosine_share[0]) == (abs(np.mean(own)) <= 2 * error)
+        assert np.isnan(profile.cosine_share[0]) == (np.mean(own) <= 2 * error)
         assert (profile.cosine_coordinate[0] == -1) == np.isnan(profile.cosine_share[0])
 
 
@@ -84,9 +84,17 @@ def test_the_error_of_the_average_cosine_is_that_of_leaving_out_rows():
     assert average_cosine_error(DirectedRows(x, norms(x))) == pytest.approx(np.sqrt(39 * np.var(without)), rel=1e-9)
 
 
+def test_centred_rows_have_no_shares():
+    x = unit(forty())
+    x = x - x.mean(axis=0)
+    assert average_cosine(x) < 0
+    with pytest.warns(UserWarning, match="not above two standard errors"):
+        assert np.isnan(cosine_shares(x)).all()
+
+
 def test_two_rows_are_too_few_for_shares():
     x = np.array([[1.0, 0.1], [1.0, 0.0]])
-    with pytest.warns(UserWarning, match="within two standard errors"):
+    with pytest.warns(UserWarning, match="not above two standard errors"):
         assert np.isnan(cosine_shares(x)).all()
     assert_allclose(cosine_shares(x, relative=False), parts(x))
 

@@ -90,8 +90,11 @@ def cosine_parts(rows: DirectedRows) -> Array:
 
 
 def has_shares(rows: DirectedRows, parts: Array) -> bool:
-    """Return whether the mean cosine, the sum of its parts, is more than two standard errors from 0."""
-    return abs(to_float(namespace(parts).sum(parts))) > 2 * average_cosine_error(rows)
+    """Return whether the mean cosine, the sum of its parts, is more than two standard errors above 0.
+
+    It estimates ‖E u‖², so that a negative one is never told from 0: that of centred rows is about -1 / (n - 1).
+    """
+    return to_float(namespace(parts).sum(parts)) > 2 * average_cosine_error(rows)
 
 
 def mean_cosines(rows: DirectedRows, mean: Array, *, exactly: bool = True) -> Array:
