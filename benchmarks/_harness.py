@@ -50,6 +50,7 @@ NAMES = (
     "search",
     "files",
     "growth",
+    "thresholds",
 )
 LIBRARIES = ("scikit-embedding-geometry", "numpy", "scipy", "scikit-learn", "torch", "IsoScore", "faiss-cpu")
 SAMPLE_SECONDS = 0.05
