@@ -129,8 +129,8 @@ def cosine_shares(X: Any, *, relative: bool = True) -> Array:
     if _angular.has_shares(rows, parts):
         return parts / total
     warn(
-        f"The average cosine, {to_float(total):.3g}, is not above two standard errors, so that no coordinate has a share "
-        "in it: all are NaN. Pass relative=False for what each adds."
+        f"The average cosine, {to_float(total):.3g}, is not above two standard errors, so that no coordinate has a "
+        "share in it: all are NaN. Pass relative=False for what each adds."
     )
     return xp.full_like(parts, xp.nan)
 
