@@ -154,6 +154,12 @@ def test_p_is_at_most_alpha_exactly_above_the_threshold(alpha, n_pairs):
     assert found.p_value(found.threshold_ + 1e-9) <= alpha < found.p_value(found.threshold_ - 1e-9)
 
 
+def test_a_rate_that_is_a_whole_number_of_pairs_counts_them_all():
+    x, y = default_rng(0).normal(size=(2, 11, 3))  # 99 pairs, and 0.29 * 100 is 28.999999999999996
+    found = CosineCalibrator(0.29).fit(x, y[:9])
+    assert found.p_value(found.threshold_) == 0.3
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_pair_at_the_threshold_is_found_again(dtype):
     found = CosineCalibrator(0.5).fit(cloud().astype(dtype))

@@ -69,7 +69,7 @@ def test_an_average_cosine_not_above_two_errors_has_no_shares():
         assert np.isnan(cosine_shares(x)).all()
     assert_allclose(cosine_shares(x, relative=False), parts(x), rtol=1e-9)
     for shift in np.linspace(0, 0.5, 30):
-        moved = x + [shift, 0, 0]
+        moved = x - x.mean(axis=0) + [shift, 0, 0]
         own = [np.mean([u @ v for j, v in enumerate(unit(moved)) if j != i]) for i, u in enumerate(unit(moved))]
         error = 2 * 99 / 98 * np.std(own, ddof=1) / 10
         assert average_cosine_error(DirectedRows(moved, norms(moved))) == pytest.approx(error, rel=1e-9)
