@@ -52,6 +52,7 @@ NAMES = (
     "files",
     "growth",
     "tangent_space",
+    "thresholds",
 )
 LIBRARIES = ("scikit-embedding-geometry", "numpy", "scipy", "scikit-learn", "torch", "IsoScore", "faiss-cpu", "geoopt")
 SAMPLE_SECONDS = 0.05

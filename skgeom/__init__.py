@@ -12,8 +12,19 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from skgeom import alignment, comparison, datasets, metrics, model_selection, multimodal, optim, preprocessing
+    from skgeom import (
+        alignment,
+        calibration,
+        comparison,
+        datasets,
+        metrics,
+        model_selection,
+        multimodal,
+        optim,
+        preprocessing,
+    )
     from skgeom.alignment import CCAAligner, LstsqAligner, ProcrustesAligner
+    from skgeom.calibration import CosineCalibrator
     from skgeom.metrics import (
         average_cosine_scorer,
         conformity_scorer,
@@ -45,6 +56,7 @@ __version__ = version("scikit-embedding-geometry")
 
 _PACKAGES = (
     "alignment",
+    "calibration",
     "comparison",
     "datasets",
     "metrics",
@@ -57,6 +69,7 @@ _PACKAGES = (
 _HOMES = {
     "AllButTheTop": "preprocessing",
     "CCAAligner": "alignment",
+    "CosineCalibrator": "calibration",
     "EmbeddingOptimizer": "optim",
     "GapShift": "multimodal",
     "GroupAllButTheTop": "preprocessing",
@@ -87,6 +100,7 @@ _HOMES = {
 __all__ = [
     "AllButTheTop",
     "CCAAligner",
+    "CosineCalibrator",
     "EmbeddingOptimizer",
     "GapShift",
     "GroupAllButTheTop",
@@ -102,6 +116,7 @@ __all__ = [
     "__version__",
     "alignment",
     "average_cosine_scorer",
+    "calibration",
     "comparison",
     "conformity_scorer",
     "cosine_pearson_scorer",

@@ -12,6 +12,7 @@ from sklearn.base import clone
 
 import skgeom
 from skgeom.alignment import CCAAligner, LstsqAligner, ProcrustesAligner
+from skgeom.calibration import CosineCalibrator
 from skgeom.metrics import clip_loss, get_scorer, silhouette_score, triplet_objective
 from skgeom.multimodal import GapShift, ZeroShotClassifier, double_ellipsoid
 from skgeom.optim import EmbeddingOptimizer, SphereDispersion
@@ -43,6 +44,8 @@ def fitted(estimator, x, y=None):
     """Return an estimator fitted to rows, with the targets, classes or groups that its kind needs."""
     if isinstance(estimator, GroupAllButTheTop | GroupCentering | GroupWhitening | GapShift):
         return estimator.fit(x, groups=GROUPS if y is None else y)
+    if isinstance(estimator, CosineCalibrator):
+        return estimator.fit(x, groups=y)
     if isinstance(estimator, ZeroShotClassifier | EmbeddingOptimizer):
         return estimator.fit(x, LABELS if y is None else y)
     if isinstance(estimator, LstsqAligner | ProcrustesAligner | CCAAligner):
@@ -112,11 +115,13 @@ OF_SCALE = {
     "products with classes": (logits("dot"), SQUARED, SQUARES),
     "optimiser": (moved(objective="uniformity", constraint="sphere"), FREE, SQUARES),
     "dispersion": (spread, FREE, ANY),
+    "threshold": (lambda s: CosineCalibrator(0.1).fit(X * s, Y).threshold_interval_, FREE, ANY),
     "double ellipsoid": (lambda s: double_ellipsoid(X * s, Y * s).separation, FREE, FOURTH_POWERS),
 }
 REFUSED = r"X has magnitudes up to .*, whose (squares|fourth powers) leave the range of float64"
 
 
+@pytest.mark.filterwarnings("ignore:.*not enough for a threshold")
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("name", OF_SCALE)
 def test_any_scale_has_the_result_of_scale_one_or_is_refused_in_words(name, scale):
@@ -181,6 +186,7 @@ def test_an_optimised_map_refuses_rows_whose_norms_leave_float64(constraint):
 BAD_PARAMETERS = {
     AllButTheTop: {"n_components": -1},
     CCAAligner: {"shrinkage": 2.0},
+    CosineCalibrator: {"alpha": 2.0},
     EmbeddingOptimizer: {"objective": "unknown"},
     GapShift: {"lam": "far"},
     GroupAllButTheTop: {"n_components": -1},

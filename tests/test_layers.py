@@ -21,7 +21,7 @@ FLOORS = [
     {"_cloud"},
     {"_validation", "_estimator"},
     {"metrics", "datasets"},
-    {"preprocessing", "alignment", "multimodal", "optim", "comparison"},
+    {"preprocessing", "alignment", "multimodal", "optim", "comparison", "calibration"},
     {"model_selection"},
     {"inspection"},
     {"__main__", "_report"},

@@ -13,7 +13,8 @@ from skgeom._core._rows import unit
 from skgeom._core.sums import _spectrum
 from skgeom._core.sums._moments import Moments
 from skgeom._core.sums._rank import live
-from skgeom._report._space import N_FOLDS, Space, sampled
+from skgeom._report._space import MATCH_ALPHA, N_FOLDS, Space, sampled
+from skgeom.calibration import CosineCalibrator
 from skgeom.metrics import collapse_bound, conformity, isoscore, silhouette_score
 from skgeom.metrics._measure import MEASURES
 
@@ -21,7 +22,9 @@ MAX_PAIR_ROWS = 20_000
 """Rows of which all pairs are looked at; of a larger space, a sample."""
 
 MAX_RECALL_SAMPLE = 5_000
+_MISSING = "not available"
 _TOP = 10
+_ROGUE = 3
 _LISTED = 6
 _EXTREMES = 5
 _CLASS_WIDTH = 20
@@ -105,6 +108,8 @@ def _dead(dead: np.ndarray) -> Entry:
 def _cosines(space: Space) -> Iterator[Entry]:
     cloud = space.directed_cloud
     yield _measured(cloud, "average_cosine", "average cosine", "of two rows: 0 if directions spread evenly")
+    yield _rogue(space.cosine_shares)
+    yield _match(space.calibrator)
     yield _measured(cloud, "partition_isotropy", "I1, unit rows", "least over largest Z(±v) = Σ exp⟨±v, u⟩")
     yield _measured(cloud, "partition_dispersion", "I2, unit rows", "deviation of Z(±v) over its mean")
     q = np.quantile(space.conformity, [0.05, 0.25, 0.5, 0.75, 0.95])
@@ -113,6 +118,25 @@ def _cosines(space: Space) -> Iterator[Entry]:
         order, words = np.argsort(space.conformity), space.words[space.directed]
         yield Entry("most conforming", "", hint=", ".join(words[order[: -_EXTREMES - 1 : -1]]))
         yield Entry("least conforming", "", hint=", ".join(words[order[:_EXTREMES]]))
+
+
+def _rogue(shares: np.ndarray | None) -> Entry:
+    """Return the entry of the coordinates that have most of the average cosine."""
+    if shares is None:
+        return Entry("rogue dimensions", _MISSING, hint="the average cosine is not told from 0")
+    top = np.argsort(-shares, kind="stable")[:_ROGUE]
+    even = _percent(top.size / shares.size)
+    hint = f"of the average cosine: coordinates {', '.join(map(str, top))}; {even} if even"
+    return Entry("rogue dimensions", _percent(shares[top].sum()), hint=hint)
+
+
+def _match(calibrator: CosineCalibrator | None) -> Entry:
+    """Return the entry of the cosine that two different rows rarely have."""
+    name, share = "cosine of a match", f"1 in {1 / MATCH_ALPHA:,.0f} pairs"
+    if calibrator is None or not calibrator.has_enough_rows_:
+        return Entry(name, _MISSING, hint=f"too few different rows for {share}")
+    low, high = calibrator.threshold_interval_.tolist()
+    return Entry(name, calibrator.threshold_, low, high, hint=f"exceeded by {share}; 95 % interval")
 
 
 def _classes(space: Space) -> Iterator[Entry]:

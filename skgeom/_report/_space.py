@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import cached_property
 
 import numpy as np
@@ -9,16 +10,22 @@ import numpy as np
 from skgeom._array import float64, peak, to_numpy
 from skgeom._cloud import Cloud
 from skgeom._core._rows import norms
-from skgeom._core.sums import _spectrum
+from skgeom._core.sums import _angular, _spectrum
 from skgeom._core.sums._moments import Moments
 from skgeom._core.sums._rank import rank
-from skgeom._validation import check_cloud, check_ranked_moments
+from skgeom._validation import check_cloud, check_directed, check_ranked_moments
+from skgeom.calibration import CosineCalibrator
 from skgeom.metrics import conformity
 from skgeom.model_selection import row_groups
 from skgeom.model_selection._trial import in_large_classes
 
 N_FOLDS = 5
 SEED = 0
+MATCH_ALPHA = 1e-3
+"""Share of pairs of different rows that may be above the cosine of a match."""
+
+MAX_MATCH_ROWS = 5_000
+"""Rows from whose pairs that cosine is found: the interval tells how far others would move it."""
 
 
 class Space:
@@ -100,6 +107,23 @@ class Space:
     def conformity(self) -> np.ndarray:
         """Mean cosine of each row that has a direction to all others."""
         return to_numpy(conformity(self.directed_cloud))
+
+    @cached_property
+    def cosine_shares(self) -> np.ndarray | None:
+        """Share of each coordinate in the average cosine, None if that is not told from 0."""
+        rows = check_directed(self.directed_cloud)
+        parts = _angular.cosine_parts(rows)
+        shares = to_numpy(parts)
+        return shares / shares.sum() if _angular.has_shares(rows, parts) else None
+
+    @cached_property
+    def calibrator(self) -> CosineCalibrator | None:
+        """What cosine different rows rarely have, from a sample of them; None if there are no two."""
+        if np.unique(self.equal_rows[self.directed]).size < 2:
+            return None
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*not enough for a threshold")
+            return CosineCalibrator(MATCH_ALPHA).fit(self.cloud.X[sampled(self.directed, MAX_MATCH_ROWS)])
 
     @cached_property
     def moments(self) -> Moments:

@@ -31,6 +31,13 @@ from skgeom.metrics._contrast import (
     clip_loss,
     paired_cosine,
 )
+from skgeom.metrics._coordinates import (
+    LayerProfile,
+    coordinate_std,
+    cosine_shares,
+    layer_profile,
+    variance_shares,
+)
 from skgeom.metrics._dispersion import (
     angle_quantiles,
     kernel_energy,
@@ -53,7 +60,6 @@ from skgeom.metrics._gap import (
 )
 from skgeom.metrics._isotropy import (
     collapse_bound,
-    coordinate_std,
     effective_rank,
     isoscore,
     isoscore_from_covariance,
@@ -115,6 +121,7 @@ from skgeom.metrics._sliced import (
 __all__ = [
     "ConformityEstimate",
     "EmbeddingScorer",
+    "LayerProfile",
     "Neighbours",
     "PairCosines",
     "RetrievalScore",
@@ -136,6 +143,7 @@ __all__ = [
     "cosine_pearson",
     "cosine_pearson_scorer",
     "cosine_regularizer",
+    "cosine_shares",
     "cosine_spearman",
     "cosine_spearman_scorer",
     "csls_scorer",
@@ -156,6 +164,7 @@ __all__ = [
     "k_nearest",
     "kernel_energy",
     "koleo",
+    "layer_profile",
     "lloyd",
     "make_embedding_scorer",
     "mean_average_precision",
@@ -201,4 +210,5 @@ __all__ = [
     "triplet_objective",
     "uniformity",
     "variance_explained",
+    "variance_shares",
 ]

@@ -39,6 +39,9 @@ ARRAYS = {
     "coordinate_std": lambda x, y: metrics.coordinate_std(x),
     "variance_explained": lambda x, y: metrics.variance_explained(x),
     "angle_quantiles": lambda x, y: metrics.angle_quantiles(x, [0.1, 0.9]),
+    "cosine_shares": lambda x, y: metrics.cosine_shares(x),
+    "cosine_shares[parts]": lambda x, y: metrics.cosine_shares(x, relative=False),
+    "variance_shares": lambda x, y: metrics.variance_shares(x),
 }
 SCALARS = {
     **{

@@ -21,9 +21,11 @@ NO_NUMBER_FOR_ROWS = {
     "conformity_estimate",
     "coordinate_std",
     "cosine_pearson",
+    "cosine_shares",
     "cosine_spearman",
     "isoscore_from_covariance",
     "k_nearest",
+    "layer_profile",
     "mean_average_precision",
     "ndcg_at_k",
     "pair_cosines",
@@ -31,6 +33,7 @@ NO_NUMBER_FOR_ROWS = {
     "silhouette_samples",
     "silhouette_terms",
     "variance_explained",
+    "variance_shares",
 }
 OF_SCORERS = {"csls_scorer", "get_scorer", "get_scorer_names", "make_embedding_scorer", "recall_scorer"}
 OF_DIFFERENCES = {"conformity_divergence"}  # of cosines: float32 has none in a narrow cone

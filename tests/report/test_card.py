@@ -5,6 +5,7 @@ from skgeom import metrics
 from skgeom._report._card import card, dead_coordinates
 from skgeom._report._space import Space
 from skgeom._validation import check_moments
+from skgeom.calibration import CosineCalibrator
 
 
 def planted(n=120, d=12):
@@ -170,3 +171,27 @@ def test_dead_coordinates_of_few_wide_rows():
 def test_equal_rows_point_to_the_first():
     space = Space("planted", np.array([[1.0, 0.0], [2.0, 1.0], [1.0, -0.0], [2.0, 1.0]]))
     assert space.equal_rows.tolist() == [0, 1, 0, 1]
+
+
+def test_rogue_dimensions_are_named():
+    X = np.random.default_rng(0).normal(size=(300, 20))
+    X[:, [13, 4, 8]] += [9, 3, 5]
+    shown = entries(Space("planted", X))["rogue dimensions"]
+    shares = metrics.cosine_shares(X)
+    assert shown.value == f"{100 * np.sort(shares)[-3:].sum():.1f} %"
+    assert shown.hint == "of the average cosine: coordinates 13, 8, 4; 15.0 % if even"
+    assert entries(Space("centred", X - X.mean(axis=0)))["rogue dimensions"].value == "not available"
+
+
+def test_the_cosine_of_a_match_is_that_of_the_calibrator():
+    X = np.random.default_rng(0).normal(size=(250, 8)) + 0.5
+    X[[3, 9]], X[7] = X[0], 0
+    shown = entries(Space("planted", X))["cosine of a match"]
+    found = CosineCalibrator(1e-3).fit(np.delete(X, 7, axis=0))
+    assert (shown.value, shown.low, shown.high) == (found.threshold_, *found.threshold_interval_)
+    assert shown.hint == "exceeded by 1 in 1,000 pairs; 95 % interval"
+
+
+@pytest.mark.parametrize("rows", [planted(), np.ones((300, 4))])
+def test_too_few_different_rows_have_no_cosine_of_a_match(rows):
+    assert entries(Space("few", rows))["cosine of a match"].value == "not available"

@@ -1,4 +1,4 @@
-"""Exact quantiles of the angles between all pairs of rows, without ever holding them.
+"""Exact order statistics of the angles of pairs of rows, without ever holding them.
 
 The key of a pair is ‖u - v‖² / ‖u + v‖² = tan²(θ/2), which grows with the angle and is exact near 0 and near π. One
 pass over the tiles counts the keys below and up to each of some edges, a second collects the keys between the two edges
@@ -9,14 +9,14 @@ repeated between them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import ceil, floor, log
+from math import log
 
 import numpy as np
 
 from skgeom._array import asarray_like, namespace, to_numpy, where
 from skgeom._core._rows import DirectedRows
 from skgeom._core._threads import in_threads
-from skgeom._core.pairs._sphere import Sphere
+from skgeom._core.pairs._sphere import Chords, Pairs
 from skgeom._typing import Array
 
 _SAMPLE_ROWS = 1024
@@ -35,25 +35,24 @@ _MOST_COLLECTED = 1 << 23
 
 def angle_quantiles(rows: DirectedRows, q: np.ndarray) -> np.ndarray:
     """Return the quantiles q (k,) of the angles over the pairs of different rows, interpolated linearly, in float64."""
-    sphere = Sphere(rows)
-    n = rows.x.shape[0]
-    position = q * (n * (n - 1) // 2 - 1)
-    ranks = sorted({int(r) for h in position.tolist() for r in (floor(h), ceil(h))})
-    keys = dict(zip(ranks, _order_statistics(sphere, ranks), strict=True))
-    below, above = (np.array([keys[int(r)] for r in side]) for side in (np.floor(position), np.ceil(position)))
+    pairs = Pairs(rows)
+    position = q * (pairs.n - 1)
+    ranks = np.unique(np.r_[np.floor(position), np.ceil(position)]).astype(np.int64)
+    at = dict(zip(ranks.tolist(), order_statistics(pairs, ranks.tolist()), strict=True))
+    below, above = (np.array([at[int(r)] for r in side]) for side in (np.floor(position), np.ceil(position)))
     low, high = (2 * np.arctan(np.sqrt(key)) for key in (below, above))
     return low + (position - np.floor(position)) * (high - low)
 
 
-def _order_statistics(sphere: Sphere, ranks: Sequence[int]) -> list[float]:
+def order_statistics(pairs: Pairs, ranks: Sequence[int]) -> list[float]:
     """Return the keys at given ranks, counted from 0, in ascending order of the keys."""
-    edges = _sample_edges(sphere, ranks)
+    edges = _sample_edges(pairs, ranks)
     while True:
-        below, up_to = _counts(sphere, edges)
+        below, up_to = n_near(pairs, edges)
         brackets = [_bracket(rank, edges, below, up_to) for rank in ranks]
         wide = {(low, high) for low, high, _, size in brackets if size > _MOST_COLLECTED}
         if not wide:
-            return _collected(sphere, ranks, brackets)
+            return _collected(pairs, ranks, brackets)
         edges = np.unique(np.concatenate([edges, *(_finer(*ends, edges.dtype) for ends in wide)]))
 
 
@@ -68,24 +67,30 @@ def _bracket(rank: int, edges: np.ndarray, below: np.ndarray, up_to: np.ndarray)
     return float(edges[i - 1]), float(edges[i]), int(up_to[i - 1]), int(below[i] - up_to[i - 1])
 
 
-def _collected(sphere: Sphere, ranks: Sequence[int], brackets: Sequence[tuple[float, float, int, int]]) -> list[float]:
+def _collected(pairs: Pairs, ranks: Sequence[int], brackets: Sequence[tuple[float, float, int, int]]) -> list[float]:
     """Return the keys at given ranks from the keys between their edges."""
     wanted = {(low, high) for low, high, _, size in brackets if size}
-    found = {ends: np.sort(_between(sphere, *ends)) for ends in wanted}
+    found = {ends: np.sort(_between(pairs, *ends)) for ends in wanted}
     return [
         low if not size else float(found[low, high][rank - skipped])
         for rank, (low, high, skipped, size) in zip(ranks, brackets, strict=True)
     ]
 
 
-def _sample_edges(sphere: Sphere, ranks: Sequence[int]) -> np.ndarray:
+def _sample_edges(pairs: Pairs, ranks: Sequence[int]) -> np.ndarray:
     """Return edges from 0 to infinity, of which some are around each rank among the pairs of some rows."""
-    x = sphere.rows.x
-    u = namespace(x).astype(sphere.exact(slice(None, None, max(1, x.shape[0] // _SAMPLE_ROWS))), x.dtype)
-    cosines = np.clip(to_numpy(u @ u.T)[np.triu_indices(u.shape[0], 1)].astype(np.float64), -1 + 1e-7, 1 - 1e-7)
-    n = x.shape[0]
-    places = np.asarray(ranks)[:, None] / (n * (n - 1) / 2) + np.r_[np.negative(_MARGINS), _MARGINS]
-    around = np.quantile((1 - cosines) / (1 + cosines), np.unique(np.clip(places, 0, 1)))
+    x = pairs.sphere.rows.x
+    step = max(1, x.shape[0] // _SAMPLE_ROWS)
+    u = namespace(x).astype(pairs.sphere.exact(slice(None, None, step)), x.dtype)
+    first, second = np.triu_indices(u.shape[0], 1)
+    if pairs.n_first is not None:
+        across = (first * step < pairs.n_first) & (second * step >= pairs.n_first)
+        first, second = first[across], second[across]
+    around = []
+    if first.size:
+        cosines = np.clip(to_numpy(u @ u.T)[first, second].astype(np.float64), -1 + 1e-7, 1 - 1e-7)
+        places = np.asarray(ranks)[:, None] / pairs.n + np.r_[np.negative(_MARGINS), _MARGINS]
+        around = np.quantile((1 - cosines) / (1 + cosines), np.unique(np.clip(places, 0, 1)))
     return np.unique(np.r_[0.0, around, np.inf].astype(to_numpy(x[:1, :1]).dtype))
 
 
@@ -96,50 +101,52 @@ def _finer(low: float, high: float, dtype: np.dtype) -> np.ndarray:
     return np.exp(np.linspace(ends[0], ends[1], _EDGES)).astype(dtype)
 
 
-def _keys(sphere: Sphere, i: int) -> Iterator[Array]:
-    """Yield the keys of the pairs of each tile (m,) in a row of tiles, from the diagonal on.
-
-    On the diagonal each pair counts once, and the rest is infinite.
-    """
-    xp = namespace(sphere.rows.x)
-    for j, (minus, plus) in sphere.row(i, range(i, len(sphere.panels))):
-        opposite = plus == 0
-        apart = not bool(xp.any(opposite))
-        keys = minus / plus if apart else where(opposite, xp.inf, minus / where(opposite, 1.0, plus))
-        if i == j:
-            keys = where(xp.triu(xp.ones_like(keys), k=1) > 0, keys, xp.inf)
-        yield xp.reshape(keys, (-1,))
+def keys(chords: Chords, counting: Array | None) -> Array:
+    """Return the keys of the pairs of a tile; of those that do not count they are infinite."""
+    xp, (minus, plus) = namespace(chords.minus), chords
+    opposite = plus == 0
+    apart = not bool(xp.any(opposite))
+    found = minus / plus if apart else where(opposite, xp.inf, minus / where(opposite, 1.0, plus))
+    return found if counting is None else where(counting, found, xp.inf)
 
 
-def _counts(sphere: Sphere, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return how many keys of all pairs are below and how many up to each edge."""
-    at = asarray_like(edges, sphere.rows.x)
+def _keys(pairs: Pairs, i: int) -> Iterator[Array]:
+    """Yield the keys of the pairs of each tile (m,) in a row of tiles."""
+    for _, chords, counting in pairs.row(i):
+        yield namespace(chords.minus).reshape(keys(chords, counting), (-1,))
+
+
+def n_near(pairs: Pairs, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return how many keys of all pairs are below and how many up to each edge, in ascending order."""
+    like = pairs.sphere.rows.x
+    at = asarray_like(edges, like)
 
     def work(i: int) -> np.ndarray:
         total = np.zeros((2, edges.size), dtype=np.int64)
-        for keys in _keys(sphere, i):
-            total += to_numpy(_counted(keys, at))
+        for tile in _keys(pairs, i):
+            total += to_numpy(_counted(tile, at))
         return total
 
-    below, up_to = np.sum(in_threads(sphere.rows.x, work, len(sphere.panels)), axis=0)
-    return below, up_to
+    below, up_to = np.sum(in_threads(like, work, len(pairs.panels)), axis=0)
+    return below, np.minimum(up_to, pairs.n)
 
 
-def _counted(keys: Array, edges: Array) -> Array:
+def _counted(tile: Array, edges: Array) -> Array:
     """Return how many keys are below and how many up to each edge (2, k)."""
-    xp = namespace(keys)
+    xp = namespace(tile)
     if edges.shape[0] <= _FEW_EDGES:
         one_by_one = [edges[e] for e in range(edges.shape[0])]
-        below = xp.stack([xp.count_nonzero(keys < edge) for edge in one_by_one])
-        return xp.stack([below, xp.stack([xp.count_nonzero(keys <= edge) for edge in one_by_one])])
-    ordered = xp.sort(keys, stable=False)
+        below = xp.stack([xp.count_nonzero(tile < edge) for edge in one_by_one])
+        return xp.stack([below, xp.stack([xp.count_nonzero(tile <= edge) for edge in one_by_one])])
+    ordered = xp.sort(tile, stable=False)
     return xp.stack([xp.searchsorted(ordered, edges, side=side) for side in ("left", "right")])
 
 
-def _between(sphere: Sphere, low: float, high: float) -> np.ndarray:
+def _between(pairs: Pairs, low: float, high: float) -> np.ndarray:
     """Return the keys strictly between two edges."""
 
     def work(i: int) -> list[np.ndarray]:
-        return [to_numpy(keys[(keys > low) & (keys < high)]) for keys in _keys(sphere, i)]
+        return [to_numpy(tile[(tile > low) & (tile < high)]) for tile in _keys(pairs, i)]
 
-    return np.concatenate([part for parts in in_threads(sphere.rows.x, work, len(sphere.panels)) for part in parts])
+    like = pairs.sphere.rows.x
+    return np.concatenate([part for parts in in_threads(like, work, len(pairs.panels)) for part in parts])

@@ -8,13 +8,17 @@ acos is not.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import reduce
 from math import exp, lgamma, log
+from operator import and_
 from typing import NamedTuple
 
 import numpy as np
 
 from skgeom._array import (
     as_data,
+    asarray_like,
+    device_of,
     float64,
     is_on_host,
     namespace,
@@ -75,6 +79,62 @@ class Sphere:
         x = self.rows.x
         x = float64(x[which, :] if isinstance(which, slice) else namespace(x).take(x, which, axis=0))
         return x / norms(x)[:, None]
+
+
+class Pairs:
+    """Pairs of different unit rows: all, or those of the first rows with the others; none within a group.
+
+    Parameters
+    ----------
+    rows : DirectedRows
+        The rows, of two clouds one below the other.
+    n_first : int or None
+        How many rows are of the first of two clouds; None for one cloud.
+    groups : array (n,) of integers or None
+        The group of each row, on the host.
+    """
+
+    def __init__(self, rows: DirectedRows, n_first: int | None = None, groups: np.ndarray | None = None) -> None:
+        self.sphere = Sphere(rows)
+        self.panels = self.sphere.panels
+        self.n_first = n_first
+        like = self.sphere.rows.x
+        self.groups = None if groups is None else asarray_like(groups, like, dtype=namespace(like).int64)
+        self.n = int(pairs_per_row(rows.x.shape[0], n_first, groups).sum()) // 2
+
+    def row(self, i: int) -> Iterator[tuple[int, Chords, Array | None]]:
+        """Yield j, the chords between panels i and j, and which of them are of pairs that count: None for all.
+
+        A pair counts once, in the order of the rows, so that j begins at i.
+        """
+        if self.n_first is not None and self.panels[i].start >= self.n_first:
+            return
+        begin = i if self.n_first is None else max(i, self.n_first // self.panels[0].stop)
+        for j, chords in self.sphere.row(i, range(begin, len(self.panels))):
+            yield j, chords, self._counting(i, j, chords.minus)
+
+    def _counting(self, i: int, j: int, tile: Array) -> Array | None:
+        """Return which pairs of a tile count, or None for all."""
+        xp, here, there = namespace(tile), self.panels[i], self.panels[j]
+        conditions = []
+        if self.n_first is None:
+            if i == j:
+                conditions.append(xp.triu(xp.ones_like(tile), k=1) > 0)
+        elif here.stop > self.n_first or there.start < self.n_first:
+            x, y = (xp.arange(p.start, p.stop, device=device_of(tile)) for p in (here, there))
+            conditions.append((x < self.n_first)[:, None] & (y >= self.n_first)[None, :])
+        if self.groups is not None:
+            conditions.append(self.groups[here][:, None] != self.groups[there][None, :])
+        return reduce(and_, conditions) if conditions else None
+
+
+def pairs_per_row(n: int, n_first: int | None = None, groups: np.ndarray | None = None) -> np.ndarray:
+    """Return how many pairs of `Pairs` each of n rows is in (n,)."""
+    codes = np.arange(n) if groups is None else groups
+    if n_first is None:
+        return n - np.bincount(codes)[codes]
+    first, second = (np.bincount(side, minlength=codes.max() + 1) for side in (codes[:n_first], codes[n_first:]))
+    return np.r_[n - n_first - second[codes[:n_first]], n_first - first[codes[n_first:]]]
 
 
 def angle(chords: Chords) -> Array:

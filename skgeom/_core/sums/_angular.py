@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import reduce
-from math import log
+from math import inf, log
 from operator import add
 from typing import NamedTuple
 
@@ -66,6 +66,35 @@ def _average_cosine(sums: Resultant) -> Array:
     n, total = sums
     xp = namespace(total)
     return xp.clip((xp.vecdot(total, total) - n) / (n * (n - 1)), min=-1.0, max=1.0)
+
+
+def average_cosine_error(rows: DirectedRows) -> float:
+    """Return the standard error of the mean cosine over rows: 2 (n - 1) / (n - 2) sd(conformity) / √n."""
+    n = rows.x.shape[0]
+    if n < 3:
+        return inf
+    own = conformity(rows)
+    return 2 * (n - 1) / (n - 2) * (to_float(namespace(own).var(own, correction=1)) / n) ** 0.5
+
+
+def cosine_parts(rows: DirectedRows) -> Array:
+    """Return what each coordinate adds to the mean cosine (d,): ((Σu)² - Σu²) / (n(n - 1))."""
+    xp, n = namespace(rows.x), rows.x.shape[0]
+
+    def of_block(block: DirectedRows) -> Array:
+        u = block.unit()
+        return xp.stack([xp.sum(u, axis=0), xp.sum(u**2, axis=0)])
+
+    sums = reduce(add, map(of_block, _blocks(rows, exactly=True)))
+    return (sums[0, :] ** 2 - sums[1, :]) / (n * (n - 1))
+
+
+def has_shares(rows: DirectedRows, parts: Array) -> bool:
+    """Return whether the mean cosine, the sum of its parts, is more than two standard errors above 0.
+
+    It estimates ‖E u‖², so that a negative one is never told from 0: that of centred rows is about -1 / (n - 1).
+    """
+    return to_float(namespace(parts).sum(parts)) > 2 * average_cosine_error(rows)
 
 
 def mean_cosines(rows: DirectedRows, mean: Array, *, exactly: bool = True) -> Array:

@@ -1,0 +1,173 @@
+"""The distribution of the cosines of many pairs: of all of them, or of a sample.
+
+How sure its tail is depends on the rows, not on the pairs: a row that is near to many moves many pairs at once.
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from skgeom._array import float64, namespace, row_blocks, take_rows, to_float, to_numpy, where
+from skgeom._core._rows import DirectedRows, exact
+from skgeom._core._threads import in_threads
+from skgeom._core.pairs._quantiles import keys, n_near, order_statistics
+from skgeom._core.pairs._sphere import Pairs, chords_of, pairs_per_row
+from skgeom._typing import Array
+
+_ROUNDINGS = 8
+"""Pairs whose keys differ by so many roundings have the same cosine: what `largest` returns is found again."""
+
+
+class AllCosines(NamedTuple):
+    """The cosines of all pairs of `Pairs`, formed anew for each question and never held."""
+
+    rows: DirectedRows
+    n_first: int | None = None
+    groups: np.ndarray | None = None
+
+    @property
+    def n(self) -> int:
+        """Number of pairs."""
+        return int(self.per_row().sum()) // 2
+
+    def per_row(self) -> np.ndarray:
+        """Return how many of the pairs each row is in."""
+        return pairs_per_row(self.rows.x.shape[0], self.n_first, self.groups)
+
+    def largest(self, ranks: np.ndarray) -> np.ndarray:
+        """Return the k-th largest cosines, counted from 1."""
+        wanted, place = np.unique(ranks - 1, return_inverse=True)
+        found = np.array(order_statistics(Pairs(*self), wanted.tolist()))[place]
+        return np.where(np.isinf(found), -1.0, (1 - found) / (1 + found))
+
+    def n_at_least(self, cosines: np.ndarray) -> np.ndarray:
+        """Return how many pairs have at least some cosines (k,)."""
+        edges, place = np.unique(self._keys(cosines), return_inverse=True)
+        return n_near(Pairs(*self), edges)[1][place]
+
+    def at_least_per_row(self, cosine: float) -> np.ndarray:
+        """Return how many of its pairs have at least some cosine, for each row (n,)."""
+        pairs = Pairs(*self)
+        most = float(self._keys(np.asarray(cosine)))
+        counts, lock = np.zeros(self.rows.x.shape[0], dtype=np.int64), Lock()
+
+        def work(i: int) -> None:
+            for j, chords, counting in pairs.row(i):
+                near = keys(chords, counting) <= most
+                sides = [to_numpy(namespace(near).count_nonzero(near, axis=axis)) for axis in (1, 0)]
+                with lock:
+                    for panel, side in zip((i, j), sides, strict=True):
+                        counts[pairs.panels[panel]] += side
+
+        in_threads(self.rows.x, work, len(pairs.panels))
+        return counts
+
+    def mean_and_std(self) -> tuple[float, float]:
+        """Return the mean cosine, and the standard deviation over the pairs."""
+        pairs = Pairs(*self)
+
+        def work(i: int) -> np.ndarray:
+            sums = np.zeros(2)
+            for _, chords, counting in pairs.row(i):
+                minus = chords.minus if counting is None else where(counting, chords.minus, 0.0)
+                sums += [_total(power) for power in (minus, minus**2)]
+            return sums
+
+        mean, square = np.sum(in_threads(self.rows.x, work, len(pairs.panels)), axis=0) / pairs.n
+        return float(1 - mean / 2), float(max(square - mean**2, 0.0) ** 0.5 / 2)
+
+    def _keys(self, cosines: np.ndarray) -> np.ndarray:
+        """Return the keys of cosines in the precision of the rows, and some roundings more."""
+        dtype = to_numpy(self.rows.x[:1, :1]).dtype
+        with np.errstate(divide="ignore"):
+            c = np.maximum(cosines, -1.0)
+            key = (1 - c) / (1 + c)
+        return np.asarray(key + _ROUNDINGS * np.finfo(dtype).eps * (1 + key), dtype=dtype)
+
+
+class SampledCosines(NamedTuple):
+    """The cosines of sampled pairs (m,), in descending order, and the rows of each pair (m, 2)."""
+
+    cosines: np.ndarray
+    pairs: np.ndarray
+    n_rows: int
+
+    @property
+    def n(self) -> int:
+        """Number of pairs."""
+        return self.cosines.size
+
+    def per_row(self) -> np.ndarray:
+        """Return how many of the pairs each row is in."""
+        return np.bincount(self.pairs.ravel(), minlength=self.n_rows)
+
+    def largest(self, ranks: np.ndarray) -> np.ndarray:
+        """Return the k-th largest cosines, counted from 1."""
+        return self.cosines[ranks - 1]
+
+    def n_at_least(self, cosines: np.ndarray) -> np.ndarray:
+        """Return how many pairs have at least some cosines (k,)."""
+        return np.searchsorted(-self.cosines, -cosines, side="right")
+
+    def at_least_per_row(self, cosine: float) -> np.ndarray:
+        """Return how many of its pairs have at least some cosine, for each row (n,)."""
+        near = self.pairs[: int(self.n_at_least(np.asarray(cosine)))]
+        return np.bincount(near.ravel(), minlength=self.n_rows)
+
+    def mean_and_std(self) -> tuple[float, float]:
+        """Return the mean cosine, and the standard deviation over the pairs."""
+        return float(self.cosines.mean()), float(self.cosines.std())
+
+
+def _total(tile: Array) -> float:
+    xp = namespace(tile)
+    return to_float(xp.sum(float64(xp.sum(tile, axis=1))))
+
+
+def sampled(population: AllCosines, m: int, rng: Any) -> SampledCosines:
+    """Return m of the pairs, drawn with replacement, each as likely as any other."""
+    rows, n_first, groups = population
+    n = rows.x.shape[0]
+    draws = [np.empty((0, 2), dtype=np.int64)]
+    while (found := sum(map(len, draws))) < m:
+        high = (n, n) if n_first is None else (n_first, n - n_first)
+        pairs = np.stack([rng.randint(side, size=m - found) for side in high], axis=1)
+        if n_first is not None:
+            pairs[:, 1] += n_first
+        codes = pairs if groups is None else groups[pairs]
+        draws.append(pairs[codes[:, 0] != codes[:, 1]])
+    pairs = np.concatenate(draws)
+    blocks = row_blocks(pairs, columns=rows.x.shape[1])
+    cosines = np.concatenate([_cosines_at(rows, pairs[block]) for block in blocks])
+    order = np.argsort(-cosines, kind="stable")
+    return SampledCosines(cosines[order], pairs[order], n)
+
+
+def _cosines_at(rows: DirectedRows, pairs: np.ndarray) -> np.ndarray:
+    """Return the cosines of some pairs (m, 2) of rows, on the host."""
+    sides = [DirectedRows(*(take_rows(part, side) for part in rows)) for side in pairs.T]
+    u, v = (exact(side, slice(None)).unit() for side in sides)
+    return 1 - to_numpy(chords_of(u, v).minus) / 2
+
+
+def rate_error(population: AllCosines | SampledCosines, cosine: float, units: np.ndarray) -> tuple[float, float]:
+    """Return the share of pairs of at least some cosine, and its standard error over independent units of rows.
+
+    The jackknife leaves out each unit with all its pairs. No pair is within a unit, so that sums over its rows tell
+    what is left. In a sample every pair is left out twice, so that the variance of the draw is there once too often.
+    """
+    at_least, per_row = population.at_least_per_row(cosine), population.per_row()
+    rate, n = at_least.sum() / per_row.sum(), population.n
+    near, pairs = (np.bincount(units, counts) for counts in (at_least, per_row))
+    left = n - pairs
+    if not left.all():
+        return float(rate), float("inf")
+    without = (at_least.sum() / 2 - near) / left
+    variance = (without.size - 1) * without.var()
+    if isinstance(population, SampledCosines):
+        of_sample = rate * (1 - rate) / n
+        variance = max(variance - of_sample, of_sample)
+    return float(rate), float(variance**0.5)

@@ -1,0 +1,300 @@
+"""What single coordinates do: their shares of the cosines and of the variance, and layers side by side."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from skgeom._array import in_full_precision, namespace, ratio, to_float, to_numpy
+from skgeom._cloud import Cloud
+from skgeom._core._rows import deviations
+from skgeom._core.sums import _angular
+from skgeom._core.sums._moments import Moments
+from skgeom._frames import frame_of
+from skgeom._typing import Array
+from skgeom._validation import check_cloud, check_directed, check_flag, check_moments, check_squares
+from skgeom._warnings import warn
+from skgeom.metrics._angles import average_cosine
+from skgeom.metrics._isotropy import isoscore, participation_ratio
+
+
+class LayerProfile(NamedTuple):
+    """What `layer_profile` returns: arrays (n_layers,) of NumPy, one value for each layer.
+
+    Attributes
+    ----------
+    isoscore, participation_ratio, average_cosine : ndarray of shape (n_layers,)
+        The measures of these names.
+    cosine_share, variance_share : ndarray of shape (n_layers,)
+        The largest share of a coordinate in the average cosine, and in the variance; the former is NaN where
+        `cosine_shares` is.
+    cosine_coordinate, variance_coordinate : ndarray of shape (n_layers,), int
+        The coordinate that has it; -1 where the share is NaN.
+    """
+
+    isoscore: np.ndarray
+    participation_ratio: np.ndarray
+    average_cosine: np.ndarray
+    cosine_share: np.ndarray
+    cosine_coordinate: np.ndarray
+    variance_share: np.ndarray
+    variance_coordinate: np.ndarray
+
+    def to_frame(self) -> Any:
+        """Return the profile as a pandas frame, a row for each layer.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A column for each attribute.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        return frame_of(self._asdict())
+
+
+@in_full_precision
+def cosine_shares(X: Any, *, relative: bool = True) -> Array:
+    r"""Share of each coordinate in the average cosine, exactly, without the pairs.
+
+    A cosine is a sum over coordinates, and so is its mean over all pairs of different rows. With
+    :math:`u_i = x_i / \lVert x_i \rVert`, coordinate k adds
+
+    .. math:: p_k = \frac{\bigl(\sum_i u_{ik}\bigr)^2 - \sum_i u_{ik}^2}{n(n - 1)}, \qquad
+       \sum_k p_k = \text{average cosine},
+
+    and its share is :math:`p_k / \sum_k p_k`. In many language models a few coordinates, rogue dimensions, have most of
+    it, and cosines say little about the others.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features)
+        The embeddings, one per row, none of them zero.
+    relative : bool, default=True
+        Return the shares; False for the parts p_k, which are always defined.
+
+    Returns
+    -------
+    array of shape (n_features,), float64
+        The shares, which sum to 1; one can be negative, or above 1. All NaN, with a warning, if the average cosine is
+        not above two standard errors, as that of centred rows, or of two rows, never is. Parts sum to the average
+        cosine.
+
+    Raises
+    ------
+    ValueError
+        If X is not a finite matrix of at least two rows, or a row is zero.
+
+    Warns
+    -----
+    UserWarning
+        If the shares are not defined.
+
+    See Also
+    --------
+    variance_shares : The same of the variance.
+    average_cosine : The sum of the parts.
+
+    Notes
+    -----
+    The standard error of the average cosine is over rows, :math:`2 \frac{n-1}{n-2} \operatorname{sd}(C_i) / \sqrt n`
+    with the `conformity` :math:`C_i`. The factor 2 is there because a row is in the cosines of both sides.
+
+    Invariant to the length of each row, not to rotation: coordinates are the question. O(n d) time.
+
+    References
+    ----------
+    Timkey & van Schijndel 2021, All bark and no bite: rogue dimensions in transformer language models obscure
+    representational quality, arXiv:2109.04404.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeom.metrics import cosine_shares
+    >>> X = np.random.default_rng(0).normal(size=(500, 4)) + [3, 0, 0, -1]
+    >>> cosine_shares(X).round(2)
+    array([0.9, 0. , 0. , 0.1])
+    """
+    check_flag(relative, "relative")
+    rows = check_directed(X)
+    parts = _angular.cosine_parts(rows)
+    if not relative:
+        return parts
+    xp = namespace(parts)
+    total = xp.sum(parts)
+    if _angular.has_shares(rows, parts):
+        return parts / total
+    warn(
+        f"The average cosine, {to_float(total):.3g}, is not above two standard errors, so that no coordinate has a "
+        "share in it: all are NaN. Pass relative=False for what each adds."
+    )
+    return xp.full_like(parts, xp.nan)
+
+
+@in_full_precision
+def variance_shares(X: Any) -> Array:
+    r"""Share of each coordinate in the variance: :math:`C_{kk} / \operatorname{tr} C`.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features), or iterator of blocks of rows
+        The embeddings, one per row.
+
+    Returns
+    -------
+    array of shape (n_features,), float64
+        In [0, 1], summing to 1; zeros if all rows are equal.
+
+    Raises
+    ------
+    ValueError
+        If X is not a finite matrix of at least two rows.
+
+    See Also
+    --------
+    variance_explained : Shares of the principal directions, which do not depend on the coordinates.
+    coordinate_std : The standard deviations themselves.
+
+    Notes
+    -----
+    Invariant to translation and uniform scaling, not to rotation. O(n d min(n, d)) time, that of the covariance, which
+    other measures share.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeom.metrics import variance_shares
+    >>> variance_shares(np.array([[3.0, 1.0], [-3.0, 1.0], [0.0, 2.0], [0.0, 0.0]]))
+    array([0.9, 0.1])
+    """
+    return _variance_shares(check_moments(X))
+
+
+@in_full_precision
+def coordinate_std(X: Any) -> Array:
+    r"""Spread of each coordinate: its sample standard deviation.
+
+    .. math:: \sigma_j = \sqrt{\frac{1}{n - 1} \sum_i (x_{ij} - \mu_j)^2}.
+
+    In the embeddings of many models their distribution has a long tail: a few coordinates vary several times as much as
+    the others, and weigh most in cosines and distances; some do not vary at all. A rotation of the space changes all.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features)
+        The embeddings, one per row.
+
+    Returns
+    -------
+    array of shape (n_features,), float64
+        At least 0, and 0 for a coordinate that all rows share.
+
+    Raises
+    ------
+    ValueError
+        If X is not a finite matrix of at least two rows, or has magnitudes whose squares leave the range of float64.
+
+    See Also
+    --------
+    variance_explained : Of principal directions, in place of coordinates.
+    average_cosine : Which also depends on the mean of each coordinate.
+
+    Notes
+    -----
+    Invariant to translation. O(n d) time in blocks of rows, in two passes, with float64 sums: ``numpy.std(X, axis=0,
+    ddof=1)`` of the rows in float64.
+
+    References
+    ----------
+    Tyshchuk et al. 2023, On isotropy of multimodal embeddings, doi:10.3390/info14070392.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeom.metrics import coordinate_std
+    >>> coordinate_std(np.array([[1.0, 5.0], [3.0, 5.0], [5.0, 5.0]]))
+    array([2., 0.])
+    """
+    x = check_cloud(X)
+    check_squares(x, "X")
+    return deviations(x)
+
+
+def layer_profile(layers: Any) -> LayerProfile:
+    """Isotropy and rogue dimensions of each layer of a model, side by side.
+
+    Parameters
+    ----------
+    layers : array of shape (n_layers, n_samples, n_features), or list of arrays (n_samples, n_features)
+        The hidden states of each layer, a row for each token or text. The layers of a list may differ in shape.
+
+    Returns
+    -------
+    LayerProfile
+        For each layer IsoScore, participation ratio, average cosine, and the coordinate of the largest share in the
+        average cosine and in the variance; `to_frame()` makes a table of it.
+
+    Raises
+    ------
+    ValueError
+        If there is no layer, or one is not a finite matrix of at least two rows, or has a zero row.
+
+    See Also
+    --------
+    isoscore, participation_ratio, average_cosine, cosine_shares, variance_shares : The measures.
+
+    Notes
+    -----
+    One pass over the rows of each layer for its moments, and two for its cosines: O(n d min(n, d)) time for a layer.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeom.metrics import layer_profile
+    >>> layers = np.random.default_rng(0).normal(size=(3, 500, 8))
+    >>> layers[1:, :, 5] += [[3], [9]]
+    >>> profile = layer_profile(layers)
+    >>> profile.average_cosine[1:].round(2), profile.cosine_coordinate, profile.cosine_share.round(2)
+    (array([0.54, 0.92]), array([-1,  5,  5]), array([nan,  1.,  1.]))
+    """
+    ndim = getattr(layers, "ndim", None)
+    if not (isinstance(layers, list | tuple) if ndim is None else ndim == 3):
+        raise ValueError(
+            "layers must be an array (n_layers, n_samples, n_features) or a list of arrays (n_samples, n_features): "
+            "pass [X] for one layer."
+        )
+    clouds = layers if ndim is None else [layers[i, ...] for i in range(layers.shape[0])]
+    profiles = [_profile(layer, f"layer {i}") for i, layer in enumerate(clouds)]
+    if not profiles:
+        raise ValueError("layers is empty: pass at least one array (n_samples, n_features).")
+    return LayerProfile(*map(np.array, zip(*profiles, strict=True)))
+
+
+def _profile(layer: Any, name: str) -> tuple[float | int, ...]:
+    """Return the values of `LayerProfile` for one layer."""
+    check_cloud(layer, name=name)
+    cloud = Cloud(layer)
+    rows = check_directed(cloud, name=name)
+    parts = _angular.cosine_parts(rows)
+    cosine = to_numpy(parts) / to_float(namespace(parts).sum(parts)) if _angular.has_shares(rows, parts) else None
+    variance = to_numpy(_variance_shares(check_moments(cloud)))
+    return (
+        *(to_float(measure(cloud)) for measure in (isoscore, participation_ratio, average_cosine)),
+        *(_largest(cosine) if cosine is not None else (np.nan, -1)),
+        *_largest(variance),
+    )
+
+
+def _largest(shares: np.ndarray) -> tuple[float, int]:
+    """Return the largest share, and the coordinate that has it."""
+    k = int(shares.argmax())
+    return float(shares[k]), k
+
+
+def _variance_shares(m: Moments) -> Array:
+    variances = namespace(m.mean).clip(m.variances(), min=0.0)  # rounding can leave those of dead coordinates below 0
+    return ratio(variances, namespace(variances).sum(variances))
