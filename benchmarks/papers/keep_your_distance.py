@@ -74,7 +74,8 @@ def main(argv: list[str] | None = None) -> None:
     report_targets(report)
     report_tammes(report, runs, {**chosen, **AS_CODED}, options)
     report_contact(report)
-    report_cloud(report, runs, chosen, options)
+    for d in options.dimensions:
+        report_cloud(report, runs, chosen, d, options)
     report_baseline(report, options.baseline_points)
     report_translation(report)
     report_slips(report)
@@ -91,7 +92,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--tammes", type=int, nargs=2, default=[24, 3], metavar=("N", "D"), help="points and dimensions")
     p.add_argument("--tammes-updates", type=int, default=2_000, help="updates for the problem of Tammes")
     p.add_argument("--points", type=int, default=1_000, help="number of points of the cloud")
-    p.add_argument("--dimension", type=int, default=64, help="their dimension")
+    p.add_argument("--dimensions", type=int, nargs="+", default=[64], metavar="D", help="their dimensions, one by one")
+    p.add_argument("--descents", nargs="+", choices=list(DESCENTS), default=list(DESCENTS)[:3], metavar="NAME")
     p.add_argument("--batch", type=int, default=256, help="number of points in an update of the cloud")
     p.add_argument("--updates", type=int, default=1_000, help="updates of the cloud")
     p.add_argument("--seeds", type=int, nargs="+", default=[42], help="seeds of starts and batches")
@@ -154,6 +156,15 @@ AS_CODED: dict[str, Objective] = {
 }
 
 
+DESCENTS = {
+    "Riem.": ("riemannian", False),
+    "Riem. fast": ("riemannian", True),
+    "Adam": ("adam", False),
+    "SphereDispersion": ("decayed", True),
+}
+"""How the cloud moves: the optimiser, and whether its rate is points / batch times as large."""
+
+
 def value(objective: Objective, x: Tensor, generator: torch.Generator) -> Tensor:
     """Return the value of an objective, whether it is random or not."""
     if not isinstance(objective, str):
@@ -175,7 +186,21 @@ class Descent(NamedTuple):
 
 
 def spread(start: np.ndarray, objective: Objective, descent: Descent, seed: int) -> np.ndarray:
-    """Return where points come to; "adam" works entry by entry and projects back to the sphere after each update."""
+    """Return where points come to.
+
+    "adam" works entry by entry and projects back to the sphere after each update; "decayed" is SphereDispersion, whose
+    learning rate falls to 0.
+    """
+    if descent.optimizer == "decayed":
+        spreader = SphereDispersion(
+            objective,
+            learning_rate=descent.learning_rate,
+            max_iter=descent.updates,
+            batch_size=descent.batch,
+            polish=False,
+            random_state=seed,
+        )
+        return np.asarray(spreader.fit_transform(start))
     x = torch.tensor(start).requires_grad_()
     riemannian = descent.optimizer == "riemannian"
     optimizer = (RiemannianAdam if riemannian else torch.optim.Adam)([x], lr=descent.learning_rate)
@@ -325,7 +350,9 @@ def best(found: list[Mapping[str, Any]], key: str, digits: int) -> str:
 
 
 def mean(found: list[Mapping[str, Any]], key: str) -> str:
-    return f"{np.mean([float(run[key]) for run in found]):.4f}"
+    """Return the mean over runs, and their standard deviation where there are several."""
+    values = [float(run[key]) for run in found]
+    return f"{np.mean(values):.4f}" + (f" ± {np.std(values, ddof=1):.4f}" if len(values) > 1 else "")
 
 
 # Contact
@@ -354,14 +381,16 @@ def repulsion(loss: Callable[[Tensor], Tensor], angle: float = 1e-3) -> float:
 # Cloud
 
 
-def report_cloud(report: Report, runs: Runs, chosen: Mapping[str, Objective], options: argparse.Namespace) -> None:
+def report_cloud(
+    report: Report, runs: Runs, chosen: Mapping[str, Objective], d: int, options: argparse.Namespace
+) -> None:
     """Add what minibatches come to from both starts."""
-    n, d = options.points, options.dimension
+    n = options.points
     report.add_heading(f"Cloud: {n:,} points in {d} dimensions, minibatches of {options.batch}")
-    rates = {"Riem.": ("riemannian", 1.0), "Riem. fast": ("riemannian", n / options.batch), "Adam": ("adam", 1.0)}
     descents = {
-        name: Descent(optimizer, factor * CLOUD_RATE, options.updates, options.batch)
-        for name, (optimizer, factor) in rates.items()
+        name: Descent(optimizer, CLOUD_RATE * (n / options.batch if fast else 1), options.updates, options.batch)
+        for name, (optimizer, fast) in DESCENTS.items()
+        if name in options.descents
     }
     found = {
         (name, start, kind): [
@@ -390,7 +419,10 @@ def report_cloud(report: Report, runs: Runs, chosen: Mapping[str, Objective], op
     memory = max(float(run["memory"]) for of_cell in found.values() for run in of_cell if "memory" in run)
     report.add(f"Largest resident memory of a process at the end of a run: {memory:,.0f} MiB.")
     if options.figure:
-        report.add(draw(found, list(chosen), options.figure))
+        figure = Path(options.figure)
+        several = len(options.dimensions) > 1
+        path = figure.with_stem(f"{figure.stem}_{d}") if several else figure
+        report.add(draw(found, list(chosen), str(path)))
 
 
 def cloud_legend(options: argparse.Namespace) -> str:
@@ -399,7 +431,8 @@ def cloud_legend(options: argparse.Namespace) -> str:
     (source: 5,000, of 20,000 points) at the learning rate {CLOUD_RATE}, in float32. Starts: uniform, and power
     spherical with κ = {CONCENTRATION:.0f}, all points around one axis. Riem. is RiemannianAdam, in which points
     outside of the batch rest, so that in n updates each moves n · batch / points times; Riem. fast makes up for it by
-    a learning rate points / batch times as large. Adam works entry by entry, also on points outside of the batch, by
+    a learning rate points / batch times as large; SphereDispersion starts with that rate and lets it fall to 0. Adam
+    works entry by entry, also on points outside of the batch, by
     their momentum, and all are projected back. Lloyd takes 512 samples, the sliced regularisers one circle or plane,
     SSW fifty. The chance that the two nearest of all points meet in a batch is (batch / points)², so that few updates
     hardly move the minimum angle. Times are those of whole runs, whatever else the machine did."""
