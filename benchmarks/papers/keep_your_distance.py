@@ -71,14 +71,16 @@ def main(argv: list[str] | None = None) -> None:
     report.add(*(__doc__ or "").split("\n\n")[1:])
     report.add(*machine())
     chosen = {name: REGULARISERS[name] for name in options.regularisers}
-    report_targets(report)
-    report_tammes(report, runs, {**chosen, **AS_CODED}, options)
-    report_contact(report)
+    if not options.clouds_only:
+        report_targets(report)
+        report_tammes(report, runs, {**chosen, **AS_CODED}, options)
+        report_contact(report)
     for d in options.dimensions:
         report_cloud(report, runs, chosen, d, options)
-    report_baseline(report, options.baseline_points)
-    report_translation(report)
-    report_slips(report)
+    if not options.clouds_only:
+        report_baseline(report, options.baseline_points)
+        report_translation(report)
+        report_slips(report)
     report.write(options.out)
 
 
@@ -93,9 +95,11 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--tammes-updates", type=int, default=2_000, help="updates for the problem of Tammes")
     p.add_argument("--points", type=int, default=1_000, help="number of points of the cloud")
     p.add_argument("--dimensions", type=int, nargs="+", default=[64], metavar="D", help="their dimensions, one by one")
+    p.add_argument("--starts", nargs="+", choices=list(STARTS), default=list(STARTS), metavar="NAME")
     p.add_argument("--descents", nargs="+", choices=list(DESCENTS), default=list(DESCENTS)[:3], metavar="NAME")
     p.add_argument("--batch", type=int, default=256, help="number of points in an update of the cloud")
     p.add_argument("--updates", type=int, default=1_000, help="updates of the cloud")
+    p.add_argument("--clouds-only", action="store_true", help="leave out all other tables")
     p.add_argument("--seeds", type=int, nargs="+", default=[42], help="seeds of starts and batches")
     p.add_argument("--baseline-points", type=int, nargs="+", default=[1_000], help="sizes of clouds left as drawn")
     p.add_argument("--out", metavar="FILE", help="write the tables to this file, too")
@@ -385,7 +389,7 @@ def report_cloud(
     report: Report, runs: Runs, chosen: Mapping[str, Objective], d: int, options: argparse.Namespace
 ) -> None:
     """Add what minibatches come to from both starts."""
-    n = options.points
+    n, starts = options.points, {name: STARTS[name] for name in options.starts}
     report.add_heading(f"Cloud: {n:,} points in {d} dimensions, minibatches of {options.batch}")
     descents = {
         name: Descent(optimizer, CLOUD_RATE * (n / options.batch if fast else 1), options.updates, options.batch)
@@ -396,23 +400,23 @@ def report_cloud(
         (name, start, kind): [
             runs.result(
                 run_name(start.replace(" ", "-"), n, d, name, descent, seed),
-                partial(cloud_run, STARTS[start], n, d, loss, descent, seed),
+                partial(cloud_run, make, n, d, loss, descent, seed),
             )
             for seed in options.seeds
         ]
         for name, loss in chosen.items()
-        for start in STARTS
+        for start, make in starts.items()
         for kind, descent in descents.items()
     }
     report.add(cloud_legend(options))
-    columns = [(start, kind) for start in STARTS for kind in descents]
-    before = {start: [described(STARTS[start](n, d, seed)) for seed in options.seeds] for start in STARTS}
+    columns = [(start, kind) for start in starts for kind in descents]
+    before = {start: [described(make(n, d, seed)) for seed in options.seeds] for start, make in starts.items()}
     for key, title in (("angle", "minimum angle"), ("variance", "spherical variance")):
         first = ("at the start", *(mean(before[start], key) for start, _ in columns))
         rows = [(name, *(mean(found[name, *column], key) for column in columns)) for name in chosen]
         report.add_table((title, *(f"{start}, {kind}" for start, kind in columns)), [first, *rows])
     milliseconds = [
-        (name, *(f"{1e3 * np.mean([float(r['seconds']) for r in found[name, 'uniform', k]]):.1f}" for k in descents))
+        (name, *(f"{1e3 * np.mean([float(r['seconds']) for r in found[name, options.starts[0], k]]):.1f}" for k in descents))
         for name in chosen
     ]
     report.add_table(("milliseconds for an update", *descents), milliseconds)
