@@ -416,7 +416,13 @@ def report_cloud(
         rows = [(name, *(mean(found[name, *column], key) for column in columns)) for name in chosen]
         report.add_table((title, *(f"{start}, {kind}" for start, kind in columns)), [first, *rows])
     milliseconds = [
-        (name, *(f"{1e3 * np.mean([float(r['seconds']) for r in found[name, options.starts[0], k]]):.1f}" for k in descents))
+        (
+            name,
+            *(
+                f"{1e3 * np.mean([float(r['seconds']) for r in found[name, options.starts[0], k]]):.1f}"
+                for k in descents
+            ),
+        )
         for name in chosen
     ]
     report.add_table(("milliseconds for an update", *descents), milliseconds)

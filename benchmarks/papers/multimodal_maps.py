@@ -47,7 +47,9 @@ def main(argv: list[str] | None = None) -> None:
 
 def parser() -> argparse.ArgumentParser:
     p = arguments("multimodal_maps", "Pictures of two modalities, and the numbers they are looked at for.")
-    p.add_argument("--figures", metavar="STEM", help="draw STEM_svd.png, STEM_cosines.png, STEM_maps.png; needs matplotlib")
+    p.add_argument(
+        "--figures", metavar="STEM", help="draw STEM_svd.png, STEM_cosines.png, STEM_maps.png; needs matplotlib"
+    )
     return p
 
 
