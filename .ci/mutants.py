@@ -59,6 +59,8 @@ MUTANTS = [
     Mutant("_core/pairs/_neighbours.py", "_ROUNDINGS = 4", "_ROUNDINGS = 0", f"{METRICS}/test_neighbours.py"),
     Mutant("_core/pairs/_neighbours.py", "_ROUNDINGS = 4", "_ROUNDINGS = 40", f"{METRICS}/test_neighbours.py"),
     Mutant("_core/pairs/_csls.py", "values - 2 + of_x", "values - 2 - of_x", f"{METRICS}/test_neighbours.py"),
+    Mutant("_core/pairs/_silhouettes.py", "= copies[here]", "= 1", f"{CORE}/test_close_pairs.py"),
+    Mutant("_core/_equal_rows.py", "block]) + 0.0)", "block]))", f"{CORE}/test_equal_rows.py"),
     Mutant("_core/pairs/_silhouettes.py", "fits = x.shape[0]", "fits = 0 * x.shape[0]", f"{METRICS}/test_clusters.py"),
     Mutant("_core/pairs/_tiles.py", "max(CLOSE, 1e4 * epsilon(like))", "0.0", f"{CORE}/test_close_pairs.py"),
     Mutant("_core/pairs/_tiles.py", "CLOSE = 1e-6", "CLOSE = 0.0", CORE),
@@ -122,9 +124,7 @@ MUTANTS = [
     Mutant("_core/pairs/_tiles.py", "_FEW = 0.02", "_FEW = 0.0", f"{CORE}/test_close_pairs.py"),
     Mutant("_core/pairs/_neighbours.py", "kth - 16 * (d + 4)", "kth - 0 * (d + 4)", f"{CORE}/test_neighbours.py"),
     Mutant("_core/pairs/_neighbours.py", " + float(info.smallest_normal))", ")", f"{CORE}/test_neighbours.py"),
-    Mutant(
-        "_core/pairs/_neighbours.py", "crowded = (place > 0)", "crowded = (place > k)", f"{CORE}/test_neighbours.py"
-    ),
+    Mutant("_core/pairs/_neighbours.py", "order[place <= k]", "order[place <= k + 1]", f"{CORE}/test_neighbours.py"),
     Mutant("_core/pairs/_neighbours.py", "return 4 * (d + 4)", "return 0 * (d + 4)", CORE),
     Mutant("_core/pairs/_quantiles.py", "keys < edge", "keys <= edge", f"{METRICS}/test_dispersion.py {CORE}"),
     Mutant("_validation.py", "if not starts_alike and", "if False and", "tests/test_transform_into.py"),

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from sklearn.utils import check_random_state
 
 from skgeom._array import epsilon, float64, is_foreign, is_torch_generator, kind_of, namespace, to_float, to_numpy
 from skgeom._core._labels import Labels, labels_of
+from skgeom._core._two_clouds import gaussian_divergence, histogram_divergence
 from skgeom._typing import Array
 from skgeom._validation import (
+    check_choice,
     check_classes,
     check_cloud,
     check_count,
@@ -21,6 +25,24 @@ from skgeom._validation import (
     check_positive,
     check_same_kind,
 )
+
+Density: TypeAlias = Literal["gaussian", "histogram"]
+"""What stands for the distribution of a sample."""
+
+
+def check_divergence(method: Any, bins: Any) -> Callable[[Array, Array], Array]:
+    """Return the function of two samples that estimates KL(P ‖ Q) by a method.
+
+    Raises
+    ------
+    TypeError
+        If the number of bins is not an integer.
+    ValueError
+        If the method is unknown, or there are fewer than two bins.
+    """
+    check_choice(method, get_args(Density), "method")
+    bins = check_count(bins, "bins", 2)
+    return gaussian_divergence if method == "gaussian" else partial(histogram_divergence, bins=bins)
 
 
 def check_batch_labels(labels: Any, n: int) -> Labels:

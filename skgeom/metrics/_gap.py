@@ -23,23 +23,23 @@ from skgeom._array import (
 )
 from skgeom._core import _two_clouds
 from skgeom._core._rows import mean_of
-from skgeom._core.sums._angular import conformity
+from skgeom._core.sums._angular import conformity, conformity_to, resultant
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
     check_clouds,
     check_count,
+    check_directed,
     check_directed_clouds,
     check_directed_pairs,
     check_paired_clouds,
+    check_same_kind,
 )
+from skgeom.metrics._checks import Density, check_divergence
 from skgeom.metrics._measure import DIRECTIONS, RIGID, measure
 
 Reference: TypeAlias = Literal["cross", "pooled"]
 """The distances that those of pairs are compared with."""
-
-Density: TypeAlias = Literal["gaussian", "histogram"]
-"""What stands for the distributions of the conformities."""
 
 
 @measure(
@@ -304,13 +304,15 @@ def pair_distance_ratio(X: Any, Y: Any, *, reference: Reference = "cross") -> Ar
     needs="clouds",
     infinite="the conformities of one cloud alone have no spread",
 )
-def conformity_divergence(X: Any, Y: Any, *, method: Density = "gaussian", bins: int = 50) -> Array:
+def conformity_divergence(
+    X: Any, Y: Any, *, reference: Any = None, method: Density = "gaussian", bins: int = 50
+) -> Array:
     r"""Kullback-Leibler divergence of the conformities of one modality from those of the other.
 
     .. math:: \mathrm{KL}(P \,\Vert\, Q) = \int p \log \frac{p}{q},
 
-    where P is the distribution of the conformities of the rows of X within X, and Q that of the rows of Y within Y.
-    Exchange the arguments for the other direction.
+    where P is the distribution of the conformities of the rows of X within X, and Q that of the rows of Y within Y; or
+    of both, to the rows of a reference. Exchange the arguments for the other direction.
 
     Parameters
     ----------
@@ -318,6 +320,10 @@ def conformity_divergence(X: Any, Y: Any, *, method: Density = "gaussian", bins:
         Embeddings of one modality, none of them zero.
     Y : array of shape (m_samples, n_features)
         Embeddings of the other; the rows need not be paired.
+    reference : array of shape (n_reference, n_features), default=None
+        The rows that those of X and of Y conform to, as in `conformity`; None for the others of the own modality. To
+        judge what a generator made, X, by real rows Y, pass real rows: Y itself, whose rows then count themselves among
+        the m (which raises the conformity C of each by (1 - C)/m), or a third set, which favours neither.
     method : {"gaussian", "histogram"}, default="gaussian"
         How the distributions are estimated. "gaussian": by normal distributions with the means and population
         variances found,
@@ -340,17 +346,22 @@ def conformity_divergence(X: Any, Y: Any, *, method: Density = "gaussian", bins:
     TypeError
         If `bins` is not an integer.
     ValueError
-        If X or Y is not a finite matrix of at least two rows, a row is zero, the two differ in width, library or
-        device, the method is unknown, or there are fewer than two bins.
+        If X or Y is not a finite matrix of at least two rows, or the reference of one, a row is zero, they differ in
+        width, library or device, the method is unknown, or there are fewer than two bins.
 
     See Also
     --------
     skgeom.metrics.conformity : The conformities.
+    skgeom.multimodal.divergence_along_offset : The divergence as the clouds move along their means.
 
     Notes
     -----
-    Invariant to rotation of either cloud and to the length of each row. O(n d) time. The source [1]_ states neither
-    direction nor estimator.
+    Invariant to rotation of either cloud (of all, with a reference) and to the length of each row. O(n d) time. The
+    source [1]_ states neither direction nor estimator.
+
+    Conformity is a cosine to one direction, so clouds with one distribution of it need not be alike: forty real rows
+    that a generator repeats pass, and so do rows of the normal distribution with the mean and covariance of real ones.
+    Compare `effective_rank` too.
 
     References
     ----------
@@ -366,12 +377,14 @@ def conformity_divergence(X: Any, Y: Any, *, method: Density = "gaussian", bins:
     >>> conformity_divergence(Z + 1, Z + 2) > 1
     True
     """
-    check_choice(method, get_args(Density), "method")
-    bins = check_count(bins, "bins", 2)
-    p, q = map(conformity, check_directed_clouds(X, Y))
-    if method == "gaussian":
-        return _two_clouds.gaussian_divergence(p, q)
-    return _two_clouds.histogram_divergence(p, q, bins)
+    divergence = check_divergence(method, bins)
+    x, y = check_directed_clouds(X, Y)
+    if reference is None:
+        return divergence(conformity(x), conformity(y))
+    others = check_directed(reference, name="reference", min_samples=1)
+    check_same_kind(x.x, others.x, ("X", "reference"))
+    to_all = resultant(others)
+    return divergence(conformity_to(x, to_all), conformity_to(y, to_all))
 
 
 def _in_one_unit(x: Array, y: Array) -> tuple[Array, Array]:

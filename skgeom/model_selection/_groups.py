@@ -8,7 +8,8 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from skgeom._array import is_foreign, row_blocks, to_numpy
+from skgeom._array import is_foreign, to_numpy
+from skgeom._core._equal_rows import first_equal
 from skgeom._validation import check_cloud, check_pairs_of_rows
 
 
@@ -54,9 +55,9 @@ def row_groups(X: Any) -> np.ndarray:
     """
     x = X if is_foreign(X) else np.asarray(X)
     if x.ndim != 3:
-        return _numbered(_first_equal(to_numpy(check_cloud(X, min_samples=1))))
+        return _numbered(first_equal(check_cloud(X, min_samples=1)))
     first, second = (to_numpy(check_cloud(side, min_samples=1)) for side in check_pairs_of_rows(x))
-    row = _first_equal(np.concatenate([first, second]))
+    row = first_equal(np.concatenate([first, second]))
     return linked(row[: len(first)], row[len(first) :])
 
 
@@ -65,18 +66,6 @@ def linked(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     n_nodes = int(max(left.max(), right.max())) + 1
     links = coo_array((np.ones(left.size), (left, right)), shape=(n_nodes, n_nodes))
     return _numbered(connected_components(links, directed=False)[1][left])
-
-
-def _first_equal(x: np.ndarray) -> np.ndarray:
-    """Return the position of the first row that is equal to each row."""
-    blocks = (x[rows] + 0.0 for rows in row_blocks(x))  # + 0.0 makes -0 equal to 0
-    hashes = np.fromiter((hash(row.tobytes()) for block in blocks for row in block), np.int64, len(x))
-    _, first, codes = np.unique(hashes, return_index=True, return_inverse=True)
-    firsts = first[codes]
-    if all((x[rows] == x[firsts[rows]]).all() for rows in row_blocks(x)):
-        return firsts
-    _, first, codes = np.unique(x + 0.0, axis=0, return_index=True, return_inverse=True)  # two rows of one hash
-    return first[codes.ravel()]
 
 
 def _numbered(codes: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 Statistic: TypeAlias = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-"""From observations (n,), positions (n,) of their rows and weights (b, n) to values (b,)."""
+"""From observations (m, n) of candidates, positions (n,) of their rows and weights (b, n) to values (b, m)."""
 
 _CHUNK = 2**22
 """Numbers in the largest array of a block of resamples."""
@@ -60,11 +60,10 @@ def _values(observed: np.ndarray, fold: np.ndarray, weights: np.ndarray, statist
         rows = np.flatnonzero(fold == f)
         in_fold = weights[:, rows]
         in_fold[in_fold.sum(axis=1) == 0] = 1.0  # a fold of few groups of which none was drawn
-        for j, values in enumerate(observed):
-            total[:, j] += rows.size * statistic(values[rows], rows, in_fold)
+        total += rows.size * statistic(observed[:, rows], rows, in_fold)
     return total / fold.size
 
 
 def mean_of(values: np.ndarray, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the mean of values (n,) under each row of weights (b, n)."""
-    return weights @ values / weights.sum(axis=1)
+    """Return the mean of values (m, n) under each row of weights (b, n)."""
+    return weights @ values.T / weights.sum(axis=1, keepdims=True)

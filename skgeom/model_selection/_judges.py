@@ -298,7 +298,7 @@ def judge_similarity(
         return cosines, {"cosine_pearson": float(r[0])}
 
     def statistic(cosines: np.ndarray, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        return _correlation.spearman(cosines, judgements[rows], weights)
+        return np.stack([_correlation.spearman(c, judgements[rows], weights) for c in cosines], axis=1)
 
     by_row = of_rows(pairs.reshape(-1, pairs.shape[2]), transforms)
     candidates = by_row._replace(mapped=lambda fold: by_row.mapped(fold.of_pairs()))
@@ -400,7 +400,8 @@ def judge_clusters(
         return judged("clusters", "silhouette", candidates, split, observe, mean_of, chance, notes)
 
     def statistic(clusters: np.ndarray, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        return _agreement.adjusted_rand(clusters.astype(np.int64), labels[rows], weights)
+        found = clusters.astype(np.int64)
+        return np.stack([_agreement.adjusted_rand(codes, labels[rows], weights) for codes in found], axis=1)
 
     return judged("clusters", "adjusted_rand", candidates, split, observe, statistic, chance, notes)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,6 @@ from skgeom._validation import (
     check_no_zeros,
     check_numbers,
     check_paired,
-    check_real,
     check_same_kind,
 )
 
@@ -80,7 +78,7 @@ def slerp(x: Any, y: Any, t: Any) -> Array:
     return vslerp(x, y, t, None, 0.0)
 
 
-def vslerp(x: Any, y: Any, t: Any, mean: Any, alpha: float = 1.0) -> Array:
+def vslerp(x: Any, y: Any, t: Any, mean: Any, alpha: Any = 1.0) -> Array:
     r"""Interpolate spherically around a centre other than the origin: vSLERP.
 
     .. math:: \mathrm{slerp}(x - \alpha m,\; y - \alpha m;\; t) + \alpha m.
@@ -98,12 +96,12 @@ def vslerp(x: Any, y: Any, t: Any, mean: Any, alpha: float = 1.0) -> Array:
         Position on the path: 0 is x and 1 is y.
     mean : array of shape (n_features,), or None
         The centre m, as a rule the mean of the modality. None is the origin.
-    alpha : float, default=1.0
+    alpha : float or array of shape (n_alphas,), default=1.0
         Share of the mean used as centre; 0 is plain `slerp`.
 
     Returns
     -------
-    array of the shape of x, with n_steps in front for an array t
+    array of the shape of x, with n_steps in front for an array t, and n_alphas before these for an array alpha
         The points, in the dtype of x (float32 for halves).
 
     Raises
@@ -135,24 +133,29 @@ def vslerp(x: Any, y: Any, t: Any, mean: Any, alpha: float = 1.0) -> Array:
     array([[6.    , 5.    ],
            [5.7071, 5.7071],
            [5.    , 6.    ]])
+    >>> vslerp(x, y, [0.0, 0.5, 1.0], mean, alpha=[0.0, 1.0, 2.0]).shape
+    (3, 3, 2)
     """
-    steps = check_numbers(t, "t")
-    share = check_real(alpha, "alpha")
+    steps, shares = check_numbers(t, "t"), check_numbers(alpha, "alpha")
     (rows, single), (others, _) = _check_vectors(x, "x"), _check_vectors(y, "y")
     check_same_kind(rows, others, ("x", "y"))
     check_paired(rows, others, ("x", "y"))
-    centre = share * _centre(mean, rows)
-    for z, name in ((rows, "x"), (others, "y")):
-        _check_directions(z, centre, name + ("" if mean is None else " seen from the mean"))
-    points = map_rows(
-        partial(_paths, centre=centre, steps=steps), rows, others, columns=max(steps.size, 2) * rows.shape[1]
-    )
-    points = points[:, 0, :] if steps.ndim == 0 else namespace(rows).permute_dims(points, (1, 0, 2))
-    return points[..., 0, :] if single else points
+    middle = _centre(mean, rows)
+    centres = [share * middle for share in shares.ravel().tolist()]
+    for share, centre in zip(shares.ravel().tolist(), centres, strict=True):
+        for z, name in ((rows, "x"), (others, "y")):
+            _check_directions(z, centre, name + ("" if mean is None else f" seen from {share:g} · mean"))
+
+    def paths(a: Array, b: Array) -> Array:
+        return namespace(a).concat([_paths(a, b, centre=centre, steps=steps) for centre in centres], axis=1)
+
+    points = map_rows(paths, rows, others, columns=max(shares.size * steps.size, 2) * rows.shape[1])
+    xp, shape = namespace(rows), rows.shape[1:] if single else rows.shape
+    return xp.reshape(xp.permute_dims(points, (1, 0, 2)), (*shares.shape, *steps.shape, *shape))
 
 
 def _paths(x: Array, y: Array, *, centre: Array, steps: np.ndarray) -> Array:
-    """Return the points (n, n_steps, d) between rows, in the dtype of x."""
+    """Return the points (n, n_steps, d) between rows around a centre, in the dtype of x."""
     a, b = float64(x) - centre, float64(y) - centre
     ends = _two_clouds.Ends(a, b, unit_or_zero(a), unit_or_zero(b))
     _check_not_opposite(to_float(namespace(a).min(chords_of(ends.u, ends.v).plus)))

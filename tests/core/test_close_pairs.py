@@ -34,6 +34,7 @@ def clouds():
         "some twice": some,
         "some opposite": opposite,
         "every row twice": np.repeat(x[::2], 2, axis=0)[rng.permutation(N)],
+        "some many times": x[np.maximum(rng.integers(-200, 400, N), 0) // 3],
         "narrow cone": places[0] + 1e-3 * x,
         "collapsed": places[codes] + 1e-3 * x,
         "collapsed, far away": places[codes] + 1e-3 * x + 100,

@@ -114,14 +114,12 @@ def test_ranks_and_occurrences_do_not_depend_on_the_strips(small_strips):
     assert_allclose(_neighbours.occurrences(x, 4), whole[1], rtol=1e-12)
 
 
-@pytest.mark.parametrize("codes", [_neighbours._codes, lambda block: np.zeros(len(block), dtype=np.uint64)])
 @pytest.mark.parametrize("k", [1, 3, 30])
-def test_leaving_out_rows_that_repeat_others_changes_no_neighbour(codes, k, monkeypatch):
+def test_leaving_out_rows_that_repeat_others_changes_no_neighbour(k, monkeypatch):
     rng = default_rng(0)
     x = rng.normal(size=(60, 5))[np.minimum(rng.integers(0, 90, 500), 59)]
     x[rng.integers(0, 500, 9), 0] = rng.choice([0.0, -0.0], 9)
     adjust = np.sum(x, axis=1)
-    monkeypatch.setattr(_neighbours, "_codes", codes)
     found = _neighbours.k_nearest(as_places(x), None, k), _neighbours.k_nearest(as_places(x), None, k, adjust)
     monkeypatch.setattr(_neighbours, "not_repeated", lambda x, k: None)
     assert_array_equal(_neighbours.k_nearest(as_places(x), None, k), found[0])
@@ -133,11 +131,6 @@ def test_the_first_of_equal_rows_are_kept_whatever_the_signs_of_zeros(dtype, bac
     x = backend.asarray([[0.0, 1], [-0.0, 1], [2, 3], [0.0, 1], [2, 3], [-0.0, 1]], dtype=dtype)
     assert_array_equal(_neighbours.not_repeated(x, 1), [0, 1, 2, 4])
     assert _neighbours.not_repeated(x, 3) is None
-
-
-def test_rows_that_only_look_equal_are_not_counted_as_repeated(monkeypatch):
-    monkeypatch.setattr(_neighbours, "_codes", lambda block: np.zeros(len(block), dtype=np.int64))
-    assert _neighbours.not_repeated(np.array([[1.0, 0], [0, 1], [1, 0], [1, 0]]), 1) is None
 
 
 def test_no_library_sums_over_the_ties_of_a_collapsed_space(backend, monkeypatch):

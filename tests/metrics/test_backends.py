@@ -58,6 +58,9 @@ SCALARS = {
     "conformity_divergence[histogram]": lambda x, y: metrics.conformity_divergence(
         x[:20, :], x[20:, :], method="histogram", bins=4
     ),
+    "conformity_divergence[reference]": lambda x, y: metrics.conformity_divergence(
+        x[:20, :], x[20:, :], reference=x[:7, :]
+    ),
     "clip_loss[warm]": lambda x, y: metrics.clip_loss(x[:30, :], x[5:35, :], temperature=0.1),
     "isoscore[iterator]": lambda x, y: metrics.isoscore(iter([x[:30, :], x[30:, :]])),
 }

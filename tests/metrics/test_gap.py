@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from skgeom._core._two_clouds import gaussian_divergence
+from skgeom._core import _two_clouds
+from skgeom.datasets import make_double_ellipsoid
 from skgeom.metrics import (
     average_cosine,
     conformity,
     conformity_divergence,
+    effective_rank,
     isoscore,
     modality_gap,
     modality_separability,
@@ -86,7 +88,7 @@ def test_pair_distance_ratio_is_one_where_the_pairing_says_nothing():
 def test_conformity_divergence_has_the_reference_value_of_a_normal_law():
     rng = np.random.default_rng(8)
     p, q = rng.normal(0.5, 0.05, 500), rng.normal(0.55, 0.07, 400)
-    assert gaussian_divergence(p, q) == pytest.approx(0.29578194031292226, rel=1e-9)
+    assert _two_clouds.gaussian_divergence(p, q) == pytest.approx(0.29578194031292226, rel=1e-9)
 
 
 def test_conformity_divergence_compares_the_conformities_in_the_stated_direction():
@@ -99,6 +101,32 @@ def test_conformity_divergence_compares_the_conformities_in_the_stated_direction
     shares = [c / c.sum() for c in counts]
     expected = (shares[0] * np.log(shares[0] / shares[1])).sum()
     assert conformity_divergence(x, y, method="histogram", bins=20) == pytest.approx(expected, rel=1e-10)
+
+
+@pytest.mark.parametrize("method", ["gaussian", "histogram"])
+def test_conformity_divergence_with_a_reference_compares_mean_cosines_to_its_rows(method):
+    x, y, others = np.random.default_rng(0).normal(size=(3, 300, 8)) + np.array([[[1.0]], [[1.5]], [[0.5]]])
+    p, q = ((unit(z) @ unit(others[:70]).T).mean(axis=1) for z in (x, y))
+    expected = {
+        "gaussian": np.log(q.std() / p.std()) + (p.var() + (p.mean() - q.mean()) ** 2) / (2 * q.var()) - 0.5,
+        "histogram": _two_clouds.histogram_divergence(p, q, 50),
+    }
+    assert conformity_divergence(x, y, reference=others[:70], method=method) == pytest.approx(expected[method], 1e-10)
+    turned = (z @ rotation(8) * np.arange(1, len(z) + 1)[:, None] for z in (x, y, others[:70]))
+    found = conformity_divergence(next(turned), next(turned), reference=next(turned), method=method)
+    assert found == pytest.approx(expected[method], rel=1e-9)
+
+
+def test_conformity_judges_the_spread_of_generated_rows_but_not_their_diversity():
+    rng = np.random.default_rng(0)
+    real = make_double_ellipsoid(500, random_state=0)[0]
+    mean = real.mean(axis=0)
+    passing = {"few": real[rng.integers(0, 40, 500)], "normal": rng.multivariate_normal(mean, np.cov(real.T), 500)}
+    failing = {"tame": (real + mean) / 2, "wild": mean + 1.5 * (real - mean)}
+    for reference in (None, real):
+        assert all(conformity_divergence(g, real, reference=reference) < 0.05 for g in passing.values())
+        assert all(conformity_divergence(g, real, reference=reference) > 2 for g in failing.values())
+    assert effective_rank(passing["few"]) < 40 < effective_rank(real)
 
 
 def test_separability_is_chance_for_one_law_and_one_for_two_half_spaces():
@@ -211,6 +239,10 @@ def test_unknown_options_are_refused():
         pair_distance_ratio(x, y, reference="global")
     with pytest.raises(ValueError, match="method must be one of 'gaussian', 'histogram'"):
         conformity_divergence(x, y, method="kde")
+    with pytest.raises(ValueError, match="X has 6 features and reference has 5"):
+        conformity_divergence(x, y, reference=x[:, :5])
+    with pytest.raises(ValueError, match="reference has 1 zero row"):
+        conformity_divergence(x, y, reference=np.zeros((1, 6)))
     with pytest.raises(ValueError, match="bins must be at least 2"):
         conformity_divergence(x, y, method="histogram", bins=1)
     with pytest.raises(ValueError, match="cv must be at least 2"):

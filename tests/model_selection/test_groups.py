@@ -5,7 +5,7 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 
-from skgeom.model_selection import _groups, row_groups
+from skgeom.model_selection import row_groups
 
 
 @pytest.fixture
@@ -25,12 +25,6 @@ def test_equal_rows_share_a_group(repeated):
 
 def test_minus_zero_is_zero():
     assert_array_equal(row_groups(np.array([[0.0, 1.0], [-0.0, 1.0], [0.0, -1.0]])), [0, 0, 1])
-
-
-def test_rows_of_one_hash_are_compared(repeated, monkeypatch):
-    expected = row_groups(repeated)
-    monkeypatch.setattr(_groups, "hash", lambda data: 7, raising=False)
-    assert_array_equal(row_groups(repeated), expected)
 
 
 def test_pairs_are_linked_by_a_chain_of_common_rows(repeated):

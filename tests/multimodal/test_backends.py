@@ -12,6 +12,7 @@ ARRAYS = {
     "slerp": lambda x, y: multimodal.slerp(x, y, 0.3),
     "slerp[vector, steps]": lambda x, y: multimodal.slerp(x[0, :], y[0, :], [0.3, 0.7]),
     "vslerp": lambda x, y: multimodal.vslerp(x, y, [0.3], x[0, :], 0.5),
+    "vslerp[alphas]": lambda x, y: multimodal.vslerp(x, y, [0.3, 0.7], x[0, :], [0.0, 0.5, 0.7]),
 }
 PLACED = ["cosine", "dot", "distance"]
 
@@ -43,6 +44,17 @@ def test_the_loss_along_the_offset_agrees_on_the_host(backend, dtype):
     )
     assert type(found) is np.ndarray
     expected = multimodal.loss_along_offset(x, y, [-0.5, 0, 0.5], temperature=0.1, batch_size=16)
+    assert_allclose(found, expected, rtol=RTOL[dtype])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("move", ["X", "both"])
+def test_the_divergence_along_the_offset_agrees_on_the_host(backend, move, dtype):
+    x, y = (z.astype(dtype) for z in clouds())
+    alphas = backend.asarray([-0.5, 0.0, 0.25])
+    found = multimodal.divergence_along_offset(backend.asarray(x), backend.asarray(y), alphas, move=move)
+    assert type(found) is np.ndarray
+    expected = multimodal.divergence_along_offset(x, y, [-0.5, 0, 0.25], move=move)
     assert_allclose(found, expected, rtol=RTOL[dtype])
 
 
@@ -109,12 +121,13 @@ def test_the_double_ellipsoid_agrees(backend, shape, dtype):
             assert_allclose(value, q.statistics[key], rtol=1e-3 if dtype == "float32" else 1e-8, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", [*ARRAYS, "loss_along_offset", "double_ellipsoid"])
+@pytest.mark.parametrize("name", [*ARRAYS, "loss_along_offset", "divergence_along_offset", "double_ellipsoid"])
 def test_two_libraries_do_not_mix(name):
     torch = pytest.importorskip("torch")
     x, y = clouds()
     calls = {
         "loss_along_offset": lambda a, b: multimodal.loss_along_offset(a, b, 0.0),
+        "divergence_along_offset": lambda a, b: multimodal.divergence_along_offset(a, b, 0.0),
         "double_ellipsoid": multimodal.double_ellipsoid,
     }
     with pytest.raises(ValueError, match="must use the same namespace and device"):

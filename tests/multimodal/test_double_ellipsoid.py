@@ -9,8 +9,8 @@ from scipy.special import logsumexp
 from skgeom._core.sums._ellipsoid import off_diagonal_dominance, radii
 from skgeom._core.sums._moments import moments
 from skgeom.datasets import make_double_ellipsoid
-from skgeom.metrics import clip_loss, conformity
-from skgeom.multimodal import double_ellipsoid, loss_along_offset
+from skgeom.metrics import clip_loss, conformity, conformity_divergence
+from skgeom.multimodal import divergence_along_offset, double_ellipsoid, loss_along_offset
 from skgeom.multimodal._double_ellipsoid import _loss_along_offset
 
 NAMES = [
@@ -102,6 +102,60 @@ def test_the_loss_ignores_scale(factor):
     x, y = np.random.default_rng(0).normal(size=(2, 50, 6)) + 1
     expected = loss_along_offset(x, y, [-0.5, 0.5])
     np.testing.assert_allclose(loss_along_offset(x * factor, y / factor, [-0.5, 0.5]), expected, rtol=1e-10)
+
+
+# Divergence along the offset
+
+
+@pytest.mark.parametrize("options", [{}, {"method": "histogram", "bins": 9}])
+@pytest.mark.parametrize(("move", "shares"), [("X", (1, 0)), ("Y", (0, 1)), ("both", (1, 1))])
+def test_the_divergence_is_that_of_the_shifted_clouds(move, shares, options):
+    x, y = np.random.default_rng(0).normal(size=(40, 6)) + 1, np.random.default_rng(1).normal(size=(50, 6)) + 1.5
+    alphas = [-0.7, 0.0, 0.4, -0.7]
+    expected = [
+        conformity_divergence(x - a * shares[0] * x.mean(0), y - a * shares[1] * y.mean(0), **options) for a in alphas
+    ]
+    np.testing.assert_allclose(divergence_along_offset(x, y, alphas, move=move, **options), expected, rtol=1e-10)
+    assert divergence_along_offset(x, y, 0.4, move=move, **options).shape == ()
+
+
+def test_the_divergence_of_the_clip_pairs_has_the_reference_values(clip):
+    alphas = [-0.1, -0.05, 0, 0.05, 0.1]
+    images = divergence_along_offset(*clip, alphas, move="X")
+    np.testing.assert_allclose(images[[0, 2, 3, 4]], [0.639, 0.076, 0.040, 0.209], atol=1e-3)
+    texts = divergence_along_offset(*clip, alphas, move="Y")
+    assert texts.argmin() == 1
+    assert texts[1] == pytest.approx(0.038, abs=1e-3)
+    together = divergence_along_offset(*clip, np.linspace(-1, 0.9, 20))
+    assert (np.diff(together) < 0).all()
+
+
+@pytest.mark.parametrize("factor", [1e-60, 1e60])
+def test_the_divergence_ignores_scale_and_rotation(factor):
+    x, y = np.random.default_rng(0).normal(size=(2, 50, 6)) + np.array([[[1.0]], [[1.5]]])
+    rotation = np.linalg.qr(np.random.default_rng(1).normal(size=(6, 6)))[0]
+    expected = divergence_along_offset(x, y, [-0.5, 0.5], move="Y")
+    found = divergence_along_offset(x * factor, y @ rotation / factor, [-0.5, 0.5], move="Y")
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_unfit_clouds_and_options_of_the_divergence_are_refused():
+    x, y = off_centre_cloud(), off_centre_cloud()[:150] + 1
+    with pytest.raises(ValueError, match="move must be one of 'X', 'Y', 'both'"):
+        divergence_along_offset(x, y, 0.0, move="x")
+    with pytest.raises(ValueError, match="method must be one of"):
+        divergence_along_offset(x, y, 0.0, method="kde")
+    with pytest.raises(ValueError, match="bins must be at least 2"):
+        divergence_along_offset(x, y, 0.0, bins=1)
+    with pytest.raises(ValueError, match="alphas must be a finite number"):
+        divergence_along_offset(x, y, [np.inf])
+    with pytest.raises(ValueError, match="X has 16 features and Y has 15"):
+        divergence_along_offset(x, y[:, :-1], 0.0)
+    with pytest.raises(ValueError, match="Found array with 1 sample"):
+        divergence_along_offset(x, y[:1], 0.0)
+    centred = np.array([[1.0, 1.0], [1.0, -1.0], [1.0, 0.0]])
+    with pytest.raises(ValueError, match=r"Y - 1 · mean has 1 zero row \(the first is row 2\)"):
+        divergence_along_offset(x[:, :2], centred, [0.0, 1.0], move="Y")
 
 
 # Statistics

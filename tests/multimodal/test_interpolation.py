@@ -69,6 +69,17 @@ def test_vslerp_without_mean_or_with_alpha_zero_is_slerp():
     np.testing.assert_array_equal(vslerp(X, Y, 0.3, MEAN, 0), slerp(X, Y, 0.3))
 
 
+def test_several_alphas_give_one_path_each():
+    rows, others = np.random.default_rng(0).normal(size=(2, 7, 3))
+    shares, steps = [-1.0, 0.0, 0.5, 2.0], [0.2, 0.7]
+    found = vslerp(rows, others, steps, MEAN, shares)
+    assert found.shape == (4, 2, 7, 3)
+    np.testing.assert_array_equal(found, [vslerp(rows, others, steps, MEAN, share) for share in shares])
+    np.testing.assert_array_equal(vslerp(rows, others, 0.7, MEAN, shares), found[:, 1])
+    np.testing.assert_allclose(vslerp(rows[2], others[2], steps, MEAN, shares), found[:, :, 2], rtol=1e-14)
+    assert vslerp(X, Y, 0.5, MEAN, [1.0]).shape == (1, 3)
+
+
 @pytest.mark.parametrize("factor", [1.0, 2.0, 1e6])
 def test_parallel_vectors_are_joined_by_a_line(factor):
     np.testing.assert_allclose(slerp(X, factor * X, 0.25), 0.75 * X + 0.25 * factor * X, rtol=1e-14)
@@ -100,7 +111,7 @@ def test_opposite_vectors_are_refused(y):
 def test_unfit_ends_are_refused():
     with pytest.raises(ValueError, match="x has 1 zero row"):
         slerp(np.zeros(3), Y, 0.5)
-    with pytest.raises(ValueError, match="y seen from the mean has 1 zero row"):
+    with pytest.raises(ValueError, match="y seen from 1 · mean has 1 zero row"):
         vslerp(X, MEAN, 0.5, MEAN)
     with pytest.raises(ValueError, match="x has 3 features and y has 2"):
         slerp(X, Y[:2], 0.5)
@@ -122,6 +133,10 @@ def test_steps_that_are_no_numbers_are_refused(t, error):
         slerp(X, Y, t)
     with pytest.raises(TypeError, match="alpha must be a number"):
         vslerp(X, Y, 0.5, MEAN, "1")
+    with pytest.raises(ValueError, match="alpha must be a finite number"):
+        vslerp(X, Y, 0.5, MEAN, [0.0, np.nan])
+    with pytest.raises(ValueError, match=r"y seen from 0.5 · mean has 1 zero row"):
+        vslerp(X, MEAN / 2, 0.5, MEAN, [0.0, 0.5])
 
 
 @pytest.mark.parametrize("gap", [1e-2, 1e-4, 2e-6])

@@ -16,7 +16,6 @@ import numpy as np
 
 from skgeom._array import (
     asarray_like,
-    bits_of,
     device_of,
     epsilon,
     excess_exponent,
@@ -36,6 +35,7 @@ from skgeom._array import (
     to_numpy,
     where,
 )
+from skgeom._core._equal_rows import first_equal
 from skgeom._core._rows import mean_of, norms
 from skgeom._core._threads import in_threads
 from skgeom._core.pairs._tiles import panels
@@ -310,30 +310,11 @@ def not_repeated(x: Array, k: int) -> np.ndarray | None:
 
     Of equal rows the first k + 1 are neighbours enough, which spares a collapsed space the sums over all its ties.
     """
-    code = np.concatenate([to_numpy(_codes(x[rows, :])) for rows in row_blocks(x)])
-    order = np.argsort(code, kind="stable")
-    _, first, sizes = np.unique(code[order], return_index=True, return_counts=True)
-    leader, size = np.repeat(first, sizes), np.repeat(sizes, sizes)
-    place = np.arange(code.size) - leader
-    crowded = (place > 0) & (size > k + 1)
-    if not crowded.any() or not _are_equal(x, order[crowded], order[leader[crowded]]):
-        return None
-    return np.sort(order[place <= k])
-
-
-def _are_equal(x: Array, i: np.ndarray, j: np.ndarray) -> bool:
-    """Return whether rows i of x equal rows j."""
-    xp = namespace(x)
-    parts = row_blocks(i[:, None], columns=x.shape[1])
-    return all(bool(xp.all(take_rows(x, i[part]) == take_rows(x, j[part]))) for part in parts)
-
-
-def _codes(block: Array) -> Array:
-    """Return a number for each row that depends on its bits alone, with signs of zeros set aside."""
-    xp = namespace(block)
-    bits = xp.astype(bits_of(block + 0.0), xp.int64, copy=False)
-    odd = np.arange(1, 2 * bits.shape[1], 2, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    return xp.sum(bits * asarray_like((odd ^ (odd >> np.uint64(29))).view(np.int64), bits), axis=1)
+    firsts = first_equal(x)
+    order = np.argsort(firsts, kind="stable")
+    _, leader, size = np.unique(firsts[order], return_index=True, return_counts=True)
+    place = np.arange(firsts.size) - np.repeat(leader, size)
+    return None if size.max() <= k + 1 else np.sort(order[place <= k])
 
 
 def _dtype_of_products(x: Rows, y: Rows) -> Any:

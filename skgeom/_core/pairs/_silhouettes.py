@@ -1,7 +1,7 @@
 """Silhouettes, the Dunn index and the pseudo-F from tiles of distances: Euclidean, on the sphere, in the Poincaré ball.
 
 Rows are taken in order of class, so that a tile meets few classes and its class sums are small matrix products. Tiles
-below the diagonal are the mirror of those above.
+below the diagonal are the mirror of those above. Equal rows are met once, and counted.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from math import ceil
 from threading import Lock
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -21,14 +21,15 @@ from skgeom._array import (
     device_of,
     float64,
     namespace,
-    one_hot,
     sqrt_in_place,
+    take_rows,
     to_numpy,
     wants_gradient,
     where,
 )
 from skgeom._core import _matrices
-from skgeom._core._labels import Labels, silhouettes, unsorted
+from skgeom._core._equal_rows import first_equal
+from skgeom._core._labels import Labels, silhouettes
 from skgeom._core._rows import norms
 from skgeom._core._threads import in_threads
 from skgeom._core.pairs._tiles import Squares
@@ -62,21 +63,57 @@ def poincare(tiles: Tiles, i: int, j: int, squares: Array) -> Array:
 DISTANCES: dict[str, Distance] = {"euclidean": euclidean, "geodesic": geodesic, "poincare": poincare}
 
 
+class Places(NamedTuple):
+    """Different rows in the order of the tiles, and how many rows of each class are equal to them.
+
+    `rows` (m,) are their positions among all rows. `copies` rows of class `code` are at `place`, an entry for each such
+    pair, ascending; `entry` (n,) is that of each row. Places of one class come first, in order of class.
+    """
+
+    rows: np.ndarray
+    place: np.ndarray
+    code: np.ndarray
+    copies: np.ndarray
+    entry: np.ndarray
+
+    def within(self, panel: slice) -> slice:
+        """Return the entries of the places in a panel."""
+        return slice(*np.searchsorted(self.place, (panel.start, panel.stop)).tolist())
+
+
+def places_of(labels: Labels, firsts: np.ndarray | None) -> Places:
+    """Return the places of rows, given the position of the first row equal to each; without, each has its own."""
+    entry = np.argsort(labels.order, kind="stable")
+    rows, place = np.unique(entry if firsts is None else firsts, return_inverse=True)
+    if rows.size == entry.size:
+        return Places(labels.order, np.arange(rows.size), labels.codes, np.ones(rows.size), entry)
+    k = labels.sizes.size
+    pair, entry, copies = np.unique(place * k + labels.codes[entry], return_inverse=True, return_counts=True)
+    place, code = np.divmod(pair, k)
+    _, lead, n_classes = np.unique(place, return_index=True, return_counts=True)
+    order = np.lexsort((code[lead], n_classes > 1))
+    place = np.argsort(order)[place]
+    ascending = np.lexsort((code, place))
+    return Places(rows[order], place[ascending], code[ascending], copies[ascending], np.argsort(ascending)[entry])
+
+
 class Tiles:
     """Rows of x in order of class, cut into panels, with what their tiles share.
 
-    `classes` is the range of classes among the rows of each panel, and `members` their indicator matrices (c, r) with
-    the slices of r rows they are for.
+    `classes` is the range of classes among the rows of each panel, and `members` their weights (c, r) with the slices
+    of r rows they are for: how many rows of each class are equal to each row.
     """
 
-    def __init__(self, x: Array, labels: Labels, distance: Distance = euclidean) -> None:
+    def __init__(self, x: Array, labels: Labels, distance: Distance, firsts: np.ndarray | None = None) -> None:
         self.x = x
-        self.labels = labels
+        self.sizes = labels.sizes
         self.distance = distance
-        self.order = asarray_like(labels.order, x, dtype=namespace(x).int64)
-        self.squares = Squares(self._rows, x)
+        self.places = places_of(labels, firsts)
+        self.order = asarray_like(self.places.rows, x, dtype=namespace(x).int64)
+        self.squares = Squares(self._rows, x[: self.order.shape[0], :])
         self.panels = self.squares.panels
-        self.classes = [(int(labels.codes[p.start]), int(labels.codes[p.stop - 1]) + 1) for p in self.panels]
+        codes = [self.codes(i) for i in range(len(self.panels))]
+        self.classes = [(int(c.min()), int(c.max()) + 1) for c in codes]
         self.members = [list(self._members(i)) for i in range(len(self.panels))]
 
     @cached_property
@@ -91,21 +128,30 @@ class Tiles:
         return xp.take(self.x, order, axis=0)
 
     def codes(self, i: int) -> np.ndarray:
-        """Return the classes of the rows of a panel."""
-        return self.labels.codes[self.panels[i]]
+        """Return the classes of the entries of a panel."""
+        return self.places.code[self.places.within(self.panels[i])]
+
+    def columns(self, i: int) -> np.ndarray:
+        """Return the rows of a panel that its entries are for."""
+        return self.places.place[self.places.within(self.panels[i])] - self.panels[i].start
 
     def _members(self, i: int) -> Iterator[tuple[slice, Array]]:
-        codes, (first, last) = self.codes(i), self.classes[i]
-        step = ceil((last - first) / _PRODUCTS)
+        panel, (first, last) = self.panels[i], self.classes[i]
+        codes, columns, copies = self.codes(i), self.columns(i), self.places.copies[self.places.within(panel)]
+        b = panel.stop - panel.start
+        in_order = codes.size == b and bool(np.all(np.diff(codes) >= 0))
+        step = ceil((last - first) / _PRODUCTS) if in_order else last - first
         for start in range(first, last, step):
             stop = min(start + step, last)
-            rows = slice(*np.searchsorted(codes, (start, stop)).tolist())
-            inside = asarray_like(codes[rows] - start, self.x, dtype=namespace(self.x).int64)
-            yield rows, one_hot(inside, stop - start, self.x).T
+            rows = slice(*np.searchsorted(codes, (start, stop)).tolist()) if in_order else slice(0, b)
+            here = (codes >= start) & (codes < stop)
+            weights = np.zeros((stop - start, rows.stop - rows.start))
+            weights[codes[here] - start, columns[here] - rows.start] = copies[here]
+            yield rows, asarray_like(weights, self.x)
 
     def class_sums(self, i: int, d: Array) -> Array:
         """Return the sums (c, m) over each class in a panel of an array (b, m) with a row for each of its rows."""
-        return namespace(d).concat([indicator @ d[rows, :] for rows, indicator in self.members[i]])
+        return namespace(d).concat([weights @ d[rows, :] for rows, weights in self.members[i]])
 
     def row(self, i: int, others: range) -> Iterator[tuple[int, Array]]:
         """Yield j and the tile (i, j) of distances, valid until the next."""
@@ -134,7 +180,7 @@ class _Sums:
     def total(self) -> Array:
         """Return the sums over each class (k, b), and let go of their parts."""
         x, panel = self.tiles.x, self.tiles.panels[self.i]
-        shape = (self.tiles.labels.sizes.shape[0], panel.stop - panel.start)
+        shape = (self.tiles.sizes.shape[0], panel.stop - panel.start)
         total = namespace(x).zeros(shape, dtype=x.dtype, device=device_of(x))
         while self.entries:
             (first, last), values = self.entries.popitem()
@@ -142,14 +188,16 @@ class _Sums:
         return total
 
     def silhouettes(self) -> Array:
-        """Return the silhouettes of the rows of the panel."""
+        """Return the silhouettes of the entries of the panel."""
         total = self.total()
         xp, codes, (first, last) = namespace(total), self.tiles.codes(self.i), self.tiles.classes[self.i]
-        is_own = one_hot(asarray_like(codes - first, total, dtype=xp.int64), last - first, total).T > 0
-        own = xp.sum(where(is_own, total[first:last, :], 0.0), axis=0)
-        means = total / asarray_like(self.tiles.labels.sizes, total)[:, None]
-        others = add_rows(means, slice(first, last), where(is_own, xp.inf, xp.zeros_like(is_own, dtype=total.dtype)))
-        size = asarray_like(self.tiles.labels.sizes[codes], own, dtype=xp.float64)
+        if codes.size > total.shape[1]:
+            total = xp.take(total, asarray_like(self.tiles.columns(self.i), total, dtype=xp.int64), axis=1)
+        own = xp.take_along_axis(total, asarray_like(codes[None, :], total, dtype=xp.int64), axis=0)[0, :]
+        is_own = codes[None, :] == np.arange(first, last)[:, None]
+        means = total / asarray_like(self.tiles.sizes, total)[:, None]
+        others = add_rows(means, slice(first, last), asarray_like(np.where(is_own, np.inf, 0.0), total))
+        size = asarray_like(self.tiles.sizes[codes], own, dtype=xp.float64)
         return silhouettes(float64(own) / xp.clip(size - 1, min=1.0), float64(xp.min(others, axis=0)), size, 0.0)
 
 
@@ -159,11 +207,11 @@ def silhouette_samples(x: Array, labels: Labels, memory: float = 2.0**30, distan
     The symmetry of the tiles halves the work, but some sums wait for others, a quarter of all (n, k) in classes of
     about equal size: where all would exceed the memory in bytes, the work is done twice.
     """
-    tiles = Tiles(_shared(x), labels, distance)
+    tiles = Tiles(_shared(x), labels, distance, None if wants_gradient(x) else first_equal(x))
     xp = namespace(tiles.x)
     itemsize = xp.finfo(tiles.x.dtype).bits // 8
     fits = x.shape[0] * labels.sizes.shape[0] * itemsize <= memory
-    samples = unsorted(xp.concat(_from_half(tiles) if fits else _from_all(tiles)), labels)
+    samples = take_rows(xp.concat(_from_half(tiles) if fits else _from_all(tiles)), tiles.places.entry)
     return _as_came(samples, x)
 
 

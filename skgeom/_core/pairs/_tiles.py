@@ -124,12 +124,21 @@ class Squares:
     def tile(self, i: int, j: int, left: Array, own: float, out: np.ndarray | None = None) -> Array:
         """Return the squared distances between the rows of two panels, given the left factor of the first."""
         xp = namespace(self.like)
-        squares = matmul(left, self.right[j].T, out)
+        squares = self._own(i, out) if i == j and self.k == 1 else matmul(left, self.right[j].T, out)
         if i == j:
             squares = overwrite_diagonal(squares, xp.inf)
         if to_float(xp.min(squares)) < self.close * (self.largest[i] + self.largest[j]):
             squares = self.summed_directly(i, j, squares, *self._close_pairs(i, j, squares))
         return overwrite_diagonal(squares, own) if i == j else squares
+
+    def _own(self, i: int, out: np.ndarray | None) -> Array:
+        """Return the squared distances within a panel around one pivot: BLAS knows that r rᵀ is symmetric."""
+        r, bracket = self.right[i][:, :-2], self.right[i][:, -1:]
+        products = matmul(r, r.T, out)
+        products *= -2
+        products += bracket
+        products += bracket.T
+        return products
 
     def _close_pairs(self, i: int, j: int, squares: Array) -> tuple[Array, Array]:
         """Return the pairs of a tile whose distances a product does not resolve: most rows have none."""
