@@ -58,11 +58,11 @@ def report_generators(report: Report, all_pairs: list[Pairs]) -> None:
         header = (f"{p.name}, {p.modalities[0]}s", "C to real", "KL", "KL, bins", "C within", "rank, share", "copies")
         report.add_table(header, rows)
     report.add(
-        f"""What to do: never judge a generator by conformity alone. It sees averages, which are too typical, and rows that
-        are pushed out or come from elsewhere. It does not see a generator that has collapsed on {REPEATED} rows, nor one
-        that draws from a Gaussian with the right mean and covariance: both pass within what real rows differ by. Look at
-        the conformity within, at the effective rank and at copies, too; the Gaussian passes these as well, since all
-        of them know moments only."""
+        f"""What to do: never judge a generator by conformity alone. It sees averages, which are too typical, and rows
+        that are pushed out or come from elsewhere. It does not see a generator that has collapsed on {REPEATED} rows,
+        nor one that draws from a Gaussian with the right mean and covariance: both pass within what real rows differ
+        by. Look at the conformity within, at the effective rank and at copies, too; the Gaussian passes these as
+        well, since all of them know moments only."""
     )
 
 
@@ -116,11 +116,11 @@ def report_negatives(report: Report, all_pairs: list[Pairs], figures: str | None
             curves[f"{p.name}, {name}s"] = [float(statistics["above"][r].mean()) for r in order]
     report.add_table(("rows", "far", "second", "third", "near", "ρ"), rows)
     report.add(
-        """What to do: expect hard negatives among typical rows of CLIP, and weigh or mine negatives by conformity: near
-        the mean more of the others outrank the partner, on both sides. Of the nouns, which no contrastive loss has
-        placed beside their definitions, this does not hold. "Sharp contrast far from the mean" depends on the word.
-        Cosines do not spread more there, but less, within each modality by a quarter or more and across for images; what
-        stands out more there is the partner, in units of this smaller spread."""
+        """What to do: expect hard negatives among typical rows of CLIP, and weigh or mine negatives by conformity:
+        near the mean more of the others outrank the partner, on both sides. Of the nouns, which no contrastive loss
+        has placed beside their definitions, this does not hold. "Sharp contrast far from the mean" depends on the
+        word. Cosines do not spread more there, but less, within each modality by a quarter or more and across for
+        images; what stands out more there is the partner, in units of this smaller spread."""
     )
     report.add(drawn(figures, "negatives", lambda figure: draw_negatives(figure, curves), (6, 4)))
 
@@ -151,7 +151,9 @@ def draw_negatives(figure: Any, curves: dict[str, list[float]]) -> None:
     axes = figure.subplots()
     for name, values in curves.items():
         axes.semilogy(range(1, QUARTERS + 1), values, "o-", label=name)
-    axes.set(xticks=range(1, QUARTERS + 1), xlabel="quarter by conformity, far to near", ylabel="share above the partner")
+    axes.set(
+        xticks=range(1, QUARTERS + 1), xlabel="quarter by conformity, far to near", ylabel="share above the partner"
+    )
     axes.legend(fontsize="small")
 
 

@@ -78,9 +78,9 @@ def report_prototypes(report: Report, runs: Runs, sets: list[Labelled]) -> None:
     """Add the accuracy by codes of classes, drawn at random and spread."""
     report.add_heading("Prototypes of classes")
     report.add(
-        f"""Per cent of held-out rows whose image under the ridge is nearest to the code of their class, mean ± standard
-        deviation over {len(SEEDS)} draws of the codes. "Random" codes are drawn uniformly from the sphere, "spread" ones
-        start there. One-hot codes need as many dimensions as there are classes, a simplex one less."""
+        f"""Per cent of held-out rows whose image under the ridge is nearest to the code of their class, mean ±
+        standard deviation over {len(SEEDS)} draws of the codes. "Random" codes are drawn uniformly from the sphere,
+        "spread" ones start there. One-hot codes need as many dimensions as there are classes, a simplex one less."""
     )
     rows = []
     for s in sets:
@@ -97,9 +97,10 @@ def report_prototypes(report: Report, runs: Runs, sets: list[Labelled]) -> None:
     header = ("dimensions of the codes", "spread", "random", "minimum angle, spread", "random")
     report.add_table(header, rows)
     report.add(
-        """What to do: with room for k - 1 dimensions take the simplex, which is as good as one-hot codes; spreading gains
-        ten points and more over random codes wherever dimensions are few, and costs a fit without data. It is no gain
-        over a classifier that may have an output for each class: spread codes are for outputs that must be short."""
+        """What to do: with room for k - 1 dimensions take the simplex, which is as good as one-hot codes; spreading
+        gains ten points and more over random codes wherever dimensions are few, and costs a fit without data. It is
+        no gain over a classifier that may have an output for each class: spread codes are for outputs that must be
+        short."""
     )
 
 
@@ -168,7 +169,9 @@ def report_map(report: Report, runs: Runs, pairs: Pairs, judged: tuple[np.ndarra
             for seed in SEEDS
         ]
         keys = list(results[0])
-        rows.append((name, *(spread_of([float(r[key]) for r in results], d) for key, d in zip(keys, DIGITS, strict=True))))
+        rows.append(
+            (name, *(spread_of([float(r[key]) for r in results], d) for key, d in zip(keys, DIGITS, strict=True)))
+        )
     report.add_table(("fit", "recall", "Spearman", "spherical variance", "mean cosine"), rows)
     report.add(
         """What to do: put a dispersion loss beside an alignment loss. Alignment alone draws rows together, and what is

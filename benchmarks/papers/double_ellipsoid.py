@@ -54,7 +54,7 @@ DIVERGENCES = {-1.0: "3", 0.9: "28"}  # read off a figure, lowest slightly left 
 ALPHAS = np.linspace(-1, 1, 21)
 SHOWN = (-1.0, -0.5, -0.1, 0.0, 0.1, 0.5, 1.0)
 SHIFTS = (-1.0, -0.5, -0.1, 0.0, 0.1, 0.5, 0.9)
-FINE_SHIFTS = np.linspace(-0.5, 0.9, 57)
+FINE_SHIFTS = np.linspace(-1, 0.9, 77)
 CENTRES = np.array([-1.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0])
 INTERPOLATED = 200
 
@@ -90,7 +90,9 @@ def main(argv: list[str] | None = None) -> None:
 
 def parser() -> argparse.ArgumentParser:
     p = arguments("double_ellipsoid", 'Figures of "The double-ellipsoid geometry of CLIP" beside skgeom.')
-    p.add_argument("--figure", metavar="FILE", help="draw the loss and the divergence along the offset, .png; needs matplotlib")
+    p.add_argument(
+        "--figure", metavar="FILE", help="draw the loss and the divergence along the offset, .png; needs matplotlib"
+    )
     p.add_argument("--samples", type=int, default=2000, help="number of synthetic pairs")
     return p
 
@@ -134,9 +136,9 @@ def report_properties(report: Report, pairs: list[Pairs], moments: dict[str, Mom
     report.add_table(("statistic", "published", *columns), rows)
     report.add(*shell_verdict(pairs))
     report.add(
-        """What to do: run `double_ellipsoid` on raw rows of your own model before you rely on any of this. Thin shells and
-        tilted ellipsoids any encoder of many dimensions shows; what is particular to CLIP is the offset, the features
-        that tell the modalities apart, and that the loss is lowest in place. all-MiniLM-L6 lacks these."""
+        """What to do: run `double_ellipsoid` on raw rows of your own model before you rely on any of this. Thin
+        shells and tilted ellipsoids any encoder of many dimensions shows; what is particular to CLIP is the offset,
+        the features that tell the modalities apart, and that the loss is lowest in place. all-MiniLM-L6 lacks these."""
     )
 
 
@@ -240,8 +242,9 @@ def report_conformity(report: Report, clouds: list[Cloud], pairs: list[Pairs]) -
     report.add_table(header, [*published, *(conformity_row(c) for c in clouds)])
     report.add(*conformity_verdict(pairs))
     report.add(
-        """What to do: use `conformity`, which is exact and costs what the estimate does, one pass over the rows. Where only
-        the mean of a large collection is at hand, the cosine to the mean of its unit rows ranks rows exactly alike."""
+        """What to do: use `conformity`, which is exact and costs what the estimate does, one pass over the rows.
+        Where only the mean of a large collection is at hand, the cosine to the mean of its unit rows ranks rows
+        exactly alike."""
     )
 
 
@@ -298,8 +301,8 @@ def report_norms(report: Report, clouds: list[Cloud]) -> None:
     rows = [(c.name, *(f"{v:.3f}" for v in length_statistics(c.x))) for c in clouds]
     report.add_table(("raw rows", "corr(C, ‖x‖)", "s_m", "s_r/ratio", "std C"), rows)
     report.add(
-        """What to do: do not read rarity off the length of a row. The sign depends on the cloud; conformity itself is as
-        cheap."""
+        """What to do: do not read rarity off the length of a row. The sign depends on the cloud; conformity itself is
+        as cheap."""
     )
 
 
@@ -339,8 +342,7 @@ def report_divergence(report: Report, pairs: list[Pairs], figure: str | None) ->
         for move in ("X", "Y", "both"):
             values = divergence_along_offset(p.x, p.y, SHIFTS, move=move)
             curve = curves[f"{p.name}, {move}"] = divergence_along_offset(p.x, p.y, FINE_SHIFTS, move=move)
-            least = f"{curve.min():.3f} at {FINE_SHIFTS[curve.argmin()]:z.3f}"
-            sweep.append((f"{p.name}, {move} shifted", *map(digits, values), least))
+            sweep.append((f"{p.name}, {move} shifted", *map(digits, values), smallest(curve)))
     report.add_table(("normal, X of Y, at α", *map(str, SHIFTS), "smallest"), sweep)
     if figure:
         path = Path(figure)
@@ -355,9 +357,9 @@ def report_divergence(report: Report, pairs: list[Pairs], figure: str | None) ->
         minimum.""",
     )
     report.add(
-        """What to do: sweep one cloud, and read where the minimum is, not that there is one. A minimum at 0 says that the
-        two clouds conform alike as they are, a minimum elsewhere by how much one mean is too long for the other. A sweep
-        of both says nothing: at α = 1 no cloud has a mean, and all conformities are 0."""
+        """What to do: sweep one cloud, and read where the minimum is, not that there is one. A minimum at 0 says that
+        the two clouds conform alike as they are, a minimum elsewhere by how much one mean is too long for the other.
+        A sweep of both says nothing: at α = 1 no cloud has a mean, and all conformities are 0."""
     )
 
 
@@ -373,6 +375,13 @@ def divergences(pairs: Pairs) -> list[float]:
         for method in ("gaussian", "histogram")
         for clouds in ((pairs.x, pairs.y), (pairs.y, pairs.x))
     ]
+
+
+def smallest(curve: np.ndarray) -> str:
+    """Return the smallest divergence and where it is, or that it is at an end of the sweep."""
+    i = int(curve.argmin())
+    where = "the end" if i in (0, curve.size - 1) else f"{FINE_SHIFTS[i]:z.3f}"
+    return f"{curve[i]:.3f} at {where}"
 
 
 def draw_divergences(curves: dict[str, np.ndarray], path: str) -> str:
@@ -412,9 +421,9 @@ def report_losses(report: Report, curves: dict[str, np.ndarray], figure: str | N
     rows = [(name, *(f"{losses[i]:.3f}" for i in at), minimum(losses)) for name, losses in curves.items()]
     report.add_table(("pairs, batch", *map(str, SHOWN), "minimum at"), [("published", *[""] * len(SHOWN), "0"), *rows])
     report.add(
-        """What to do: leave the offset of a contrastive model where it is, if cosines at its temperature are what you use:
-        for CLIP the loss is lowest within .03 of it. Of clouds that no contrastive loss has placed, the sweep says
-        nothing of the kind."""
+        """What to do: leave the offset of a contrastive model where it is, if cosines at its temperature are what you
+        use: for CLIP the loss is lowest within .03 of it. Of clouds that no contrastive loss has placed, the sweep
+        says nothing of the kind."""
     )
     if figure:
         report.add(draw(curves, figure))

@@ -165,17 +165,17 @@ def report_new_classes(report: Report) -> None:
     ]
     report.add_heading("Known and new classes, by retrieval")
     report.add(
-        f"""Recall at 1, per cent, in known / new classes, among {CANDIDATES} pairs at most. A map is fitted on pairs of
-        three quarters of the classes (`GroupShuffleSplit` with the classes as groups) and judged on further pairs of
-        these, and on as many of the other classes. Mean of {SPLITS} splits. New classes are harder without any map, too,
-        so compare within a column. Of nouns that share a definition one is kept; the last column keeps all, and known
-        pairs then include definitions that the map was fitted on."""
+        f"""Recall at 1, per cent, in known / new classes, among {CANDIDATES} pairs at most. A map is fitted on pairs
+        of three quarters of the classes (`GroupShuffleSplit` with the classes as groups) and judged on further pairs
+        of these, and on as many of the other classes. Mean of {SPLITS} splits. New classes are harder without any
+        map, too, so compare within a column. Of nouns that share a definition one is kept; the last column keeps all,
+        and known pairs then include definitions that the map was fitted on."""
     )
     report.add_table(("per cent, known / new", *directions), rows)
     report.add(
-        """What to do: before a map is used on classes it has not seen, hold out whole classes, not rows. What a map does
-        there can differ in sign from what it does on known ones, and between the two directions. Least squares loses
-        everywhere here: 2,500 pairs are few for 384 x 384 numbers. The recipe is in the guide, "Two spaces"."""
+        """What to do: before a map is used on classes it has not seen, hold out whole classes, not rows. What a map
+        does there can differ in sign from what it does on known ones, and between the two directions. Least squares
+        loses everywhere here: 2,500 pairs are few for 384 x 384 numbers. The recipe is in the guide, "Two spaces"."""
     )
 
 
@@ -199,9 +199,9 @@ def report_few_labels(report: Report, sets: list[Labelled]) -> None:
     """Add the accuracy from few labelled rows of each class, before and after whitening by all rows."""
     report.add_heading("Few labels")
     report.add(
-        f"""Per cent of the held-out rows from k labelled rows of each class, mean ± standard deviation of {DRAWS} draws.
-        "Centroid" is the nearest mean direction (`ZeroShotClassifier` with the k rows as prompts), "logistic" a
-        logistic regression with C = 1. Whitening-128 is fitted on all training rows, without labels."""
+        f"""Per cent of the held-out rows from k labelled rows of each class, mean ± standard deviation of {DRAWS}
+        draws. "Centroid" is the nearest mean direction (`ZeroShotClassifier` with the k rows as prompts), "logistic"
+        a logistic regression with C = 1. Whitening-128 is fitted on all training rows, without labels."""
     )
     for s in sets:
         transforms: dict[str, Map] = {"raw": np.asarray, "whitening-128": whitening(s.x, 128).transform}
@@ -257,9 +257,9 @@ def report_probes(report: Report, runs: Runs, sets: list[Labelled]) -> None:
         rows.append((name, LINEAR_PROBE[name], *(f"{100 * r['fixed']:.1f} / {100 * r['chosen']:.1f}" for r in cells)))
     report.add_table(("per cent", "published", *(s.name for s in sets)), rows)
     report.add(
-        """What to do: choose C before you judge a transform of the rows. At C = 1 whitening can seem to help where it only
-        changes how much the penalty weighs; with C chosen, no row of this table beats the rows as they are. That may be
-        what the published gain of whitening-128 is, which lies between two equal losses."""
+        """What to do: choose C before you judge a transform of the rows. At C = 1 whitening can seem to help where it
+        only changes how much the penalty weighs; with C chosen, no row of this table beats the rows as they are. That
+        may be what the published gain of whitening-128 is, which lies between two equal losses."""
     )
 
 

@@ -371,9 +371,9 @@ coordinates of expected range r (6.09 for d = 512)."""
 
 
 ISOTROPY_ADVICE = """
-What to do: pass `signs` on purpose, and report R beside I1. On unit rows I1 says little more than the length of the mean,
-exp(-2R): where it is low, centre; where it is near 1, look at `isoscore` or `participation_ratio`, which see the shape
-that I1 does not: whitening to 128 dimensions moves I1 by .05 after centring."""
+What to do: pass `signs` on purpose, and report R beside I1. On unit rows I1 says little more than the length of the
+mean, exp(-2R): where it is low, centre; where it is near 1, look at `isoscore` or `participation_ratio`, which see
+the shape that I1 does not: whitening to 128 dimensions moves I1 by .05 after centring."""
 
 
 def isotropy_verdict(radicand: float) -> list[str]:
@@ -429,10 +429,10 @@ Whitened in bases of their own, two modalities have no coordinates in common, an
 
 
 LOSS_ADVICE = """
-What to do: do not centre or whiten what the loss itself has placed: every isotropic map raises it, as published. A map
-between the modalities lowers it on the pairs it was fitted on, and on others only where pairs are several times as many
-as dimensions: Procrustes with 250 pairs of 512 dimensions raises the held-out loss fourfold. Compare losses of one batch
-size and one temperature only."""
+What to do: do not centre or whiten what the loss itself has placed: every isotropic map raises it, as published. A
+map between the modalities lowers it on the pairs it was fitted on, and on others only where pairs are several times
+as many as dimensions: Procrustes with 250 pairs of 512 dimensions raises the held-out loss fourfold. Compare losses
+of one batch size and one temperature only."""
 
 
 def losses(pairs: Pairs, fits: dict[str, Transform]) -> dict[str, list[float]]:
@@ -493,9 +493,9 @@ figures of PCA-450 are known, but not which domain is which. Where k is the rank
 
 
 ZERO_SHOT_ADVICE = """
-What to do: without labels leave zero-shot classification as it is; pairs of another domain, whitening and projections all
-cost accuracy, here and in the source. With labelled queries a map to their class texts gains 10 points and more; but then
-a linear probe is as good, and table 4 says what the map does to classes without labels."""
+What to do: without labels leave zero-shot classification as it is; pairs of another domain, whitening and projections
+all cost accuracy, here and in the source. With labelled queries a map to their class texts gains 10 points and more;
+but then a linear probe is as good, and table 4 says what the map does to classes without labels."""
 
 
 def zero_shot(task: Task, fit: Transform) -> tuple[float, float]:
@@ -532,8 +532,8 @@ The two published maps are listed in the order of table 2."""
 
 
 KNOWN_ADVICE = """
-What to do: judge a map on classes that it was not fitted on. If new classes count, use none, or Procrustes of skgeom, which
-loses least; never least squares from a handful of class texts."""
+What to do: judge a map on classes that it was not fitted on. If new classes count, use none, or Procrustes of skgeom,
+which loses least; never least squares from a handful of class texts."""
 
 
 def known_verdict(task: Task) -> str:
@@ -659,13 +659,12 @@ def report_other_languages(report: Report, languages: list[Pairs]) -> None:
 def missing_or_advice(languages: list[Pairs]) -> str:
     if not languages:
         return f"Recall is skipped: no {TRANSLATIONS_FILE}."
-    return """What to do: for a language, or a domain, that the encoder was not trained on, fit a map on pairs. The order
-        is the published one: least squares before Procrustes before none, and a ridge before all. That is the opposite
-        of tables 2 and 3, where both sides were trained together: a map repairs, it does not improve."""
-
-
-def held_out_recalls(pairs: Pairs, fits: dict[str, Transform]) -> dict[str, float]:
-    """Return the recall at 1 of held-out pairs by each map, fitted on the first half of pairs in random order."""
+    return """What to do: for a language, or a domain, that the encoder was not trained on, fit a map on pairs. The
+        order is the published one: least squares before Procrustes before none; a ridge towards the identity is a
+        point better still, one towards zero is worse. In tables 2 and 3 maps lose for CLIP, whose two sides were
+        trained together: a map repairs, it does not improve."""
+def held_out_recalls(pairs: Pairs, fits: dict[str, Transform]) -> dict[str, float]: """Return the recall at 1 of
+held-out pairs by each map, fitted on the first half of pairs in random order."""
     order = np.random.default_rng(0).permutation(len(pairs.x))
     x, y = unit(pairs.x)[order], unit(pairs.y)[order]
     train, test = slice(len(x) // 2), slice(len(x) // 2, None)

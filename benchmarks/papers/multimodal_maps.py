@@ -181,12 +181,12 @@ def report_maps(report: Report, steps: dict[str, Clouds], options: argparse.Name
     if importlib.util.find_spec("umap") is None:
         report.add("UMAP is left out: umap-learn is not installed.")
     report.add(
-        """What to do: take out the mean of each modality before you map two of them. As they are, the nearest row is of
-        the same modality without exception, and a map keeps nothing of the partners, which are found across in all
+        """What to do: take out the mean of each modality before you map two of them. As they are, the nearest row is
+        of the same modality without exception, and a map keeps nothing of the partners, which are found across in all
         features: it shows the gap. Centred, partners come near, though most rows still lie next to one of their own
         modality: the gap is more than the difference of two means. Trustworthiness does not tell the two apart, since
-        neighbours within a modality are kept either way. Islands at perplexity 5 are gone at 50: compare two maps before
-        you name any."""
+        neighbours within a modality are kept either way. Islands at perplexity 5 are gone at 50: compare two maps
+        before you name any."""
     )
     report.add(drawn(options.figures, "maps", lambda figure: draw_maps(figure, maps), (9, 2.2 * len(maps))))
 
