@@ -663,8 +663,10 @@ def missing_or_advice(languages: list[Pairs]) -> str:
         order is the published one: least squares before Procrustes before none; a ridge towards the identity is a
         point better still, one towards zero is worse. In tables 2 and 3 maps lose for CLIP, whose two sides were
         trained together: a map repairs, it does not improve."""
-def held_out_recalls(pairs: Pairs, fits: dict[str, Transform]) -> dict[str, float]: """Return the recall at 1 of
-held-out pairs by each map, fitted on the first half of pairs in random order."""
+
+
+def held_out_recalls(pairs: Pairs, fits: dict[str, Transform]) -> dict[str, float]:
+    """Return the recall at 1 of held-out pairs by each map, fitted on the first half of pairs in random order."""
     order = np.random.default_rng(0).permutation(len(pairs.x))
     x, y = unit(pairs.x)[order], unit(pairs.y)[order]
     train, test = slice(len(x) // 2), slice(len(x) // 2, None)
