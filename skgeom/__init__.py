@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from skgeom.optim import EmbeddingOptimizer, SphereDispersion
     from skgeom.preprocessing import (
         AllButTheTop,
+        GroupAllButTheTop,
         GroupCentering,
         GroupWhitening,
         SiameseTransformer,
@@ -49,6 +50,7 @@ _HOMES = {
     "CCAAligner": "alignment",
     "EmbeddingOptimizer": "optim",
     "GapShift": "multimodal",
+    "GroupAllButTheTop": "preprocessing",
     "GroupCentering": "preprocessing",
     "GroupWhitening": "preprocessing",
     "LstsqAligner": "alignment",
@@ -78,6 +80,7 @@ __all__ = [
     "CCAAligner",
     "EmbeddingOptimizer",
     "GapShift",
+    "GroupAllButTheTop",
     "GroupCentering",
     "GroupWhitening",
     "LstsqAligner",

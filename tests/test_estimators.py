@@ -17,6 +17,7 @@ from skgeom.multimodal import GapShift, ZeroShotClassifier, double_ellipsoid
 from skgeom.optim import EmbeddingOptimizer, SphereDispersion
 from skgeom.preprocessing import (
     AllButTheTop,
+    GroupAllButTheTop,
     GroupCentering,
     GroupWhitening,
     SiameseTransformer,
@@ -40,7 +41,7 @@ SCALES = [1e-300, 1e-200, 1e-150, 1e-120, 1e-60, 1e60, 1e120, 1e150, 1e154, 1e20
 
 def fitted(estimator, x, y=None):
     """Return an estimator fitted to rows, with the targets, classes or groups that its kind needs."""
-    if isinstance(estimator, GroupCentering | GroupWhitening | GapShift):
+    if isinstance(estimator, GroupAllButTheTop | GroupCentering | GroupWhitening | GapShift):
         return estimator.fit(x, groups=GROUPS if y is None else y)
     if isinstance(estimator, ZeroShotClassifier | EmbeddingOptimizer):
         return estimator.fit(x, LABELS if y is None else y)
@@ -99,6 +100,7 @@ OF_SCALE = {
     "all but the top, raw": (transformed(AllButTheTop(projection="raw")), LINEAR, SQUARES),
     "all but the top in parts": (in_parts(AllButTheTop()), LINEAR, SQUARES),
     "group centring": (grouped(GroupCentering()), LINEAR, ANY),
+    "all but the top of groups": (grouped(GroupAllButTheTop()), LINEAR, SQUARES),
     "group whitening": (grouped(GroupWhitening()), FREE, SQUARES),
     "gap shift": (grouped(GapShift()), FREE, ANY),
     "procrustes": (aligned(ProcrustesAligner(center=True, scale=True)), LINEAR, SQUARES),
@@ -181,6 +183,7 @@ BAD_PARAMETERS = {
     CCAAligner: {"shrinkage": 2.0},
     EmbeddingOptimizer: {"objective": "unknown"},
     GapShift: {"lam": "far"},
+    GroupAllButTheTop: {"n_components": -1},
     GroupCentering: {"device": "gpu"},
     GroupWhitening: {"power": 2.0},
     LstsqAligner: {"alpha": -1.0},

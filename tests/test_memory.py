@@ -8,9 +8,10 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from skgeom.alignment import CCAAligner, LstsqAligner, ProcrustesAligner
+from skgeom.metrics import coordinate_std
 from skgeom.metrics._measure import MEASURES
 from skgeom.multimodal import GapShift, ZeroShotClassifier, slerp
-from skgeom.preprocessing import AllButTheTop, GroupCentering, GroupWhitening, Whitening
+from skgeom.preprocessing import AllButTheTop, GroupAllButTheTop, GroupCentering, GroupWhitening, Whitening
 
 N, D = 40_000, 200
 BOUND = 16 << 20
@@ -76,7 +77,7 @@ def test_transformers_hold_no_copy_of_the_rows(transformer, maps):
     assert all(peak_beside_result(getattr(transformer, method), x) < BOUND for method in methods)
 
 
-@pytest.mark.parametrize("transformer", [GroupCentering(), GapShift(), GroupWhitening()], ids=repr)
+@pytest.mark.parametrize("transformer", [GroupCentering(), GapShift(), GroupWhitening(), GroupAllButTheTop()], ids=repr)
 def test_transformers_of_groups_hold_no_copy_of_the_rows(transformer, maps):
     x, _ = maps
     assert peak_beside_result(transformer.fit, x, groups=LABELS % 2) < BOUND
@@ -100,6 +101,10 @@ def test_zero_shot_classes_hold_no_copy_of_the_rows(logits, maps):
     assert peak_beside_result(classifier.fit, x, LABELS) < BOUND
     assert peak_beside_result(classifier.predict, x) < BOUND
     assert peak_beside_result(classifier.predict_proba, x) < BOUND
+
+
+def test_standard_deviations_hold_no_copy_of_the_rows(maps):
+    assert peak_beside_result(coordinate_std, maps[0]) < BOUND
 
 
 def test_paths_hold_no_copy_of_the_rows(maps):

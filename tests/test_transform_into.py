@@ -7,7 +7,7 @@ from threadpoolctl import threadpool_limits
 
 from skgeom.alignment import CCAAligner, LstsqAligner, ProcrustesAligner
 from skgeom.multimodal import GapShift
-from skgeom.preprocessing import AllButTheTop, GroupCentering, GroupWhitening, Whitening
+from skgeom.preprocessing import AllButTheTop, GroupAllButTheTop, GroupCentering, GroupWhitening, Whitening
 
 N, D = 20_000, 40
 RNG = np.random.default_rng(0)
@@ -25,7 +25,7 @@ PLAIN = [
     LstsqAligner(),
     CCAAligner(5),
 ]
-GROUPED = [GroupCentering(), GroupWhitening(), GroupWhitening(7, method="pca"), GapShift()]
+GROUPED = [GroupCentering(), GroupWhitening(), GroupWhitening(7, method="pca"), GroupAllButTheTop(2), GapShift()]
 
 
 def fitted(estimator, x=X):

@@ -14,6 +14,7 @@ from skgeom._array import (
     peak,
     ratio,
     row_blocks,
+    sqrt_in_place,
     take_rows,
     times_power_of_two,
     to_float,
@@ -91,6 +92,13 @@ def mean_of(x: Array) -> Array:
     xp = namespace(x)
     first = float64(x[0, :])
     return first + sum(xp.sum(float64(x[rows, :]) - first, axis=0) for rows in row_blocks(x)) / x.shape[0]
+
+
+def deviations(x: Array) -> Array:
+    """Return the sample standard deviation of each feature (d,) in float64, with gradient 0 where it is 0."""
+    xp, mean = namespace(x), mean_of(x)
+    squares = sum(xp.sum((float64(x[rows, :]) - mean) ** 2, axis=0) for rows in row_blocks(x))
+    return sqrt_in_place(squares / (x.shape[0] - 1))
 
 
 def mean_at(x: Array, index: np.ndarray, prepare: Callable[[Array], Array] = float64) -> Array:

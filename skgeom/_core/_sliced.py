@@ -7,6 +7,7 @@ distribution.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import pi
 
 from skgeom._array import (
@@ -17,9 +18,10 @@ from skgeom._array import (
     ratio,
     row_blocks,
     wants_gradient,
+    where,
     with_gradients,
 )
-from skgeom._core._rows import DirectedRows, unit
+from skgeom._core._rows import DirectedRows, mean_of, unit
 from skgeom._core.pairs._sphere import angle, chords_of
 from skgeom._typing import Array
 
@@ -63,21 +65,34 @@ def spherical_sliced_wasserstein(a: Array, b: Array) -> Array:
 
 def lloyd(rows: DirectedRows, points: Array) -> Array:
     """Return the mean over points (m, d) in float64 of the squared angle to the nearest row."""
-    xp = namespace(rows.x)
-    owners = xp.take(rows.x, _owners(rows, points), axis=0)
-    return xp.mean(angle(chords_of(unit(float64(owners)), unit(points))) ** 2)
-
-
-def _owners(rows: DirectedRows, points: Array) -> Array:
-    """Return the position of the row nearest to each point, the first of equals."""
     x, length = map(detached, rows)
     xp = namespace(x)
-    points = xp.astype(points, x.dtype)
-    best = xp.full((points.shape[0],), -xp.inf, dtype=x.dtype, device=device_of(x))
-    owners = xp.zeros((points.shape[0],), dtype=xp.int64, device=device_of(x))
-    for block in row_blocks(x, columns=points.shape[0]):
-        cosines = points @ (x[block, :] / length[block][:, None]).T
-        top = xp.max(cosines, axis=1)
-        nearest = block.start + xp.argmax(cosines, axis=1)
-        best, owners = xp.maximum(top, best), xp.where(top > best, nearest, owners)
+    near = xp.astype(points, x.dtype)
+    owners = _owners(x, near.shape[0], lambda block: near @ (x[block, :] / length[block][:, None]).T)
+    return xp.mean(angle(chords_of(unit(float64(xp.take(rows.x, owners, axis=0))), unit(points))) ** 2)
+
+
+def quantisation_error(x: Array, points: Array) -> Array:
+    """Return the mean over points (m, d) in float64 of the squared distance to the nearest row."""
+    data, xp = detached(x), namespace(x)
+    centre = mean_of(data)
+    near = points - centre
+
+    def nearness(block: slice) -> Array:
+        rows = float64(data[block, :]) - centre
+        return near @ rows.T - xp.vecdot(rows, rows)[None, :] / 2
+
+    apart = points - float64(xp.take(x, _owners(data, near.shape[0], nearness), axis=0))
+    return xp.mean(xp.vecdot(apart, apart))
+
+
+def _owners(x: Array, m: int, nearness: Callable[[slice], Array]) -> Array:
+    """Return the position of the row that is most near to each of m points, the first of equals."""
+    xp = namespace(x)
+    best: Array | float = -xp.inf
+    owners = xp.zeros((m,), dtype=xp.int64, device=device_of(x))
+    for block in row_blocks(x, columns=m):
+        near = nearness(block)
+        top, nearest = xp.max(near, axis=1), block.start + xp.argmax(near, axis=1)
+        owners, best = where(top > best, nearest, owners), where(top > best, top, best)
     return owners

@@ -51,6 +51,7 @@ from skgeom.metrics._gap import (
 )
 from skgeom.metrics._isotropy import (
     collapse_bound,
+    coordinate_std,
     effective_rank,
     isoscore,
     isoscore_from_covariance,
@@ -101,7 +102,7 @@ from skgeom.metrics._scorers import (
     recall_scorer,
     silhouette_scorer,
 )
-from skgeom.metrics._similarity import cosine_pearson, cosine_spearman
+from skgeom.metrics._similarity import PairCosines, cosine_pearson, cosine_spearman, pair_cosines
 from skgeom.metrics._sliced import (
     axis_sliced_dispersion,
     lloyd,
@@ -113,6 +114,7 @@ __all__ = [
     "ConformityEstimate",
     "EmbeddingScorer",
     "Neighbours",
+    "PairCosines",
     "RetrievalScore",
     "alignment_loss",
     "angle_quantiles",
@@ -127,6 +129,7 @@ __all__ = [
     "conformity_divergence",
     "conformity_estimate",
     "conformity_scorer",
+    "coordinate_std",
     "cosine_pearson",
     "cosine_pearson_scorer",
     "cosine_regularizer",
@@ -164,6 +167,7 @@ __all__ = [
     "ndcg_at_k",
     "neg_average_cosine_scorer",
     "neg_conformity_scorer",
+    "pair_cosines",
     "pair_distance_ratio",
     "paired_cosine",
     "paired_cosine_scorer",

@@ -1,16 +1,152 @@
-"""Similarity judgements: whether the cosines of pairs rank the pairs as people do."""
+"""Cosines of pairs: those of matches beside others, and whether they rank the pairs as people do."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from skgeom._array import in_full_precision, to_numpy
+from skgeom._array import in_full_precision, random_integers, to_numpy
 from skgeom._core import _correlation, _two_clouds
-from skgeom._validation import check_directed_pairs, check_pairs_of_rows
-from skgeom.metrics._checks import check_judgements
+from skgeom._core._labels import Labels
+from skgeom._typing import Array
+from skgeom._validation import check_count, check_directed, check_directed_pairs, check_labels, check_pairs_of_rows
+from skgeom.metrics._checks import check_judgements, check_random
+
+
+class PairCosines(NamedTuple):
+    """What `pair_cosines` returns.
+
+    Attributes
+    ----------
+    matching : array of shape (n_matching,), float64
+        Cosines of pairs that belong together.
+    other : array of shape (n_other,), float64
+        Cosines of pairs that do not.
+    matching_pairs, other_pairs : ndarrays of shape (n_matching, 2) and (n_other, 2)
+        The positions of the two rows of each pair: in X and in Y, or both in X.
+    """
+
+    matching: Array
+    other: Array
+    matching_pairs: np.ndarray
+    other_pairs: np.ndarray
+
+
+@in_full_precision
+def pair_cosines(
+    X: Any, Y: Any = None, *, labels: Any = None, n_pairs: int = 100_000, random_state: Any = None
+) -> PairCosines:
+    r"""Cosines of pairs that belong together, and of a sample of pairs that do not.
+
+    Of two clouds whose rows come in pairs, these are the n cosines :math:`\cos(x_i, y_i)`, and those of pairs
+    :math:`(x_i, y_j)` with :math:`i \ne j`. Of one cloud with labels, they are the cosines of pairs of rows with one
+    label, and of pairs with two. Where the two distributions overlap, no threshold on a cosine tells a match.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features)
+        The embeddings, one per row, none of them zero.
+    Y : array of shape (n_samples, n_features), default=None
+        The other side: row i belongs to row i of X. Pass Y or labels.
+    labels : array of shape (n_samples,), default=None
+        Class of each row of X: numbers or strings, from 2 to n_samples - 1 different ones.
+    n_pairs : int, default=100_000
+        How many pairs are drawn of those there are: n(n - 1) others with Y; with labels, of the pairs i < j, those of
+        one label and those of two, so many of each. All are taken if there are no more.
+    random_state : int, RandomState, Generator or None, default=None
+        Draws the pairs: a seed, or a generator of NumPy or Torch, which goes on drawing from call to call.
+
+    Returns
+    -------
+    PairCosines
+        `matching` and `other`, and where the rows of each pair are.
+
+    Raises
+    ------
+    TypeError
+        If `n_pairs` is not an integer.
+    ValueError
+        If neither or both of Y and labels are given, X or Y is not a finite matrix of at least two rows, a row is zero,
+        labels or Y do not fit X, or `n_pairs` is below 1.
+
+    See Also
+    --------
+    paired_cosine : The mean over the matching pairs.
+    average_cosine : The mean over all pairs of a cloud.
+    retrieval_score : Whether each row finds its own partner, which depends on no threshold.
+
+    Notes
+    -----
+    Invariant to a rotation of both clouds and to the length of each row. O((n + m) d) time for m pairs, in blocks; a
+    pair of equal rows has a cosine of exactly 1.
+
+    The sample is uniform: the drawn pairs are different, and every set of so many is equally likely. A share p of m
+    drawn pairs, such as those above a threshold, differs from that of all pairs by a standard error of at most
+    √(p (1 - p) / m); to see a share of α, draw 100 / α pairs.
+
+    The pairs of one row are no independent observations. Beside that of other rows of the same kind, the share has a
+    standard error of about :math:`\mathrm{sd}_i(h_i + g_i) / \sqrt n`, with :math:`h_i` the share among the pairs of
+    row i of X, and :math:`g_i` that of row i of Y, or :math:`h_i` again for one cloud: with few rows, the larger part
+    by far, whatever m is. Rows that occur twice are matches among the others: drop them, or give them one label.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeom.metrics import pair_cosines
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(2000, 16))
+    >>> Y = X + rng.normal(size=X.shape)
+    >>> cosines = pair_cosines(X, Y, random_state=0)
+    >>> cosines.matching.shape, cosines.other.shape
+    ((2000,), (100000,))
+    >>> threshold = np.quantile(cosines.other, 0.999)
+    >>> round(float(threshold), 2), round(float((cosines.matching > threshold).mean()), 2)
+    (0.69, 0.58)
+    """
+    n_pairs, rng = check_count(n_pairs, "n_pairs"), check_random(random_state)
+    if (Y is None) == (labels is None):
+        raise ValueError(
+            "pair_cosines takes either Y, whose row i belongs to row i of X, or labels, which are equal for rows that "
+            "belong together: pass one of them."
+        )
+    if labels is None:
+        x, y = check_directed_pairs(X, Y)
+        n = x.x.shape[0]
+        rows = np.arange(n)
+        matching, other = np.stack([rows, rows], axis=1), _drawn(rows + 1, np.full(n, n - 1), n_pairs, rng)
+    else:
+        x = y = check_directed(X)
+        matching, other = _labelled_pairs(check_labels(labels, x.x.shape[0]), n_pairs, rng)
+    return PairCosines(_two_clouds.cosines_at(x, y, matching), _two_clouds.cosines_at(x, y, other), matching, other)
+
+
+def _labelled_pairs(labels: Labels, n_pairs: int, rng: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return pairs with one label, of a row and later ones of its class, and with two, of a row and later classes."""
+    n = labels.codes.size
+    rows, ends = np.arange(n), np.repeat(np.cumsum(labels.sizes), labels.sizes)
+    same, different = _drawn(rows + 1, ends - rows - 1, n_pairs, rng), _drawn(ends, n - ends, n_pairs, rng)
+    return np.sort(labels.order[same], axis=1), np.sort(labels.order[different], axis=1)
+
+
+def _drawn(first: np.ndarray, counts: np.ndarray, n_pairs: int, rng: Any) -> np.ndarray:
+    """Return a sample (m, 2) of the pairs of row i with the counts_i rows from first_i on, after the last the first."""
+    ends = np.cumsum(counts)
+    which = _distinct(int(ends[-1]), n_pairs, rng)
+    rows = np.searchsorted(ends, which, side="right")
+    return np.stack([rows, (first[rows] + which - (ends - counts)[rows]) % counts.size], axis=1)
+
+
+def _distinct(total: int, k: int, rng: Any) -> np.ndarray:
+    """Return k different integers below total, all sets equally likely, or all of them if there are no more."""
+    if k >= total:
+        return np.arange(total)
+    drawn = np.empty(0, np.int64)
+    while drawn.size < k:
+        drawn = np.concatenate([drawn, random_integers(0, total, k, rng, drawn)])
+        drawn = drawn[np.sort(np.unique(drawn, return_index=True)[1])][:k]
+    return drawn
 
 
 @in_full_precision

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from skgeom._array import namespace, random_integers, standard_normal
+import numpy as np
+
+from skgeom._array import asarray_like, namespace, random_integers, standard_normal, to_numpy
 from skgeom._core import _sliced
 from skgeom._typing import Array
-from skgeom._validation import check_count, check_directed, check_plane
+from skgeom._validation import check_cloud, check_count, check_directed, check_plane, check_squares
 from skgeom.metrics._checks import check_random
 from skgeom.metrics._measure import DIRECTIONS, measure
 
@@ -20,10 +23,19 @@ from skgeom.metrics._measure import DIRECTIONS, measure
     source="Tokarchuk et al. 2025, arXiv:2502.08231",
     is_random=True,
 )
-def lloyd(X: Any, *, n_points: int = 512, random_state: Any = None) -> Array:
+def lloyd(
+    X: Any,
+    *,
+    n_points: int = 512,
+    sampler: Callable[[int, np.random.Generator], Any] | None = None,
+    random_state: Any = None,
+) -> Array:
     r"""Lloyd's quantisation error: mean squared angle from random points of the sphere to their nearest row.
 
     .. math:: \frac1m \sum_{k=1}^m \min_i \theta(s_k, x_i)^2, \qquad s_k \text{ independent and uniform.}
+
+    With a `sampler`, the points come from another domain, and the distance is Euclidean:
+    :math:`\frac1m \sum_k \min_i \lVert s_k - x_i \rVert^2`.
 
     Parameters
     ----------
@@ -31,22 +43,30 @@ def lloyd(X: Any, *, n_points: int = 512, random_state: Any = None) -> Array:
         The embeddings, one per row.
     n_points : int, default=512
         Their number m.
+    sampler : callable, default=None
+        Called as ``sampler(m, generator)`` with a `numpy.random.Generator` made from `random_state`, gives points
+        (m, n_features) of a domain, such as ``lambda m, generator: generator.random((m, 2))`` of the unit square. None
+        draws from the sphere.
     random_state : int, RandomState, Generator or None, default=None
         Draws the points: a seed, or a generator of NumPy or Torch, which goes on drawing from call to call.
 
     Returns
     -------
     float or 0-d array
-        In [0, π²], less = more dispersed; an unbiased estimate of the error over the whole sphere.
+        In [0, π²], less = more dispersed; an unbiased estimate of the error over the whole sphere. At least 0 for other
+        domains.
 
     Raises
     ------
     ValueError
-        If X is not a finite matrix of at least two rows, a row is zero, or n_points is not positive.
+        If X is not a finite matrix of at least two rows, a row is zero, or n_points is not positive; with a sampler, if
+        it gives anything but m points of n_features numbers, or X has magnitudes whose squares leave the range of
+        float64.
 
     Notes
     -----
-    Invariant in distribution to rotation, and to the length of each row. O(m n d) time, in blocks. As a loss, it draws
+    Invariant in distribution to rotation, and to the length of each row; with a sampler, to a rigid motion of rows and
+    domain together. O(m n d) time, in blocks. As a loss, it draws
     each row towards the points it is nearest to, so rows repel each other only through the cells they share; rows of
     one direction share one cell, which goes to the first. The gradient is finite at contact with a point, where it is
     0, and opposite to it.
@@ -61,10 +81,31 @@ def lloyd(X: Any, *, n_points: int = 512, random_state: Any = None) -> Array:
     >>> from skgeom.metrics import lloyd
     >>> round(lloyd(np.array([[1.0], [-1.0]]), random_state=0), 4)
     0.0
+    >>> grid = np.stack(np.meshgrid([0.25, 0.75], [0.25, 0.75]), axis=-1).reshape(4, 2)
+    >>> error = lloyd(grid, sampler=lambda m, generator: generator.random((m, 2)), n_points=100_000, random_state=0)
+    >>> round(error, 3), round(1 / 24, 3)  # the mean squared distance to the centre of a square of side 1/2
+    (0.042, 0.042)
     """
     rng = check_random(random_state)
-    m, rows = check_count(n_points, "n_points"), check_directed(X)
+    m = check_count(n_points, "n_points")
+    if sampler is not None:
+        x = check_cloud(X)
+        check_squares(x, "X")
+        return _sliced.quantisation_error(x, _sampled(sampler, m, rng, x))
+    rows = check_directed(X)
     return _sliced.lloyd(rows, standard_normal((m, rows.x.shape[1]), rng, rows.x))
+
+
+def _sampled(sampler: Callable[[int, np.random.Generator], Any], m: int, rng: Any, x: Array) -> Array:
+    """Return m points of a domain in float64 where the rows x are, drawn by a generator of NumPy with a drawn seed."""
+    seed = to_numpy(random_integers(0, 2**31 - 1, 1, rng, np.empty(0)))
+    points = check_cloud(sampler(m, np.random.default_rng(seed)), name="The result of sampler", min_samples=1)
+    if points.shape != (m, x.shape[1]):
+        raise ValueError(
+            f"sampler gave points of shape {tuple(points.shape)}, expected ({m}, {x.shape[1]}): as many as it is asked "
+            "for, with the features of X."
+        )
+    return asarray_like(to_numpy(points), x, dtype=namespace(x).float64)
 
 
 @measure(

@@ -7,7 +7,7 @@ For plain steps scikit-learn has `Normalizer` (unit rows), `StandardScaler(with_
 """
 
 from skgeom.preprocessing._all_but_the_top import AllButTheTop
-from skgeom.preprocessing._groups import GroupCentering, GroupWhitening
+from skgeom.preprocessing._groups import GroupAllButTheTop, GroupCentering, GroupWhitening
 from skgeom.preprocessing._shared_moments import SharedMoments
 from skgeom.preprocessing._siamese import SiameseTransformer
 from skgeom.preprocessing._tangent_space import TangentSpace
@@ -15,6 +15,7 @@ from skgeom.preprocessing._whitening import Whitening
 
 __all__ = [
     "AllButTheTop",
+    "GroupAllButTheTop",
     "GroupCentering",
     "GroupWhitening",
     "SharedMoments",

@@ -61,6 +61,7 @@ class AllButTheTop(OneToOneFeatureMixin, MomentsTransformer):
     See Also
     --------
     Whitening : Scale the leading directions down instead of removing them.
+    GroupAllButTheTop : The same for each class, cluster or language by itself.
 
     Notes
     -----

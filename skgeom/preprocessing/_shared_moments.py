@@ -63,8 +63,8 @@ class SharedMoments:
 
     To compare rows takes 0.1 s per GB, the hash 0.5 s where the processor has instructions for it. What else remains of
     a fit is the product that transforms the rows. Rows on another device (also by ``device="cuda"``) are summed as
-    without, since a comparison would have to read them back. So are those of `partial_fit`, of `GroupWhitening`, and of
-    the last step of a Pipeline, which is fitted without asking its memory.
+    without, since a comparison would have to read them back. So are those of `partial_fit`, of transformers by group,
+    and of the last step of a Pipeline, which is fitted without asking its memory.
 
     With ``n_jobs`` each process shares among its own fits, and threads share with one another. A clone is the same
     object; a pickle holds `max_bytes` and no moments.

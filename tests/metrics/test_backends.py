@@ -32,6 +32,9 @@ ARRAYS = {
     "conformity": lambda x, y: metrics.conformity(x),
     "conformity[reference]": lambda x, y: metrics.conformity(x, x[:9, :]),
     "conformity_estimate": lambda x, y: metrics.conformity_estimate(x).cosine,
+    "pair_cosines[matching]": lambda x, y: metrics.pair_cosines(x[:20, :], x[20:40, :]).matching,
+    "pair_cosines[other]": lambda x, y: metrics.pair_cosines(x, labels=y, n_pairs=99, random_state=0).other,
+    "coordinate_std": lambda x, y: metrics.coordinate_std(x),
     "variance_explained": lambda x, y: metrics.variance_explained(x),
     "angle_quantiles": lambda x, y: metrics.angle_quantiles(x, [0.1, 0.9]),
 }

@@ -11,6 +11,7 @@ from sklearn.datasets import load_digits
 
 from skgeom.metrics import (
     collapse_bound,
+    coordinate_std,
     effective_rank,
     isoscore,
     isoscore_from_covariance,
@@ -295,6 +296,42 @@ def test_debiasing_removes_the_dependence_on_the_number_of_rows(n):
     clouds = [rng.normal(size=(n, 64)) for _ in range(60)]
     assert abs(np.mean([isoscore(x, debias=True) for x in clouds]) - 1) < 0.05
     assert np.mean([isoscore(x) for x in clouds]) < 0.55
+
+
+# Coordinates
+
+
+@pytest.mark.parametrize(("n", "d"), [(300, 7), (5, 40), (2, 1)])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_standard_deviations_of_coordinates_are_those_of_numpy_in_float64(n, d, dtype):
+    x = gaussian(n, d, offset=100.0).astype(dtype)
+    x[:, 0] = 0.1
+    found = coordinate_std(x)
+    assert_allclose(found, x.astype(float).std(axis=0, ddof=1), rtol=1e-12, atol=1e-15)
+    assert found.dtype == float
+    assert found[0] == 0
+    assert_allclose(coordinate_std(x.astype(float) - 100.0), found, rtol=1e-11)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_standard_deviations_of_coordinates_refuse_magnitudes_whose_squares_leave_float64(scale):
+    assert_allclose(coordinate_std(gaussian() * 1e100), coordinate_std(gaussian()) * 1e100)
+    with pytest.raises(ValueError, match="whose squares leave the range of float64"):
+        coordinate_std(gaussian() * scale)
+    with pytest.raises(ValueError, match="minimum of 2 is required"):
+        coordinate_std(gaussian()[:1])
+
+
+def test_gradients_of_standard_deviations_are_zero_where_these_are():
+    torch = pytest.importorskip("torch")
+    x = torch.tensor(gaussian(9, 3))
+    x[:, 1] = 2
+    x.requires_grad_()
+    coordinate_std(x).sum().backward()
+    assert torch.all(x.grad[:, 1] == 0)
+    reference = x.detach().requires_grad_()
+    reference.std(dim=0)[[0, 2]].sum().backward()
+    assert_allclose(x.grad, reference.grad, atol=1e-14)
 
 
 # Documented values at the edges

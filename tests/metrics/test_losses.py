@@ -216,6 +216,61 @@ def test_samples_average_to_the_same_number():
     assert_allclose(metrics.lloyd(x, random_state=seeded(1000), n_points=1000).item(), few, rtol=0.2)
 
 
+def in_the_square(m, generator):
+    assert isinstance(generator, np.random.Generator)
+    return generator.random((m, 2))
+
+
+def test_a_sampler_draws_the_same_points_for_every_library():
+    x = rows(shape=(9, 2))
+    expected = metrics.lloyd(x.numpy(), sampler=in_the_square, random_state=5)
+    assert metrics.lloyd(x, sampler=in_the_square, random_state=5).item() == pytest.approx(expected, rel=1e-12)
+    tensors = lambda m, generator: torch.from_numpy(generator.random((m, 2)))
+    assert metrics.lloyd(x.numpy(), sampler=tensors, random_state=5) == expected
+    for new in (lambda: np.random.default_rng(2), lambda: np.random.RandomState(2), lambda: seeded(2)):
+        generator = new()
+        values = [metrics.lloyd(x, sampler=in_the_square, random_state=generator).item() for _ in range(3)]
+        assert np.ptp(values) > 0
+        assert metrics.lloyd(x, sampler=in_the_square, random_state=new()).item() == values[0]
+
+
+def test_the_error_of_a_grid_in_the_square_is_known():
+    """A cell of side 1/8 has a mean squared distance of 1/384 to its centre."""
+    ticks = (np.arange(8) + 0.5) / 8
+    grid = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(64, 2)
+    found = metrics.lloyd(grid, sampler=in_the_square, n_points=200_000, random_state=0)
+    assert found == pytest.approx(1 / 384, rel=0.01)
+    assert metrics.lloyd(0.9 * grid, sampler=in_the_square, n_points=200_000, random_state=0) > found
+
+
+def test_points_spread_over_the_square_as_well_as_hexagons_would_without_a_border():
+    x = torch.tensor(np.random.default_rng(0).random((64, 2)), requires_grad=True)
+    optimizer, generator = torch.optim.Adam([x], lr=1e-2), np.random.default_rng(0)
+    error = lambda: metrics.lloyd(x.detach().numpy(), sampler=in_the_square, n_points=100_000, random_state=1)
+    assert 64 * error() > 0.35
+    for _ in range(300):
+        optimizer.zero_grad()
+        metrics.lloyd(x, sampler=in_the_square, n_points=2048, random_state=generator).backward()
+        optimizer.step()
+    assert 5 / (18 * math.sqrt(3)) < 64 * error() < 0.175
+
+
+@pytest.mark.parametrize(
+    ("sampler", "words"),
+    [
+        (lambda m, generator: np.zeros((m - 1, 2)), r"shape \(511, 2\), expected \(512, 2\)"),
+        (lambda m, generator: np.zeros((m, 3)), r"shape \(512, 3\), expected \(512, 2\)"),
+        (lambda m, generator: np.full((m, 2), np.nan), "The result of sampler contains NaN"),
+        (lambda m, generator: np.zeros(m), "Expected 2D array"),
+    ],
+)
+def test_samplers_that_give_no_points_are_refused(sampler, words):
+    with pytest.raises(ValueError, match=words):
+        metrics.lloyd(rows(shape=(9, 2)), sampler=sampler)
+    with pytest.raises(ValueError, match="whose squares leave the range of float64"):
+        metrics.lloyd(1e200 * rows(shape=(9, 2)), sampler=in_the_square)
+
+
 def test_circles_are_uniform_and_axes_come_in_all_pairs():
     """Opposite rows on an axis are opposite in every plane but that of the other two axes, at whose centre they are."""
     axis = torch.eye(3, dtype=torch.float64)[:1] * torch.tensor([[1.0], [-1.0]], dtype=torch.float64)

@@ -6,7 +6,10 @@ from sklearn import config_context
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from skgeom.preprocessing import GroupCentering, GroupWhitening, Whitening
+from skgeom.metrics import isoscore_within
+from skgeom.preprocessing import AllButTheTop, GroupAllButTheTop, GroupCentering, GroupWhitening, Whitening
+
+EACH = [GroupCentering(), GroupWhitening(), GroupAllButTheTop(1)]
 
 
 def two_groups():
@@ -34,7 +37,29 @@ def test_each_group_is_whitened_by_its_own_map(method):
         np.testing.assert_allclose(z[groups == g], Whitening(method=method).fit_transform(x[groups == g]), atol=1e-12)
 
 
-@pytest.mark.parametrize("transformer", [GroupCentering(), GroupWhitening()])
+@pytest.mark.parametrize("projection", ["centered", "raw"])
+def test_each_group_loses_its_own_leading_directions(projection):
+    x, groups = two_groups()
+    t = GroupAllButTheTop(2, projection=projection).fit(x, groups=groups)
+    z = t.transform(x, groups=groups)
+    for g in ("image", "text"):
+        rows = x[groups == g]
+        u = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)[2][:2]
+        seen = rows if projection == "raw" else rows - rows.mean(axis=0)
+        np.testing.assert_allclose(z[groups == g], rows - rows.mean(axis=0) - seen @ u.T @ u, atol=1e-12)
+    assert [type(each) for each in t.transformers_] == [AllButTheTop] * 2
+    assert list(t.get_feature_names_out()) == ["x0", "x1", "x2", "x3"]
+
+
+def test_without_the_directions_that_groups_do_not_share_each_is_more_isotropic():
+    rng = np.random.default_rng(0)
+    x = np.vstack([rng.normal(size=(300, 9)) * np.where(np.arange(9) == j, 5, 1) for j in range(3)])
+    groups = np.repeat([0, 1, 2], 300)
+    assert isoscore_within(AllButTheTop(1).fit_transform(x), groups) < 0.4
+    assert isoscore_within(GroupAllButTheTop(1).fit_transform(x, groups=groups), groups) > 0.8
+
+
+@pytest.mark.parametrize("transformer", EACH)
 def test_rows_of_one_group_can_be_transformed_alone_and_in_any_order(transformer):
     x, groups = two_groups()
     whole = transformer.fit_transform(x, groups=groups)
@@ -42,7 +67,7 @@ def test_rows_of_one_group_can_be_transformed_alone_and_in_any_order(transformer
     np.testing.assert_allclose(transformer.transform(x[some], groups=groups[some]), whole[some], atol=1e-12)
 
 
-@pytest.mark.parametrize("transformer", [GroupCentering(), GroupWhitening()])
+@pytest.mark.parametrize("transformer", EACH)
 def test_without_groups_all_rows_are_one(transformer):
     x, _ = two_groups()
     with pytest.warns(UserWarning, match="fitted without groups: all rows are one group. Pass groups="):
@@ -50,7 +75,7 @@ def test_without_groups_all_rows_are_one(transformer):
     np.testing.assert_allclose(z.mean(axis=0), 0, atol=1e-12)
 
 
-@pytest.mark.parametrize("transformer", [GroupCentering(), GroupWhitening()])
+@pytest.mark.parametrize("transformer", EACH)
 def test_bad_groups_are_refused(transformer):
     x, groups = two_groups()
     with pytest.raises(ValueError, match="Found 3 groups for 100 rows"):
@@ -62,12 +87,13 @@ def test_bad_groups_are_refused(transformer):
         transformer.transform(x)
 
 
-def test_a_group_of_one_row_cannot_be_whitened():
+@pytest.mark.parametrize("transformer", [GroupWhitening(), GroupAllButTheTop()])
+def test_a_group_of_one_row_has_no_directions(transformer):
     x, groups = two_groups()
     groups = groups.astype(object)
     groups[0] = "audio"
     with pytest.raises(ValueError, match="Group 'audio' has fewer than 2 rows"):
-        GroupWhitening().fit(x, groups=groups)
+        transformer.fit(x, groups=groups)
 
 
 def test_groups_of_unequal_rank_need_a_number_of_components():

@@ -10,7 +10,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skgeom._array import to_numpy
-from skgeom.preprocessing import AllButTheTop, GroupCentering, GroupWhitening, Whitening
+from skgeom.preprocessing import AllButTheTop, GroupAllButTheTop, GroupCentering, GroupWhitening, Whitening
 
 TRANSFORMERS = [
     Whitening(),
@@ -22,6 +22,7 @@ TRANSFORMERS = [
     AllButTheTop(2, projection="raw"),
     GroupCentering(),
     GroupWhitening(),
+    GroupAllButTheTop(2),
 ]
 TALL, WIDE = (200, 8), (6, 20)
 
@@ -32,7 +33,8 @@ def planted(shape):
 
 
 def arguments(transformer, n):
-    return {"groups": np.arange(n) % 2} if isinstance(transformer, GroupCentering | GroupWhitening) else {}
+    grouped = isinstance(transformer, GroupCentering | GroupWhitening | GroupAllButTheTop)
+    return {"groups": np.arange(n) % 2} if grouped else {}
 
 
 @pytest.mark.parametrize("transformer", TRANSFORMERS, ids=repr)
