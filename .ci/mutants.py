@@ -26,6 +26,7 @@ OPTIMISER = "tests/optim/test_embedding_optimizer.py"
 SPHERES = "tests/optim/test_riemannian.py"
 LONG_FITS = "tests/optim/test_long_fits.py"
 SCORERS = f"{METRICS}/test_what_scorers_see.py"
+PAIRS, DISTANCES = f"{METRICS}/test_pair_cosines.py", f"{METRICS}/test_distances.py"
 ELLIPSOID = "tests/multimodal/test_double_ellipsoid.py"
 FILES = "tests/datasets"
 SEEN = "tests/metrics/test_what_scorers_see.py"
@@ -251,6 +252,18 @@ MUTANTS = [
     Mutant("datasets/_files/_text.py", "return word[:-1], numbers", "return word, numbers", FILES),
     Mutant("datasets/_files/_text.py", "if len(rest) > MAX_LINE:", "if False:", FILES),
     Mutant("datasets/_files/_text.py", "0 < 2 * n <= announced", "0 < n <= announced", FILES),
+    Mutant("multimodal/_offset.py", 'move in (name, "both")', "move == name", ELLIPSOID),
+    Mutant("metrics/_gap.py", "conformity_to(y, to_all)", "conformity(y)", f"{METRICS}/test_gap.py"),
+    Mutant("metrics/_similarity.py", "% counts.size", "% (counts.size - 1)", PAIRS),
+    Mutant("metrics/_similarity.py", "np.sort(np.unique(drawn, return_index=True)[1])", "np.argsort(drawn)", PAIRS),
+    Mutant(
+        "_core/_sliced.py", "rows)[None, :] / 2", "rows)[None, :]", f"{CORE}/test_sliced.py"
+    ),
+    Mutant("_core/_tangent.py", "where(found > _ONE_POINT, found, 0.0)", "found", DISTANCES),
+    Mutant("_core/_tangent.py", "self.concentration >= _SHORTEST_MEAN", "True", DISTANCES),
+    Mutant("metrics/_clusters.py", "< space.reach - _OPPOSITE", "< 9", DISTANCES),
+    Mutant("metrics/_clusters.py", 'distances / 2 if metric == "cosine" else distances', "distances", DISTANCES),
+    Mutant("preprocessing/_groups.py", "codes == g", "codes >= g", "tests/preprocessing/test_groups.py"),
 ]
 
 

@@ -20,7 +20,7 @@ def main() -> None:
         p.error(f"unknown benchmark {', '.join(sorted(unknown))}: choose from {', '.join(NAMES)}, all")
     if not options.names:
         for name in NAMES:
-            print(f"{name:12} {summary(name)}")
+            print(f"{name:14} {summary(name)}")
         return
     names = NAMES if "all" in options.names else options.names
     settings = Settings(options.data, options.threads, options.repeats, options.beside)

@@ -50,8 +50,9 @@ NAMES = (
     "search",
     "files",
     "growth",
+    "tangent_space",
 )
-LIBRARIES = ("scikit-embedding-geometry", "numpy", "scipy", "scikit-learn", "torch", "IsoScore", "faiss-cpu")
+LIBRARIES = ("scikit-embedding-geometry", "numpy", "scipy", "scikit-learn", "torch", "IsoScore", "faiss-cpu", "geoopt")
 SAMPLE_SECONDS = 0.05
 CASE_SECONDS = 60.0
 WARM_UP_STRIDE = 16

@@ -1,8 +1,9 @@
-"""Labels of rows, sorted by class, and what a silhouette is."""
+"""Labels of rows, sorted by class, and what a silhouette is made of."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -18,6 +19,13 @@ class Labels(NamedTuple):
     sizes: np.ndarray
 
 
+PerRow: TypeAlias = Callable[[Array, Array, Array, Array | float], Array]
+"""What becomes of the mean distances of rows to the own and to the nearest other class, the size of the own, and noise.
+
+It has an entry, or several in a row, for each row.
+"""
+
+
 def labels_of(codes: np.ndarray) -> Labels:
     """Sort integer codes 0..k-1."""
     order = np.argsort(codes, kind="stable")
@@ -25,7 +33,7 @@ def labels_of(codes: np.ndarray) -> Labels:
 
 
 def unsorted(values: Array, labels: Labels) -> Array:
-    """Return values (n,) in order of class in the order of the rows."""
+    """Return values, one or more per row, in order of class in the order of the rows."""
     return take_rows(values, np.argsort(labels.order, kind="stable"))
 
 
@@ -38,3 +46,8 @@ def silhouettes(own: Array, other: Array, size: Array, noise: Array | float) -> 
     larger = xp.maximum(own, other)
     defined = (larger > noise) & (size > 1)
     return where(defined, (other - own) / where(defined, larger, 1.0), 0.0)
+
+
+def own_and_other(own: Array, other: Array, size: Array, noise: Array | float) -> Array:
+    """Return the mean distances (n, 2) to the own and to the nearest other class, 0 where they are below the noise."""
+    return namespace(own).stack([where(distance > noise, distance, 0.0) for distance in (own, other)], axis=1)

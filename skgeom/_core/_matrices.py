@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from skgeom._array import asarray_like, namespace, one_hot, where
-from skgeom._core._labels import Labels, silhouettes, unsorted
+from skgeom._core._labels import Labels, PerRow, silhouettes, unsorted
 from skgeom._typing import Array
 
 
-def silhouette_samples(d: Array, labels: Labels) -> Array:
-    """Return the silhouettes (n,) from distances (n, n)."""
+def silhouette_samples(d: Array, labels: Labels, of: PerRow = silhouettes) -> Array:
+    """Return the silhouettes (n,) from distances (n, n), or what else becomes of the distances to classes."""
     xp, members, codes = namespace(d), _members(d, labels), _codes(d, labels)
     sizes = asarray_like(labels.sizes, d)
     sums = d @ members
@@ -18,7 +18,7 @@ def silhouette_samples(d: Array, labels: Labels) -> Array:
     size = xp.take(sizes, codes)
     own = xp.sum(where(is_own, sums, 0.0), axis=1) / xp.clip(size - 1, min=1.0)
     other = xp.min(where(is_own, xp.inf, sums / sizes[None, :]), axis=1)
-    return silhouettes(own, other, size, 0.0)
+    return of(own, other, size, 0.0)
 
 
 def dunn_index(d: Array, labels: Labels) -> Array:

@@ -6,18 +6,39 @@ metric at μ is (2 / (1 - ‖μ‖²))² times the Euclidean one, as a Euclidean
 
 from __future__ import annotations
 
+from math import inf, pi
 from typing import NamedTuple, Protocol
 
-from skgeom._array import device_of, namespace, ratio, to_float, where
+import numpy as np
+
+from skgeom._array import device_of, namespace, ratio, sqrt_in_place, take_rows, to_float, where
+from skgeom._core._labels import Labels
 from skgeom._core._rows import norms
+from skgeom._core.sums._clusters import mean_largest_overlap
 from skgeom._typing import Array
 
 _TOLERANCE = 1e-13
 _MOST_STEPS = 1000
+_CONVERGED = 1e-9
+_SHORTEST_MEAN = 0.05
+"""Length of the mean of unit rows below which the mean on the sphere is hardly determined."""
+_ONE_POINT = 1e-12
+"""Distance below which two means, each with a residual up to the tolerance, count as one."""
 
 
 class Geometry(Protocol):
-    """Points in rows (n, d), and maps between them and tangent vectors at a point (d,)."""
+    """Points in rows (n, d), and maps between them and tangent vectors at a point (d,).
+
+    At the distance `reach` and beyond, no single direction leads from one point to another.
+    """
+
+    reach: float
+
+    def concentration(self, x: Array) -> float:
+        """Return how far the points are from having no mean, from 0 to 1."""
+
+    def distance(self, mu: Array, x: Array) -> Array:
+        """Return the distances (n,) of the points from μ."""
 
     def start(self, x: Array) -> Array:
         """Return where to look for the mean first."""
@@ -36,15 +57,32 @@ class Geometry(Protocol):
 
 
 class Mean(NamedTuple):
-    """A Fréchet mean (d,), the steps to it, and the length of the mean tangent vector that is left."""
+    """A Fréchet mean (d,), the steps to it, the mean tangent vector that is left, and how far there is one at all."""
 
     point: Array
     n_iter: int
     residual: float
+    concentration: float
+
+    @property
+    def is_determined(self) -> bool:
+        """Whether the points do not cancel, and the steps arrived."""
+        return self.residual <= _CONVERGED and self.concentration >= _SHORTEST_MEAN
 
 
 class Sphere:
     """The unit sphere: points are unit rows, and the tangent space has d - 1 dimensions."""
+
+    reach = pi
+
+    def concentration(self, x: Array) -> float:
+        """Return the length of the mean of the unit rows."""
+        return to_float(norms(namespace(x).mean(x, axis=0)[None, :])[0])
+
+    def distance(self, mu: Array, x: Array) -> Array:
+        """Return the angles, from 0 to π."""
+        along = x @ mu
+        return namespace(x).atan2(norms(x - along[:, None] * mu[None, :]), along)
 
     def start(self, x: Array) -> Array:
         """Return the direction of the mean, or a row where there is none."""
@@ -80,6 +118,18 @@ class Sphere:
 
 class Ball:
     """The Poincaré ball of curvature -1: points are rows shorter than 1, and the tangent space has d dimensions."""
+
+    reach = inf
+
+    def concentration(self, x: Array) -> float:
+        """Return 1: points of the ball have one mean."""
+        return 1.0
+
+    def distance(self, mu: Array, x: Array) -> Array:
+        """Return 2 asinh(‖x - μ‖ / √((1 - ‖x‖²)(1 - ‖μ‖²)))."""
+        xp, apart = namespace(x), x - mu[None, :]
+        inside = (1 - xp.vecdot(x, x)) * (1 - xp.sum(mu * mu))
+        return 2 * xp.asinh(sqrt_in_place(xp.vecdot(apart, apart) / inside))
 
     def start(self, x: Array) -> Array:
         """Return the Euclidean mean, which is inside."""
@@ -124,5 +174,28 @@ def frechet_mean(geometry: Geometry, x: Array) -> Mean:
         mean = namespace(v).mean(v, axis=0)[None, :]
         residual = to_float(norms(mean)[0])
         if residual <= _TOLERANCE or n_iter == _MOST_STEPS:
-            return Mean(mu, n_iter, residual)
+            return Mean(mu, n_iter, residual, geometry.concentration(x))
         mu, n_iter = geometry.exp(mu, geometry.step(v) * mean)[0, :], n_iter + 1
+
+
+def class_means(geometry: Geometry, x: Array, labels: Labels) -> tuple[list[Mean], list[Array]]:
+    """Return the mean of each class, and the distances of its rows from it."""
+    members = np.split(labels.order, np.cumsum(labels.sizes)[:-1])
+    classes = [take_rows(x, np.sort(rows)) for rows in members]
+    means = [frechet_mean(geometry, rows) for rows in classes]
+    return means, [geometry.distance(mean.point, rows) for mean, rows in zip(means, classes, strict=True)]
+
+
+def davies_bouldin(geometry: Geometry, means: list[Mean], distances: list[Array]) -> Array:
+    """Return the mean over classes of the largest (s + s') / d(μ, μ'), with s the mean distance of a class to its mean.
+
+    It is infinite if two classes have one mean.
+    """
+    xp = namespace(means[0].point)
+    points, spread = xp.stack([mean.point for mean in means]), xp.stack([xp.mean(d) for d in distances])
+
+    def between(rows: slice) -> Array:
+        found = xp.stack([geometry.distance(points[i, :], points) for i in range(rows.start, rows.stop)])
+        return where(found > _ONE_POINT, found, 0.0)
+
+    return mean_largest_overlap(points, spread, between)

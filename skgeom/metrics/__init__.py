@@ -18,11 +18,13 @@ from skgeom.metrics._angles import (
     partition_isotropy_second_order,
 )
 from skgeom.metrics._clusters import (
+    SilhouetteTerms,
     calinski_harabasz_score,
     davies_bouldin_score,
     dunn_index,
     silhouette_samples,
     silhouette_score,
+    silhouette_terms,
 )
 from skgeom.metrics._contrast import (
     alignment_loss,
@@ -116,6 +118,7 @@ __all__ = [
     "Neighbours",
     "PairCosines",
     "RetrievalScore",
+    "SilhouetteTerms",
     "alignment_loss",
     "angle_quantiles",
     "average_cosine",
@@ -188,6 +191,7 @@ __all__ = [
     "silhouette_samples",
     "silhouette_score",
     "silhouette_scorer",
+    "silhouette_terms",
     "sliced_dispersion",
     "spectrum_slope",
     "spherical_sliced_wasserstein",

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 from sklearn import get_config
 
-from skgeom._array import float64, in_full_precision, namespace
+from skgeom._array import detached, float64, in_full_precision, namespace, peak
 from skgeom._cloud import once_per_cloud
-from skgeom._core import _matrices, _rows
+from skgeom._core import _matrices, _rows, _tangent
+from skgeom._core._labels import PerRow, own_and_other, silhouettes
 from skgeom._core.pairs import _silhouettes
 from skgeom._core.sums import _clusters
 from skgeom._core.sums._clusters import ClassMoments
 from skgeom._typing import Array
-from skgeom._validation import check_choice, check_cloud, check_directed, check_labels
+from skgeom._validation import check_choice, check_cloud, check_directed, check_labels, check_squares
 from skgeom.metrics._checks import check_ball, check_distances
 from skgeom.metrics._measure import RIGID, measure
 
@@ -21,7 +22,10 @@ Metric: TypeAlias = Literal["euclidean", "sqeuclidean", "cosine", "geodesic", "p
 """The distances of a silhouette."""
 
 PairMetric: TypeAlias = Literal["euclidean", "geodesic", "poincare", "precomputed"]
-"""The distances of what needs all pairs."""
+"""The distances of what needs all pairs, or means of classes."""
+
+_OPPOSITE = 1e-7
+"""Angle from opposite below which a row is too near to that for the direction to it."""
 
 
 @in_full_precision
@@ -62,6 +66,7 @@ def silhouette_samples(X: Any, labels: Any, *, metric: Metric = "euclidean") -> 
     See Also
     --------
     silhouette_score : The mean over all rows.
+    silhouette_terms : The distances a and b themselves.
 
     Notes
     -----
@@ -84,18 +89,79 @@ def silhouette_samples(X: Any, labels: Any, *, metric: Metric = "euclidean") -> 
     >>> silhouette_samples(X, ["a", "a", "b", "b"]).round(3)
     array([0.909, 0.9  , 0.789, 0.826])
     """
-    check_choice(metric, get_args(Metric), "metric")
-    if metric == "cosine":
-        x = check_directed(X).x
-        return _clusters.squared_silhouette_samples(x, check_labels(labels, x.shape[0]), _rows.unit)
-    x = _rows_under(X, "euclidean" if metric == "sqeuclidean" else metric)
-    labelled = check_labels(labels, x.shape[0])
-    if metric == "sqeuclidean":
-        return _clusters.squared_silhouette_samples(x, labelled)
-    if metric == "precomputed":
-        return _matrices.silhouette_samples(x, labelled)
-    memory = get_config()["working_memory"] * 2.0**20
-    return _silhouettes.silhouette_samples(x, labelled, memory, _silhouettes.DISTANCES[metric])
+    return _per_row(X, labels, metric, silhouettes)
+
+
+class SilhouetteTerms(NamedTuple):
+    """What `silhouette_terms` returns.
+
+    Attributes
+    ----------
+    cohesion : array of shape (n_samples,), float64
+        Mean distance of each row to the other rows of its class.
+    separation : array of shape (n_samples,), float64
+        Mean distance of each row to the nearest other class.
+    """
+
+    cohesion: Array
+    separation: Array
+
+
+@in_full_precision
+def silhouette_terms(X: Any, labels: Any, *, metric: Metric = "euclidean") -> SilhouetteTerms:
+    r"""Cohesion and separation: the two distances that make the silhouette of each row.
+
+    .. math:: a_i = \frac{1}{n_c - 1} \sum_{j \in c,\, j \ne i} d(x_i, x_j), \qquad
+              b_i = \min_{c' \ne c} \frac{1}{n_{c'}} \sum_{j \in c'} d(x_i, x_j),
+
+    with c the class of row i. Their difference over the larger of them is the silhouette, which does not tell whether
+    classes became tighter or moved apart.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features)
+        The embeddings, one per row.
+    labels : array of shape (n_samples,)
+        Class of each row: numbers or strings, from 2 to n_samples - 1 different ones.
+    metric : {"euclidean", "sqeuclidean", "cosine", "geodesic", "poincare", "precomputed"}, default="euclidean"
+        The distance, as in `silhouette_samples`; under "cosine" it is 1 - cos.
+
+    Returns
+    -------
+    SilhouetteTerms
+        `cohesion` and `separation`, in the unit of the distance: at least 0. The cohesion of the only row of a class is
+        0.
+
+    Raises
+    ------
+    ValueError
+        As `silhouette_samples`; also if X has magnitudes whose squares leave the range of float64, unless lengths do
+        not count.
+
+    See Also
+    --------
+    silhouette_samples : What becomes of them.
+
+    Notes
+    -----
+    Invariant to rotation, translation (not "cosine"), and to the length of each row ("cosine" and "geodesic"); uniform
+    scaling scales both. Time and memory as `silhouette_samples`.
+
+    References
+    ----------
+    Rousseeuw 1987, doi:10.1016/0377-0427(87)90125-7.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeom.metrics import silhouette_terms
+    >>> cohesion, separation = silhouette_terms(np.array([[0.0], [1.0], [10.0], [12.0]]), ["a", "a", "b", "b"])
+    >>> cohesion, separation
+    (array([1., 1., 2., 2.]), array([11. , 10. ,  9.5, 11.5]))
+    """
+    distances = _per_row(X, labels, metric, own_and_other, scale_free=False)
+    distances = distances / 2 if metric == "cosine" else distances
+    return SilhouetteTerms(distances[:, 0], distances[:, 1])
 
 
 @measure(
@@ -220,7 +286,7 @@ def calinski_harabasz_score(X: Any, labels: Any, *, metric: PairMetric = "euclid
     needs="labels",
     infinite="two classes have one mean",
 )
-def davies_bouldin_score(X: Any, labels: Any, *, metric: Literal["euclidean", "precomputed"] = "euclidean") -> Array:
+def davies_bouldin_score(X: Any, labels: Any, *, metric: PairMetric = "euclidean") -> Array:
     r"""Davies-Bouldin index: how far each class reaches towards its worst neighbour, averaged over classes.
 
     .. math:: \frac1k \sum_c \max_{c' \ne c} \frac{s_c + s_{c'}}{\lVert \mu_c - \mu_{c'} \rVert}, \qquad
@@ -232,9 +298,10 @@ def davies_bouldin_score(X: Any, labels: Any, *, metric: Literal["euclidean", "p
         The embeddings, one per row.
     labels : array of shape (n_samples,)
         Class of each row: numbers or strings, from 2 to n_samples - 1 different ones.
-    metric : {"euclidean", "precomputed"}, default="euclidean"
-        With "precomputed" X holds the distances themselves, (n_samples, n_samples), and the index is another one: see
-        the notes.
+    metric : {"euclidean", "geodesic", "poincare", "precomputed"}, default="euclidean"
+        The distance, as in `silhouette_samples`: under "geodesic" and "poincare" the means are Fréchet means. With
+        "precomputed" X holds the distances themselves, (n_samples, n_samples), and the index is another one: see the
+        notes.
 
     Returns
     -------
@@ -244,13 +311,24 @@ def davies_bouldin_score(X: Any, labels: Any, *, metric: Literal["euclidean", "p
     Raises
     ------
     ValueError
-        If X is not a finite matrix, or labels do not fit it or number fewer than 2 or more than n_samples - 1.
+        If X is not a finite matrix, or labels do not fit it or number fewer than 2 or more than n_samples - 1; if under
+        "geodesic" or "poincare" a row is not of the space, or the mean of a class is not determined: its directions
+        cancel (their mean is shorter than 0.05), a row is opposite to it, or rows are within about 1e-8 of the border
+        of the ball.
+
+    See Also
+    --------
+    skgeom.preprocessing.TangentSpace : Fréchet means, and what lies around them, on flat ground.
 
     Notes
     -----
     Invariant to rotation, uniform scaling and translation. O(n d + k² d) time in two passes over blocks of rows, with
     float64 sums. The index is that of scikit-learn but where classes have one mean: scikit-learn leaves such pairs out,
     and gives 0, its best value, if there are no others.
+
+    The Fréchet mean of a class has the least squared distances to its rows: the point at which their tangent vectors
+    sum to 0, reached by steps of O(n d) in float64. The index is then invariant to rotation and to the length of each
+    row ("geodesic"), or to isometries of the ball ("poincare"). Through tensors of Torch these two pass no gradient.
 
     Distances alone have no class means, but their squares tell root mean square distances to them and between them:
     :math:`s_c^2` is half the mean squared distance of the pairs of a class, a row and itself included, and the squared
@@ -268,12 +346,17 @@ def davies_bouldin_score(X: Any, labels: Any, *, metric: Literal["euclidean", "p
     >>> davies_bouldin_score(np.array([[0.0], [2.0], [10.0], [12.0]]), [0, 0, 1, 1])
     0.2
     """
-    check_choice(metric, ("euclidean", "precomputed"), "metric")
-    x = _rows_under(X, metric)
+    x = _rows_under(X, check_choice(metric, get_args(PairMetric), "metric"))
     labelled = check_labels(labels, x.shape[0])
     if metric == "precomputed":
         return _matrices.energy_davies_bouldin(_matrices.square_sums(x, labelled), labelled.sizes)
-    return _clusters.davies_bouldin(x, labelled)
+    if metric == "euclidean":
+        return _clusters.davies_bouldin(x, labelled)
+    space = _tangent.GEOMETRIES["sphere" if metric == "geodesic" else metric]
+    means, distances = _tangent.class_means(space, detached(x), labelled)
+    for number, (mean, to_mean) in enumerate(zip(means, distances, strict=True)):
+        _check_mean(mean, number, none_opposite=peak(to_mean[:, None]) < space.reach - _OPPOSITE)
+    return _tangent.davies_bouldin(space, means, distances)
 
 
 @measure(
@@ -335,7 +418,33 @@ def dunn_index(X: Any, labels: Any, *, metric: PairMetric = "euclidean") -> Arra
     return _silhouettes.dunn_index(x, labelled, _silhouettes.DISTANCES[metric])
 
 
-def _rows_under(X: Any, metric: str) -> Array:
+def _check_mean(mean: _tangent.Mean, number: int, *, none_opposite: bool) -> None:
+    """Check that a class has one Fréchet mean, which no row is opposite to."""
+    if not (mean.is_determined and none_opposite):
+        raise ValueError(
+            f"Class {number} (from 0, in sorted order) has no mean that is determined: its directions cancel (their "
+            f"mean has length {mean.concentration:.3g}), a row is opposite to it, or rows are at the border of the "
+            f"ball ({mean.n_iter} steps left {mean.residual:.1e}). Leave the class out, or measure Euclidean distances."
+        )
+
+
+def _per_row(X: Any, labels: Any, metric: Metric, of: PerRow, *, scale_free: bool = True) -> Array:
+    """Return what becomes of the mean distances of each row to classes; under "cosine" these are squared chords."""
+    check_choice(metric, get_args(Metric), "metric")
+    if metric == "cosine":
+        x = check_directed(X).x
+        return _clusters.squared_silhouette_samples(x, check_labels(labels, x.shape[0]), _rows.unit, of)
+    x = _rows_under(X, "euclidean" if metric == "sqeuclidean" else metric, scale_free=scale_free)
+    labelled = check_labels(labels, x.shape[0])
+    if metric == "sqeuclidean":
+        return _clusters.squared_silhouette_samples(x, labelled, of=of)
+    if metric == "precomputed":
+        return _matrices.silhouette_samples(x, labelled, of)
+    memory = get_config()["working_memory"] * 2.0**20
+    return _silhouettes.silhouette_samples(x, labelled, memory, _silhouettes.DISTANCES[metric], of)
+
+
+def _rows_under(X: Any, metric: str, *, scale_free: bool = True) -> Array:
     """Return rows as a distance takes them, or the distances: of curved spaces in float64, on the sphere unit rows."""
     if metric == "precomputed":
         return check_distances(X)
@@ -343,7 +452,10 @@ def _rows_under(X: Any, metric: str) -> Array:
         return _rows.unit(float64(check_directed(X).x))
     if metric == "poincare":
         return check_ball(X)
-    return check_cloud(X, scale_free=True)
+    x = check_cloud(X, scale_free=scale_free)
+    if not scale_free:
+        check_squares(x, "X")
+    return x
 
 
 @once_per_cloud

@@ -718,10 +718,15 @@ def collapse_bound(n_classes: int, n_features: int) -> float:
     incompatible [1]_ holds in this form only: with k > d both IsoScore and silhouette can be 1; with two classes
     IsoScore goes to 0.
 
+    The bound is the same on every Riemannian manifold of dimension d, for the IsoScore of the tangent vectors at the
+    Fréchet mean μ, as `skgeom.preprocessing.TangentSpace` gives them: there :math:`\sum_c n_c \log_\mu x_c = 0`, so k
+    points again span at most k - 1 directions. On the sphere of unit rows d is the number of features less one, in the
+    Poincaré ball their number.
+
     Parameters
     ----------
     n_classes, n_features : int
-        Number of classes k >= 1 and dimension d >= 1.
+        Number of classes k >= 1 and dimension d >= 1 of the space.
 
     Returns
     -------
@@ -732,6 +737,10 @@ def collapse_bound(n_classes: int, n_features: int) -> float:
     ------
     ValueError
         If a count is below 1.
+
+    See Also
+    --------
+    skgeom.preprocessing.TangentSpace : Tangent vectors on the sphere and in the ball.
 
     References
     ----------

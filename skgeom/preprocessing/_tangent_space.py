@@ -19,10 +19,6 @@ from skgeom._warnings import warn
 Geometry: TypeAlias = Literal["sphere", "poincare"]
 """The spaces whose tangent spaces there are."""
 
-_CONVERGED = 1e-9
-_SHORTEST_MEAN = 0.05
-"""Length of the mean of unit rows below which the mean on the sphere is hardly determined."""
-
 
 class TangentSpace(ClassNamePrefixFeaturesOutMixin, RowwiseTransformer):
     r"""Map points of a sphere or of the Poincaré ball to the tangent space at their mean, which is flat.
@@ -63,7 +59,8 @@ class TangentSpace(ClassNamePrefixFeaturesOutMixin, RowwiseTransformer):
     -----
     UserWarning
         If the mean on the sphere is hardly determined, since the directions cancel: use the rows themselves, whose
-        IsoScore is then meaningful, or a given `reference`.
+        IsoScore is then meaningful, or a given `reference`. If the mean in the ball is not reached, since rows are
+        within about 1e-8 of its border.
 
     See Also
     --------
@@ -118,9 +115,9 @@ class TangentSpace(ClassNamePrefixFeaturesOutMixin, RowwiseTransformer):
         if self.geometry == "sphere":
             check_plane(x)
         space = _tangent.GEOMETRIES[self.geometry]
-        mean = _tangent.frechet_mean(space, x) if self._wants_mean() else _tangent.Mean(self._given(x), 0, 0.0)
-        if self.geometry == "sphere" and self._wants_mean():
-            self._warn(x, mean)
+        mean = _tangent.frechet_mean(space, x) if self._wants_mean() else _tangent.Mean(self._given(x), 0, 0.0, 1.0)
+        if not mean.is_determined:
+            self._warn(mean)
         basis = space.basis(mean.point)
         self.mean_ = self._own(mean.point)
         self.basis_ = self._own(basis)
@@ -208,11 +205,15 @@ class TangentSpace(ClassNamePrefixFeaturesOutMixin, RowwiseTransformer):
             raise ValueError(f"reference has length {length:.6g}, so it is not a point of the space: pass another.")
         return asarray_like(point, x, dtype=namespace(x).float64)
 
-    def _warn(self, u: Array, mean: _tangent.Mean) -> None:
-        length = to_float(norms(namespace(u).mean(u, axis=0)[None, :])[0])
-        if mean.residual > _CONVERGED or length < _SHORTEST_MEAN:
+    def _warn(self, mean: _tangent.Mean) -> None:
+        if self.geometry == "sphere":
             warn(
-                f"The mean on the sphere is hardly determined: the mean of the unit rows has length {length:.3g}, and "
-                f"{mean.n_iter} steps left {mean.residual:.1e}. Directions that cancel fill the sphere, so look at the "
-                "rows themselves, without TangentSpace, or pass a reference."
+                f"The mean on the sphere is hardly determined: the mean of the unit rows has length "
+                f"{mean.concentration:.3g}, and {mean.n_iter} steps left {mean.residual:.1e}. Directions that cancel "
+                "fill the sphere, so look at the rows themselves, without TangentSpace, or pass a reference."
+            )
+        else:
+            warn(
+                f"The mean in the ball was not reached: {mean.n_iter} steps left {mean.residual:.1e}. Rows so near to "
+                "the border that float64 hardly tells their distances do that: leave them out, or pass a reference."
             )

@@ -29,6 +29,7 @@ NO_NUMBER_FOR_ROWS = {
     "pair_cosines",
     "retrieval_score",
     "silhouette_samples",
+    "silhouette_terms",
     "variance_explained",
 }
 OF_SCORERS = {"csls_scorer", "get_scorer", "get_scorer_names", "make_embedding_scorer", "recall_scorer"}

@@ -83,6 +83,7 @@ def test_modes_without_gradients_change_no_value(name, mode):
         lambda x: metrics.k_nearest(x, k=3).distances,
         lambda x: metrics.retrieval_score(x, rows(1)).mean_rank,
         lambda x: metrics.silhouette_samples(x, np.arange(30) % 3),
+        lambda x: metrics.silhouette_terms(x, np.arange(30) % 3).separation,
         metrics.variance_explained,
         lambda x: metrics.pair_cosines(x, rows(1), random_state=0).other,
         metrics.coordinate_std,

@@ -74,26 +74,33 @@ def test_isometries_change_nothing_but_the_basis(geometry):
         assert abs(isoscore(moved(geometry, x)) - isoscore(x)) > 0.01
 
 
-@pytest.mark.parametrize(("geometry", "m"), [("sphere", 5), ("poincare", 6)])
+def flat(geometry, x):
+    return x if geometry == "euclidean" else TangentSpace(geometry).fit_transform(x)
+
+
+@pytest.mark.parametrize(("geometry", "m"), [("sphere", 5), ("poincare", 6), ("euclidean", 6)])
 def test_collapsed_classes_keep_the_bound_in_the_dimension_of_the_space(geometry, m):
     excess = []
-    for seed in range(300):
+    for seed in range(1000):
         rng = np.random.default_rng(seed)
         k = int(rng.integers(2, 9))
         places = rng.normal(size=(k, 6)) + [2, 0, 0, 0, 0, 0]
         places *= 0.9 * rng.uniform(size=(k, 1)) / np.linalg.norm(places, axis=1, keepdims=True)
         x = places[np.r_[np.arange(k), rng.integers(0, k, 40)]]
-        excess.append(isoscore(TangentSpace(geometry).fit_transform(x)) - collapse_bound(k, m))
+        excess.append(isoscore(flat(geometry, x)) - collapse_bound(k, m))
     assert max(excess) <= 1e-12
 
 
-def test_a_regular_simplex_at_the_mean_attains_the_bound():
-    simplex = np.eye(4) - 0.25
-    at = TangentSpace("poincare", reference=np.full(4, 0.3)).fit(np.eye(4) / 2)
-    assert_allclose(at.mean_, 0.3)
+@BOTH
+@pytest.mark.parametrize("k", [2, 4, 6])
+def test_a_regular_simplex_at_the_mean_attains_the_bound(geometry, k):
+    at = TangentSpace(geometry, reference=np.full(6, 0.3)).fit(np.eye(6) / 2)
+    assert_allclose(at.mean_, 0.3 if geometry == "poincare" else 6**-0.5)
     assert at.n_iter_ == 0
-    z = TangentSpace("poincare").fit_transform(at.inverse_transform(simplex))
-    assert isoscore(z) == pytest.approx(collapse_bound(4, 4), abs=1e-12)
+    m = at.basis_.shape[0]
+    corners = np.linalg.svd(np.eye(k) - 1 / k)[0][:, : k - 1] @ np.eye(k - 1, m)
+    z = TangentSpace(geometry).fit_transform(at.inverse_transform(corners))
+    assert isoscore(z) == pytest.approx(collapse_bound(k, m), abs=1e-12)
 
 
 @BOTH
@@ -121,6 +128,12 @@ def test_directions_that_cancel_have_no_mean_and_a_warning():
         TangentSpace().fit(x - x.mean(axis=0))
     with pytest.warns(UserWarning, match="hardly determined"):
         TangentSpace().fit(np.eye(2) - 0.5)
+
+
+def test_rows_at_the_border_of_the_ball_have_a_mean_that_is_not_reached_and_a_warning():
+    near = DIRECTIONS / np.linalg.norm(DIRECTIONS, axis=1, keepdims=True)
+    with pytest.warns(UserWarning, match="The mean in the ball was not reached"):
+        TangentSpace("poincare").fit((1 - 1e-12) * near)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from skgeom._array import (
 )
 from skgeom._core import _matrices
 from skgeom._core._equal_rows import first_equal
-from skgeom._core._labels import Labels, silhouettes
+from skgeom._core._labels import Labels, PerRow, silhouettes
 from skgeom._core._rows import norms
 from skgeom._core._threads import in_threads
 from skgeom._core.pairs._tiles import Squares
@@ -187,8 +187,8 @@ class _Sums:
             total = add_rows(total, slice(first, last), values)
         return total
 
-    def silhouettes(self) -> Array:
-        """Return the silhouettes of the entries of the panel."""
+    def per_entry(self, of: PerRow) -> Array:
+        """Return what becomes of the mean distances of the entries of the panel to classes."""
         total = self.total()
         xp, codes, (first, last) = namespace(total), self.tiles.codes(self.i), self.tiles.classes[self.i]
         if codes.size > total.shape[1]:
@@ -198,11 +198,13 @@ class _Sums:
         means = total / asarray_like(self.tiles.sizes, total)[:, None]
         others = add_rows(means, slice(first, last), asarray_like(np.where(is_own, np.inf, 0.0), total))
         size = asarray_like(self.tiles.sizes[codes], own, dtype=xp.float64)
-        return silhouettes(float64(own) / xp.clip(size - 1, min=1.0), float64(xp.min(others, axis=0)), size, 0.0)
+        return of(float64(own) / xp.clip(size - 1, min=1.0), float64(xp.min(others, axis=0)), size, 0.0)
 
 
-def silhouette_samples(x: Array, labels: Labels, memory: float = 2.0**30, distance: Distance = euclidean) -> Array:
-    """Return the silhouettes from the sums of distances of each row to each class.
+def silhouette_samples(
+    x: Array, labels: Labels, memory: float = 2.0**30, distance: Distance = euclidean, of: PerRow = silhouettes
+) -> Array:
+    """Return the silhouettes from the sums of distances of each row to each class, or what else becomes of these.
 
     The symmetry of the tiles halves the work, but some sums wait for others, a quarter of all (n, k) in classes of
     about equal size: where all would exceed the memory in bytes, the work is done twice.
@@ -211,7 +213,7 @@ def silhouette_samples(x: Array, labels: Labels, memory: float = 2.0**30, distan
     xp = namespace(tiles.x)
     itemsize = xp.finfo(tiles.x.dtype).bits // 8
     fits = x.shape[0] * labels.sizes.shape[0] * itemsize <= memory
-    samples = take_rows(xp.concat(_from_half(tiles) if fits else _from_all(tiles)), tiles.places.entry)
+    samples = take_rows(xp.concat(_from_half(tiles, of) if fits else _from_all(tiles, of)), tiles.places.entry)
     return _as_came(samples, x)
 
 
@@ -259,8 +261,8 @@ def _as_came(values: Array, x: Array) -> Array:
     return values if wants_gradient(x) else asarray_like(values, x, dtype=namespace(x).float64)
 
 
-def _from_half(tiles: Tiles) -> list[Array]:
-    """Return the silhouettes of each panel from the tiles on and above the diagonal."""
+def _from_half(tiles: Tiles, of: PerRow) -> list[Array]:
+    """Return the values of each panel from the tiles on and above the diagonal."""
     sums = [_Sums(tiles, i) for i in range(len(tiles.panels))]
     parts: list[Any] = [None] * len(sums)
     lock = Lock()
@@ -270,7 +272,7 @@ def _from_half(tiles: Tiles) -> list[Array]:
             sums[i].add(j, values)
             complete = sums[i].missing == 0
         if complete:  # and no tile of this panel is to come
-            parts[i], tiles.squares.right[i] = sums[i].silhouettes(), None
+            parts[i], tiles.squares.right[i] = sums[i].per_entry(of), None
 
     def work(i: int) -> None:
         for j, d in tiles.row(i, range(i, len(sums))):
@@ -282,13 +284,13 @@ def _from_half(tiles: Tiles) -> list[Array]:
     return parts
 
 
-def _from_all(tiles: Tiles) -> list[Array]:
-    """Return the silhouettes of each panel from all its tiles."""
+def _from_all(tiles: Tiles, of: PerRow) -> list[Array]:
+    """Return the values of each panel from all its tiles."""
 
     def work(i: int) -> Array:
         sums = _Sums(tiles, i)
         for j, d in tiles.row(i, range(len(tiles.panels))):
             sums.add(j, tiles.class_sums(j, d.T))
-        return sums.silhouettes()
+        return sums.per_entry(of)
 
     return in_threads(tiles.x, work, len(tiles.panels))

@@ -23,7 +23,7 @@ from skgeom._array import (
     take_rows,
     where,
 )
-from skgeom._core._labels import Labels, silhouettes, unsorted
+from skgeom._core._labels import Labels, PerRow, silhouettes, unsorted
 from skgeom._core._threads import in_threads
 from skgeom._typing import Array
 
@@ -84,13 +84,34 @@ def davies_bouldin(x: Array, labels: Labels) -> Array:
 
     It is infinite if two classes have one mean.
     """
-    m = class_moments(x, labels)
-    spread = _mean_distances(x, labels, m)
-    return namespace(spread).mean(_largest_overlaps(m.mean, spread))
+    m, xp = class_moments(x, labels), namespace(x)
+
+    def between(rows: slice) -> Array:
+        """Return the distances, which are summed without cancellation."""
+        return sqrt_in_place(xp.sum((m.mean[rows, :][:, None, :] - m.mean[None, :, :]) ** 2, axis=2))
+
+    return mean_largest_overlap(m.mean, _mean_distances(x, labels, m), between)
 
 
-def squared_silhouette_samples(x: Array, labels: Labels, prepare: Callable[[Array], Array] = float64) -> Array:
+def mean_largest_overlap(means: Array, spread: Array, between: Callable[[slice], Array]) -> Array:
+    """Return the mean over classes of the largest (s + s') / d, from the distances between some means and all."""
+    xp, (k, d) = namespace(means), means.shape
+    classes, parts = xp.arange(k, device=device_of(means)), []
+    for rows in row_blocks(means, columns=k * d):
+        is_own = classes[rows][:, None] == classes[None, :]
+        distance = between(rows)
+        apart = distance > 0
+        overlap = (spread[rows][:, None] + spread[None, :]) / where(apart, distance, 1.0)
+        parts.append(xp.max(where(is_own, 0.0, where(apart, overlap, xp.inf)), axis=1))
+    return xp.mean(xp.concat(parts))
+
+
+def squared_silhouette_samples(
+    x: Array, labels: Labels, prepare: Callable[[Array], Array] = float64, of: PerRow = silhouettes
+) -> Array:
     """Return the silhouettes under squared Euclidean distances of prepared rows, exactly, without pairs.
+
+    Or what else becomes of the distances to classes.
 
     The mean squared distance of x to a class is ‖x - μ‖² + V, with V the mean squared distance of the class to μ.
     On unit rows this is the silhouette under the cosine distance, which is half the squared one.
@@ -105,7 +126,7 @@ def squared_silhouette_samples(x: Array, labels: Labels, prepare: Callable[[Arra
     def samples(block: _ClassBlock) -> Array:
         own, other = _own_and_other(block, block.x - centre, m, mu, spread, offset)
         noise = _DUPLICATE * xp.vecdot(block.x, block.x)
-        return silhouettes(own, other, xp.take(m.n, block.codes), noise)
+        return of(own, other, xp.take(m.n, block.codes), noise)
 
     return unsorted(xp.concat(_of_class_blocks(x, labels, prepare, samples)), labels)
 
@@ -119,20 +140,6 @@ def _mean_distances(x: Array, labels: Labels, m: ClassMoments) -> Array:
         return sqrt_in_place(xp.vecdot(centred, centred))[:, None]
 
     return _class_sums(x, labels, float64, distances)[:, 0] / m.n
-
-
-def _largest_overlaps(mean: Array, spread: Array) -> Array:
-    """Return for each class the largest (s + s') / ‖μ - μ'‖ to another; distances are summed without cancellation."""
-    xp, (k, d) = namespace(mean), mean.shape
-    classes, parts = xp.arange(k, device=device_of(mean)), []
-    for rows in row_blocks(mean, columns=k * d):
-        squares = xp.sum((mean[rows, :][:, None, :] - mean[None, :, :]) ** 2, axis=2)
-        is_own = classes[rows][:, None] == classes[None, :]
-        distance = sqrt_in_place(squares)
-        apart = distance > 0
-        overlap = (spread[rows][:, None] + spread[None, :]) / where(apart, distance, 1.0)
-        parts.append(xp.max(where(is_own, 0.0, where(apart, overlap, xp.inf)), axis=1))
-    return xp.concat(parts)
 
 
 def _own_and_other(
