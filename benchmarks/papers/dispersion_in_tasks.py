@@ -97,10 +97,10 @@ def report_prototypes(report: Report, runs: Runs, sets: list[Labelled]) -> None:
     header = ("dimensions of the codes", "spread", "random", "minimum angle, spread", "random")
     report.add_table(header, rows)
     report.add(
-        """What to do: with room for k - 1 dimensions take the simplex, which is as good as one-hot codes; spreading
-        gains ten points and more over random codes wherever dimensions are few, and costs a fit without data. It is
-        no gain over a classifier that may have an output for each class: spread codes are for outputs that must be
-        short."""
+        """What to do: with room for k - 1 dimensions take the simplex, which is as good as one-hot codes. With fewer,
+        spread the codes: 3 to 13 points over random ones, at the price of a fit without data, until there are too many
+        classes for the room, as 35 on a circle, ten degrees apart. It is no gain over a classifier that may have an
+        output for each class: spread codes are for outputs that must be short."""
     )
 
 
@@ -174,10 +174,11 @@ def report_map(report: Report, runs: Runs, pairs: Pairs, judged: tuple[np.ndarra
         )
     report.add_table(("fit", "recall", "Spearman", "spherical variance", "mean cosine"), rows)
     report.add(
-        """What to do: put a dispersion loss beside an alignment loss. Alignment alone draws rows together, and what is
-        near to everything is retrieved for everything; KoLeo, which parts nearest neighbours, gains most, more than the
-        contrastive loss, at no cost to similarities within the language. Choose the weight by recall on held-out pairs.
-        Under the contrastive loss, which repels already, it gains nothing."""
+        """What to do: put a dispersion loss beside an alignment loss, and choose its weight by recall on held-out
+        pairs: too large a weight loses more than the right one gains. Alignment alone leaves rows near to one another, and
+        what is near to everything is retrieved for everything. KoLeo, which parts nearest neighbours, gains most, with
+        weight 1 more than the contrastive loss, and similarities within the language gain, too. Under the contrastive
+        loss, which repels by itself, it adds next to nothing."""
     )
 
 
