@@ -256,9 +256,7 @@ MUTANTS = [
     Mutant("metrics/_gap.py", "conformity_to(y, to_all)", "conformity(y)", f"{METRICS}/test_gap.py"),
     Mutant("metrics/_similarity.py", "% counts.size", "% (counts.size - 1)", PAIRS),
     Mutant("metrics/_similarity.py", "np.sort(np.unique(drawn, return_index=True)[1])", "np.argsort(drawn)", PAIRS),
-    Mutant(
-        "_core/_sliced.py", "rows)[None, :] / 2", "rows)[None, :]", f"{CORE}/test_sliced.py"
-    ),
+    Mutant("_core/_sliced.py", "rows)[None, :] / 2", "rows)[None, :]", f"{CORE}/test_sliced.py"),
     Mutant("_core/_tangent.py", "where(found > _ONE_POINT, found, 0.0)", "found", DISTANCES),
     Mutant("_core/_tangent.py", "self.concentration >= _SHORTEST_MEAN", "True", DISTANCES),
     Mutant("metrics/_clusters.py", "< space.reach - _OPPOSITE", "< 9", DISTANCES),

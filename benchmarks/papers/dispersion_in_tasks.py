@@ -175,10 +175,10 @@ def report_map(report: Report, runs: Runs, pairs: Pairs, judged: tuple[np.ndarra
     report.add_table(("fit", "recall", "Spearman", "spherical variance", "mean cosine"), rows)
     report.add(
         """What to do: put a dispersion loss beside an alignment loss, and choose its weight by recall on held-out
-        pairs: too large a weight loses more than the right one gains. Alignment alone leaves rows near to one another, and
-        what is near to everything is retrieved for everything. KoLeo, which parts nearest neighbours, gains most, with
-        weight 1 more than the contrastive loss, and similarities within the language gain, too. Under the contrastive
-        loss, which repels by itself, it adds next to nothing."""
+        pairs: too large a weight loses more than the right one gains. Alignment alone leaves rows near to one
+        another, and what is near to everything is retrieved for everything. KoLeo, which parts nearest neighbours,
+        gains most, with weight 1 more than the contrastive loss, and similarities within the language gain, too.
+        Under the contrastive loss, which repels by itself, it adds next to nothing."""
     )
 
 
