@@ -14,6 +14,8 @@ from skgeom.datasets import load_reverse_dictionary
 CLIP_FILE = "modality_gap_pairs.npz"
 MOMENTS_FILE = "clip_vitl14_whitening.npz"
 TRANSLATIONS_FILE = "stsb_parallel_minilm.npz"
+QUESTIONS_FILE = "trec_minilm.npz"
+LANGUAGES = {"de": "German", "es": "Spanish", "fr": "French", "it": "Italian"}
 
 
 class Pairs(NamedTuple):
@@ -23,6 +25,16 @@ class Pairs(NamedTuple):
     x: np.ndarray
     y: np.ndarray
     modalities: tuple[str, str] = ("image", "text")
+
+
+class Labelled(NamedTuple):
+    """Rows with their classes, for training and held out; classes are numbers from 0."""
+
+    name: str
+    x: np.ndarray
+    c: np.ndarray
+    test: np.ndarray
+    test_c: np.ndarray
 
 
 class Moments(NamedTuple):
@@ -86,6 +98,34 @@ def dictionary_pairs(n: int | None = None) -> Pairs:
     nouns = load_reverse_dictionary()
     rows = np.random.default_rng(0).permutation(len(nouns.data))[:n]
     return Pairs("dictionary", nouns.data[rows], nouns.lemma[rows], ("definition", "noun"))
+
+
+def translations(folder: str | None) -> list[Pairs]:
+    """Return sentences in another language and in English, raw, for each language, or nothing without the file."""
+    path = found(folder, TRANSLATIONS_FILE)
+    if path is None:
+        return []
+    with np.load(path) as stored:
+        clouds = {code: stored[f"X_{code}"].astype(np.float32) for code in ("en", *LANGUAGES)}
+    return [Pairs("MiniLM", clouds[code], clouds["en"], (name, "English")) for code, name in LANGUAGES.items()]
+
+
+def questions(folder: str | None) -> list[Labelled]:
+    """Return the questions of TREC with their coarse and fine classes, official test rows, or nothing without them."""
+    path = found(folder, QUESTIONS_FILE)
+    if path is None:
+        return []
+    with np.load(path) as stored:
+        x, coarse, fine, held_out = (stored[name] for name in ("X_raw", "y", "y_fine", "split"))
+    return [large_classes(name, unit(x), c, held_out == 0) for name, c in (("TREC", coarse), ("TREC, fine", fine))]
+
+
+def large_classes(name: str, x: np.ndarray, c: np.ndarray, is_train: np.ndarray) -> Labelled:
+    """Return the rows of classes that have at least 17 training rows, so that 16 can be drawn of each."""
+    large = np.flatnonzero(np.bincount(c[is_train]) > 16)
+    kept = np.isin(c, large)
+    codes, train, test = np.searchsorted(large, c), kept & is_train, kept & ~is_train
+    return Labelled(f"{name} ({len(large)} classes)", x[train], codes[train], x[test], codes[test])
 
 
 def user_pairs(images: str | None, texts: str | None) -> list[Pairs]:

@@ -210,13 +210,10 @@ def test_lengths_grow_with_conformity_where_the_spread_along_the_mean_decides(el
     assert correlation > 0.99
 
 
-def test_equal_clouds_do_not_diverge(ellipsoid, inputs):
-    x = np.random.default_rng(0).normal(size=(50, D)) + 1
-    sweeps = ellipsoid.divergence_sweeps(inputs.Pairs("same", x, x))
-    at = ellipsoid.SHIFTS.index(0.0)
-    assert all(values[at] == pytest.approx(0, abs=1e-12) for values in sweeps.values())
-    assert max(sweeps["both"]) == pytest.approx(0, abs=1e-12)
-    assert min(sweeps["X"][:at]) > 0.1
+def test_the_smallest_divergence_says_where_it_is(ellipsoid):
+    at = ellipsoid.FINE_SHIFTS
+    assert ellipsoid.smallest(np.abs(at - at[30])) == f"0.000 at {at[30]:z.3f}"
+    assert ellipsoid.smallest(2 - at) == "1.100 at the end"
 
 
 @pytest.mark.parametrize(("at", "expected"), [(0.03, "0.03"), (-0.44, "-0.44"), (2.0, "end, 1")])

@@ -328,7 +328,8 @@ def test_every_regulariser_has_a_gradient(distance):
 def test_tables_of_regularisers(distance, tmp_path, monkeypatch):
     monkeypatch.setattr(distance, "TARGETS", {(24, 3): distance.TARGETS[24, 3]})
     names = ("MMA", "sliced", "Riesz-log")
-    argv = ["--tammes", "4", "3", "--tammes-updates", "3", "--points", "20", "--dimension", "4", "--batch", "10"]
+    argv = ["--tammes", "4", "3", "--tammes-updates", "3", "--points", "20", "--dimensions", "4", "--batch", "10"]
+    argv += ["--descents", "Riem.", "Adam", "SphereDispersion"]
     argv += ["--updates", "2", "--baseline-points", "20", "--runs", str(tmp_path / "runs"), "--regularisers", *names]
     distance.main([*argv, "--out", str(tmp_path / "tables.md")])
     text = (tmp_path / "tables.md").read_text(encoding="utf-8")
