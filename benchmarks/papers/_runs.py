@@ -23,6 +23,10 @@ class Runs:
         if self.folder is not None:
             self.folder.mkdir(parents=True, exist_ok=True)
 
+    def has(self, name: str) -> bool:
+        """Return whether a result is kept under a name."""
+        return self.folder is not None and (self.folder / f"{name}.npz").exists()
+
     def result(self, name: str, compute: Callable[[], Result]) -> dict[str, np.ndarray]:
         """Return what is kept under a name, or compute and keep it."""
         path = None if self.folder is None else self.folder / f"{name}.npz"

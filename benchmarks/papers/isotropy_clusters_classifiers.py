@@ -229,8 +229,13 @@ READERS: dict[str, Callable[[Mapping[str, np.ndarray]], Task]] = {
 
 def trained(runs: Runs, task: Task, seed: int, updates: int, every: int, **options: Any) -> Run:
     """Return the curves of one run, from the folder of runs if they are there; options are those of the optimiser."""
-    name = run_name(task, seed, updates, every) + "".join(f"-{key}{value}" for key, value in options.items())
+    name = trained_name(task, seed, updates, every, **options)
     return runs.result(name, lambda: train(task, seed, updates, every, **options))
+
+
+def trained_name(task: Task, seed: int, updates: int, every: int, **options: Any) -> str:
+    """Return the name of a run with options."""
+    return run_name(task, seed, updates, every) + "".join(f"-{key}{value}" for key, value in options.items())
 
 
 def every_by_default(task: Task) -> int:

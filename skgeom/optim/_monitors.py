@@ -112,8 +112,9 @@ class Monitors:
         blocks = cache(lambda: self._blocks(view()))
         value = self._value_or_nan if forgiving else self._value
         values = [value(i, view) for i in range(len(self._monitors))]
-        measures = [one for one in self._monitors if isinstance(one, Measure)]
-        return values, [self._error(one, blocks) for one in measures] if self.errors else []
+        given = zip(self._monitors, values, strict=True)
+        errors = [self._error(one, found, blocks) for one, found in given if self.errors and isinstance(one, Measure)]
+        return values, errors
 
     def _asked(self, name: str) -> Measure:
         """Return a measure by name; of a sample the form that does not fall with the number of rows, if it has one."""
@@ -191,8 +192,12 @@ class Monitors:
         x = as_data(seen.cloud.X)
         return float(monitor(x, y=seen.y) if takes_y(monitor) else monitor(x))
 
-    def _error(self, row: Measure, blocks: Callable[[], list[View]]) -> float:
-        """Return the standard error of a measure of a sample: NaN where a block does not have what it needs."""
+    def _error(self, row: Measure, value: float, blocks: Callable[[], list[View]]) -> float:
+        """Return the standard error of a measure of a sample.
+
+        It is NaN where a block does not have what it needs, and where blocks are further from the sample than from each
+        other: the measure is one of the number of rows, and the sample says nothing about all of them.
+        """
         n = self._n(row)
         if not self._is_sampled(n):
             return 0.0
@@ -201,7 +206,10 @@ class Monitors:
             values = [_measured(row, block) for block in blocks()]
         except Exception:
             return nan
-        return sqrt((1 - self._size / n) * float(np.var(values, ddof=1)) / _N_BLOCKS)
+        deviation = float(np.std(values, ddof=1))
+        if not abs(np.mean(values) - value) <= deviation:
+            return nan
+        return sqrt((1 - self._size / n) / _N_BLOCKS) * deviation
 
 
 def unique_names(given: Iterable[Any], taken: Iterable[str] = ("iteration", "loss")) -> list[str]:

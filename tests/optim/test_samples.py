@@ -105,6 +105,16 @@ def test_standard_errors_are_the_spread_over_samples():
         assert np.sqrt((still[f"{name}_se"] ** 2).mean()) == pytest.approx(still[name].std(), rel=0.25)
 
 
+def test_measures_of_the_number_of_rows_have_no_error():
+    rng = np.random.default_rng(0)
+    y = rng.integers(3, size=2000)
+    X = rng.normal(size=(2000, 10)) + 3 * rng.normal(size=(3, 10))[y]
+    names = ["calinski_harabasz", "dunn", "silhouette_objective", "davies_bouldin", "silhouette", "participation_ratio"]
+    history = quick(monitor=names, monitor_sample=1000, max_iter=1).fit(X, y).history_
+    assert np.isnan([history[f"{name}_se"] for name in names[:3]]).all()
+    assert np.isfinite([history[f"{name}_se"] for name in names[3:]]).all()
+
+
 def test_samples_go_on_after_a_checkpoint(digits, tmp_path):
     X, y = digits
     left = [7]
