@@ -105,6 +105,7 @@ from skgeom.metrics._similarity import cosine_pearson, cosine_spearman
 from skgeom.metrics._sliced import (
     axis_sliced_dispersion,
     lloyd,
+    sigreg,
     sliced_dispersion,
     spherical_sliced_wasserstein,
 )
@@ -180,6 +181,7 @@ __all__ = [
     "retention",
     "retrieval_score",
     "riesz_energy",
+    "sigreg",
     "silhouette_objective",
     "silhouette_samples",
     "silhouette_score",
