@@ -302,10 +302,10 @@ def sigreg(X: Any, *, sigma: float = 1.0, debiased: bool = False) -> Array:
     1e-9 of that of M in float64. The repulsion of a pair fades in proportion to its distance, so that equal rows do not
     part.
 
-    The code of [1]_ draws directions at each step and sums 17 frequencies from -5 to 5; its expectation is √(2π) n times
-    this number with σ = 1, up to the error of that sum. It costs O(n d) for each direction. For 4,096 rows of 384
+    The code of [1]_ draws directions at each step and sums 17 frequencies from -5 to 5; its expectation is √(2π) n
+    times this number with σ = 1, up to the error of that sum. It costs O(n d) for each direction. For 4,096 rows of 384
     features 256 directions take more time than all pairs (``python -m benchmarks sigreg``), and their gradient is off
-    by more than its own length; beyond that all pairs take longer.
+    by more than its own length; for many more rows all pairs take longer.
 
     References
     ----------
