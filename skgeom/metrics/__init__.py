@@ -63,6 +63,12 @@ from skgeom.metrics._isotropy import (
     stable_rank,
     variance_explained,
 )
+from skgeom.metrics._modalities import (
+    MixedRetrieval,
+    mixed_retrieval,
+    modality_auc_matrix,
+    modality_gap_matrix,
+)
 from skgeom.metrics._neighbours import (
     Neighbours,
     RetrievalScore,
@@ -113,6 +119,7 @@ from skgeom.metrics._sliced import (
 __all__ = [
     "ConformityEstimate",
     "EmbeddingScorer",
+    "MixedRetrieval",
     "Neighbours",
     "RetrievalScore",
     "alignment_loss",
@@ -157,10 +164,13 @@ __all__ = [
     "mean_reciprocal_rank",
     "median_angle",
     "min_angle",
+    "mixed_retrieval",
     "mma",
     "mmcs",
     "mmd_uniform",
+    "modality_auc_matrix",
     "modality_gap",
+    "modality_gap_matrix",
     "modality_separability",
     "ndcg_at_k",
     "neg_average_cosine_scorer",
