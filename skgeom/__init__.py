@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from skgeom import alignment, datasets, metrics, model_selection, multimodal, optim, preprocessing
-    from skgeom.alignment import CCAAligner, LstsqAligner, ProcrustesAligner
+    from skgeom.alignment import CCAAligner, GeneralizedProcrustes, LstsqAligner, ProcrustesAligner
     from skgeom.metrics import (
         average_cosine_scorer,
         conformity_scorer,
@@ -49,6 +49,7 @@ _HOMES = {
     "CCAAligner": "alignment",
     "EmbeddingOptimizer": "optim",
     "GapShift": "multimodal",
+    "GeneralizedProcrustes": "alignment",
     "GroupCentering": "preprocessing",
     "GroupWhitening": "preprocessing",
     "LstsqAligner": "alignment",
@@ -78,6 +79,7 @@ __all__ = [
     "CCAAligner",
     "EmbeddingOptimizer",
     "GapShift",
+    "GeneralizedProcrustes",
     "GroupCentering",
     "GroupWhitening",
     "LstsqAligner",
