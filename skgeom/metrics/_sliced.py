@@ -298,7 +298,7 @@ def sigreg(X: Any, *, sigma: float = 1.0, debiased: bool = False) -> Array:
     -----
     Invariant to rotation; the origin and the scale count. O(n² d) time in tiles, memory of a few copies of X. M is a
     Chebyshev series of 102 (d = 1) to 16 terms (thousands of features), in every library, with an absolute error below
-    2e-12; distances of float32 rows, and with them the value, are good to 1e-6. As a loss, the gradient is exact: to
+    2e-13; distances of float32 rows, and with them the value, are good to 1e-6. As a loss, the gradient is exact: to
     1e-9 of that of M in float64. The repulsion of a pair fades in proportion to its distance, so that equal rows do not
     part.
 

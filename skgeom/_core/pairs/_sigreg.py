@@ -14,13 +14,15 @@ from typing import Any
 
 import numpy as np
 from numpy.polynomial import chebyshev
-from scipy.special import hyp1f1
 
 from skgeom._array import as_data, float64, namespace, wants_gradient, with_gradients
 from skgeom._core._rows import bounded
 from skgeom._core.pairs._energies import sum_over_pairs
 from skgeom._core.pairs._tiles import Squares
 from skgeom._typing import Array
+
+_FAR = 300.0
+"""Where cosh is still finite, and no integrand above rounding."""
 
 
 def sigreg(x: Array, sigma: float, *, debiased: bool) -> Array:
@@ -58,10 +60,23 @@ def _series(d: int) -> tuple[list[float], list[float]]:
 
     def function(t: np.ndarray) -> Any:
         z = d / 2 * ((2 / (1 + t)) ** 2 - 1)
-        return np.exp(-z) if d == 1 else hyp1f1(0.5, d / 2, -z)
+        return np.exp(-z) if d == 1 else _quadrature(z, d) / _quadrature(np.zeros(1), d)
 
     values = chebyshev.chebinterpolate(function, 13 + ceil(88 / sqrt(d)))
     return values.tolist(), (2 * chebyshev.chebder(values)).tolist()
+
+
+def _quadrature(z: np.ndarray, d: int) -> np.ndarray:
+    """Return ∫ exp(-z tanh² x) cosh(x)^(1 - d) dx over x > 0, which is M(z) times its value at 0.
+
+    With x = sinh(s) / √(2z + d) the integrand has no scale but one, and the trapezoidal rule no error beyond rounding.
+    """
+    s = np.arange(0.0, 20.0, 0.1)
+    unit = 1 / np.sqrt(2 * z[:, None] + d)
+    x = np.minimum(unit * np.sinh(s), _FAR)
+    log_cosh = np.log1p(2 * np.sinh(x / 2) ** 2)
+    values = np.exp(-z[:, None] * np.tanh(x) ** 2 - (d - 1) * log_cosh) * unit * np.cosh(s)
+    return np.sum(values, axis=1) - values[:, 0] / 2
 
 
 def _clenshaw(coefficients: list[float], w: Array) -> Array:
