@@ -44,6 +44,7 @@ NAMES = (
     "conformity",
     "partition",
     "energies",
+    "sigreg",
     "close_pairs",
     "neighbours",
     "alignment",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         optim,
         preprocessing,
     )
-    from skgeom.alignment import CCAAligner, LstsqAligner, ProcrustesAligner
+    from skgeom.alignment import CCAAligner, GeneralizedProcrustes, LstsqAligner, ProcrustesAligner
     from skgeom.calibration import CosineCalibrator
     from skgeom.metrics import (
         average_cosine_scorer,
@@ -72,6 +72,7 @@ _HOMES = {
     "CosineCalibrator": "calibration",
     "EmbeddingOptimizer": "optim",
     "GapShift": "multimodal",
+    "GeneralizedProcrustes": "alignment",
     "GroupAllButTheTop": "preprocessing",
     "GroupCentering": "preprocessing",
     "GroupWhitening": "preprocessing",
@@ -103,6 +104,7 @@ __all__ = [
     "CosineCalibrator",
     "EmbeddingOptimizer",
     "GapShift",
+    "GeneralizedProcrustes",
     "GroupAllButTheTop",
     "GroupCentering",
     "GroupWhitening",

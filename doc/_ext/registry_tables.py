@@ -96,7 +96,7 @@ def _latex(node: ast.expr, measure: Measure) -> str:
             return f"{value:g}"
         case ast.Name("pi" | "inf" as word):
             return {"pi": r"\pi", "inf": r"\infty"}[word]
-        case ast.Name("alpha" | "epsilon" as greek):
+        case ast.Name("alpha" | "epsilon" | "sigma" as greek):
             return rf"\{greek}"
         case ast.Name(name):
             return name if len(name) == 1 else rf"\mathrm{{{name}}}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,26 @@ def check_targets(y: Any, x: Array) -> tuple[Array, bool]:
             f"{targets.shape[0]}. Row k of y is the target of row k of X: pass one target per row of X."
         )
     return (targets if same_kind(targets, x) else _moved(targets, x)), flat
+
+
+def check_spaces(spaces: Any, widths: Sequence[int] | None = None) -> None:
+    """Check that there are at least two spaces, or as many as at fit, of the same widths."""
+    if len(getattr(spaces, "shape", (0, 0, 0))) != 3 or len(spaces) < 2:
+        raise ValueError(
+            "X must be a sequence of at least two matrices of embeddings, one for each space: pass [X1, X2, X3]."
+        )
+    if widths is None:
+        return
+    if len(spaces) != len(widths):
+        raise ValueError(f"X has {len(spaces)} spaces, but there were {len(widths)} at fit: pass rows of all of them.")
+    for k, (rows, width) in enumerate(zip(spaces, widths, strict=True)):
+        check_space_width(rows, width, f"space {k}")
+
+
+def check_space_width(x: Array, width: int, space: str) -> None:
+    """Check that rows have as many features as a space had at fit."""
+    if x.shape[1] != width:
+        raise ValueError(f"X has {x.shape[1]} features, but {space} had {width} at fit: pass rows of that space.")
 
 
 def check_target_width(t: Array, width: int) -> None:

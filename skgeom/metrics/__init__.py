@@ -72,6 +72,12 @@ from skgeom.metrics._isotropy import (
     stable_rank,
     variance_explained,
 )
+from skgeom.metrics._modalities import (
+    MixedRetrieval,
+    mixed_retrieval,
+    modality_auc_matrix,
+    modality_gap_matrix,
+)
 from skgeom.metrics._neighbours import (
     Neighbours,
     RetrievalScore,
@@ -114,6 +120,7 @@ from skgeom.metrics._similarity import PairCosines, cosine_pearson, cosine_spear
 from skgeom.metrics._sliced import (
     axis_sliced_dispersion,
     lloyd,
+    sigreg,
     sliced_dispersion,
     spherical_sliced_wasserstein,
 )
@@ -122,6 +129,7 @@ __all__ = [
     "ConformityEstimate",
     "EmbeddingScorer",
     "LayerProfile",
+    "MixedRetrieval",
     "Neighbours",
     "PairCosines",
     "RetrievalScore",
@@ -171,10 +179,13 @@ __all__ = [
     "mean_reciprocal_rank",
     "median_angle",
     "min_angle",
+    "mixed_retrieval",
     "mma",
     "mmcs",
     "mmd_uniform",
+    "modality_auc_matrix",
     "modality_gap",
+    "modality_gap_matrix",
     "modality_separability",
     "ndcg_at_k",
     "neg_average_cosine_scorer",
@@ -196,6 +207,7 @@ __all__ = [
     "retention",
     "retrieval_score",
     "riesz_energy",
+    "sigreg",
     "silhouette_objective",
     "silhouette_samples",
     "silhouette_score",

@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 
 from skgeom._array import epsilon, float64, is_foreign, is_torch_generator, kind_of, namespace, to_float, to_numpy
 from skgeom._core._labels import Labels, labels_of
+from skgeom._core._rows import DirectedRows
 from skgeom._core._two_clouds import gaussian_divergence, histogram_divergence
 from skgeom._typing import Array
 from skgeom._validation import (
@@ -19,6 +20,7 @@ from skgeom._validation import (
     check_classes,
     check_cloud,
     check_count,
+    check_directed,
     check_in_ball,
     check_numbers,
     check_positions,
@@ -238,6 +240,26 @@ def pairs_of_one_kind(relevant: Any, n: int) -> np.ndarray:
     _, codes = np.unique(values, return_inverse=True)
     members = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
     return np.concatenate([np.stack(np.meshgrid(m, m, indexing="ij"), axis=-1).reshape(-1, 2) for m in members])
+
+
+def check_modalities(modalities: Any, min_samples: int = 2) -> list[DirectedRows]:
+    """Return the rows of several modalities in one space, as `check_directed` does.
+
+    Raises
+    ------
+    ValueError
+        If they are not at least two matrices, or as `check_directed` and `check_same_kind`.
+    """
+    if len(getattr(modalities, "shape", (0, 0, 0))) != 3 or len(modalities) < 2:
+        raise ValueError(
+            "modalities must be a sequence of at least two matrices of embeddings, one for each modality: pass "
+            "[images, texts]."
+        )
+    names = [f"modalities[{i}]" for i in range(len(modalities))]
+    rows = [check_directed(side, name=n, min_samples=min_samples) for side, n in zip(modalities, names, strict=True)]
+    for side, name in zip(rows, names, strict=True):
+        check_same_kind(rows[0].x, side.x, (names[0], name))
+    return rows
 
 
 def check_ball(X: Any) -> Array:

@@ -1,4 +1,4 @@
-"""Distances to the uniform distribution on the sphere, seen through random points, circles and planes."""
+"""Distances to the uniform distribution on the sphere, and to the normal one, by points, circles, planes and lines."""
 
 from __future__ import annotations
 
@@ -9,8 +9,17 @@ import numpy as np
 
 from skgeom._array import asarray_like, namespace, random_integers, standard_normal, to_numpy
 from skgeom._core import _sliced
+from skgeom._core.pairs import _sigreg
 from skgeom._typing import Array
-from skgeom._validation import check_cloud, check_count, check_directed, check_plane, check_squares
+from skgeom._validation import (
+    check_cloud,
+    check_count,
+    check_directed,
+    check_flag,
+    check_plane,
+    check_positive,
+    check_squares,
+)
 from skgeom.metrics._checks import check_random
 from skgeom.metrics._measure import DIRECTIONS, measure
 
@@ -281,6 +290,87 @@ def spherical_sliced_wasserstein(X: Any, *, n_circles: int = 50, random_state: A
     1.0
     """
     return _sliced.spherical_sliced_wasserstein(*_on_circles(X, random_state, n_circles))
+
+
+@measure(
+    direction=-1,
+    bounds=("-1 / (n - 1) if debiased else 0", "1 + 1 / sqrt(1 + 2 * sigma ** 2)"),
+    invariances=("rotation",),
+    cost="O(n² d)",
+    source="Balestriero & LeCun 2025, arXiv:2511.08544",
+)
+def sigreg(X: Any, *, sigma: float = 1.0, debiased: bool = False) -> Array:
+    r"""SIGReg over all slices: distance of the rows from a standard normal cloud, averaged over all lines, exactly.
+
+    On the line with direction u the distance is that of the characteristic functions (Epps-Pulley),
+
+    .. math:: \int \Bigl| \frac1n \sum_i e^{\mathrm{i} t \langle u, x_i \rangle} - e^{-t^2/2} \Bigr|^2 w(t)\,dt,
+              \qquad w \text{ the density of } N(0, \sigma^2).
+
+    Its mean over all directions u of the sphere has a closed form, in which no direction is drawn:
+
+    .. math:: \frac{1}{n^2} \sum_{i,j} M\Bigl(\tfrac{\sigma^2}{2} \lVert x_i - x_j \rVert^2\Bigr)
+              - \frac{2}{n \sqrt{1 + \sigma^2}}
+                \sum_i M\Bigl(\frac{\sigma^2 \lVert x_i \rVert^2}{2 (1 + \sigma^2)}\Bigr)
+              + \frac{1}{\sqrt{1 + 2 \sigma^2}}, \qquad
+              M(z) = {}_1F_1\bigl(\tfrac12; \tfrac d2; -z\bigr).
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features)
+        The embeddings, one per row.
+    sigma : float, default=1.0
+        Standard deviation of the frequencies t, above 0. The larger, the finer the details that count.
+    debiased : bool, default=False
+        Take the first mean over pairs of different rows: unbiased for independent rows of any distribution, and 0 on
+        average for rows of N(0, I), which otherwise have (1 - 1/√(1 + 2σ²))/n.
+
+    Returns
+    -------
+    float or 0-d array
+        At least 0, best = 0, below 1 + 1/√(1 + 2σ²), the limit of equal rows far away; debiased at least -1/(n - 1).
+        Equal rows at the origin have 1 - 2/√(1 + σ²) + 1/√(1 + 2σ²).
+
+    Raises
+    ------
+    TypeError
+        If `sigma` is not a number or `debiased` is not True or False.
+    ValueError
+        If X is not a finite matrix of at least two rows, or sigma is not positive and finite.
+
+    See Also
+    --------
+    isotropy_defect : How far the covariance alone is from a multiple of the identity.
+    mmd_uniform : The same question for directions.
+
+    Notes
+    -----
+    Invariant to rotation; the origin and the scale count. O(n² d) time in tiles, memory of a few copies of X. M is a
+    Chebyshev series of 102 (d = 1) to 16 terms (thousands of features), in every library, with an absolute error below
+    2e-13; distances of float32 rows, and with them the value, are good to 1e-6. As a loss, the gradient is exact: to
+    1e-9 of that of M in float64. The repulsion of a pair fades in proportion to its distance, so that equal rows do not
+    part.
+
+    The code of [1]_ draws directions at each step and sums 17 frequencies from -5 to 5; its expectation is √(2π) n
+    times this number with σ = 1, up to the error of that sum. It costs O(n d) for each direction. For 4,096 rows of 384
+    features 256 directions take more time than all pairs (``python -m benchmarks sigreg``), and their gradient is off
+    by more than its own length; for many more rows all pairs take longer.
+
+    References
+    ----------
+    .. [1] Balestriero & LeCun 2025, LeJEPA, arXiv:2511.08544.
+    .. [2] Epps & Pulley 1983, A test for normality, doi:10.1093/biomet/70.3.723.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeom.metrics import sigreg
+    >>> X = np.random.default_rng(0).normal(size=(500, 16))
+    >>> round(sigreg(X), 4), round(sigreg(X, debiased=True), 4), round(sigreg(2 * X), 4)
+    (0.001, 0.0001, 0.097)
+    """
+    check_flag(debiased, "debiased")
+    return _sigreg.sigreg(check_cloud(X), check_positive(sigma, "sigma"), debiased=debiased)
 
 
 def _on_circles(X: Any, random_state: Any, n_circles: int) -> tuple[Array, Array]:

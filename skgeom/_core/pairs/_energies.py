@@ -7,11 +7,11 @@ neighbours are kernels of the n pairs that a search finds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from math import exp
 from threading import Lock
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -104,6 +104,26 @@ KERNELS: dict[tuple[str, str], Callable[[float], Kernel]] = {
 _MINUS_ANGLE: Kernel = partial(geodesic_riesz, -1.0)
 
 
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Space(Protocol[T_co]):
+    """What knows the tiles of its pairs of rows, of one kind or another, and how weights of pairs pull rows.
+
+    `places` (b, d + k) are what sums over the rows of a panel are formed of, and `pulls` the gradients (b, d) that
+    follow from the weighted sums of those.
+    """
+
+    @property
+    def like(self) -> Array: ...
+    @property
+    def panels(self) -> list[slice]: ...
+    def row(self, i: int, others: range) -> Iterator[tuple[int, T_co]]: ...
+    def places(self, j: int) -> Array: ...
+    def pulls(self, i: int, sums: Array) -> Array: ...
+
+
 class Nearest(NamedTuple):
     """Rows and their panels, the position (n,) of the row with the minimum angle to each, and the chords of the two."""
 
@@ -115,10 +135,9 @@ class Nearest(NamedTuple):
 
 def mean_energy(rows: DirectedRows, kernel: Kernel) -> Array:
     """Return the mean of a kernel over the pairs of different rows."""
-    sphere = Sphere(rows)
     n = rows.x.shape[0]
     scale = 2 / (n * (n - 1))
-    value, gradients = _sum_over_pairs(sphere, kernel, with_gradient=wants_gradient(rows.x))
+    value, gradients = sum_over_pairs(Sphere(rows), kernel, with_gradient=wants_gradient(rows.x))
     return with_gradients(value * scale, [rows.unit()], [g * scale for g in gradients])
 
 
@@ -225,28 +244,30 @@ def _power(s: float, x: Array) -> tuple[Array, Array]:
     return k, where(apart, (abs(s) * power if s else 1.0) / positive, 0.0)
 
 
-def _sum_over_pairs(sphere: Sphere, kernel: Kernel, *, with_gradient: bool) -> tuple[Array, list[Array]]:
-    """Return the sum of a kernel over the pairs i < j, and, if wanted, its gradient with respect to the unit rows.
+def sum_over_pairs(
+    space: Space[T], kernel: Callable[[T], tuple[Array, Array]], *, with_gradient: bool
+) -> tuple[Array, list[Array]]:
+    """Return the sum of a kernel over the pairs i < j, and, if wanted, its gradient with respect to the rows.
 
-    A cosine pulls the unit row u along v, of which only what is across u moves it along the sphere.
+    The kernel gives the values of a tile, and the weights by which each row pulls the others.
     """
-    n_panels, like = len(sphere.panels), sphere.rows.x
+    n_panels, like = len(space.panels), space.like
     xp = namespace(like)
-    pulls = [0.0 * sphere.squares.places(i) for i in range(n_panels)] if with_gradient else []
+    pulls = [0.0 * space.places(i) for i in range(n_panels)] if with_gradient else []
     lock = Lock()
 
     def work(i: int) -> Array:
         total: list[Array] = []
         own: Array | float = 0.0
-        for j, chords in sphere.row(i, range(i, n_panels)):
-            k, slope = kernel(chords)
+        for j, tile in space.row(i, range(i, n_panels)):
+            k, slope = kernel(tile)
             if i == j:
                 k, slope = (overwrite_diagonal(part, 0.0) for part in (k, slope))
             total.append(xp.sum(float64(xp.sum(k, axis=1))) / (2 if i == j else 1))
             if with_gradient:
-                own = own + slope @ sphere.squares.places(j)
+                own = own + slope @ space.places(j)
                 if i != j:
-                    mirrored = slope.T @ sphere.squares.places(i)
+                    mirrored = slope.T @ space.places(i)
                     with lock:
                         pulls[j] = pulls[j] + mirrored
         if with_gradient:
@@ -255,7 +276,7 @@ def _sum_over_pairs(sphere: Sphere, kernel: Kernel, *, with_gradient: bool) -> t
         return xp.sum(xp.stack(total))
 
     total = xp.sum(xp.stack(in_threads(like, work, n_panels)))
-    return total, [xp.concat([sphere.pulls(i, pull) for i, pull in enumerate(pulls)])] if with_gradient else []
+    return total, [xp.concat([space.pulls(i, pull) for i, pull in enumerate(pulls)])] if with_gradient else []
 
 
 def _mean_of_nearest(found: Nearest, kernel: Kernel) -> Array:

@@ -47,7 +47,7 @@ class Sphere:
     def __init__(self, rows: DirectedRows) -> None:
         self.rows = DirectedRows(*map(as_data, rows))
         self.squares = Squares(self.exact, self.rows.x)
-        self.panels = self.squares.panels
+        self.panels, self.like, self.places = self.squares.panels, self.squares.like, self.squares.places
 
     def row(self, i: int, others: range) -> Iterator[tuple[int, Chords]]:
         """Yield j and the chords between the rows of panels i and j; a row and itself count as orthogonal."""

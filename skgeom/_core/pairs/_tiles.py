@@ -114,7 +114,12 @@ class Squares:
         """Return the differences r from the pivots, and the indicators of these (b, d + k)."""
         return self.right[j][:, : -self.k]
 
-    def row(self, i: int, others: range, own: float) -> Iterator[tuple[int, Array]]:
+    def pulls(self, i: int, sums: Array) -> Array:
+        """Return Σ_j w_ij (x_j - x_i) for each row of a panel, from the sums Σ_j w_ij `places`_j (b, d + k)."""
+        weights, x = float64(sums[:, -self.k :]), float64(self.rows(self.panels[i]))
+        return sums[:, : -self.k] + weights @ self.pivots - namespace(x).sum(weights, axis=1, keepdims=True) * x
+
+    def row(self, i: int, others: range, own: float = 0.0) -> Iterator[tuple[int, Array]]:
         """Yield j and the tile (i, j), valid until the next; a row and itself count as `own` apart."""
         left = self.left(i)
         out = scratch(left, (left.shape[0], self.panels[0].stop))

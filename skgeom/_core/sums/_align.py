@@ -29,7 +29,7 @@ SAFE_CONDITION = 1e7
 """Ratio of the eigenvalues of a scatter matrix below which its inverse is good to 2e-9 at worst."""
 
 GCV_EXPONENTS = np.linspace(-6, 4, 101)
-_SMALLEST_VARIANCE = 16 * EPSILON
+SMALLEST_VARIANCE = 16 * EPSILON
 _SAMPLE_ROWS_PER_COLUMN = 4
 _LEAST_SINGULAR_SHARE = 2.0**-12
 """Least singular value of xy in shares of ‖x‖ ‖y‖ down to which products in float32 settle a rotation: they are off by
@@ -86,13 +86,18 @@ def procrustes(m: CrossMoments, *, scale: bool = False, reflection: bool = True)
     """
     xp = namespace(m.xy)
     dx, dy = m.xy.shape
-    tolerance = _SMALLEST_VARIANCE * to_float(m.x_squares**0.5 * m.y_squares**0.5)
+    tolerance = SMALLEST_VARIANCE * to_float(m.x_squares**0.5 * m.y_squares**0.5)
     rotation = _nearest_orthogonal(m.xy, tolerance, _references(m.xy), 1.0 if dx == dy and not reflection else 0.0)
     inner = xp.sum(rotation * m.xy)
     squares = m.squares_through(rotation)
     factor = xp.clip(ratio(inner, squares), min=0.0) if scale else xp.ones_like(inner)
     residual = factor * (factor * squares - 2 * inner) + m.y_squares
     return Procrustes(rotation, factor, xp.clip(residual, min=0.0))
+
+
+def nearest_orthogonal(target: Array, tolerance: float) -> Array:
+    """Return the (semi-)orthogonal maximiser of ⟨·, target⟩; a rule decides where the target is null."""
+    return _nearest_orthogonal(target, tolerance, _references(target), 0.0)
 
 
 def rotation_moments(x: Array, y: Array, weights: Array | None, *, centre: bool) -> CrossMoments:
@@ -247,7 +252,7 @@ def _system(
     """
     xp = namespace(values)
     alive = _alive(values)
-    is_outweighed = alive.shape[0] > 0 and penalty > _SMALLEST_VARIANCE * to_float(values[0])
+    is_outweighed = alive.shape[0] > 0 and penalty > SMALLEST_VARIANCE * to_float(values[0])
     s = xp.sqrt(_floored(values) if is_outweighed else alive)
     directions = vectors[:, : s.shape[0]].T
     targets = directions @ m.xy / s[:, None]
@@ -280,7 +285,7 @@ def singular_tolerance(d: int) -> float:
 
 def _filled(s: Array, directions: Array, targets: Array, m: CrossMoments) -> System:
     rest = m.y_squares - namespace(targets).sum(targets * targets)
-    rest = where(rest > _SMALLEST_VARIANCE * m.y_squares, rest, 0.0)
+    rest = where(rest > SMALLEST_VARIANCE * m.y_squares, rest, 0.0)
     return System(s, directions, targets, rest, m.n, directions.shape[1] - s.shape[0])
 
 
@@ -307,7 +312,7 @@ def _refined(basis: _Basis, scatter: Array) -> _Basis:
     """Return a basis corrected by the scatter matrix of its columns, without mixing fine ones into coarse ones."""
     xp = namespace(scatter)
     d = scatter.shape[0]
-    shift = _SMALLEST_VARIANCE * to_float(xp.linalg.trace(scatter))
+    shift = SMALLEST_VARIANCE * to_float(xp.linalg.trace(scatter))
     factor = xp.linalg.cholesky(scatter + asarray_like(shift * np.eye(d), scatter)).T
     return _Basis(basis.forward @ xp.linalg.inv(factor), factor @ basis.backward)
 
@@ -336,11 +341,11 @@ def _eigen(scatter: Array) -> tuple[Array, Array]:
 
 
 def _alive(values: Array) -> Array:
-    return above(values, _SMALLEST_VARIANCE)
+    return above(values, SMALLEST_VARIANCE)
 
 
 def _floored(values: Array) -> Array:
-    return namespace(values).clip(values, min=_SMALLEST_VARIANCE * to_float(values[0]))
+    return namespace(values).clip(values, min=SMALLEST_VARIANCE * to_float(values[0]))
 
 
 def _is_safe(values: Array, penalty: float = 0.0, limit: float = SAFE_CONDITION) -> bool:
