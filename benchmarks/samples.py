@@ -46,8 +46,8 @@ def sampled_table() -> Iterator[str]:
         full[name] = row(x, *row.besides(labels=y))
         seconds[name] = time.process_time() - start
     yield f"{ROWS:,} x {D} float32 unit rows, {CLASSES} classes; {RECORDS} fresh samples of each size; CPU seconds of a"
-    yield "record, with the standard errors; bias is the mean of the samples less the value of all rows. Standard errors"
-    yield "are nan for measures that depend on the number of rows.\n"
+    yield "record, with the standard errors; bias is the mean of the samples less the value of all rows. Standard"
+    yield "errors are nan for measures that depend on the number of rows.\n"
     yield "| measure | rows | value | bias | sd of samples | mean standard error | CPU, s |\n|" + "---|" * 7
     for name in MEASURED:
         yield f"| {name} | all | {full[name]:.5f} | | | | {digits(seconds[name])} |"

@@ -202,10 +202,10 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
     with v the variance of its values on 20 blocks of the sample of s out of n rows (or pairs). It is the error against
     the same measure of all rows: 0 if all are seen, and too large where blocks of s/20 rows are few for the dimension.
     It is NaN where a block is too small or has one class only, and where the blocks are, on average, further from the
-    sample than their standard deviation: then the measure depends on the number of rows, as "dunn", "calinski_harabasz",
-    sums and nearest neighbours do, and a sample does not say what it is of all rows. Functions are called once, with
-    the rows and y of the sample, and have no error. The cost of a record is at most about twice that of the measures
-    for s rows.
+    sample than twice their standard deviation: then the measure depends on the number of rows, as "dunn",
+    "calinski_harabasz", sums and nearest neighbours do, and a sample does not say what it is of all rows. Functions are
+    called once, with the rows and y of the sample, and have no error. The cost of a record is at most about twice that
+    of the measures for s rows.
 
     With batches, Adam also moves the rows outside a batch, by their momentum, as it does in a layer of Torch; under a
     constraint rows outside rest. A callable with y gets class codes, an indicator or targets, as a tensor, and the

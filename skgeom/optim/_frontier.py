@@ -46,7 +46,7 @@ class Frontier:
     is_optimal : array of shape (n_weights,), bool
         Whether no other point is as good in both and better in one: the Pareto front.
     score_name : str
-        "silhouette", or what else it is judged by, with "neg_" before a measure that is turned.
+        "silhouette", or what else it is judged by, with ``"neg_"`` before a measure that is turned.
     start : tuple of float
         IsoScore and score of the space as it came, of held-out rows if the points are of such.
     bound : float

@@ -195,8 +195,8 @@ class Monitors:
     def _error(self, row: Measure, value: float, blocks: Callable[[], list[View]]) -> float:
         """Return the standard error of a measure of a sample.
 
-        It is NaN where a block does not have what it needs, and where blocks are further from the sample than from each
-        other: the measure is one of the number of rows, and the sample says nothing about all of them.
+        It is NaN where a block does not have what it needs, and where blocks are far from the sample beside how far
+        they are from each other: the measure is one of the number of rows, and says nothing about all of them.
         """
         n = self._n(row)
         if not self._is_sampled(n):
@@ -207,7 +207,7 @@ class Monitors:
         except Exception:
             return nan
         deviation = float(np.std(values, ddof=1))
-        if not abs(np.mean(values) - value) <= deviation:
+        if not abs(np.mean(values) - value) <= 2 * deviation:
             return nan
         return sqrt((1 - self._size / n) / _N_BLOCKS) * deviation
 
