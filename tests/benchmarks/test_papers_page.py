@@ -32,7 +32,7 @@ def test_no_row_is_silent(rows):
 
 def test_what_the_page_says_of_its_rows_is_so(rows):
     page = " ".join((ROOT / "doc/guide/papers.rst").read_text(encoding="utf-8").split())
-    total, still_open, beyond = re.search(r"There are (\d+) rows; (\d+) are open .*?, and (\d+) cannot", page).groups()
+    total, still_open, beyond = re.search(r"There are (\d+) rows; (\d+) is open .*?, and (\d+) cannot", page).groups()
     verdicts = [row[4] for row in rows]
     assert len(rows) == int(total)
     assert sum("open" in v.replace(":", "").replace(",", "").split() for v in verdicts) == int(still_open)
