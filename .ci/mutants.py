@@ -30,6 +30,7 @@ SCORERS = f"{METRICS}/test_what_scorers_see.py"
 PAIRS, DISTANCES = f"{METRICS}/test_pair_cosines.py", f"{METRICS}/test_distances.py"
 ELLIPSOID = "tests/multimodal/test_double_ellipsoid.py"
 FILES = "tests/datasets"
+COMPARISON = "tests/comparison"
 SEEN = "tests/metrics/test_what_scorers_see.py"
 JUDGES, INTERVALS = "tests/model_selection/test_judges.py", "tests/model_selection/test_intervals.py"
 MUTANTS = [
@@ -128,7 +129,7 @@ MUTANTS = [
     Mutant("_core/pairs/_neighbours.py", " + float(info.smallest_normal))", ")", f"{CORE}/test_neighbours.py"),
     Mutant("_core/pairs/_neighbours.py", "order[place <= k]", "order[place <= k + 1]", f"{CORE}/test_neighbours.py"),
     Mutant("_core/pairs/_neighbours.py", "return 4 * (d + 4)", "return 0 * (d + 4)", CORE),
-    Mutant("_core/pairs/_quantiles.py", "keys < edge", "keys <= edge", f"{METRICS}/test_dispersion.py {CORE}"),
+    Mutant("_core/pairs/_quantiles.py", "(tile < edge)", "(tile <= edge)", f"{METRICS}/test_dispersion.py {CORE}"),
     Mutant("_validation.py", "if not starts_alike and", "if False and", "tests/test_transform_into.py"),
     Mutant("_core/_threads.py", "rooms.pop()", "rooms[0]", "tests/test_transform_into.py"),
     Mutant("_core/sums/_align.py", "= 2.0**-12", "= 2.0**-40", "tests/alignment/test_procrustes.py"),
@@ -211,7 +212,6 @@ MUTANTS = [
         "draws[:, np.arange(fold.size) % (groups.max() + 1)]",
         INTERVALS,
     ),
-    Mutant("model_selection/_groups.py", "+ 0.0 for rows", "for rows", "tests/model_selection/test_groups.py"),
     Mutant("_core/_correlation.py", "(sizes - 1) / 2", "sizes / 2", "tests/core/test_correlation.py"),
     Mutant("_core/_correlation.py", "> _ROUNDING", "> 0", "tests/core/test_correlation.py"),
     Mutant(
@@ -274,7 +274,22 @@ MUTANTS = [
     Mutant("_core/_tangent.py", "self.concentration >= _SHORTEST_MEAN", "True", DISTANCES),
     Mutant("metrics/_clusters.py", "< space.reach - _OPPOSITE", "< 9", DISTANCES),
     Mutant("metrics/_clusters.py", 'distances / 2 if metric == "cosine" else distances', "distances", DISTANCES),
-    Mutant("preprocessing/_groups.py", "codes == g", "codes >= g", "tests/preprocessing/test_groups.py"),
+    Mutant(
+        "preprocessing/_groups.py",
+        "means = [mean_at(x, np.flatnonzero(codes == g))",
+        "means = [mean_at(x, np.flatnonzero(codes >= g))",
+        "tests/preprocessing/test_groups.py",
+    ),
+    Mutant(
+        "_core/_permutation.py", "4 * (n**4 - 8 * n**3 + 19 * n**2 - 4 * n - 16) * a.cubes", "4 * a.cubes", COMPARISON
+    ),
+    Mutant("_core/_permutation.py", "h0 = h - a * (q - t * t / n)", "h0 = h", COMPARISON),
+    Mutant("_core/_permutation.py", "_MOST_CONCENTRATED = 0.25", "_MOST_CONCENTRATED = 1e9", COMPARISON),
+    Mutant("_core/sums/_spaces.py", "- 2 / (n - 2) * lengths", "- 1 / (n - 2) * lengths", COMPARISON),
+    Mutant("_core/sums/_spaces.py", "squared - own**2", "squared", COMPARISON),
+    Mutant("comparison/_overlap.py", "(k - n_nearer) / np.maximum(n_tied, 1)", "1.0 + 0 * n_tied", COMPARISON),
+    Mutant("comparison/_overlap.py", "tied[:, -1] & (width < n - 1)", "tied[:, -1] & False", COMPARISON),
+    Mutant("comparison/_relation.py", "(n_beyond + drawn) / (n_orders + drawn)", "n_beyond / n_orders", COMPARISON),
 ]
 
 
