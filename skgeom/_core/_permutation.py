@@ -6,6 +6,7 @@ B_π(i)π(j). Its first three moments over all n! permutations are linear in a f
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -165,3 +166,27 @@ def null_of_overlap(n: int, k: int, a: Neighbourhoods, b: Neighbourhoods) -> Nul
     )
     mean = k / (n - 1)
     return Null(mean, max(second / total**2 - mean**2, 0.0) ** 0.5, 0.0)
+
+
+def doubly_centred(matrix: np.ndarray) -> np.ndarray:
+    """Return a symmetric matrix without its diagonal, moved such that its rows sum to 0."""
+    n = len(matrix)
+    a = matrix - np.diag(np.diag(matrix))
+    sums = a.sum(axis=1) / (n - 2)
+    a = a - sums[:, None] - sums[None, :] + a.sum() / ((n - 1) * (n - 2))
+    np.fill_diagonal(a, 0.0)
+    return a
+
+
+def sums_of(a: np.ndarray) -> DoublyCentred:
+    """Return the sums of a doubly centred matrix."""
+    squares, square = a * a, a @ a
+    rows = squares.sum(axis=1)
+    concentration = float(rows @ rows) / float(rows.sum()) ** 2
+    return DoublyCentred(float(rows.sum()), float(np.vdot(square, a)), float(np.vdot(squares, a)), concentration)
+
+
+def membership(sizes: Sequence[int]) -> np.ndarray:
+    """Return the matrix that is 1 / n_k between two rows of group k, and 0 between others."""
+    group = np.repeat(np.arange(len(sizes)), sizes)
+    return np.where(group[:, None] == group[None, :], 1 / np.asarray(sizes, dtype=np.float64)[group][:, None], 0.0)
