@@ -38,6 +38,10 @@ _WIDE = 0.01
 """Squared chord ‖u + v‖² below which an angle counts as nearly π."""
 
 
+_ROUNDING = float(16 * np.finfo(np.float64).eps)
+"""Mean cosines that differ by less are equal."""
+
+
 class Ends(NamedTuple):
     """Where paths start and end, rows x and y (n, d), and their directions, the unit rows u and v."""
 
@@ -105,15 +109,15 @@ def _sum_within(x: Array, centre: Array) -> Array:
 
 
 def gaussian_divergence(p: Array, q: Array) -> Array:
-    """Return KL(P ‖ Q) of the normal distributions with the means and (population) variances of two samples.
+    """Return KL(P ‖ Q) of the normal distributions with the means and (population) variances of two samples of cosines.
 
-    Without spread it is 0 for equal samples, else infinite.
+    Without spread, but for rounding, it is 0 for equal samples, else infinite.
     """
     xp = namespace(p)
     p, q = float64(p), float64(q)
     p_variance, q_variance, shift = xp.var(p), xp.var(q), xp.mean(p) - xp.mean(q)
-    spread = (p_variance > 0) & (q_variance > 0)
-    equal = (p_variance == 0) & (q_variance == 0) & (shift == 0)
+    p_spreads, q_spreads = p_variance > _ROUNDING**2, q_variance > _ROUNDING**2
+    spread, equal = p_spreads & q_spreads, ~p_spreads & ~q_spreads & (xp.abs(shift) <= _ROUNDING)
     p_variance, q_variance = where(spread, p_variance, 1.0), where(spread, q_variance, 1.0)
     divergence = (xp.log(q_variance / p_variance) + (p_variance + shift**2) / q_variance - 1) / 2
     return where(spread, divergence, where(equal, 0.0 * shift, xp.inf))

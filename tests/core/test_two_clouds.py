@@ -41,7 +41,12 @@ def test_gaussian_divergence_is_the_integral_of_the_definition():
 
 @pytest.mark.parametrize(
     ("p", "q", "expected"),
-    [([1.0, 1.0], [1.0, 1.0], 0.0), ([1.0, 1.0], [2.0, 2.0], np.inf), ([1.0, 1.0], [1.0, 2.0], np.inf)],
+    [
+        ([1.0, 1.0], [1.0, 1.0], 0.0),
+        ([1.0, 1.0], [1.0, 1.0 - 2**-53], 0.0),  # the rounding of equal cosines
+        ([1.0, 1.0], [2.0, 2.0], np.inf),
+        ([1.0, 1.0], [1.0, 2.0], np.inf),
+    ],
 )
 def test_gaussian_divergence_without_spread(p, q, expected):
     assert _two_clouds.gaussian_divergence(np.array(p), np.array(q)) == expected
