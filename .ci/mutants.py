@@ -286,7 +286,7 @@ MUTANTS = [
     Mutant("_core/_permutation.py", "h0 = h - a * (q - t * t / n)", "h0 = h", COMPARISON),
     Mutant("_core/_permutation.py", "_MOST_CONCENTRATED = 0.25", "_MOST_CONCENTRATED = 1e9", COMPARISON),
     Mutant("_core/sums/_spaces.py", "- 2 / (n - 2) * lengths", "- 1 / (n - 2) * lengths", COMPARISON),
-    Mutant("_core/sums/_spaces.py", "squared - own**2", "squared", COMPARISON),
+    Mutant("_core/sums/_spaces.py", "squared - own**2", "squared", f"{CORE}/test_spaces.py"),
     Mutant("comparison/_overlap.py", "(k - n_nearer) / np.maximum(n_tied, 1)", "1.0 + 0 * n_tied", COMPARISON),
     Mutant("comparison/_overlap.py", "tied[:, -1] & (width < n - 1)", "tied[:, -1] & False", COMPARISON),
     Mutant("comparison/_relation.py", "(n_beyond + drawn) / (n_orders + drawn)", "n_beyond / n_orders", COMPARISON),
