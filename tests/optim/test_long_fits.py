@@ -137,7 +137,9 @@ def test_rows_that_cannot_be_made_for_the_monitors_record_nan(rows, monkeypatch)
 
     monkeypatch.setattr(LinearMap, "rows", too_large)
     with pytest.warns(RuntimeWarning, match="no memory for all rows") as caught:
-        optimizer = quick(parametrization="linear", batch_size=5, monitor=["isoscore", len], max_iter=5).fit(rows)
+        optimizer = quick(
+            parametrization="linear", batch_size=5, monitor=["isoscore", len], max_iter=5, random_state=0
+        ).fit(rows)
     assert len(caught) == 2
     assert optimizer.n_iter_ == 5
     for name in ("isoscore", "len"):
