@@ -24,7 +24,7 @@ SEED = 0
 MATCH_ALPHA = 1e-3
 """Share of pairs of different rows that may be above the cosine of a match."""
 
-MAX_MATCH_ROWS = 5_000
+MAX_MATCH_ROWS = 2_000
 """Rows from whose pairs that cosine is found: the interval tells how far others would move it."""
 
 
