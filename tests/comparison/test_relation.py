@@ -154,3 +154,8 @@ def test_every_library_agrees(backend):
 def test_bad_options_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         relation_test(*clouds(20), **options)
+
+
+def test_the_order_that_came_counts_among_random_ones():
+    x = default_rng(0).normal(size=(50, 4))
+    assert relation_test(x, x, n_permutations=99, random_state=0).pvalue == 1 / 100
