@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from skgeom._array import as_data
@@ -10,19 +11,22 @@ from skgeom._typing import Array
 from skgeom._validation import check_cloud, check_paired, check_same_kind
 
 
-def check_same_rows(X: Any, Y: Any, *, min_samples: int = 4) -> tuple[Array, Array]:
-    """Return two representations of the same rows, which may differ in width.
+def check_same_rows(*spaces: Any, names: Sequence[str] = ("X", "Y"), min_samples: int = 4) -> list[Array]:
+    """Return representations of the same rows, which may differ in width.
 
     Raises
     ------
     ValueError
         As `check_cloud`, or if they differ in their number of rows, library or device.
     """
-    x = as_data(check_cloud(X, min_samples=min_samples, scale_free=True))
-    y = as_data(check_cloud(Y, name="Y", min_samples=min_samples, scale_free=True))
-    check_same_kind(x, y, same_width=False)
-    check_paired(x, y)
-    return x, y
+    rows = [
+        as_data(check_cloud(space, name=name, min_samples=min_samples, scale_free=True))
+        for space, name in zip(spaces, names, strict=True)
+    ]
+    for other, name in zip(rows[1:], names[1:], strict=True):
+        check_same_kind(rows[0], other, (names[0], name), same_width=False)
+        check_paired(rows[0], other, (names[0], name))
+    return rows
 
 
 def check_space(x: Array, name: str, *, debiased: bool = True) -> Space:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import ttest_ind
+from scipy.stats import ttest_ind_from_stats
 
 from skgeom._array import as_data, float64, in_full_precision, namespace, take_rows, to_float, to_numpy
 from skgeom._core._permutation import (
@@ -23,6 +23,12 @@ from skgeom.comparison._null import p_value
 
 _FEWEST = 8
 """Rows of a cloud from which its second and third moments can be told."""
+
+_ORDERS = 999
+"""Random orders that are looked at where the moments do not tell the tail."""
+
+_ROUNDING = 1e-12
+"""Share of values below which what they differ by is rounding."""
 
 
 class Part(NamedTuple):
@@ -80,7 +86,8 @@ def cloud_test(
     Y : array of shape (m_samples, n_features)
         The other, in the same space.
     max_rows : int, default=2000
-        How many rows the parts over pairs look at: of larger clouds a random sample, in proportion to their sizes.
+        How many rows the parts over pairs look at: of larger clouds a random sample, half of it from each, or more from
+        the larger one where the smaller has not so many.
     random_state : int, generator of NumPy or None, default=0
         Where the sample, and the pairs of rows whose differences are taken, come from.
 
@@ -93,7 +100,7 @@ def cloud_test(
     ------
     ValueError
         If X or Y is not a finite matrix of at least 8 rows, they differ in width, library or device, have magnitudes
-        whose squares leave the range of float64, or all rows of one are equal.
+        whose squares leave the range of float64, or all rows of one are equal or equally far from one another.
 
     See Also
     --------
@@ -113,10 +120,10 @@ def cloud_test(
     * *Kernel*: the same with :math:`\exp(-\lVert x - y \rVert^2 / (2 h^2))` of the rows, h the median distance (the
       maximum mean discrepancy [2]_).
 
-    The permutations of the last two assume that rows are exchangeable if the clouds do not differ. Rows that depend on
-    one another, such as sentences of a document, make all p-values too small. O(n d²) time and memory of a block of
-    rows for the first two, O(N² d + N³) time and N² numbers for N = `max_rows` in the others. The result carries no
-    gradient.
+    The last two assume that rows are exchangeable if the clouds do not differ; where few rows dominate them, 999 random
+    permutations take the place of the closed form. Rows that depend on one another, such as sentences of a document,
+    make all p-values too small. O(n d²) time and memory of a block of rows for the first two, O(N² d + N³) time and N²
+    numbers for N = `max_rows` in the others. The result carries no gradient.
 
     References
     ----------
@@ -140,9 +147,10 @@ def cloud_test(
         check_squares(side, name)
     check_count(max_rows, "max_rows", 4 * _FEWEST)
     rng = np.random.default_rng(random_state)
-    a, b = check_space(x, "X", debiased=False), check_space(y, "Y", debiased=False)
-    few = [_sampled(side, max_rows * side.shape[0] // (x.shape[0] + y.shape[0]), rng) for side in (x, y)]
-    parts = _location(a, b), _scale(a, b), _covariance(few, rng), _kernel(few)
+    a, b = check_space(x, "X"), check_space(y, "Y")
+    fewer = min(x.shape[0], y.shape[0], max_rows // 2)
+    few = [_sampled(side, max_rows - fewer if side.shape[0] > fewer else fewer, rng) for side in (x, y)]
+    parts = _location(a, b), _scale(a, b), _covariance(few, rng), _kernel(few, rng)
     return CloudTest(*parts, min(1.0, len(parts) * min(part.pvalue for part in parts)))
 
 
@@ -178,7 +186,7 @@ def _squared_trace(squares: float, trace: float, n: int) -> float:
 def _cubed_trace(space: Space, factor: float) -> float:
     """Return tr C³ without the bias of few rows, C being that of the scaled rows times a factor."""
     n = space.n
-    return space.doubly_centred.trace_cubed * factor**3 / (n * (n - 1) * (n - 2))
+    return space.doubly_centred_trace[0] * factor**3 / (n * (n - 1) * (n - 2))
 
 
 def _mixed_trace(value: float, apart: float, n: int) -> float:
@@ -188,10 +196,15 @@ def _mixed_trace(value: float, apart: float, n: int) -> float:
 
 
 def _scale(x: Space, y: Space) -> Part:
+    """Return Welch's test of ‖row - mean‖² n / (n - 1), since a mean is nearer to its own rows, in units of X."""
     ratio = (x.unit / y.unit) ** 2
-    own = [side.lengths * side.n / (side.n - 1) for side in (x, y)]  # the mean is nearer to its own rows
-    found = ttest_ind(own[0], own[1] * ratio, equal_var=False)
-    return Part(float(found.pvalue), ratio * (x.n - 1) / (y.n - 1))
+    means = 1 / (x.n - 1), ratio / (y.n - 1)
+    stds = [np.std(side.lengths, ddof=1) * side.n * mean for side, mean in zip((x, y), means, strict=True)]
+    if max(stds) <= _ROUNDING * max(means):
+        pvalue = float(abs(means[0] - means[1]) <= _ROUNDING * max(means))
+    else:
+        pvalue = float(ttest_ind_from_stats(means[0], stds[0], x.n, means[1], stds[1], y.n, equal_var=False).pvalue)
+    return Part(pvalue, means[1] / means[0])
 
 
 def _covariance(clouds: list[np.ndarray], rng: np.random.Generator) -> Part:
@@ -199,24 +212,36 @@ def _covariance(clouds: list[np.ndarray], rng: np.random.Generator) -> Part:
     z = [cloud[pairs[:, 0]] - cloud[pairs[:, 1]] for cloud, pairs in zip(clouds, halves, strict=True)]
     rows = np.concatenate(z)
     rows /= np.sqrt(np.mean(np.sum(rows * rows, axis=1))) or 1.0
-    return _between((rows @ rows.T) ** 2, [len(side) for side in z])
+    return _between((rows @ rows.T) ** 2, len(z[0]), rng)
 
 
-def _kernel(clouds: list[np.ndarray]) -> Part:
+def _kernel(clouds: list[np.ndarray], rng: np.random.Generator) -> Part:
     rows = np.concatenate(clouds)
     rows = rows - rows.mean(axis=0)
     squares = np.sum(rows * rows, axis=1)
     distances = np.maximum(squares[:, None] + squares[None, :] - 2 * (rows @ rows.T), 0.0)
     typical = np.median(distances[np.triu_indices(len(rows), 1)]) or 1.0
-    return _between(np.exp(-distances / (2 * typical)), [len(cloud) for cloud in clouds])
+    return _between(np.exp(-distances / (2 * typical)), len(clouds[0]), rng)
 
 
-def _between(similarities: np.ndarray, sizes: list[int]) -> Part:
-    a, b = doubly_centred(similarities), doubly_centred(membership(sizes))
-    sums = sums_of(a), sums_of(b)
-    null = null_of_doubly_centred(len(a), *sums)
-    value = float(np.vdot(a, b)) / (sums[0].squares * sums[1].squares) ** 0.5
-    return Part(p_value(null, value), value)
+def _between(similarities: np.ndarray, n_first: int, rng: np.random.Generator) -> Part:
+    """Return the test of whether rows of one cloud are more similar than those of two.
+
+    Where few rows dominate, three moments do not tell the tail, and random orders of the rows are looked at: since the
+    rows of A sum to 0, the statistic is a multiple of the sum of A within the first cloud.
+    """
+    n = len(similarities)
+    a, b = doubly_centred(similarities), doubly_centred(membership([n_first, n - n_first]))
+    sums, groups = sums_of(a), sums_of(b)
+    if sums.squares <= _ROUNDING * np.vdot(similarities, similarities):
+        return Part(1.0, 0.0)
+    value = float(np.vdot(a, b)) / (sums.squares * groups.squares) ** 0.5
+    null = null_of_doubly_centred(n, sums, groups)
+    if null.is_told:
+        return Part(p_value(null, value), value)
+    orders = np.stack([rng.permutation(n) < n_first for _ in range(_ORDERS)], axis=1).astype(np.float64)
+    drawn, came = np.sum(orders * (a @ orders), axis=0), np.sum(a[:n_first, :n_first])
+    return Part(float((1 + np.count_nonzero(drawn >= came)) / (1 + _ORDERS)), value)
 
 
 def _sampled(x: Array, size: int, rng: np.random.Generator) -> np.ndarray:

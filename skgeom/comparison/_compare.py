@@ -133,8 +133,8 @@ def compare(spaces: Any) -> SpaceComparison:
     names, clouds = _named(spaces)
     if len(clouds) < 2:
         raise ValueError(f"Expected at least two spaces to compare, got {len(clouds)}.")
-    rows = [check_same_rows(clouds[0], other, min_samples=SMALLEST) for other in clouds[1:]]
-    found = [check_space(x, name) for x, name in zip([rows[0][0], *(y for _, y in rows)], names, strict=True)]
+    rows = check_same_rows(*clouds, names=names, min_samples=SMALLEST)
+    found = [check_space(x, name) for x, name in zip(rows, names, strict=True)]
     values, pvalues = np.eye(len(found)), np.full((len(found), len(found)), np.nan)
     for i, j in zip(*np.triu_indices(len(found), 1), strict=True):
         null = debiased_null(found[i], found[j])

@@ -133,6 +133,7 @@ def test_every_library_agrees(dtype, backend):
     [
         (np.zeros((7, 2)), np.ones((9, 2)), "7"),
         (np.ones((9, 2)), np.ones((9, 2)), "equal"),
+        (np.eye(9), 2 * np.eye(9), "equally far"),
         (clouds()[0], clouds()[1][:, :3], "features"),
         (1e200 * clouds()[0], clouds()[1], "squares"),
     ],
@@ -140,3 +141,27 @@ def test_every_library_agrees(dtype, backend):
 def test_what_cannot_be_tested_is_refused(x, y, message):
     with pytest.raises(ValueError, match=message):
         cloud_test(x, y)
+
+
+def test_where_one_row_dominates_permutations_are_looked_at():
+    rng = default_rng(0)
+    rates = []
+    for seed in range(60):
+        rows = rng.standard_cauchy(size=(60, 5))
+        rates.append(pvalues(cloud_test(rows[:40], rows[40:], random_state=seed))[2:])
+    assert (np.mean(np.array(rates) < 0.05, axis=0) < 0.17).all()
+    rows[0] *= 1e4
+    found = cloud_test(rows[:40], rows[40:])
+    assert round(found.covariance.pvalue * 1000, 6) % 1 == 0  # a share of 1,000 orders
+
+
+def test_rows_at_one_distance_from_the_mean_have_one_scale():
+    x = np.array([[a, b, c] for a in (-1.0, 1) for b in (-1, 1) for c in (-1, 1)])
+    assert cloud_test(x, x).scale == (1.0, 1.0)
+    assert cloud_test(x, 2 * x).scale == (0.0, 4.0)
+
+
+def test_the_smaller_cloud_is_looked_at_as_a_whole():
+    rng = default_rng(0)
+    x, y = rng.normal(size=(20_000, 3)), 1.6 * rng.normal(size=(90, 3))
+    assert cloud_test(x, y, max_rows=400).kernel.pvalue < 1e-3

@@ -56,9 +56,21 @@ class Space:
         own = doubly_centred_product(self.squares, self, self)
         return own if own > _EQUIDISTANT * self.squares else 0.0
 
-    @cached_property
+    @property
     def doubly_centred(self) -> DoublyCentred:
-        """The sums of the doubly centred matrix without diagonal.
+        """The sums of the doubly centred matrix without diagonal."""
+        cubed, concentration = self.doubly_centred_trace
+        return DoublyCentred(self.doubly_centred_squares, cubed, self._doubly_centred_cubes, concentration)
+
+    @cached_property
+    def _doubly_centred_cubes(self) -> float:
+        """Σ A_ij³ of the doubly centred matrix without diagonal, left out for many rows."""
+        n = self.n
+        return self._cubes((self.lengths - 0.5 / (n - 1)) / (n - 2)) if n <= _EXACT_CUBES else 0.0
+
+    @cached_property
+    def doubly_centred_trace(self) -> tuple[float, float]:
+        """The trace of A³, A being the doubly centred matrix without diagonal, and κ of its rows.
 
         It is P - Δ with P = F Σ Fᵀ, the rows of F being (x, 1, e) with e = ‖x‖² / (n - 2), and Δ the diagonal of P.
         """
@@ -84,8 +96,7 @@ class Space:
 
         squared = self._over_blocks(diagonal)
         cubed = float(np.sum((step @ step) * step.T)) - 3 * float(own @ squared) + 2 * float(np.sum(own**3))
-        cubes = self._cubes(e + c / 2) if n <= _EXACT_CUBES else 0.0
-        return DoublyCentred(self.doubly_centred_squares, cubed, cubes, _concentration(squared - own**2))
+        return cubed, _concentration(squared - own**2)
 
     @cached_property
     def centred(self) -> Centred:
