@@ -30,6 +30,18 @@ def test_silhouettes_are_those_of_scikit_learn(k, dtype, tolerance):
     assert_allclose(got, peer(x.astype(float), codes), atol=tolerance)
 
 
+@pytest.mark.parametrize("k", [2, 12, 13, 300])
+def test_equal_rows_in_few_or_many_classes(k):
+    x, codes = blobs(k=k)
+    x = x[default_rng(1).integers(0, 200, len(x))]
+    tracemalloc.start()
+    got = _silhouettes.silhouette_samples(x, labels_of(codes))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert_allclose(got, peer(x, codes), atol=1e-7)
+    assert peak < 2**23
+
+
 def test_mirrored_tiles_give_what_all_tiles_give():
     x, codes = blobs()
     labels = labels_of(codes)

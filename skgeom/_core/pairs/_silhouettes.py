@@ -207,9 +207,11 @@ def silhouette_samples(
     """Return the silhouettes from the sums of distances of each row to each class, or what else becomes of these.
 
     The symmetry of the tiles halves the work, but some sums wait for others, a quarter of all (n, k) in classes of
-    about equal size: where all would exceed the memory in bytes, the work is done twice.
+    about equal size: where all would exceed the memory in bytes, the work is done twice. Equal rows are met once, but
+    where each has its own gradient, or the weights of a place in many classes would be more than its coordinates.
     """
-    tiles = Tiles(_shared(x), labels, distance, None if wants_gradient(x) else first_equal(x))
+    each_counts = wants_gradient(x) or labels.sizes.shape[0] > x.shape[1]
+    tiles = Tiles(_shared(x), labels, distance, None if each_counts else first_equal(x))
     xp = namespace(tiles.x)
     itemsize = xp.finfo(tiles.x.dtype).bits // 8
     fits = x.shape[0] * labels.sizes.shape[0] * itemsize <= memory
