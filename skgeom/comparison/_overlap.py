@@ -13,9 +13,9 @@ from skgeom._validation import check_choice, check_count, check_flag
 from skgeom.comparison._checks import check_same_rows
 from skgeom.metrics import k_nearest
 
-Metric: TypeAlias = Literal["cosine", "euclidean", "csls"]
+Metric: TypeAlias = Literal["cosine", "euclidean"]
 
-_METRICS = ("cosine", "euclidean", "csls")
+_METRICS = ("cosine", "euclidean")
 _TIED = 1e-12
 """Distances, or shares of one above 1, that differ by less are tied."""
 
@@ -42,7 +42,7 @@ def neighbour_overlap(
         The same rows in another; the widths may differ.
     k : int, default=10
         Number of neighbours, at most n - 2.
-    metric : {"cosine", "euclidean", "csls"}, default="cosine"
+    metric : {"cosine", "euclidean"}, default="cosine"
         The distance, as in `skgeom.metrics.k_nearest`.
     per_row : bool, default=False
         Whether to return the share of each row.

@@ -102,7 +102,7 @@ def relation_test(
         What is compared; `cka` debiased or not, or the function of that name.
     k : int, default=10
         Number of neighbours, for "neighbour_overlap".
-    metric : {"cosine", "euclidean", "csls"}, default="cosine"
+    metric : {"cosine", "euclidean"}, default="cosine"
         Distance of neighbours, for "neighbour_overlap".
     n_permutations : int, default=None
         Number of random orders to look at. None takes the closed form where there is one and it holds, and otherwise

@@ -225,3 +225,7 @@ class TestManySpaces:
         y[7] *= 100
         with pytest.warns(UserWarning, match="not available"):
             assert np.isnan(compare([x, y]).pvalues).all()
+
+    def test_distances_that_depend_on_all_rows_are_refused(self):
+        with pytest.raises(ValueError, match="metric"):
+            neighbour_overlap(*related(), metric="csls")
