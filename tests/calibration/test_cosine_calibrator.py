@@ -160,9 +160,10 @@ def test_a_rate_that_is_a_whole_number_of_pairs_counts_them_all():
     assert found.p_value(found.threshold_) == 0.3
 
 
+@pytest.mark.parametrize("shift", [0.5, 1e4])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_the_pair_at_the_threshold_is_found_again(dtype):
-    found = CosineCalibrator(0.5).fit(cloud().astype(dtype))
+def test_the_pair_at_the_threshold_is_found_again_also_in_a_narrow_cone(dtype, shift):
+    found = CosineCalibrator(0.5).fit(cloud(shift=shift).astype(dtype))
     rates = np.linspace(0.001, 0.999, 200)
     ranks = np.floor(rates * 1771)
     assert_allclose(found.p_value(found.threshold(rates)), (1 + ranks) / 1771, rtol=1e-12)
@@ -238,6 +239,15 @@ def test_the_interval_of_independent_pairs_is_that_of_clopper_and_pearson():
 def test_what_no_pair_has_is_as_sure_as_half_the_rows():
     rate = CosineCalibrator(0.1).fit(cloud()).false_match_rate(1.0)
     assert rate == (0, 0, tuple(rate_interval(0.0, 30)))
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("lowest", [-1.0, -2.0])
+def test_every_pair_has_at_least_the_lowest_cosine(name, lowest, tiles):
+    x, y, groups, _ = case(name)
+    found = CosineCalibrator(0.1).fit(x, y, groups)
+    assert found.false_match_rate(lowest)[:2] == (1, 0)
+    assert found.p_value(lowest) == 1
 
 
 def test_the_interval_holds_the_threshold_and_ends_at_one():

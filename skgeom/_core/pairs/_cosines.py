@@ -56,7 +56,8 @@ class AllCosines(NamedTuple):
 
         def work(i: int) -> None:
             for j, chords, counting in pairs.row(i):
-                near = keys(chords, counting) <= most
+                near = keys(chords, None) <= most
+                near = near if counting is None else near & counting
                 sides = [to_numpy(namespace(near).count_nonzero(near, axis=axis)) for axis in (1, 0)]
                 with lock:
                     for panel, side in zip((i, j), sides, strict=True):
@@ -80,12 +81,12 @@ class AllCosines(NamedTuple):
         return float(1 - mean / 2), float(max(square - mean**2, 0.0) ** 0.5 / 2)
 
     def _keys(self, cosines: np.ndarray) -> np.ndarray:
-        """Return the keys of cosines in the precision of the rows, and some roundings more."""
+        """Return the keys of cosines in the precision of the rows, and some roundings more, of these and of cosines."""
         dtype = to_numpy(self.rows.x[:1, :1]).dtype
         with np.errstate(divide="ignore"):
             c = np.maximum(cosines, -1.0)
             key = (1 - c) / (1 + c)
-        return np.asarray(key + _ROUNDINGS * np.finfo(dtype).eps * (1 + key), dtype=dtype)
+        return np.asarray(key + _ROUNDINGS * (np.finfo(dtype).eps * key + np.finfo(np.float64).eps), dtype=dtype)
 
 
 class SampledCosines(NamedTuple):
