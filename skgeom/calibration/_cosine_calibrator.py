@@ -15,8 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skgeom._array import asarray_like, is_foreign, namespace, take_rows, to_numpy
 from skgeom._core._equal_rows import first_equal
 from skgeom._core._rows import DirectedRows
-from skgeom._core._two_clouds import paired_cosines
-from skgeom._core.pairs._cosines import AllCosines, SampledCosines, rate_error, sampled
+from skgeom._core.pairs._cosines import AllCosines, SampledCosines, paired_cosines, rate_error, sampled
 from skgeom._estimator import all_at_once
 from skgeom._typing import Array
 from skgeom._validation import (

@@ -278,11 +278,11 @@ def test_groups_count_and_not_rows():
 # Samples of pairs
 
 
-@pytest.mark.parametrize("name", ["one cloud", "corpus in groups"])
+@pytest.mark.parametrize("name", ["one cloud", "groups", "corpus", "corpus in groups"])
 def test_each_pair_is_drawn_as_often_as_any_other(name):
     x, y, groups, pairs = case(name)
     rows = x if y is None else np.concatenate([x, y])
-    codes = None if groups is None else np.unique(np.concatenate(groups), return_inverse=True)[1]
+    codes = None if groups is None else np.unique(np.hstack(groups), return_inverse=True)[1]
     population = AllCosines(DirectedRows(rows, norms(rows)), None if y is None else 60, codes)
     drawn = sampled(population, 40 * population.n, np.random.RandomState(0))
     found = np.sort(drawn.pairs, axis=1) if y is None else drawn.pairs - [0, 60]
@@ -303,6 +303,14 @@ def test_a_sample_is_near_to_all_pairs_and_holds_no_rows():
     assert len(pickle.dumps(CosineCalibrator(0.1, n_pairs=100).fit(x))) < 20_000
     again = CosineCalibrator(0.01, n_pairs=20_000, random_state=0).fit(x)
     assert again.threshold_ == few.threshold_
+
+
+def test_pairs_are_drawn_where_nearly_all_rows_are_of_one_group():
+    x, codes = cloud(100_000), np.zeros(100_000, dtype=np.int64)
+    codes[-1] = 1
+    drawn = sampled(AllCosines(DirectedRows(x, norms(x)), None, codes), 5000, np.random.RandomState(0))
+    assert (drawn.pairs.max(axis=1) == 99_999).all()
+    assert np.unique(drawn.pairs.min(axis=1)).size == pytest.approx(100_000 * (1 - np.exp(-0.05)), rel=0.02)
 
 
 def test_no_more_pairs_are_drawn_than_there_are():
