@@ -43,7 +43,7 @@ def pair_cosines(
 
     Of two clouds whose rows come in pairs, these are the n cosines :math:`\cos(x_i, y_i)`, and those of pairs
     :math:`(x_i, y_j)` with :math:`i \ne j`. Of one cloud with labels, they are the cosines of pairs of rows with one
-    label, and of pairs with two. Where the two distributions overlap, no threshold on a cosine tells a match.
+    label, and of pairs with two. Where the two distributions overlap, no threshold on a cosine separates them.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def pair_cosines(
     drawn pairs, such as those above a threshold, differs from that of all pairs by a standard error of at most
     √(p (1 - p) / m); to see a share of α, draw 100 / α pairs.
 
-    The pairs of one row are no independent observations. Beside that of other rows of the same kind, the share has a
+    The pairs of one row are not independent. Beside that of other rows of the same kind, the share has a
     standard error of about :math:`\mathrm{sd}_i(h_i + g_i) / \sqrt n`, with :math:`h_i` the share among the pairs of
     row i of X, and :math:`g_i` that of row i of Y, or :math:`h_i` again for one cloud: with few rows, the larger part
     by far, whatever m is. Rows that occur twice are matches among the others: drop them, or give them one label.

@@ -1,6 +1,6 @@
 """The distribution of the cosines of many pairs: of all of them, or of a sample.
 
-How sure its tail is depends on the rows, not on the pairs: a row that is near to many moves many pairs at once.
+How certain its tail is depends on the rows, not on the pairs: a row that is near to many moves many pairs at once.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ def cosines_at(x: DirectedRows, y: DirectedRows, pairs: np.ndarray) -> Array:
 def rate_error(population: AllCosines | SampledCosines, cosine: float, units: np.ndarray) -> tuple[float, float]:
     """Return the share of pairs of at least some cosine, and its standard error over independent units of rows.
 
-    The jackknife leaves out each unit with all its pairs. No pair is within a unit, so that sums over its rows tell
+    The jackknife leaves out each unit with all its pairs. No pair is within a unit, so that sums over its rows give
     what is left. In a sample every pair is left out twice, so that the variance of the draw is there once too often.
     """
     at_least, per_row = population.at_least_per_row(cosine), population.per_row()
