@@ -327,8 +327,9 @@ def davies_bouldin_score(X: Any, labels: Any, *, metric: PairMetric = "euclidean
     and gives 0, its best value, if there are no others.
 
     The Fréchet mean of a class minimises the squared distances to its rows: it is the point at which their tangent
-    vectors sum to 0, reached by steps of O(n d) in float64. The index is then invariant to rotation and to the length of each
-    row ("geodesic"), or to isometries of the ball ("poincare"). Through tensors of Torch these two pass no gradient.
+    vectors sum to 0, reached by steps of O(n d) in float64. The index is then invariant to rotation and to the length
+    of each row ("geodesic"), or to isometries of the ball ("poincare"). Through tensors of Torch these two pass no
+    gradient.
 
     Distances alone have no class means, but their squares give root mean square distances to them and between them:
     :math:`s_c^2` is half the mean squared distance of the pairs of a class, a row and itself included, and the squared
