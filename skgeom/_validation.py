@@ -5,7 +5,7 @@ A check that only one package needs is in that package. A message says what was 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from math import isfinite, isnan
 from numbers import Integral, Real
@@ -326,6 +326,15 @@ def check_real(value: Any, name: str, low: float = -np.inf, high: float = np.inf
     if not isfinite(number) or not low <= number <= high:
         raise ValueError(f"{name} must be a finite number from {low:g} to {high:g}, got {value!r}.")
     return number
+
+
+def check_several(values: Any, name: str, each: str, example: str) -> None:
+    """Check that values are a sequence of at least two matrices, or an array of three dimensions."""
+    ndim = getattr(values, "ndim", None)
+    if not (isinstance(values, Sequence) if ndim is None else ndim == 3) or len(values) < 2:
+        raise ValueError(
+            f"{name} must be a sequence of at least two matrices of embeddings, one for each {each}: pass {example}."
+        )
 
 
 def check_positive(value: Any, name: str) -> float:

@@ -71,8 +71,11 @@ def orthonormal(gaussian: ForeignT) -> ForeignT:
 
 
 def bounded(x: Array) -> Array:
-    """Return rows of extreme length scaled to where exponentials have reached their limits and squares are safe."""
-    excess = excess_exponent(x, peak(x))
+    """Return rows of extreme length scaled down to where exponentials are at their limits and squares are safe."""
+    return _rescaled(x, max(excess_exponent(x, peak(x)), 0))
+
+
+def _rescaled(x: Array, excess: int) -> Array:
     return times_power_of_two(x, -excess) if excess else x
 
 
@@ -112,7 +115,7 @@ def mean_at(x: Array, index: np.ndarray, prepare: Callable[[Array], Array] = flo
 
 def directions(x: Array) -> DirectedRows:
     """Return the rows, up to factors for each row, with their norms, of which some may be zero."""
-    x = bounded(x)
+    x = _rescaled(x, excess_exponent(x, peak(x)))
     lengths = norms(x)
     if to_float(namespace(x).min(lengths)) < shortest_exact(x):
         x = row_scaled(x)

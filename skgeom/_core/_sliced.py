@@ -87,7 +87,7 @@ def quantisation_error(x: Array, points: Array) -> Array:
 
 
 def _owners(x: Array, m: int, nearness: Callable[[slice], Array]) -> Array:
-    """Return the position of the row that is most near to each of m points, the first of equals."""
+    """Return the position of the row that is nearest to each of m points, the first of equals."""
     xp = namespace(x)
     best: Array | float = -xp.inf
     owners = xp.zeros((m,), dtype=xp.int64, device=device_of(x))

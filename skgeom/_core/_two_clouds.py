@@ -229,22 +229,6 @@ def paired_cosine(x: DirectedRows, y: DirectedRows) -> Array:
     return namespace(x.x).clip(1 - alignment(x, y, 2.0) / 2, min=-1.0)
 
 
-def paired_cosines(x: DirectedRows, y: DirectedRows) -> Array:
-    """Return the cosine (n,) of each two rows that belong together, exactly 1 for equal rows."""
-    blocks = (chords_of(exact(x, block).unit(), exact(y, block).unit()).minus for block in row_blocks(x.x))
-    return 1 - namespace(x.x).concat([*blocks]) / 2
-
-
-def cosines_at(x: DirectedRows, y: DirectedRows, pairs: np.ndarray) -> Array:
-    """Return the cosines (m,) of pairs (m, 2) of a row of x and a row of y, whose positions are known on the host."""
-
-    def rows_at(rows: DirectedRows, index: np.ndarray) -> DirectedRows:
-        return DirectedRows(take_rows(rows.x, index), take_rows(rows.norms, index))
-
-    blocks = (pairs[block, :] for block in row_blocks(pairs, columns=x.x.shape[1]))
-    return namespace(x.x).concat([paired_cosines(rows_at(x, b[:, 0]), rows_at(y, b[:, 1])) for b in blocks])
-
-
 def alignment(x: DirectedRows, y: DirectedRows, alpha: float) -> Array:
     """Return the mean of ‖u - v‖^α over rows that belong together."""
     xp = namespace(x.x)

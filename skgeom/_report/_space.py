@@ -110,11 +110,9 @@ class Space:
 
     @cached_property
     def cosine_shares(self) -> np.ndarray | None:
-        """Share of each coordinate in the average cosine, None if that is not told from 0."""
-        rows = check_directed(self.directed_cloud)
-        parts = _angular.cosine_parts(rows)
-        shares = to_numpy(parts)
-        return shares / shares.sum() if _angular.has_shares(rows, parts) else None
+        """Share of each coordinate in the average cosine, None if that is not distinguished from 0."""
+        shares = _angular.cosine_shares(check_directed(self.directed_cloud))
+        return None if shares is None else to_numpy(shares)
 
     @cached_property
     def calibrator(self) -> CosineCalibrator | None:

@@ -15,7 +15,7 @@ from skgeom._array import (
     to_numpy,
 )
 from skgeom._typing import Array
-from skgeom._validation import check_target_rows
+from skgeom._validation import check_several, check_target_rows
 from skgeom._warnings import warn
 
 
@@ -46,10 +46,7 @@ def check_targets(y: Any, x: Array) -> tuple[Array, bool]:
 
 def check_spaces(spaces: Any, widths: Sequence[int] | None = None) -> None:
     """Check that there are at least two spaces, or as many as at fit, of the same widths."""
-    if len(getattr(spaces, "shape", (0, 0, 0))) != 3 or len(spaces) < 2:
-        raise ValueError(
-            "X must be a sequence of at least two matrices of embeddings, one for each space: pass [X1, X2, X3]."
-        )
+    check_several(spaces, "X", "space", "[X1, X2, X3]")
     if widths is None:
         return
     if len(spaces) != len(widths):

@@ -15,8 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skgeom._array import asarray_like, is_foreign, namespace, take_rows, to_numpy
 from skgeom._core._equal_rows import first_equal
 from skgeom._core._rows import DirectedRows
-from skgeom._core._two_clouds import paired_cosines
-from skgeom._core.pairs._cosines import AllCosines, SampledCosines, rate_error, sampled
+from skgeom._core.pairs._cosines import AllCosines, SampledCosines, paired_cosines, rate_error, sampled
 from skgeom._estimator import all_at_once
 from skgeom._typing import Array
 from skgeom._validation import (
@@ -32,8 +31,8 @@ from skgeom._validation import (
 )
 from skgeom._warnings import warn
 
-_LEAST_ROWS = 200
-_LEAST_FALSE_MATCHES = 10
+_MIN_ROWS = 200
+_MIN_FALSE_MATCHES = 10
 """Rows, and pairs above the threshold, with fewer of which a threshold is of little use."""
 
 _TAIL = 0.025
@@ -43,7 +42,7 @@ _FOLDS = 5
 
 
 class FalseMatchRate(NamedTuple):
-    """A share of the pairs that do not belong together, and how sure it is.
+    """A share of the pairs that do not belong together, and how certain it is.
 
     Attributes
     ----------
@@ -74,9 +73,9 @@ class CosineCalibrator(BaseEstimator):
     so that :math:`p(c) \le \alpha` exactly where c is above the threshold. No distribution is assumed: taken as normal,
     the cosines of real embeddings are above the threshold for 1e-4 up to 28 times as often as that.
 
-    How sure a threshold is depends on the number of **rows**, not of pairs. A thousand rows have half a million pairs,
-    but each row is in a thousand of them. Standard errors and intervals here are over rows, by leaving out each row, or
-    each group, with all its pairs.
+    How certain a threshold is depends on the number of **rows**, not of pairs. A thousand rows have half a million
+    pairs, but each row is in a thousand of them. Standard errors and intervals here are over rows, by leaving out each
+    row, or each group, with all its pairs.
 
     Parameters
     ----------
@@ -274,7 +273,7 @@ class CosineCalibrator(BaseEstimator):
         Parameters
         ----------
         cosine : float
-            From where on two rows count as a match.
+            The cosine from which two rows count as a match.
 
         Returns
         -------
@@ -326,11 +325,11 @@ class CosineCalibrator(BaseEstimator):
         """
         cosines = to_numpy(self._paired(X, Y))
         y = _check_matches(y, cosines.size)
-        least = 1 / (2 * y.size)
+        low = 1 / (2 * y.size)
         fold = np.empty(y.size, dtype=np.int64)
         fold[np.lexsort((cosines, y))] = np.arange(y.size) % _FOLDS
         self._maps = [
-            IsotonicRegression(y_min=least, y_max=1 - least, out_of_bounds="clip").fit(cosines[fold != k], y[fold != k])
+            IsotonicRegression(y_min=low, y_max=1 - low, out_of_bounds="clip").fit(cosines[fold != k], y[fold != k])
             for k in range(_FOLDS)
         ]
         of_others = np.choose(fold, [one.predict(cosines) for one in self._maps])
@@ -380,18 +379,18 @@ class CosineCalibrator(BaseEstimator):
         """Return the thresholds at the ends of the interval of the rate at the threshold."""
         if isinf(self.threshold_):
             return np.array([nan, nan])
-        least, most = self._rate(self.threshold_).interval
-        return np.clip(self._thresholds(np.array([most, least])), -1.0, 1.0)
+        low, high = self._rate(self.threshold_).interval
+        return np.clip(self._thresholds(np.array([high, low])), -1.0, 1.0)
 
     def _check_enough(self) -> None:
         """Note, and warn, whether there are enough rows for the rate."""
         n, expected = np.unique(self._units).size, self.alpha * self.n_pairs_
-        self.has_enough_rows_ = bool(n >= _LEAST_ROWS and expected >= _LEAST_FALSE_MATCHES)
+        self.has_enough_rows_ = bool(n >= _MIN_ROWS and expected >= _MIN_FALSE_MATCHES)
         if not self.has_enough_rows_:
             warn(
                 f"{n} different rows or groups, with {expected:.3g} of {self.n_pairs_} pairs expected above it, are "
-                f"not enough for a threshold at alpha={self.alpha:g}: at least {_LEAST_ROWS} and "
-                f"{_LEAST_FALSE_MATCHES} are. Pass more rows, or a larger alpha."
+                f"not enough for a threshold at alpha={self.alpha:g}: at least {_MIN_ROWS} and "
+                f"{_MIN_FALSE_MATCHES} are. Pass more rows, or a larger alpha."
             )
 
     def _paired(self, X: Any, Y: Any) -> Array:

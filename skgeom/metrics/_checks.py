@@ -26,6 +26,7 @@ from skgeom._validation import (
     check_positions,
     check_positive,
     check_same_kind,
+    check_several,
 )
 
 Density: TypeAlias = Literal["gaussian", "histogram"]
@@ -250,11 +251,7 @@ def check_modalities(modalities: Any, min_samples: int = 2) -> list[DirectedRows
     ValueError
         If they are not at least two matrices, or as `check_directed` and `check_same_kind`.
     """
-    if len(getattr(modalities, "shape", (0, 0, 0))) != 3 or len(modalities) < 2:
-        raise ValueError(
-            "modalities must be a sequence of at least two matrices of embeddings, one for each modality: pass "
-            "[images, texts]."
-        )
+    check_several(modalities, "modalities", "modality", "[images, texts]")
     names = [f"modalities[{i}]" for i in range(len(modalities))]
     rows = [check_directed(side, name=n, min_samples=min_samples) for side, n in zip(modalities, names, strict=True)]
     for side, name in zip(rows, names, strict=True):

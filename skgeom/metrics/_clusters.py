@@ -114,7 +114,7 @@ def silhouette_terms(X: Any, labels: Any, *, metric: Metric = "euclidean") -> Si
     .. math:: a_i = \frac{1}{n_c - 1} \sum_{j \in c,\, j \ne i} d(x_i, x_j), \qquad
               b_i = \min_{c' \ne c} \frac{1}{n_{c'}} \sum_{j \in c'} d(x_i, x_j),
 
-    with c the class of row i. Their difference over the larger of them is the silhouette, which does not tell whether
+    with c the class of row i. Their difference over the larger of them is the silhouette, which does not say whether
     classes became tighter or moved apart.
 
     Parameters
@@ -326,11 +326,12 @@ def davies_bouldin_score(X: Any, labels: Any, *, metric: PairMetric = "euclidean
     float64 sums. The index is that of scikit-learn but where classes have one mean: scikit-learn leaves such pairs out,
     and gives 0, its best value, if there are no others.
 
-    The Fréchet mean of a class has the least squared distances to its rows: the point at which their tangent vectors
-    sum to 0, reached by steps of O(n d) in float64. The index is then invariant to rotation and to the length of each
-    row ("geodesic"), or to isometries of the ball ("poincare"). Through tensors of Torch these two pass no gradient.
+    The Fréchet mean of a class minimises the squared distances to its rows: it is the point at which their tangent
+    vectors sum to 0, reached by steps of O(n d) in float64. The index is then invariant to rotation and to the length
+    of each row ("geodesic"), or to isometries of the ball ("poincare"). Through tensors of Torch these two pass no
+    gradient.
 
-    Distances alone have no class means, but their squares tell root mean square distances to them and between them:
+    Distances alone have no class means, but their squares give root mean square distances to them and between them:
     :math:`s_c^2` is half the mean squared distance of the pairs of a class, a row and itself included, and the squared
     distance of two means the mean squared distance between the classes less :math:`s_c^2 + s_{c'}^2`. With
     "precomputed" these take the places above, the form q = 2 of the source: a larger number than with q = 1.

@@ -121,15 +121,16 @@ def cosine_shares(X: Any, *, relative: bool = True) -> Array:
     """
     check_flag(relative, "relative")
     rows = check_directed(X)
-    parts = _angular.cosine_parts(rows)
     if not relative:
-        return parts
+        return _angular.cosine_parts(rows)
+    shares = _angular.cosine_shares(rows)
+    if shares is not None:
+        return shares
+    parts = _angular.cosine_parts(rows)
     xp = namespace(parts)
-    total = xp.sum(parts)
-    if _angular.has_shares(rows, parts):
-        return parts / total
+    total = to_float(xp.sum(parts))
     warn(
-        f"The average cosine, {to_float(total):.3g}, is not above two standard errors, so that no coordinate has a "
+        f"The average cosine, {total:.3g}, is not above two standard errors, so that no coordinate has a "
         "share in it: all are NaN. Pass relative=False for what each adds."
     )
     return xp.full_like(parts, xp.nan)
@@ -249,7 +250,7 @@ def layer_profile(layers: Any) -> LayerProfile:
 
     Notes
     -----
-    One pass over the rows of each layer for its moments, and two for its cosines: O(n d min(n, d)) time for a layer.
+    O(n d min(n, d)) time for a layer, that of its covariance.
 
     Examples
     --------
@@ -279,12 +280,11 @@ def _profile(layer: Any, name: str) -> tuple[float | int, ...]:
     check_cloud(layer, name=name)
     cloud = Cloud(layer)
     rows = check_directed(cloud, name=name)
-    parts = _angular.cosine_parts(rows)
-    cosine = to_numpy(parts) / to_float(namespace(parts).sum(parts)) if _angular.has_shares(rows, parts) else None
+    cosine = _angular.cosine_shares(rows)
     variance = to_numpy(_variance_shares(check_moments(cloud)))
     return (
         *(to_float(measure(cloud)) for measure in (isoscore, participation_ratio, average_cosine)),
-        *(_largest(cosine) if cosine is not None else (np.nan, -1)),
+        *(_largest(to_numpy(cosine)) if cosine is not None else (np.nan, -1)),
         *_largest(variance),
     )
 

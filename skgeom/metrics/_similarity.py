@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skgeom._array import in_full_precision, random_integers, to_numpy
-from skgeom._core import _correlation, _two_clouds
+from skgeom._core import _correlation
 from skgeom._core._labels import Labels
+from skgeom._core.pairs import _cosines
 from skgeom._typing import Array
 from skgeom._validation import check_count, check_directed, check_directed_pairs, check_labels, check_pairs_of_rows
 from skgeom.metrics._checks import check_judgements, check_random
@@ -42,7 +43,7 @@ def pair_cosines(
 
     Of two clouds whose rows come in pairs, these are the n cosines :math:`\cos(x_i, y_i)`, and those of pairs
     :math:`(x_i, y_j)` with :math:`i \ne j`. Of one cloud with labels, they are the cosines of pairs of rows with one
-    label, and of pairs with two. Where the two distributions overlap, no threshold on a cosine tells a match.
+    label, and of pairs with two. Where the two distributions overlap, no threshold on a cosine separates them.
 
     Parameters
     ----------
@@ -86,7 +87,7 @@ def pair_cosines(
     drawn pairs, such as those above a threshold, differs from that of all pairs by a standard error of at most
     √(p (1 - p) / m); to see a share of α, draw 100 / α pairs.
 
-    The pairs of one row are no independent observations. Beside that of other rows of the same kind, the share has a
+    The pairs of one row are not independent. Beside that of other rows of the same kind, the share has a
     standard error of about :math:`\mathrm{sd}_i(h_i + g_i) / \sqrt n`, with :math:`h_i` the share among the pairs of
     row i of X, and :math:`g_i` that of row i of Y, or :math:`h_i` again for one cloud: with few rows, the larger part
     by far, whatever m is. Rows that occur twice are matches among the others: drop them, or give them one label.
@@ -119,7 +120,7 @@ def pair_cosines(
     else:
         x = y = check_directed(X)
         matching, other = _labelled_pairs(check_labels(labels, x.x.shape[0]), n_pairs, rng)
-    return PairCosines(_two_clouds.cosines_at(x, y, matching), _two_clouds.cosines_at(x, y, other), matching, other)
+    return PairCosines(_cosines.cosines_at(x, y, matching), _cosines.cosines_at(x, y, other), matching, other)
 
 
 def _labelled_pairs(labels: Labels, n_pairs: int, rng: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -131,11 +132,8 @@ def _labelled_pairs(labels: Labels, n_pairs: int, rng: Any) -> tuple[np.ndarray,
 
 
 def _drawn(first: np.ndarray, counts: np.ndarray, n_pairs: int, rng: Any) -> np.ndarray:
-    """Return a sample (m, 2) of the pairs of row i with the counts_i rows from first_i on, after the last the first."""
-    ends = np.cumsum(counts)
-    which = _distinct(int(ends[-1]), n_pairs, rng)
-    rows = np.searchsorted(ends, which, side="right")
-    return np.stack([rows, (first[rows] + which - (ends - counts)[rows]) % counts.size], axis=1)
+    """Return different ones (m, 2) of the pairs of row i with the counts_i rows from first_i on, then from row 0 on."""
+    return _cosines.numbered_pairs(_distinct(int(counts.sum()), n_pairs, rng), first, counts, counts.size)
 
 
 def _distinct(total: int, k: int, rng: Any) -> np.ndarray:
@@ -251,6 +249,6 @@ def cosine_pearson(X: Any, y: Any) -> float:
 
 def _correlation_with_judgements(correlation: Callable[..., np.ndarray], X: Any, y: Any) -> float:
     sides = check_directed_pairs(*check_pairs_of_rows(X))
-    cosines = to_numpy(_two_clouds.paired_cosines(*sides))
+    cosines = to_numpy(_cosines.paired_cosines(*sides))
     judgements = check_judgements(y, cosines.size)
     return float(correlation(cosines, judgements, np.ones((1, cosines.size)))[0])

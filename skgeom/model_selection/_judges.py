@@ -13,9 +13,9 @@ import numpy as np
 from sklearn.cluster import KMeans
 
 from skgeom._array import to_numpy
-from skgeom._core import _agreement, _correlation, _two_clouds
+from skgeom._core import _agreement, _correlation
 from skgeom._core._rows import norms
-from skgeom._core.pairs import _neighbours
+from skgeom._core.pairs import _cosines, _neighbours
 from skgeom._core.pairs._csls import ranks_by_csls
 from skgeom._validation import (
     check_classes,
@@ -295,7 +295,7 @@ def judge_similarity(
     def observe(z: Mapped, fold: Fold) -> Observation:
         held_out = z.rows[2 * fold.n_known :]
         first, second = check_directed(held_out[::2]), check_directed(held_out[1::2])
-        cosines = to_numpy(_two_clouds.paired_cosines(first, second))
+        cosines = to_numpy(_cosines.paired_cosines(first, second))
         r = _correlation.pearson(cosines, judgements[fold.held_out], np.ones((1, cosines.size)))
         return cosines, {"cosine_pearson": float(r[0])}
 

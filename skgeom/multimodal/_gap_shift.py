@@ -50,8 +50,8 @@ class GapShift(OneToOneFeatureMixin, RowwiseTransformer):
     TypeError
         If `lam` is not a number.
     ValueError
-        If X is not a finite matrix, `groups` does not have one entry a row, there are more than two of them, a group at
-        transform was not there at fit, or no groups are given at transform after two at fit.
+        If X is not a finite matrix, `groups` does not have one entry per row, there are more than two of them, a group
+        at transform was not there at fit, or no groups are given at transform after two at fit.
 
     See Also
     --------

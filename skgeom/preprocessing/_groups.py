@@ -102,7 +102,7 @@ class GroupCentering(OneToOneFeatureMixin, _GroupTransformer):
     Raises
     ------
     ValueError
-        If X is not a finite matrix, `groups` does not have one entry a row, a group at transform was not there at
+        If X is not a finite matrix, `groups` does not have one entry per row, a group at transform was not there at
         fit, or no groups are given at transform after several at fit.
 
     Warns

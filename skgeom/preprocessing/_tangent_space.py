@@ -215,5 +215,5 @@ class TangentSpace(ClassNamePrefixFeaturesOutMixin, RowwiseTransformer):
         else:
             warn(
                 f"The mean in the ball was not reached: {mean.n_iter} steps left {mean.residual:.1e}. Rows so near to "
-                "the border that float64 hardly tells their distances do that: leave them out, or pass a reference."
+                "the border that float64 hardly resolves their distances do that: leave them out, or pass a reference."
             )

@@ -204,6 +204,8 @@ def test_what_makes_no_sense_is_refused_and_changes_nothing():
     for call, words in [
         (lambda: aligner.fit(spaces[:1]), "at least two matrices"),
         (lambda: aligner.fit(X), "at least two matrices"),
+        (lambda: aligner.fit(None), "at least two matrices"),
+        (lambda: aligner.fit(iter(spaces)), "at least two matrices"),
         (lambda: aligner.fit([X, X[:9]]), r"X\[0\] has 60 rows and X\[1\] has 9"),
         (lambda: aligner.fit([X, X * np.nan]), r"X\[1\] contains NaN"),
         (lambda: aligner.fit([X, X * 1e200]), r"X\[1\] has magnitudes"),

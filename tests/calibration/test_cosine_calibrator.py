@@ -160,9 +160,10 @@ def test_a_rate_that_is_a_whole_number_of_pairs_counts_them_all():
     assert found.p_value(found.threshold_) == 0.3
 
 
+@pytest.mark.parametrize("shift", [0.5, 1e4])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_the_pair_at_the_threshold_is_found_again(dtype):
-    found = CosineCalibrator(0.5).fit(cloud().astype(dtype))
+def test_the_pair_at_the_threshold_is_found_again_also_in_a_narrow_cone(dtype, shift):
+    found = CosineCalibrator(0.5).fit(cloud(shift=shift).astype(dtype))
     rates = np.linspace(0.001, 0.999, 200)
     ranks = np.floor(rates * 1771)
     assert_allclose(found.p_value(found.threshold(rates)), (1 + ranks) / 1771, rtol=1e-12)
@@ -240,6 +241,15 @@ def test_what_no_pair_has_is_as_sure_as_half_the_rows():
     assert rate == (0, 0, tuple(rate_interval(0.0, 30)))
 
 
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("lowest", [-1.0, -2.0])
+def test_every_pair_has_at_least_the_lowest_cosine(name, lowest, tiles):
+    x, y, groups, _ = case(name)
+    found = CosineCalibrator(0.1).fit(x, y, groups)
+    assert found.false_match_rate(lowest)[:2] == (1, 0)
+    assert found.p_value(lowest) == 1
+
+
 def test_the_interval_holds_the_threshold_and_ends_at_one():
     found = CosineCalibrator(0.0014).fit(cloud(40))
     low, high = found.threshold_interval_
@@ -268,11 +278,11 @@ def test_groups_count_and_not_rows():
 # Samples of pairs
 
 
-@pytest.mark.parametrize("name", ["one cloud", "corpus in groups"])
+@pytest.mark.parametrize("name", ["one cloud", "groups", "corpus", "corpus in groups"])
 def test_each_pair_is_drawn_as_often_as_any_other(name):
     x, y, groups, pairs = case(name)
     rows = x if y is None else np.concatenate([x, y])
-    codes = None if groups is None else np.unique(np.concatenate(groups), return_inverse=True)[1]
+    codes = None if groups is None else np.unique(np.hstack(groups), return_inverse=True)[1]
     population = AllCosines(DirectedRows(rows, norms(rows)), None if y is None else 60, codes)
     drawn = sampled(population, 40 * population.n, np.random.RandomState(0))
     found = np.sort(drawn.pairs, axis=1) if y is None else drawn.pairs - [0, 60]
@@ -293,6 +303,14 @@ def test_a_sample_is_near_to_all_pairs_and_holds_no_rows():
     assert len(pickle.dumps(CosineCalibrator(0.1, n_pairs=100).fit(x))) < 20_000
     again = CosineCalibrator(0.01, n_pairs=20_000, random_state=0).fit(x)
     assert again.threshold_ == few.threshold_
+
+
+def test_pairs_are_drawn_where_nearly_all_rows_are_of_one_group():
+    x, codes = cloud(100_000), np.zeros(100_000, dtype=np.int64)
+    codes[-1] = 1
+    drawn = sampled(AllCosines(DirectedRows(x, norms(x)), None, codes), 5000, np.random.RandomState(0))
+    assert (drawn.pairs.max(axis=1) == 99_999).all()
+    assert np.unique(drawn.pairs.min(axis=1)).size == pytest.approx(100_000 * (1 - np.exp(-0.05)), rel=0.02)
 
 
 def test_no_more_pairs_are_drawn_than_there_are():

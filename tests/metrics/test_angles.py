@@ -361,3 +361,9 @@ def test_equal_eigenvalues_leave_the_partition_isotropy_to_the_basis():
     assert abs(values[0] - values[1]) > 0.01
     permuted = [partition_isotropy(x[::-1], directions=np.vstack([basis, -basis])) for basis in bases]
     assert_allclose(permuted, values, rtol=1e-12)
+
+
+def test_minute_rows_count_in_products_with_long_directions():
+    x, v = np.random.default_rng(0).normal(size=(2, 20, 4))
+    found = partition_isotropy(x * 1e-100, directions=v * 1e100, normalize=False)
+    assert found == pytest.approx(partition_isotropy(x, directions=v, normalize=False), rel=1e-9)

@@ -233,6 +233,9 @@ def test_what_makes_no_sense_is_refused():
         (lambda: modality_auc_matrix([X, Y[:9]]), r"modalities\[0\] has 60 rows and modalities\[1\] has 9"),
         (lambda: modality_auc_matrix([X]), "at least two matrices"),
         (lambda: modality_gap_matrix(X), "at least two matrices"),
+        (lambda: modality_gap_matrix(None), "at least two matrices"),
+        (lambda: modality_gap_matrix(x for x in [X, X]), "at least two matrices"),
+        (lambda: modality_gap_matrix({"image": X, "text": X}), "at least two matrices"),
         (lambda: modality_gap_matrix([X, zero]), r"modalities\[1\] has 1 zero row"),
         (lambda: modality_gap_matrix([X, Y[:, :3]]), "must live in one space"),
     ]:

@@ -128,6 +128,19 @@ def test_the_gradient_is_that_of_the_double_loop():
         assert_allclose(rows.grad.numpy().ravel(), np.array(change) / 2e-4, atol=1e-9)
 
 
+@pytest.mark.parametrize("scale", [1e-50, 1e-100, 1e-200])
+def test_the_gradient_of_minute_rows_is_in_proportion_to_them(scale):
+    torch = pytest.importorskip("torch")
+    x = np.random.default_rng(0).normal(size=(20, 4))
+
+    def gradient(factor):
+        rows = torch.tensor(x * factor, requires_grad=True)
+        sigreg(rows).backward()
+        return rows.grad.numpy() / factor
+
+    assert_allclose(gradient(scale), gradient(1e-20), rtol=1e-9)
+
+
 def test_descent_makes_rows_normal():
     torch = pytest.importorskip("torch")
     rows = torch.tensor(np.random.default_rng(0).normal(size=(40, 4)) * [3, 1, 0.2, 1] + 2, requires_grad=True)

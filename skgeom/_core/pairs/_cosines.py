@@ -1,6 +1,6 @@
 """The distribution of the cosines of many pairs: of all of them, or of a sample.
 
-How sure its tail is depends on the rows, not on the pairs: a row that is near to many moves many pairs at once.
+How certain its tail is depends on the rows, not on the pairs: a row that is near to many moves many pairs at once.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ class AllCosines(NamedTuple):
 
         def work(i: int) -> None:
             for j, chords, counting in pairs.row(i):
-                near = keys(chords, counting) <= most
+                near = keys(chords, None) <= most
+                near = near if counting is None else near & counting
                 sides = [to_numpy(namespace(near).count_nonzero(near, axis=axis)) for axis in (1, 0)]
                 with lock:
                     for panel, side in zip((i, j), sides, strict=True):
@@ -80,12 +81,12 @@ class AllCosines(NamedTuple):
         return float(1 - mean / 2), float(max(square - mean**2, 0.0) ** 0.5 / 2)
 
     def _keys(self, cosines: np.ndarray) -> np.ndarray:
-        """Return the keys of cosines in the precision of the rows, and some roundings more."""
+        """Return the keys of cosines in the precision of the rows, and some roundings more, of these and of cosines."""
         dtype = to_numpy(self.rows.x[:1, :1]).dtype
         with np.errstate(divide="ignore"):
             c = np.maximum(cosines, -1.0)
             key = (1 - c) / (1 + c)
-        return np.asarray(key + _ROUNDINGS * np.finfo(dtype).eps * (1 + key), dtype=dtype)
+        return np.asarray(key + _ROUNDINGS * (np.finfo(dtype).eps * key + np.finfo(np.float64).eps), dtype=dtype)
 
 
 class SampledCosines(NamedTuple):
@@ -131,32 +132,48 @@ def sampled(population: AllCosines, m: int, rng: Any) -> SampledCosines:
     """Return m of the pairs, drawn with replacement, each as likely as any other."""
     rows, n_first, groups = population
     n = rows.x.shape[0]
-    draws = [np.empty((0, 2), dtype=np.int64)]
-    while (found := sum(map(len, draws))) < m:
-        high = (n, n) if n_first is None else (n_first, n - n_first)
-        pairs = np.stack([rng.randint(side, size=m - found) for side in high], axis=1)
-        if n_first is not None:
-            pairs[:, 1] += n_first
-        codes = pairs if groups is None else groups[pairs]
-        draws.append(pairs[codes[:, 0] != codes[:, 1]])
-    pairs = np.concatenate(draws)
-    blocks = row_blocks(pairs, columns=rows.x.shape[1])
-    cosines = np.concatenate([_cosines_at(rows, pairs[block]) for block in blocks])
-    order = np.argsort(-cosines, kind="stable")
-    return SampledCosines(cosines[order], pairs[order], n)
+    codes = np.arange(n) if groups is None else groups
+    order = np.argsort(codes, kind="stable")
+    first, second = (order, order) if n_first is None else (order[order < n_first], order[order >= n_first])
+    own, ends = (np.searchsorted(codes[second], codes[first], side=side) for side in ("left", "right"))
+    counts = second.size - (ends if n_first is None else ends - own)  # of one cloud, the rows of later groups
+    places = numbered_pairs(rng.randint(counts.sum(), size=m, dtype=np.int64), ends, counts, second.size)
+    pairs = np.stack([first[places[:, 0]], second[places[:, 1]]], axis=1)
+    cosines = to_numpy(cosines_at(rows, rows, pairs))
+    descending = np.argsort(-cosines, kind="stable")
+    return SampledCosines(cosines[descending], pairs[descending], n)
 
 
-def _cosines_at(rows: DirectedRows, pairs: np.ndarray) -> np.ndarray:
-    """Return the cosines of some pairs (m, 2) of rows, on the host."""
-    sides = [DirectedRows(*(take_rows(part, side) for part in rows)) for side in pairs.T]
-    u, v = (exact(side, slice(None)).unit() for side in sides)
-    return 1 - to_numpy(chords_of(u, v).minus) / 2
+def numbered_pairs(numbers: np.ndarray, first: np.ndarray, counts: np.ndarray, n_partners: int) -> np.ndarray:
+    """Return the pairs (m, 2) of some numbers, counted row by row.
+
+    Row i is in counts_i pairs: with the partners from first_i on, where the last is followed by the first.
+    """
+    ends = np.cumsum(counts)
+    rows = np.searchsorted(ends, numbers, side="right")
+    return np.stack([rows, (first[rows] + numbers - (ends - counts)[rows]) % n_partners], axis=1)
+
+
+def paired_cosines(x: DirectedRows, y: DirectedRows) -> Array:
+    """Return the cosine (n,) of each two rows that belong together, exactly 1 for equal rows."""
+    blocks = (chords_of(exact(x, block).unit(), exact(y, block).unit()).minus for block in row_blocks(x.x))
+    return 1 - namespace(x.x).concat([*blocks]) / 2
+
+
+def cosines_at(x: DirectedRows, y: DirectedRows, pairs: np.ndarray) -> Array:
+    """Return the cosines (m,) of pairs (m, 2) of a row of x and a row of y, whose positions are known on the host."""
+
+    def rows_at(rows: DirectedRows, index: np.ndarray) -> DirectedRows:
+        return DirectedRows(*(take_rows(part, index) for part in rows))
+
+    blocks = (pairs[block, :] for block in row_blocks(pairs, columns=x.x.shape[1]))
+    return namespace(x.x).concat([paired_cosines(rows_at(x, b[:, 0]), rows_at(y, b[:, 1])) for b in blocks])
 
 
 def rate_error(population: AllCosines | SampledCosines, cosine: float, units: np.ndarray) -> tuple[float, float]:
     """Return the share of pairs of at least some cosine, and its standard error over independent units of rows.
 
-    The jackknife leaves out each unit with all its pairs. No pair is within a unit, so that sums over its rows tell
+    The jackknife leaves out each unit with all its pairs. No pair is within a unit, so that sums over its rows give
     what is left. In a sample every pair is left out twice, so that the variance of the draw is there once too often.
     """
     at_least, per_row = population.at_least_per_row(cosine), population.per_row()
