@@ -29,7 +29,10 @@ Parametrization: TypeAlias = Literal["points", "linear"]
 Optimizer: TypeAlias = Literal["adam", "sgd"]
 """The rules of the updates."""
 
-HeadKind: TypeAlias = Literal["linear", "distance"] | Callable[[int, int], Any]
+HeadName: TypeAlias = Literal["linear", "distance"]
+"""The classifiers by name."""
+
+HeadKind: TypeAlias = HeadName | Callable[[int, int], Any]
 """A classifier by name, or a function from the numbers of features and outputs to a module of Torch."""
 
 Objective: TypeAlias = str | Callable[..., Any] | dict[Any, Any]
@@ -401,7 +404,7 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         check_choice(self.constraint, (None, *get_args(Constraint)), "constraint")
         check_choice(self.optimizer, get_args(Optimizer), "optimizer")
         check_flag(self.fit_intercept, "fit_intercept")
-        check_head(self.head, self.fit_intercept)
+        check_head(self.head, get_args(HeadName), self.fit_intercept)
         check_flag(self.warm_start, "warm_start")
         check_positive(self.learning_rate, "learning_rate")
         check_count(self.max_iter, "max_iter")
