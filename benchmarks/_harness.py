@@ -1,7 +1,7 @@
 """Time, memory and accuracy of two functions side by side, and the table that reports them.
 
 Time: both sides run in one process on the same arrays and threads, taking turns (A B A B ...), so that a change of the
-machine's load meets both. A sample lasts 50 ms at least. Reported are the median of each side and the median of the
+machine's load meets both. A sample lasts at least 50 ms. Reported are the median of each side and the median of the
 ratios of neighbouring samples. The clock is the CPU time of the process where there is one thread (equal to the wall
 clock on an idle machine, and blind to other processes on a busy one) or busy processes beside, else the wall clock.
 glibc is told to keep and reuse freed arrays of up to 32 MiB, which it learns to do by itself sooner or later: otherwise
@@ -220,7 +220,7 @@ def _multiply() -> None:
 
 
 def interleaved(case: Case, settings: Settings) -> Timing:
-    """Time both sides in turn; slow cases get fewer samples, three at least."""
+    """Time both sides in turn; slow cases get fewer samples, at least three."""
     clock = settings.clock
     sides = (case.ours, case.peer)
     first = [seconds(side, case.inputs, 1, clock) for side in sides]  # and a warm-up

@@ -1,7 +1,7 @@
 """IsoScore from the traces of the scatter matrix, beside the IsoScore package and the bare Gram product.
 
 Both sides get the same C-ordered NumPy array with points as rows and return one number. (The package copies its input
-into a tensor, be it an array or a tensor: that is part of its cost.) The Gram product X.T @ X is no rival but the
+into a tensor, be it an array or a tensor: that is part of its cost.) The Gram product X.T @ X is not a rival but the
 floor: one pass over the data in their dtype, on NumPy's symmetric product. The truth is the published formula on the
 eigenvalues of a covariance in float64.
 """

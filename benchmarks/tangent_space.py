@@ -1,7 +1,7 @@
 """Exponential and logarithmic maps of TangentSpace beside those of geoopt: the largest differences.
 
-geoopt is no dependency: ``pip install --no-deps geoopt==0.5.1`` beside Torch. Its maps of the ball are in coordinates
-there, in which a vector at μ is (1 - ‖μ‖²) / 2 times as long as what TangentSpace returns.
+geoopt is not a dependency: ``pip install --no-deps geoopt==0.5.1`` beside Torch. Its maps of the ball are in
+coordinates there, in which a vector at μ is (1 - ‖μ‖²) / 2 times as long as what TangentSpace returns.
 """
 
 from __future__ import annotations

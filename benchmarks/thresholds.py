@@ -2,7 +2,7 @@
 
 In each of 20 splits 2,000 different rows of a set, or all if there are fewer, are cut into halves at random. The
 threshold comes from one half, and the rate is that of the pairs inside the other, which NumPy counts: 1 where the
-threshold keeps what it promises. The mean is over splits, and the deviation tells how far a single threshold is off;
+threshold keeps what it promises. The mean is over splits, and the deviation says how far a single threshold is off;
 "not available" is where the calibrator says that a half has not enough rows. The last column is the same for the mean
 plus the standard deviations that a normal distribution of cosines would ask for.
 """

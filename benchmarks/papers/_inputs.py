@@ -73,7 +73,8 @@ def clip_pairs(folder: str | None, key: str, name: str, modalities: tuple[str, s
 def vit_l14_moments(folder: str | None) -> dict[str, Moments]:
     """Return the moments of raw ViT-L/14 embeddings of images and texts, or nothing where the file is not there.
 
-    The file has W = V diag(λ^-1/2), so λ_k = 1/‖w_k‖²: W itself must not be inverted, the text side has no full rank.
+    The file has W = V diag(λ^-1/2), so λ_k = 1/‖w_k‖²: W itself must not be inverted, since the text
+    side does not have full rank.
     """
     path = found(folder, MOMENTS_FILE)
     if path is None:

@@ -99,7 +99,7 @@ def report_prototypes(report: Report, runs: Runs, sets: list[Labelled]) -> None:
     report.add(
         """What to do: with room for k - 1 dimensions take the simplex, which is as good as one-hot codes. With fewer,
         spread the codes: 3 to 13 points over random ones, at the price of a fit without data, until there are too many
-        classes for the room, as 35 on a circle, ten degrees apart. It is no gain over a classifier that may have an
+        classes for the room, as 35 on a circle, ten degrees apart. They do not beat a classifier that may have an
         output for each class: spread codes are for outputs that must be short."""
     )
 

@@ -223,7 +223,7 @@ def shell_verdict(pairs: list[Pairs]) -> list[str]:
     for p in pairs:
         radii = [np.linalg.norm(z - z.mean(axis=0), axis=1) for z in (p.x.astype(np.float64), p.y.astype(np.float64))]
         implied_here = [implied_participation_ratio(r.mean() ** 2, r.var()) for r in radii]
-        sentences.append(f"* {p.name}: its radii imply {both(implied_here)} by the same law; measured above.")
+        sentences.append(f"* {p.name}: its radii imply {both(implied_here)} by the same formula; measured above.")
     return sentences
 
 
@@ -282,8 +282,8 @@ def conformity_verdict(pairs: list[Pairs]) -> list[str]:
         inverted: a = nR/(n-1) with R <= 1, so no more than n/(n-1). The figures are slopes of the cosine on C, which
         the published offset ratios put at {predicted_slope(OFFSET_RATIOS[0]):.3f} and
         {predicted_slope(OFFSET_RATIOS[1]):.3f}.""",
-        """* With the mean of unit rows the estimate is an identity (r = 1), no theorem about shells; with the mean of
-        raw rows it is as good as that mean is parallel to the other.""",
+        """* With the mean of unit rows the estimate is an identity (r = 1), not a theorem about shells; with the mean
+        of raw rows it is as good as that mean is parallel to the other.""",
         f"""* Offset ratios .94 and 1.03 ask for a mean conformity of {ratios[0]:.3f} and {ratios[1]:.3f}.""",
     ]
     for p in pairs:

@@ -197,7 +197,7 @@ def scaled(task: Task, factor: float) -> Task:
 
 
 def file_task(path: str, unit: bool = False) -> Task:
-    """Return the task in a file of the user, its rows in float32 at least."""
+    """Return the task in a file of the user, its rows in at least float32."""
     with np.load(path) as stored:
         if not {"X", "y"} <= set(stored):
             raise SystemExit(f"{path}: expected arrays X and y, got {', '.join(stored) or 'none'}.")
@@ -365,9 +365,9 @@ def thinned_note(name: str, run: Run) -> str:
 
 CURVE_LEGEND = """
 Start → end, means over seeds. "log" is the natural logarithm of IsoScore s and "log ratio" is log(s/s₀), from 0; the
-third reading, log s from its least to its largest, goes from 1 to 0 by definition. "bound" is the largest IsoScore that
-fully collapsed classes allow, (min(k - 1, d) - 1)/(d - 1); of pairs it says nothing. The last column is the largest
-standard deviation over seeds, at any update, of silhouette and IsoScore."""
+third reading, log s from its smallest to its largest, goes from 1 to 0 by definition. "bound" is the largest IsoScore
+that fully collapsed classes allow, (min(k - 1, d) - 1)/(d - 1); of pairs it says nothing. The last column is the
+largest standard deviation over seeds, at any update, of silhouette and IsoScore."""
 
 
 def curve_row(task: Task, curves: list[Run]) -> tuple[str, ...]:

@@ -185,11 +185,17 @@ def report_deviations(report: Report, cells: list[Cell]) -> None:
     report.add_table(header, [deviation_row(cell) for cell in cells])
     found_all = np.array([deviations(cell, key) for cell in cells for key in ("silhouette", "isoscore")])
     report.add(
-        f"""Largest of all {found_all.max():.4f}, mean {found_all.mean():.4f}: {
-            "above" if found_all.max() > largest else "within"
-        } the published bound on the largest, {"above" if found_all.mean() > mean else "below"} the
-        published mean."""
+        f"""To four decimals the largest of all is {found_all.max():.4f}, {beside(found_all.max(), largest)} the
+        published one, and the mean {found_all.mean():.4f}, {beside(found_all.mean(), mean)} the published one."""
     )
+
+
+def beside(value: float, published: float) -> str:
+    """Return how a value compares with a published one of four decimals."""
+    difference = round(value, 4) - published
+    if difference == 0:
+        return "equal to"
+    return "above" if difference > 0 else "below"
 
 
 def deviations(cell: Cell, key: str) -> np.ndarray:

@@ -2,8 +2,8 @@
 
 The source is Tokarchuk et al. 2025, arXiv:2502.08231, with its code ltl-uva/ledoh-torch: the problem of Tammes, 24
 points on the sphere of three dimensions, and a cloud of 20,000 points in 64 dimensions that learns in minibatches from
-two starts. Figures are least angles in degrees and spherical variances; 1 of the latter is best. Figures of the source
-for the two experiments could not be had: the optimum stands beside, and what its code takes for it.
+two starts. Figures are minimum angles in degrees and spherical variances; 1 of the latter is best. Figures of the
+source for the two experiments could not be had: the optimum stands beside, and what its code takes for it.
 
 The default sizes take minutes; --full takes those of the source, and hours. With --runs, each finished run is kept and
 not computed again.

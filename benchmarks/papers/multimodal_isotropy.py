@@ -457,7 +457,7 @@ def mapped_loss(maps: tuple[Map, Map], x: np.ndarray, y: np.ndarray, size: int) 
 
 
 def batch_loss(x: np.ndarray, y: np.ndarray, size: int) -> float:
-    """Return the mean loss of whole batches, of one if there are fewer rows, and of forty at most."""
+    """Return the mean loss of whole batches, of one if there are fewer rows, and of at most forty."""
     size = min(size, len(x))
     starts = range(0, len(x) - size + 1, size)[:40]
     return float(np.mean([clip_loss(x[i : i + size], y[i : i + size]) for i in starts]))
@@ -609,8 +609,8 @@ def report_distance_ratios(report: Report, all_pairs: list[Pairs]) -> None:
     report.add_table(("unit rows", "all across", "all pooled", "p", "q", "√((1 - p)/(1 - q))"), rows)
     report.add(
         """What to do: report p and q, which say the same without an ambiguity, or the rank of partners
-        (`retrieval_score`). The ratio hardly tells a trained model from a random one where modalities lie apart: .91
-        and 1.00 for CLIP, whose recall is .55 and .00."""
+        (`retrieval_score`). The ratio hardly separates a trained model from a random one where modalities lie apart:
+        .91 and 1.00 for CLIP, whose recall is .55 and .00."""
     )
 
 

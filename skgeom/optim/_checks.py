@@ -14,9 +14,6 @@ from skgeom._core._rows import norms
 from skgeom._typing import Array, ForeignT
 from skgeom._validation import check_choice, check_count, check_positions, check_real, listed
 
-HEADS = ("linear", "distance")
-"""The heads by name."""
-
 
 def check_named(values: Any, names: Iterable[str], what: str) -> list[Any]:
     """Return a name or a callable, or several of them, as a list.
@@ -59,7 +56,7 @@ def check_terms(objective: Any, names: Iterable[str]) -> list[tuple[Any, float |
     return [(term, check_real(objective[term], f"The weight of {term!r}")) for term in terms]
 
 
-def check_head(head: Any, fit_intercept: bool) -> None:
+def check_head(head: Any, names: Iterable[str], fit_intercept: bool) -> None:
     """Check that a head is a name, or a function that makes one, and that an intercept is left out of linear ones only.
 
     Raises
@@ -70,10 +67,10 @@ def check_head(head: Any, fit_intercept: bool) -> None:
         If the name is unknown, or ``fit_intercept=False`` stands beside another head than the linear one.
     """
     if isinstance(head, str):
-        check_choice(head, HEADS, "head")
+        check_choice(head, names, "head")
     elif not callable(head) or (hasattr(head, "state_dict") and not isinstance(head, type)):
         raise TypeError(
-            f"head must be {listed(list(HEADS))} or a callable (n_features, n_outputs) -> Module, got {head!r}."
+            f"head must be {listed(list(names))} or a callable (n_features, n_outputs) -> Module, got {head!r}."
         )
     if head != "linear" and not fit_intercept:
         raise ValueError(f"fit_intercept=False is for the linear head, got head={head!r}: leave it out.")
@@ -147,6 +144,12 @@ def check_takes_new_rows(parametrization: str) -> None:
         raise ValueError(
             f'test needs an estimator with parametrization="linear", which maps new rows, got {parametrization!r}.'
         )
+
+
+def check_without_isoscore(terms: Iterable[Any]) -> None:
+    """Check that an objective leaves the weight of IsoScore to the weights of the frontier."""
+    if "isoscore" in terms:
+        raise ValueError("The weights are those of 'isoscore', which is in the objective too: leave it out there.")
 
 
 def check_gradient(value: Any, name: str) -> None:

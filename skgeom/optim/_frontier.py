@@ -17,7 +17,7 @@ from skgeom._typing import Array
 from skgeom._validation import check_classes, check_cloud, check_labels, check_numbers
 from skgeom.metrics import collapse_bound, isoscore
 from skgeom.metrics._measure import MEASURES
-from skgeom.optim._checks import check_pair, check_score, check_takes_new_rows
+from skgeom.optim._checks import check_pair, check_score, check_takes_new_rows, check_without_isoscore
 from skgeom.optim._embedding_optimizer import EmbeddingOptimizer, Objective
 from skgeom.optim._history import History
 from skgeom.optim._monitors import unique_names
@@ -121,10 +121,11 @@ class Frontier:
         return axes
 
     def __str__(self) -> str:
-        lines = [f"{'weight':>10} {'IsoScore':>10} {self.score_name:>10}"]
-        lines += [f"{'start':>10} {self.start[0]:10.4f} {self.start[1]:10.4f}"]
+        width = max(10, len(self.score_name))
+        lines = [f"{'weight':>10} {'IsoScore':>10} {self.score_name:>{width}}"]
+        lines += [f"{'start':>10} {self.start[0]:10.4f} {self.start[1]:{width}.4f}"]
         points = zip(self.weight, self.isoscore, self.score, self.is_optimal, strict=True)
-        lines += [f"{w:10.4g} {i:10.4f} {s:10.4f}{'  Pareto' if best else ''}" for w, i, s, best in points]
+        lines += [f"{w:10.4g} {i:10.4f} {s:{width}.4f}{'  Pareto' if best else ''}" for w, i, s, best in points]
         return "\n".join(
             [
                 *lines,
@@ -189,10 +190,10 @@ def isotropy_cluster_frontier(
     Raises
     ------
     ValueError
-        If the weights are not finite numbers, the score is unknown, `test` stands beside points, y has fewer than two
-        classes or one for each row, or as `EmbeddingOptimizer` does.
+        If the weights are not finite numbers, "isoscore" is in the objective, the score is unknown, `test` stands
+        beside points, y has fewer than two classes or one for each row, or as `EmbeddingOptimizer` does.
     TypeError
-        If the score is neither a name nor a callable, or `test` is no pair.
+        If the score is neither a name nor a callable, or `test` is not a tuple of two.
     Exception
         Whatever a fit or a measure raises. Its attribute ``frontier`` holds the `Frontier` of the weights before, if
         there are any: ``except Exception as error: print(error.frontier)``.
@@ -348,11 +349,12 @@ def _weighted(objective: Any) -> dict[Any, float]:
     """Return an objective as a dict of weights under which it gets better."""
     terms = load("_terms").terms_of(objective, ())
     keys = list(objective) if isinstance(objective, dict) else [objective]
+    check_without_isoscore(keys)
     return {key: term.weight for key, term in zip(keys, terms, strict=True)}
 
 
 def _are_optimal(points: np.ndarray) -> np.ndarray:
-    """Tell of each point (m, 2) whether no other is as large in both values and larger in one."""
+    """Return for each point (m, 2) whether no other is as large in both values and larger in one."""
     as_large = (points[:, None, :] >= points[None, :, :]).all(axis=2)
     larger = (points[:, None, :] > points[None, :, :]).any(axis=2)
     return np.logical_not((as_large & larger).any(axis=0))

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import Module, Parameter
 from torch.nn.functional import linear
 
-from skgeom._array import to_numpy
 from skgeom.optim._checks import check_outputs
+from skgeom.optim._movable import host_copy
 
 
 class Head(Module):
@@ -39,7 +39,7 @@ class LinearHead(Head):
     def fitted(self) -> dict[str, Any]:
         """Return the weights and the intercept, zeros if there is none."""
         bias = torch.zeros_like(self.weight[:, 0]) if self.bias is None else self.bias
-        return {"coef_": _host(self.weight), "intercept_": _host(bias)}
+        return {"coef_": host_copy(self.weight), "intercept_": host_copy(bias)}
 
 
 class DistanceHead(Head):
@@ -57,7 +57,7 @@ class DistanceHead(Head):
 
     def fitted(self) -> dict[str, Any]:
         """Return the prototypes."""
-        return {"prototypes_": _host(self.prototypes)}
+        return {"prototypes_": host_copy(self.prototypes)}
 
 
 class OwnHead(Head):
@@ -95,7 +95,3 @@ def drawing_from(generator: torch.Generator) -> Iterator[None]:
         torch.set_rng_state(generator.get_state())
         yield
         generator.set_state(torch.get_rng_state())
-
-
-def _host(x: Tensor) -> Any:
-    return to_numpy(x).copy()

@@ -132,11 +132,11 @@ class Monitors:
     def _draw(self, iteration: int) -> Draw:
         """Return positions in random order: those of an iteration are the same after a checkpoint too."""
         generator = np.random.default_rng([self._seed, iteration])
-        rows, items = (
-            generator.choice(n, self._size, replace=False) if self._is_sampled(n) else None
-            for n in (self._n_rows, self._n_items)
-        )
-        return Draw(rows, rows if self._pairs is None else items)
+        rows = self._positions(self._n_rows, generator)
+        return Draw(rows, rows if self._pairs is None else self._positions(self._n_items, generator))
+
+    def _positions(self, n: int, generator: np.random.Generator) -> np.ndarray | None:
+        return generator.choice(n, self._size, replace=False) if self._is_sampled(n) else None
 
     def _view(self, rows: Callable[[np.ndarray | None], Array], draw: Draw) -> View:
         z = detached(rows(draw.rows))
@@ -195,8 +195,9 @@ class Monitors:
     def _error(self, row: Measure, value: float, blocks: Callable[[], list[View]]) -> float:
         """Return the standard error of a measure of a sample.
 
-        It is NaN where a block does not have what it needs, and where blocks are far from the sample beside how far
-        they are from each other: the measure is one of the number of rows, and says nothing about all of them.
+        It is NaN where a block does not have what it needs or a value is infinite, and where blocks are far from the
+        sample beside how far they are from each other: the measure is one of the number of rows, and says nothing about
+        all of them.
         """
         n = self._n(row)
         if not self._is_sampled(n):
@@ -205,6 +206,8 @@ class Monitors:
         try:
             values = [_measured(row, block) for block in blocks()]
         except Exception:
+            return nan
+        if not np.isfinite([value, *values]).all():
             return nan
         deviation = float(np.std(values, ddof=1))
         if not abs(np.mean(values) - value) <= 2 * deviation:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -55,6 +56,11 @@ def as_tensor(x: Any, device: str | None) -> Tensor:
     if hasattr(x, "__cuda_array_interface__"):
         return torch.as_tensor(x, device="cuda")
     return torch.tensor(to_numpy(x) if is_foreign(x) else x, device=_device(device))
+
+
+def host_copy(x: Tensor) -> np.ndarray:
+    """Return a tensor as an array of its own."""
+    return to_numpy(x).copy()
 
 
 def _device(name: str | None) -> torch.device:

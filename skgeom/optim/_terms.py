@@ -33,7 +33,7 @@ class HeadLoss(NamedTuple):
     kind_of_y: str
 
 
-HEADS = {
+HEAD_LOSSES = {
     loss.name: loss
     for loss in (
         HeadLoss("cross_entropy", cross_entropy, CLASSES),
@@ -107,7 +107,7 @@ def terms_of(objective: Any, monitors: Iterable[str]) -> list[Term]:
 
     A name or a callable alone means "make it better": a loss has weight 1, a measure of which more is better -1.
     """
-    given = check_terms(objective, [*HEADS, *OBJECTIVES])
+    given = check_terms(objective, [*HEAD_LOSSES, *OBJECTIVES])
     sources = [_source(one) for one, _ in given]
     taken = {"iteration", "loss", *monitors}
     plain = unique_names((one for one, _ in given), ())
@@ -146,7 +146,7 @@ def _measured(row: Measure, batch: Batch) -> Tensor:
 def _source(one: Any) -> HeadLoss | Measure | Callable[..., Tensor]:
     """Return the loss of the head, the row of a measure, also one with other options, or the callable."""
     if isinstance(one, str):
-        return HEADS[one] if one in HEADS else OBJECTIVES[one]
+        return HEAD_LOSSES[one] if one in HEAD_LOSSES else OBJECTIVES[one]
     function, options = (one.func, one.keywords) if isinstance(one, partial) and not one.args else (one, {})
     for row in OBJECTIVES.values():
         if row.function is function:

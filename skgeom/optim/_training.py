@@ -25,7 +25,7 @@ from skgeom.optim._heads import DistanceHead, Head, LinearHead, OwnHead, drawing
 from skgeom.optim._history import History
 from skgeom.optim._interrupts import Interruptible
 from skgeom.optim._monitors import Monitors, column_names
-from skgeom.optim._movable import LinearMap, Movable, Points, as_tensor
+from skgeom.optim._movable import LinearMap, Movable, Points, as_tensor, host_copy
 from skgeom.optim._riemannian import RiemannianAdam, RiemannianSGD
 from skgeom.optim._targets import read_targets
 from skgeom.optim._terms import Batch, HeadLoss, check_y, terms_of
@@ -133,7 +133,7 @@ class Training:
         if isinstance(self.space, Points):
             found["embedding_"] = self._like_input(self.space.parameter)
         else:
-            found["map_"] = _host(self.space.parameter)
+            found["map_"] = host_copy(self.space.parameter)
         if self.head is not None:
             found |= self.head.fitted()
         if self.targets.classes is not None:
@@ -279,8 +279,4 @@ class Training:
         """Return rows in the library and on the device of the rows that came."""
         if isinstance(self.x, Tensor):
             return z.detach().clone()
-        return asarray_like(_host(z), self.x) if is_foreign(self.x) else _host(z)
-
-
-def _host(x: Tensor) -> np.ndarray:
-    return to_numpy(x).copy()
+        return asarray_like(host_copy(z), self.x) if is_foreign(self.x) else host_copy(z)

@@ -128,6 +128,9 @@ def test_table_and_frame_hold_every_point(parity):
     lines = str(frontier).splitlines()
     assert [line.split()[0] for line in lines] == ["weight", "start", "0", "1", "Collapse"]
     assert lines[-1].startswith("Collapse bound: 2 classes in 64 dimensions")
+    wide = isotropy_cluster_frontier(*parity, [0], score="davies_bouldin", estimator=optimizer(max_iter=3))
+    header, start = str(wide).splitlines()[:2]
+    assert len(header) == len(start)
 
 
 def test_the_plot_shows_the_points_the_front_the_start_and_the_bound(parity):
@@ -203,6 +206,8 @@ def test_an_exception_before_the_first_point_carries_none(parity):
             ValueError,
             "Number of classes is 1|labels",
         ),
+        (np.arange(20) % 2, [1], {"objective": "isoscore"}, ValueError, "leave it out there"),
+        (np.arange(20) % 2, [1], {"objective": {"cross_entropy": 1, "isoscore": -1}}, ValueError, "leave it out there"),
         (np.arange(20) % 2, [1], {"objective": "clusters"}, ValueError, "objective must be one of"),
         (np.zeros(20), [1], {}, ValueError, "Number of labels is 1"),
         (np.arange(20), [1], {}, ValueError, "Number of labels is 20"),

@@ -115,6 +115,13 @@ def test_measures_of_the_number_of_rows_have_no_error():
     assert np.isfinite([history[f"{name}_se"] for name in names[3:]]).all()
 
 
+def test_infinite_values_have_no_error():
+    y = np.arange(400) % 2
+    history = quick(monitor="davies_bouldin", monitor_sample=200, max_iter=1).fit(np.ones((400, 3)), y).history_
+    assert history["davies_bouldin"][0] == np.inf
+    assert np.isnan(history["davies_bouldin_se"][0])
+
+
 def test_samples_go_on_after_a_checkpoint(digits, tmp_path):
     X, y = digits
     left = [7]
