@@ -112,9 +112,8 @@ class Space:
     def cosine_shares(self) -> np.ndarray | None:
         """Share of each coordinate in the average cosine, None if that is not clearly above 0."""
         rows = check_directed(self.directed_cloud)
-        parts = _angular.cosine_parts(rows)
-        shares = to_numpy(parts)
-        return shares / shares.sum() if _angular.has_shares(rows, parts) else None
+        shares = _angular.shares_of(rows, _angular.cosine_parts(rows))
+        return None if shares is None else to_numpy(shares)
 
     @cached_property
     def calibrator(self) -> CosineCalibrator | None:

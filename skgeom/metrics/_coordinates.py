@@ -124,12 +124,13 @@ def cosine_shares(X: Any, *, relative: bool = True) -> Array:
     parts = _angular.cosine_parts(rows)
     if not relative:
         return parts
+    shares = _angular.shares_of(rows, parts)
+    if shares is not None:
+        return shares
     xp = namespace(parts)
-    total = xp.sum(parts)
-    if _angular.has_shares(rows, parts):
-        return parts / total
+    total = to_float(xp.sum(parts))
     warn(
-        f"The average cosine, {to_float(total):.3g}, is not above two standard errors, so that no coordinate has a "
+        f"The average cosine, {total:.3g}, is not above two standard errors, so that no coordinate has a "
         "share in it: all are NaN. Pass relative=False for what each adds."
     )
     return xp.full_like(parts, xp.nan)
@@ -280,11 +281,11 @@ def _profile(layer: Any, name: str) -> tuple[float | int, ...]:
     cloud = Cloud(layer)
     rows = check_directed(cloud, name=name)
     parts = _angular.cosine_parts(rows)
-    cosine = to_numpy(parts) / to_float(namespace(parts).sum(parts)) if _angular.has_shares(rows, parts) else None
+    cosine = _angular.shares_of(rows, parts)
     variance = to_numpy(_variance_shares(check_moments(cloud)))
     return (
         *(to_float(measure(cloud)) for measure in (isoscore, participation_ratio, average_cosine)),
-        *(_largest(cosine) if cosine is not None else (np.nan, -1)),
+        *(_largest(to_numpy(cosine)) if cosine is not None else (np.nan, -1)),
         *_largest(variance),
     )
 

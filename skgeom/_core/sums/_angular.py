@@ -89,12 +89,13 @@ def cosine_parts(rows: DirectedRows) -> Array:
     return (sums[0, :] ** 2 - sums[1, :]) / (n * (n - 1))
 
 
-def has_shares(rows: DirectedRows, parts: Array) -> bool:
-    """Return whether the mean cosine, the sum of its parts, is more than two standard errors above 0.
+def shares_of(rows: DirectedRows, parts: Array) -> Array | None:
+    """Return the shares of the parts in the mean cosine, their sum; None unless it is two standard errors above 0.
 
-    It estimates ‖E u‖², so that a negative one is never told from 0: that of centred rows is about -1 / (n - 1).
+    It estimates ‖E u‖², so that a negative one is never clearly above 0: that of centred rows is about -1 / (n - 1).
     """
-    return to_float(namespace(parts).sum(parts)) > 2 * average_cosine_error(rows)
+    total = namespace(parts).sum(parts)
+    return parts / total if to_float(total) > 2 * average_cosine_error(rows) else None
 
 
 def mean_cosines(rows: DirectedRows, mean: Array, *, exactly: bool = True) -> Array:
