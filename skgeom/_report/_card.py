@@ -72,7 +72,7 @@ def _rows(space: Space) -> Iterator[Entry]:
     stored, computed = str(space.stored_dtype), str(space.x.dtype)
     yield Entry("shape", f"{n:,} × {d:,}", hint=stored if stored == computed else f"{stored}, computed in {computed}")
     low, median, high, mean = (float(f(space.norms)) for f in (np.min, np.median, np.max, np.mean))
-    yield Entry("norm", median, low, high, hint=f"median; least to largest; mean {mean:.4g}")
+    yield Entry("norm", median, low, high, hint=f"median; smallest to largest; mean {mean:.4g}")
     yield Entry("zero rows", n - space.directed.size, hint="without direction, no part in cosines")
     copies = int(n - np.unique(space.equal_rows).size)
     yield Entry("repeated rows", copies, hint="equal to an earlier row")
@@ -110,7 +110,7 @@ def _cosines(space: Space) -> Iterator[Entry]:
     yield _measured(cloud, "average_cosine", "average cosine", "of two rows: 0 if directions spread evenly")
     yield _rogue(space.cosine_shares)
     yield _match(space.calibrator)
-    yield _measured(cloud, "partition_isotropy", "I1, unit rows", "least over largest Z(±v) = Σ exp⟨±v, u⟩")
+    yield _measured(cloud, "partition_isotropy", "I1, unit rows", "smallest over largest Z(±v) = Σ exp⟨±v, u⟩")
     yield _measured(cloud, "partition_dispersion", "I2, unit rows", "deviation of Z(±v) over its mean")
     q = np.quantile(space.conformity, [0.05, 0.25, 0.5, 0.75, 0.95])
     yield Entry("conformity", q[2], q[0], q[4], hint=f"median; 5 to 95 %; quartiles {q[1]:.3f}, {q[3]:.3f}")
@@ -123,7 +123,7 @@ def _cosines(space: Space) -> Iterator[Entry]:
 def _rogue(shares: np.ndarray | None) -> Entry:
     """Return the entry of the coordinates that have most of the average cosine."""
     if shares is None:
-        return Entry("rogue dimensions", _MISSING, hint="the average cosine is not told from 0")
+        return Entry("rogue dimensions", _MISSING, hint="the average cosine is not clearly above 0")
     top = np.argsort(-shares, kind="stable")[:_ROGUE]
     even = _percent(top.size / shares.size)
     hint = f"of the average cosine: coordinates {', '.join(map(str, top))}; {even} if even"

@@ -25,7 +25,7 @@ MATCH_ALPHA = 1e-3
 """Share of pairs of different rows that may be above the cosine of a match."""
 
 MAX_MATCH_ROWS = 2_000
-"""Rows from whose pairs that cosine is found: the interval tells how far others would move it."""
+"""Rows from whose pairs that cosine is found: the interval says how far others would move it."""
 
 
 class Space:
@@ -110,8 +110,9 @@ class Space:
 
     @cached_property
     def cosine_shares(self) -> np.ndarray | None:
-        """Share of each coordinate in the average cosine, None if that is not distinguished from 0."""
-        shares = _angular.cosine_shares(check_directed(self.directed_cloud))
+        """Share of each coordinate in the average cosine, None if that is not clearly above 0."""
+        rows = check_directed(self.directed_cloud)
+        shares = _angular.shares_of(rows, _angular.cosine_parts(rows))
         return None if shares is None else to_numpy(shares)
 
     @cached_property

@@ -17,7 +17,7 @@ from skgeom.model_selection._judgement import aligned
 
 WIDTH = 100
 _UNFOLDED, _NARROWEST = 85, 40
-"""The least width at which an entry is one line, and the least that is laid out at all."""
+"""The width from which an entry is one line, and the minimum that is laid out at all."""
 
 _NAME, _VALUE, _RANGE = 22, 13, 15
 _DIRECTIONS = "↑ more is better, ↓ less is"

@@ -121,12 +121,12 @@ def cosine_shares(X: Any, *, relative: bool = True) -> Array:
     """
     check_flag(relative, "relative")
     rows = check_directed(X)
+    parts = _angular.cosine_parts(rows)
     if not relative:
-        return _angular.cosine_parts(rows)
-    shares = _angular.cosine_shares(rows)
+        return parts
+    shares = _angular.shares_of(rows, parts)
     if shares is not None:
         return shares
-    parts = _angular.cosine_parts(rows)
     xp = namespace(parts)
     total = to_float(xp.sum(parts))
     warn(
@@ -280,7 +280,8 @@ def _profile(layer: Any, name: str) -> tuple[float | int, ...]:
     check_cloud(layer, name=name)
     cloud = Cloud(layer)
     rows = check_directed(cloud, name=name)
-    cosine = _angular.cosine_shares(rows)
+    parts = _angular.cosine_parts(rows)
+    cosine = _angular.shares_of(rows, parts)
     variance = to_numpy(_variance_shares(check_moments(cloud)))
     return (
         *(to_float(measure(cloud)) for measure in (isoscore, participation_ratio, average_cosine)),

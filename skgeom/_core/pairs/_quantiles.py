@@ -9,7 +9,7 @@ repeated between them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import log
+from math import ceil, log
 
 import numpy as np
 
@@ -80,7 +80,7 @@ def _collected(pairs: Pairs, ranks: Sequence[int], brackets: Sequence[tuple[floa
 def _sample_edges(pairs: Pairs, ranks: Sequence[int]) -> np.ndarray:
     """Return edges from 0 to infinity, of which some are around each rank among the pairs of some rows."""
     x = pairs.sphere.rows.x
-    step = max(1, x.shape[0] // _SAMPLE_ROWS)
+    step = ceil(x.shape[0] / _SAMPLE_ROWS)
     u = namespace(x).astype(pairs.sphere.exact(slice(None, None, step)), x.dtype)
     first, second = np.triu_indices(u.shape[0], 1)
     if pairs.n_first is not None:

@@ -89,12 +89,11 @@ def cosine_parts(rows: DirectedRows) -> Array:
     return (sums[0, :] ** 2 - sums[1, :]) / (n * (n - 1))
 
 
-def cosine_shares(rows: DirectedRows) -> Array | None:
-    """Return the share of each coordinate in the mean cosine; None where that is not two standard errors above 0.
+def shares_of(rows: DirectedRows, parts: Array) -> Array | None:
+    """Return the shares of the parts in the mean cosine, their sum; None unless it is two standard errors above 0.
 
-    It estimates ‖E u‖², so that a negative one is never distinguished from 0: that of centred rows is -1 / (n - 1).
+    It estimates ‖E u‖², so that a negative one is never clearly above 0: that of centred rows is about -1 / (n - 1).
     """
-    parts = cosine_parts(rows)
     total = namespace(parts).sum(parts)
     return parts / total if to_float(total) > 2 * average_cosine_error(rows) else None
 

@@ -149,7 +149,7 @@ def features(table: Named) -> tuple[str, ...]:
     """Return the columns that are features where each has one number of a vector.
 
     Columns numbered by their names (or named by consecutive letters) are features; a column beside them is left out if
-    it holds integers or its name says that it is no feature. Without such a series, all columns are features, if all
+    it holds integers or its name says that it is not a feature. Without such a series, all columns are features, if all
     hold fractions and no name says otherwise; a table without names has columns of one kind.
 
     Raises

@@ -66,7 +66,7 @@ def load_embeddings(
     is taken as it is.
 
     **Tables of numbers.** Features are the columns named alike but for a number (or by consecutive letters), or, if no
-    names are, all columns. Integers and columns whose name says so (id, label, score, ...) are no features. A column
+    names are, all columns. Integers and columns whose name says so (id, label, score, ...) are not features. A column
     that this leaves open is an error, which names it; a pattern as `key` then says which columns are features:
     ``key="dim_*"``.
 
