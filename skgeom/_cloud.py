@@ -9,6 +9,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeAlias, TypeV
 import numpy as np
 
 from skgeom._array import take_rows, wants_gradient
+from skgeom._core._threads import in_threads
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -154,10 +155,10 @@ def _key(kernel: Kernel[Any], check: Callable[[Any], Any]) -> object:
 
 def _sum_of_parts(kernel: Kernel[S], checked: Any, rows: Sequence[np.ndarray] | None = None) -> tuple[S, list[S]]:
     """Return the sum of checked rows, an array or a tuple of arrays about the same rows, and those of parts of them."""
-    n = (checked[0] if isinstance(checked, tuple) else checked).shape[0]
+    x = checked[0] if isinstance(checked, tuple) else checked
     if rows is None:
-        return kernel(checked, n), []
-    parts = [kernel(_taken(checked, part), n) for part in rows]
+        return kernel(checked, x.shape[0]), []
+    parts = in_threads(x, lambda i: kernel(_taken(checked, rows[i]), x.shape[0]), len(rows))
     return reduce(lambda a, b: a.merge(b), parts), parts
 
 

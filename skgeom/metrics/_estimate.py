@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from math import floor, isfinite, log10, nan
 from typing import Any, NamedTuple
@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 from skgeom._array import as_data, is_foreign, take_rows, to_float
 from skgeom._cloud import Blocks, Cloud, Remainder, rows_of
 from skgeom._core._jackknife import balanced_blocks, jackknife
+from skgeom._core._threads import in_threads
 from skgeom._validation import check_choice, check_count, check_groups, check_real
 from skgeom.metrics._measure import MEASURES, Measure
 
@@ -235,31 +236,34 @@ def _left_out(row: Measure, given: list[Any], side: int | None, codes: np.ndarra
     sizes = np.bincount(codes)
     if side is None:
         for values in given:
-            if len(values) != codes.size:
-                raise ValueError(f"Found {codes.size} rows in X and {len(values)} beside them: pass one for each row.")
+            if values.shape[0] != codes.size:
+                raise ValueError(f"Found {codes.size} rows in X and {values.shape[0]} beside them: pass one for each.")
         values = row.without_blocks and row.without_blocks(*given, codes=codes, **{**row.settings, **options})
         if values is not None:
             return _LeftOut(float(values[-1]), values[:-1], sizes)
-    wholes, rests = zip(*(_with_and_without(row, given, i, codes, side) for i in range(len(given))), strict=True)
-    value = to_float(row(*wholes, **options))
-    without = [to_float(row(*rest, **options)) for rest in zip(*rests, strict=True)]
-    return _LeftOut(value, np.array(without), sizes)
+    whole, rest = zip(*(_views(row, i, values, codes, side) for i, values in enumerate(given)), strict=True)
+    value = to_float(row(*whole, **options))
+
+    def without(block: int) -> float:
+        return to_float(row(*(view(block) for view in rest), **options))
+
+    if row.name in MEASURES:
+        found = in_threads(given[0], without, sizes.size)
+    else:  # a function of the user's may mind threads
+        found = [without(block) for block in range(sizes.size)]
+    return _LeftOut(value, np.array(found), sizes)
 
 
-def _with_and_without(
-    row: Measure, given: list[Any], i: int, codes: np.ndarray, side: int | None
-) -> tuple[Any, Iterable[Any]]:
-    """Return what is given, and what of it is left without each block; of clouds, so that sums are shared."""
-    values, in_table = given[i], row.name in MEASURES
-    is_cloud = in_table and (i == 0 or row.needs == "clouds")
-    n_blocks = codes.max() + 1
+def _views(row: Measure, i: int, values: Any, codes: np.ndarray, side: int | None) -> tuple[Any, Callable[[int], Any]]:
+    """Return what a measure sees of what is given, and what of it without a block; clouds share their sums."""
+    is_cloud = row.name in MEASURES and (i == 0 or row.needs == "clouds")
     if side not in (None, i):
-        whole = Cloud(values) if is_cloud else values
-        return whole, [whole] * n_blocks
-    if is_cloud:
-        blocks = Blocks(values, codes)
-        return blocks, (Remainder(blocks, block) for block in range(n_blocks))
-    return values, (take_rows(values, np.flatnonzero(codes != block)) for block in range(n_blocks))
+        other = Cloud(values) if is_cloud else values
+        return other, lambda block: other
+    if not is_cloud:
+        return values, lambda block: take_rows(values, np.flatnonzero(codes != block))
+    blocks = Blocks(values, codes)
+    return blocks, lambda block: Remainder(blocks, block)
 
 
 def _summary(

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 from functools import reduce, wraps
 from typing import Any, Concatenate, NamedTuple, ParamSpec, Self, TypeVar
 
-from skgeom._array import Eigenvectors, eigen, epsilon, namespace, sqrt_in_place, where
+from skgeom._array import Eigenvectors, eigen, epsilon, namespace, row_blocks, sqrt_in_place, where
 from skgeom._core._rows import centred
-from skgeom._core._threads import one_thread
+from skgeom._core._threads import map_rows, one_thread
 from skgeom._core.sums._blocks import centred_rows, higher_sums, panels
 from skgeom._typing import Array
 
@@ -69,10 +69,9 @@ class Moments(ABC):
 
     def traces(self, unit: Array | float = 1.0) -> tuple[Array, Array]:
         """Return tr C and ‖C‖²_F = tr C², with C in the given unit."""
-        xp = namespace(self.mean)
-        gram = self.gram() / ((self.n - 1) * unit)
-        flat = xp.reshape(gram, (-1,))
-        return xp.linalg.trace(gram), xp.vecdot(flat, flat)
+        xp, scale, gram = namespace(self.mean), (self.n - 1) * unit, self.gram()
+        squares = (xp.sum((gram[rows, :] / scale) ** 2) for rows in row_blocks(gram))
+        return xp.linalg.trace(gram) / scale, sum(squares)
 
     def _mean_and_shift(self, other: Moments) -> tuple[Array, Array]:
         """Return the mean of the union, and the row (d,) whose square is the scatter between the two means."""
@@ -89,7 +88,9 @@ class Moments(ABC):
         n = self.n - part.n
         delta = part.mean - self.mean
         shift = delta * (self.n * part.n / n) ** 0.5
-        scatter = self.dense().scatter - part.dense().scatter - shift[:, None] * shift[None, :]
+        scatter = map_rows(
+            lambda a, b, s: a - b - s * shift, self.dense().scatter, part.dense().scatter, shift[:, None]
+        )
         return DenseMoments(n, self.mean - delta * (part.n / n), self.epsilon, scatter)
 
     @abstractmethod
@@ -145,7 +146,7 @@ class DenseMoments(Moments):
 
     def merge(self, other: Moments) -> DenseMoments:
         mean, shift = self._mean_and_shift(other)
-        scatter = self.scatter + other.dense().scatter + shift[:, None] * shift[None, :]
+        scatter = map_rows(lambda a, b, s: a + b + s * shift, self.scatter, other.dense().scatter, shift[:, None])
         return DenseMoments(self.n + other.n, mean, max(self.epsilon, other.epsilon), scatter)
 
     def about_origin(self) -> DenseMoments:
