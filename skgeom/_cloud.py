@@ -68,6 +68,7 @@ class Blocks(Cloud):
         super().__init__(X)
         self.codes = codes
         self.rows = [np.flatnonzero(codes == block) for block in range(codes.max() + 1)]
+        self.rest = [Remainder(self, block) for block in range(len(self.rows))]
 
     def sum(self, kernel: Kernel[S], check: Callable[[Any], Any]) -> S:
         """Return the sum of all rows."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from math import floor, isfinite, log10, nan
 from typing import Any, NamedTuple
 
@@ -11,12 +12,13 @@ import numpy as np
 from scipy import stats
 from sklearn.utils import check_random_state
 
-from skgeom._array import as_data, is_foreign, take_rows, to_float
-from skgeom._cloud import Blocks, Cloud, Remainder, rows_of
+from skgeom._array import as_data, is_foreign, take_rows
+from skgeom._cloud import Blocks, Cloud, rows_of
 from skgeom._core._jackknife import balanced_blocks, jackknife
 from skgeom._core._threads import in_threads
+from skgeom._typing import Array
 from skgeom._validation import check_choice, check_count, check_groups, check_real
-from skgeom.metrics._measure import MEASURES, Measure
+from skgeom.metrics._measure import MEASURES, Measure, as_one_number
 
 _LEAST_BLOCKS = 5
 _SHOWN = 2
@@ -57,6 +59,11 @@ class Estimate(NamedTuple):
     def __str__(self) -> str:
         decimals = decimals_of(self.standard_error)
         return f"{self.value:.{decimals}f} ± {self.standard_error:.{decimals}f}"
+
+    def negative(self) -> Estimate:
+        """Return the estimate of minus the measure."""
+        low, high = self.interval
+        return self._replace(value=-self.value, interval=(-high, -low), corrected=-self.corrected)
 
 
 def decimals_of(standard_error: float) -> int:
@@ -168,15 +175,32 @@ def estimate(
     check_count(n_blocks, "n_blocks", _LEAST_BLOCKS)
     check_real(confidence, "confidence", 0.5, 0.999)
     given = [_detached(values) for values in (X, *others)]
-    apart = row.needs == "clouds" and not paired
-    if apart:
-        parts = [
-            _left_out(row, given, side, _blocks(given[side], one, n_blocks, random_state), options)
-            for side, one in enumerate((None, None) if groups is None else groups)
-        ]
+    deal = partial(in_blocks, n_blocks=n_blocks, random_state=random_state)
+    if row.needs == "clouds" and not paired:
+        of_each = (None, None) if groups is None else groups
+        parts = [_without_blocks_of(side, row, given, deal(given[side], of_each[side]), options) for side in (0, 1)]
     else:
-        parts = [_left_out(row, given, None, _blocks(given[0], groups, n_blocks, random_state), options)]
+        parts = [_without_blocks(row, given, X if isinstance(X, Blocks) else deal(given[0], groups), options)]
     return _summary(row, parts, given[0].shape, options, confidence)
+
+
+def in_blocks(x: Array, groups: Any, *, n_blocks: int = 20, random_state: Any = 0) -> Blocks:
+    """Return rows with whole groups of them dealt into blocks.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than ten groups, or as `check_groups`.
+    """
+    n = x.shape[0]
+    codes = np.arange(n) if groups is None else check_groups(groups, n)[1]
+    n_groups = int(codes.max()) + 1
+    if n_groups < 2 * _LEAST_BLOCKS:
+        raise ValueError(
+            f"Found {n_groups} {'rows' if groups is None else 'groups'}, but a standard error needs at least "
+            f"{2 * _LEAST_BLOCKS}: blocks of them are left out in turn."
+        )
+    return Blocks(x, balanced_blocks(codes, min(n_blocks, n_groups // 2), check_random_state(random_state)))
 
 
 class _LeftOut(NamedTuple):
@@ -217,53 +241,41 @@ def _detached(values: Any) -> Any:
     return as_data(rows) if is_foreign(rows) else np.asarray(rows)
 
 
-def _blocks(x: Any, groups: Any, n_blocks: int, random_state: Any) -> np.ndarray:
-    """Return the block (n,) of each row."""
-    n = x.shape[0]
-    codes = np.arange(n) if groups is None else check_groups(groups, n)[1]
-    n_groups = codes.max() + 1
-    if n_groups < 2 * _LEAST_BLOCKS:
-        kind = "rows" if groups is None else "groups"
-        raise ValueError(
-            f"Found {n_groups} {kind}, but a standard error needs at least {2 * _LEAST_BLOCKS}: blocks of them are "
-            "left out in turn."
-        )
-    return balanced_blocks(codes, min(n_blocks, n_groups // 2), check_random_state(random_state))
+def _without_blocks(row: Measure, given: list[Any], blocks: Blocks, options: dict[str, Any]) -> _LeftOut:
+    """Return the values without blocks of the rows, and of what belongs to them."""
+    codes, sizes = blocks.codes, np.bincount(blocks.codes)
+    for values in given:
+        if values.shape[0] != codes.size:
+            raise ValueError(f"Found {codes.size} rows in X and {values.shape[0]} beside them: pass one for each.")
+    if row.without_blocks is not None:
+        found = row.without_blocks(blocks, *given[1:], codes=codes, **{**row.settings, **options})
+        if found is not None:
+            return _LeftOut(float(found[-1]), found[:-1], sizes)
+    is_known = row.name in MEASURES
+    others = [Blocks(values, codes) if is_known and row.needs == "clouds" else values for values in given[1:]]
 
-
-def _left_out(row: Measure, given: list[Any], side: int | None, codes: np.ndarray, options: dict[str, Any]) -> _LeftOut:
-    """Return the values without blocks of the rows of one side, or of all that is given."""
-    sizes = np.bincount(codes)
-    if side is None:
-        for values in given:
-            if values.shape[0] != codes.size:
-                raise ValueError(f"Found {codes.size} rows in X and {values.shape[0]} beside them: pass one for each.")
-        values = row.without_blocks and row.without_blocks(*given, codes=codes, **{**row.settings, **options})
-        if values is not None:
-            return _LeftOut(float(values[-1]), values[:-1], sizes)
-    whole, rest = zip(*(_views(row, i, values, codes, side) for i, values in enumerate(given)), strict=True)
-    value = to_float(row(*whole, **options))
+    def rest(values: Any, block: int) -> Any:
+        return values.rest[block] if isinstance(values, Blocks) else take_rows(values, np.flatnonzero(codes != block))
 
     def without(block: int) -> float:
-        return to_float(row(*(view(block) for view in rest), **options))
+        first = blocks if is_known else given[0]
+        return as_one_number(row(*(rest(values, block) for values in (first, *others)), **options))
 
-    if row.name in MEASURES:
-        found = in_threads(given[0], without, sizes.size)
-    else:  # a function of the user's may mind threads
-        found = [without(block) for block in range(sizes.size)]
-    return _LeftOut(value, np.array(found), sizes)
+    value = as_one_number(row(blocks if is_known else given[0], *others, **options))
+    if is_known:
+        return _LeftOut(value, np.array(in_threads(given[0], without, sizes.size)), sizes)
+    return _LeftOut(value, np.array([without(block) for block in range(sizes.size)]), sizes)  # it may mind threads
 
 
-def _views(row: Measure, i: int, values: Any, codes: np.ndarray, side: int | None) -> tuple[Any, Callable[[int], Any]]:
-    """Return what a measure sees of what is given, and what of it without a block; clouds share their sums."""
-    is_cloud = row.name in MEASURES and (i == 0 or row.needs == "clouds")
-    if side not in (None, i):
-        other = Cloud(values) if is_cloud else values
-        return other, lambda block: other
-    if not is_cloud:
-        return values, lambda block: take_rows(values, np.flatnonzero(codes != block))
-    blocks = Blocks(values, codes)
-    return blocks, lambda block: Remainder(blocks, block)
+def _without_blocks_of(side: int, row: Measure, given: list[Any], blocks: Blocks, options: dict[str, Any]) -> _LeftOut:
+    """Return the values without blocks of the rows of one of two clouds."""
+    pair = [blocks if i == side else Cloud(values) for i, values in enumerate(given)]
+    value = as_one_number(row(*pair, **options))
+
+    def without(block: int) -> float:
+        return as_one_number(row(*(blocks.rest[block] if cloud is blocks else cloud for cloud in pair), **options))
+
+    return _LeftOut(value, np.array(in_threads(given[0], without, len(blocks.rest))), np.bincount(blocks.codes))
 
 
 def _summary(

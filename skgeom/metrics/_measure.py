@@ -114,6 +114,11 @@ def mean_in_float64(values: Array) -> Array:
     return namespace(values).mean(float64(values))
 
 
+def as_one_number(value: Any) -> float:
+    """Return a value as a float, and several, one for each row, as their mean."""
+    return to_float(mean_in_float64(value) if getattr(value, "ndim", 0) else value)
+
+
 def as_it_came(value: Any) -> Any:
     """Return an array of a library other than NumPy as it is, gradient and all, and a number of NumPy as a float."""
     return value if is_foreign(value) else to_float(value)

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from numpy.random import default_rng
 from numpy.testing import assert_allclose
+from sklearn.decomposition import PCA
 
 from skgeom import metrics
 from skgeom._core._jackknife import balanced_blocks
-from skgeom.metrics import Estimate, estimate
+from skgeom.metrics import Estimate, estimate, make_embedding_scorer
 from skgeom.metrics._measure import MEASURES
 
 N, BLOCKS = 120, 10
@@ -170,3 +171,19 @@ def test_bad_input_is_refused(given, options, error, message):
 )
 def test_no_digit_is_shown_beyond_the_error(value, error, shown):
     assert str(Estimate(value, error, (0, 1), value, 20)) == shown
+
+
+def test_scorers_report_the_error_of_what_they_score():
+    model = PCA(3).fit(X)
+    z, groups = model.transform(X), np.arange(N) // 2
+    assert make_embedding_scorer("isoscore").estimate(model, X) == estimate("isoscore", z)
+    assert metrics.silhouette_scorer.estimate(model, X, LABELS, groups=groups) == estimate(
+        "silhouette", z, LABELS, groups=groups
+    )
+    assert metrics.conformity_scorer.estimate(model, X) == estimate("conformity", z)
+    minus = metrics.neg_average_cosine_scorer.estimate(model, X)
+    plus = estimate("average_cosine", z)
+    assert minus.value == -plus.value
+    assert minus.interval == (-plus.interval[1], -plus.interval[0])
+    per_row = make_embedding_scorer(lambda x: np.linalg.norm(x, axis=1))
+    assert per_row.estimate(model, X).value == per_row(model, X)
