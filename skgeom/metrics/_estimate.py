@@ -21,6 +21,9 @@ from skgeom._validation import check_choice, check_count, check_groups, check_re
 from skgeom.metrics._measure import MEASURES, Measure, as_one_number
 
 _LEAST_BLOCKS = 5
+MIN_GROUPS = 2 * _LEAST_BLOCKS
+"""Rows or groups that a standard error needs at least."""
+
 _SHOWN = 2
 """Digits of a standard error that are shown."""
 
@@ -195,10 +198,10 @@ def in_blocks(x: Array, groups: Any, *, n_blocks: int = 20, random_state: Any = 
     n = x.shape[0]
     codes = np.arange(n) if groups is None else check_groups(groups, n)[1]
     n_groups = int(codes.max()) + 1
-    if n_groups < 2 * _LEAST_BLOCKS:
+    if n_groups < MIN_GROUPS:
         raise ValueError(
             f"Found {n_groups} {'rows' if groups is None else 'groups'}, but a standard error needs at least "
-            f"{2 * _LEAST_BLOCKS}: blocks of them are left out in turn."
+            f"{MIN_GROUPS}: blocks of them are left out in turn."
         )
     return Blocks(x, balanced_blocks(codes, min(n_blocks, n_groups // 2), check_random_state(random_state)))
 
