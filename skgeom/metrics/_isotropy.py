@@ -36,7 +36,7 @@ from skgeom.metrics._measure import LINEAR, RIGID, as_it_came, measure
 
 @measure(
     direction=+1,
-    bounds=("0", "(min(n - 1, d) - 1) / (d - 1) if d > 1 else 1"),
+    bounds=("-inf if debias else 0", "inf if debias else (min(n - 1, d) - 1) / (d - 1) if d > 1 else 1"),
     invariances=RIGID,
     cost="O(n d min(n, d))",
     source="Rudman et al. 2022, arXiv:2108.07344",
@@ -115,7 +115,7 @@ def isoscore(X: Any, *, debias: bool = False) -> Array:
 
 @measure(
     direction=+1,
-    bounds=("0", "1"),
+    bounds=("-inf if debias else 0", "inf if debias else 1"),
     invariances=RIGID,
     cost="O(n d min(n, d))",
     source="Cai et al. 2021, ICLR",
@@ -357,7 +357,7 @@ def isotropy_defect(X: Any) -> Array:
 
 @measure(
     direction=+1,
-    bounds=("0", "min(n - 1, d)"),
+    bounds=("-inf if debias else 0", "inf if debias else min(n - 1, d)"),
     invariances=RIGID,
     cost="O(n d min(n, d))",
     source="Gao et al. 2017, doi:10.1101/214262",

@@ -98,8 +98,8 @@ class Measure:
         parameters = inspect.signature(self.function).parameters.values()
         return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY} | dict(self.options)
 
-    def range(self, n: int, d: int) -> tuple[float, float]:
-        """Return the smallest and the largest value of n rows of d features."""
+    def range(self, n: float, d: int) -> tuple[float, float]:
+        """Return the smallest and the largest value of n rows of d features, also of infinitely many."""
         names = {**_WORDS, **self.settings, "n": n, "d": d}
         low, high = (float(eval(text, {"__builtins__": {}}, names)) for text in self.bounds)
         return low, high

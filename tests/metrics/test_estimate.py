@@ -39,7 +39,7 @@ def test_estimates_are_those_of_computing_without_each_block(row):
     got = estimate(row.name, X, *others, n_blocks=BLOCKS, paired=row.needs == "clouds")
     expected = naive(value, np.array(without))
     centre = expected[2] if row.estimand == "population" else value
-    low, high = row.range(*X.shape)
+    low, high = row.range(np.inf if row.estimand == "population" else N, X.shape[1])
     assert_allclose(got[:2], expected[:2], rtol=1e-6)
     assert_allclose(got.corrected, np.clip(centre, low, high), rtol=1e-6)
     assert_allclose(got.interval, np.clip(centre + 2.262157 * expected[1] * np.array([-1, 1]), low, high), rtol=1e-5)
@@ -138,9 +138,25 @@ def test_one_class_in_one_block_is_a_class_less_without_it():
 
 
 def test_intervals_stay_within_the_bounds():
+    assert estimate("recall_at_k", X, Y).interval[1] <= 1
+    x = default_rng(0).normal(size=(400, 5))
+    assert estimate("isoscore", x).interval[1] == 1 > estimate("isoscore", x).interval[0]
+
+
+def test_a_bias_that_cannot_be_corrected_leaves_no_interval():
     x = default_rng(0).normal(size=(30, 40))
-    low, high = estimate("isoscore", x).interval
-    assert 0 <= low <= high <= metrics.isoscore(x) + 1
+    with pytest.warns(UserWarning, match="The bias of isoscore, about .* there is no interval"):
+        found = estimate("isoscore", x)
+    assert found.standard_error > 0
+    assert np.isnan(found.interval).all()
+
+
+def test_a_debiased_value_is_corrected_for_groups_alone():
+    x, groups = default_rng(0).normal(size=(100, 300)), np.arange(100) // 2
+    independent, grouped = estimate("isoscore", x, debias=True), estimate("isoscore", x, debias=True, groups=groups)
+    assert independent.corrected == independent.value
+    assert grouped.corrected != grouped.value
+    assert independent.interval[0] < 1 < independent.interval[1]
 
 
 @pytest.mark.parametrize(
