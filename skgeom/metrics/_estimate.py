@@ -154,12 +154,12 @@ def estimate(
     certainty. Near a bound, as at an IsoScore of 0, errors are not normal, and an interval cut at the bound covers less
     than it says.
 
-    The correction of the bias b leaves one of about b² over the value. Where that exceeds the error, and the bias twice the error, as for the plain
-    IsoScore of fewer rows than features, there is a warning and no interval: it is NaN.
+    The correction of a bias leaves one of about its square over the value. Where that exceeds the error, and the bias
+    twice the error, as for the plain IsoScore of fewer rows than features, there is a warning, and the interval is NaN.
 
-    Measures of sums, those with a cost of O(n d) or O(n d²) in their row of the table of measures, are merged from the
-    blocks in one pass, and the mean kernels over pairs, Euclidean silhouettes and ranks of partners need one pass over
-    the pairs. All others are computed once for each block.
+    Measures of moments and of mean directions are merged from the sums of the blocks: one pass and O(b d²) more, O(b d³)
+    for the ranks, with the sums of all blocks in memory. Mean kernels over pairs, silhouettes of distances that need
+    pairs, and ranks of partners need one pass over the pairs. All others are computed once more for each block.
 
     References
     ----------
