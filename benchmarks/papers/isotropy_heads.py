@@ -105,7 +105,7 @@ def report_heads(report: Report, runs: Runs, task: Task, options: argparse.Names
         {rows[-1][3].split()[-1]} down the table."""
     )
     if options.figure:
-        panels = {f"{row[0]}, r = {row[1]}": {"": found} for row, found in zip(rows, curves.values(), strict=True)}
+        panels = {f"{row[0]}\nr = {row[1]}": {"": found} for row, found in zip(rows, curves.values(), strict=True)}
         report.add(draw_conflict(panels, options.figure, columns=len(panels), same_axes=True))
 
 
