@@ -157,10 +157,10 @@ def estimate(
     The correction of a bias leaves one of about its square over the value. Where that exceeds the error, and the bias
     twice the error, as for the plain IsoScore of fewer rows than features, there is a warning, and the interval is NaN.
 
-    Measures of moments and of mean directions are merged from the sums of the blocks. That costs one pass, O(b d²) more
-    for most and O(b d³) for the ranks, and the memory of the sums of all blocks. Mean kernels over pairs, silhouettes of
-    distances that need pairs, and ranks of partners need one pass over the pairs. All others are computed once more for
-    each block.
+    Measures of moments and of mean directions are merged from the sums of the blocks. That costs one pass, O(b
+    d²) more for most and O(b d³) for the ranks, and the memory of the sums of all blocks. Mean kernels over
+    pairs, silhouettes of distances that need pairs, and ranks of partners need one pass over the pairs. All
+    others are computed once more for each block.
 
     References
     ----------
