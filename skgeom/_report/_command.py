@@ -323,6 +323,7 @@ def _as_json(
                 {
                     "name": entry.name,
                     "value": _finite(entry.value),
+                    "standard_error": _finite(entry.error),
                     "low": _finite(entry.low),
                     "high": _finite(entry.high),
                     "direction": entry.direction,
