@@ -54,6 +54,8 @@ NAMES = (
     "growth",
     "tangent_space",
     "thresholds",
+    "clouds",
+    "relations",
 )
 LIBRARIES = ("scikit-embedding-geometry", "numpy", "scipy", "scikit-learn", "torch", "IsoScore", "faiss-cpu", "geoopt")
 SAMPLE_SECONDS = 0.05

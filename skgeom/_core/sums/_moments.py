@@ -282,9 +282,9 @@ def moments(x: Array, weights: Array | None = None, *, exact: bool = False) -> M
     return merge_all(DenseMoments(p.n, p.mean, epsilon(x), p.scatter) for p in panels(x, weights, exact=exact))
 
 
-def fourth_moments(x: Array, weights: Array | None = None) -> FourthMoments:
+def fourth_moments(x: Array, weights: Array | None = None, *, exact: bool = False) -> FourthMoments:
     """Return the moments of the rows of x with the sums of their third and fourth powers."""
-    second = moments(x, weights)
+    second = moments(x, weights, exact=exact)
     return FourthMoments(second, *higher_sums(x, second.mean, weights))
 
 
