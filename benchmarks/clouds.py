@@ -5,13 +5,14 @@ clouds. A cell says how often a p-value is below 5 % and below 1 %, in percent; 
 With 1,000 splits a rate of 5 % has a standard error of .7, one of 1 % of .3. CLIP has 500 rows, so that its splits
 overlap.
 
-Equal means: the second cloud is stretched by 1.5 about the mean of the set, so that its covariance is 2.25 times that of
-the first. Only the location is the same, and how often it is rejected is shown.
+Equal means: the second cloud is stretched by 1.5 about the mean of the set, so that its covariance is 2.25 times that
+of the first. Only the location is the same, and how often it is rejected is shown.
 
 Power: 40 replications at 5 %, beside the maximum mean discrepancy with the same kernel and 200 permutations.
 
-Drift: a reference and batches of other rows of one set, 200 times anew. False alarms are those of single batches at 5 %,
-and of all batches of a stream with `n_batches`, which should alarm in 5 % of the streams.
+Drift: a reference and batches of other rows of one set, 200 times anew. False alarms are those of single batches at
+5 %, and of whole streams with `n_batches`, of which 5 % may alarm. A rate of 5 % of the streams has a standard error of
+1.5.
 
 Time: CPU time beside permutations of the kernel alone. "By index" forms the kernel once and takes its rows and columns
 in each order, as packages of drift detection do; "by product" multiplies it by all memberships at once.

@@ -9,6 +9,7 @@ Clouds of different rows: `cloud_test` says whether they differ, and in what: th
 
 from skgeom.comparison._clouds import CloudPair, CloudTest, cloud_test
 from skgeom.comparison._compare import SpaceComparison, compare
+from skgeom.comparison._drift import DriftMonitor
 from skgeom.comparison._overlap import neighbour_overlap
 from skgeom.comparison._relation import RelationTest, relation_test
 from skgeom.comparison._spaces import cka, mean_squared_correlation, shape_distance
@@ -18,6 +19,7 @@ __all__ = [
     "CloudPair",
     "CloudSummary",
     "CloudTest",
+    "DriftMonitor",
     "RelationTest",
     "SpaceComparison",
     "cka",

@@ -161,9 +161,9 @@ def cloud_test(
       distance rejects equal means for unequal covariances. Of K clouds it is the mean of these over pairs of rows of
       different clouds, which is that of :math:`\sum_k n_k \lVert \mu_k - \mu \rVert^2`.
     * *Scale*: Welch's t of the squared distances to the own mean, or his analysis of variance [3]_ of K clouds.
-    * *Covariance*, scale included: differences z of random pairs of rows do not know the mean. Their :math:`\langle z, z' \rangle^2`,
-      within and between the clouds, doubly centred, against all permutations of the differences, in closed form as in
-      `relation_test`.
+    * *Covariance*, scale included: differences z of random pairs of rows do not know the mean. Their
+      :math:`\langle z, z' \rangle^2`, within and between the clouds, doubly centred, against all permutations of the
+      differences, in closed form as in `relation_test`.
     * *Kernel*: the same with :math:`\exp(-\lVert x - y \rVert^2 / (2 h^2))` of the rows, h the median distance (the
       maximum mean discrepancy [2]_).
 
