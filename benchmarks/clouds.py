@@ -10,6 +10,9 @@ of the first. Only the location is the same, and how often it is rejected is sho
 
 Power: 40 replications at 5 %, beside the maximum mean discrepancy with the same kernel and 200 permutations.
 
+Documents: rows of one share a row and a spread of their own, drawn from a set, so that they depend on one another;
+there are 5 in each, or 1 to 12. With `groups` the documents count; "rows" is what 100 tests without them say.
+
 Drift: a reference and batches of other rows of one set, 200 times anew. False alarms are those of single batches at
 5 %, and of whole streams with `n_batches`, of which 5 % may alarm. A rate of 5 % of the streams has a standard error of
 1.5.
@@ -53,10 +56,11 @@ def table(settings: Settings) -> Iterator[str]:
         return
     with limited(settings.threads):
         sets = {name: _load(Path(settings.data), *where) for name, where in SETS.items()}
-        yield from _power(sets)
+        yield from _power(sets, Path(settings.data))
         yield from _times(sets["rt_polarity"], settings)
         yield from _equal_means(sets["rt_polarity"])
         yield from _levels(sets)
+        yield from _documents(sets)
         yield from _drift(sets)
 
 
@@ -82,11 +86,39 @@ def _equal_means(x: np.ndarray) -> Iterator[str]:
         yield f"| {', '.join(map(str, sizes))} | {_rates(np.array(found))} |"
 
 
-def _power(sets: dict[str, np.ndarray]) -> Iterator[str]:
+def _documents(sets: dict[str, np.ndarray]) -> Iterator[str]:
+    yield from _header("Documents: 5 % / 1 %", "set", "documents", "rows in each", *PARTS, "any", "rows, any")
+    for name in ("rt_polarity", "word2vec"):
+        for sizes in ((40, 40), (60, 20)):
+            for least, most in ((5, 5), (1, 12)):
+                rng, found, by_rows = np.random.default_rng(0), [], []
+                for split in range(SPLITS):
+                    clouds, groups = zip(
+                        *(_draw_documents(sets[name], n, least, most, rng) for n in sizes), strict=True
+                    )
+                    apart = tuple(codes + 1000 * k for k, codes in enumerate(groups))
+                    found.append(_pvalues(cloud_test(*clouds, groups=apart)))
+                    if split < 100:
+                        by_rows.append(cloud_test(*clouds).pvalue)
+                rates = " | ".join(map(_rates, [*np.array(found).T, np.array(by_rows)]))
+                sizes_of = str(least) if least == most else f"{least} to {most}"
+                yield f"| {name} | {', '.join(map(str, sizes))} | {sizes_of} | {rates} |"
+
+
+def _draw_documents(
+    x: np.ndarray, n: int, least: int, most: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of n documents, and the number of the document of each."""
+    group = np.repeat(np.arange(n), rng.integers(least, most + 1, n))
+    common, own = x[rng.choice(len(x), n, replace=False)], x[rng.choice(len(x), len(group), replace=False)]
+    return common[group] + rng.uniform(0.5, 1.5, n)[group, None] * (own - x.mean(axis=0)), group
+
+
+def _power(sets: dict[str, np.ndarray], folder: Path) -> Iterator[str]:
     yield from _header(
         f"Power at 5 %, {REPLICATIONS} replications", "difference", "sizes", *PARTS, "any", "200 permutations"
     )
-    for name, sizes, draw in _differences(sets):
+    for name, sizes, draw in _differences(sets, folder):
         rng, found, permuted = np.random.default_rng(0), [], []
         for _ in range(REPLICATIONS):
             a, b = draw(rng, sizes)
@@ -99,7 +131,7 @@ def _power(sets: dict[str, np.ndarray]) -> Iterator[str]:
 Draw = Callable[[np.random.Generator, tuple[int, int]], list[np.ndarray]]
 
 
-def _differences(sets: dict[str, np.ndarray]) -> Iterator[tuple[str, tuple[int, int], Draw]]:
+def _differences(sets: dict[str, np.ndarray], folder: Path) -> Iterator[tuple[str, tuple[int, int], Draw]]:
     """Yield what is planted in the second cloud, its name and the sizes."""
     x, trec = sets["rt_polarity"], sets["TREC"]
     total = np.sqrt(x.var(axis=0).sum())
@@ -118,7 +150,23 @@ def _differences(sets: dict[str, np.ndarray]) -> Iterator[tuple[str, tuple[int, 
         n = round(0.075 * len(b))
         return np.concatenate([trec[:n], b[n:]])
 
+    with np.load(folder / "rt_polarity_minilm.npz") as stored:
+        negative, positive = (stored["X_raw"][stored["y"] == label].astype(np.float64) for label in (0, 1))
+    with np.load(folder / "words_w2v_en_es_50d.npz") as stored:
+        words = stored["X_en"].astype(np.float64)
+
+    def between(first: np.ndarray, second: np.ndarray, share: float = 1.0) -> Draw:
+        def draw(rng: np.random.Generator, sizes: tuple[int, int]) -> list[np.ndarray]:
+            n = round(share * sizes[1])
+            a, rest = next(_splits(first, (sizes[0], sizes[1] - n), 1, rng))
+            return [a, np.concatenate([rest, second[rng.choice(len(second), n, replace=False)]])]
+
+        return draw
+
     mean = x.mean(axis=0)
+    yield "rt_polarity, negative and positive", (100, 100), between(negative, positive)
+    yield "half of the second positive", (200, 200), between(negative, positive, 0.5)
+    yield "word2vec, the 1,000 most and least frequent", (100, 100), between(words[:1000], words[-1000:])
     yield "shift of .15 total deviations", (100, 100), changed(lambda b: b + direction)
     yield "7.5 % TREC rows mixed in", (200, 200), changed(mixed)
     yield "scale x 1.1", (200, 200), changed(lambda b: mean + 1.1 * (b - mean))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import combinations_with_replacement, permutations
 from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import f
 
-from skgeom._array import namespace, to_float
-from skgeom._core._permutation import Null, doubly_centred, membership, null_of_doubly_centred, sums_of
+from skgeom._array import namespace, to_float, to_numpy
+from skgeom._core._permutation import Null, doubly_centred, null_of_doubly_centred, sums_of, sums_of_membership
+from skgeom._core.sums._moments import Moments, ThinMoments
+from skgeom._typing import Array
 from skgeom.comparison._null import p_value
 from skgeom.comparison._summary import Side
 
@@ -47,30 +50,21 @@ class Means:
     """
 
     def __init__(self, sides: Sequence[Side]) -> None:
-        xp = namespace(sides[0].moments.mean)
-        self.sizes = np.array([side.moments.n for side in sides])
+        xp, ms = namespace(sides[0].moments.mean), [side.moments for side in sides]
+        self.sizes = np.array([m.n for m in ms])
         self.unit = max(side.variance for side in sides)
         self.own = sides[0].variance / self.unit
-        c = [side.moments.dense().scatter / ((side.moments.n - 1) * self.unit) for side in sides]
-        traces = np.array([to_float(xp.linalg.trace(one)) for one in c])
-        k = len(sides)
-        self.squared = np.zeros((k, k))
-        self.two, self.three = np.zeros((k, k)), np.zeros((k, k, k))
-        for i, j in combinations_with_replacement(range(k), 2):
-            gap = (sides[i].moments.mean - sides[j].moments.mean) / self.unit**0.5
-            self.squared[i, j] = self.squared[j, i] = to_float(gap @ gap) - np.sum((traces / self.sizes)[[i, j]])
-            self.two[i, j] = self.two[j, i] = to_float(xp.sum(c[i] * c[j]))
-            product = c[i] @ c[j]
-            for m in range(j, k):
-                value = to_float(xp.sum(product * c[m]))
-                for order in permutations((i, j, m)):
-                    self.three[order] = value
+        means = xp.stack([(m.mean - ms[0].mean) / self.unit**0.5 for m in ms])
+        traces = np.array([to_float(m.total_variance()) / self.unit for m in ms])
+        gaps = to_numpy(means[:, None, :] - means[None, :, :])
+        self.squared = np.sum(gaps**2, axis=2) - np.add.outer(traces / self.sizes, traces / self.sizes)
+        self.two, self.three = _traces(ms, self.unit)
         self._debias(traces)
         self.two /= np.multiply.outer(self.sizes, self.sizes)
         self.three /= np.multiply.outer(np.multiply.outer(self.sizes, self.sizes), self.sizes)
 
     def _debias(self, traces: np.ndarray) -> None:
-        """Take out what rows of their own cloud add to the traces of products, as of normal rows."""
+        """Take out what the rows of one cloud add to traces of products of its covariance, as of normal rows."""
         plain = self.two.copy()
         for i, (trace, n) in enumerate(zip(traces, self.sizes, strict=True)):
             m = n - 1
@@ -99,6 +93,35 @@ class Means:
         third = 8 * float(np.einsum("kl,lm,mk,klm->", b, b, b, self.three[np.ix_(which, which, which)]))
         null = Null(0.0, variance**0.5, max(third, 0.0) / variance**1.5)
         return Part(p_value(null, value), float(max(value, 0.0) / self.own) ** 0.5)
+
+
+def _traces(clouds: Sequence[Moments], unit: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return tr C_i C_j (k, k) and tr C_i C_j C_l (k, k, k) of the covariances, in a unit."""
+    k, thin = len(clouds), [m for m in clouds if isinstance(m, ThinMoments)]
+    if len(thin) == k and sum(m.n for m in thin) <= 2 * clouds[0].mean.shape[0]:
+        of_two, of_three = _traces_of_rows([m.rows / ((m.n - 1) * unit) ** 0.5 for m in thin])
+    else:
+        of_two, of_three = _traces_of_matrices([m.dense().scatter / ((m.n - 1) * unit) for m in clouds])
+    two, three = np.empty((k, k)), np.empty((k, k, k))
+    for i, j in combinations_with_replacement(range(k), 2):
+        two[i, j] = two[j, i] = of_two(i, j)
+    for triple in combinations_with_replacement(range(k), 3):
+        value = of_three(*triple)
+        for order in permutations(triple):
+            three[order] = value
+    return two, three
+
+
+def _traces_of_matrices(c: Sequence[Array]) -> tuple[Callable[..., float], Callable[..., float]]:
+    """Return the traces of products of two and of three matrices, given their positions."""
+    total, product = namespace(c[0]).sum, lru_cache(maxsize=1)(lambda i, j: c[i] @ c[j])
+    return lambda i, j: to_float(total(c[i] * c[j])), lambda i, j, k: to_float(total(product(i, j) * c[k]))
+
+
+def _traces_of_rows(rows: Sequence[Array]) -> tuple[Callable[..., float], Callable[..., float]]:
+    """Return the same for the matrices RᵀR of rows R, of which there are fewer than dimensions."""
+    total, g = namespace(rows[0]).sum, [[a @ b.T for b in rows] for a in rows]
+    return lambda i, j: to_float(total(g[i][j] ** 2)), lambda i, j, k: to_float(total((g[i][j] @ g[j][k]) * g[i][k]))
 
 
 def _without_bias(values: Sequence[float], m: float) -> float:
@@ -150,28 +173,33 @@ class Similarities:
     def test(self, which: Sequence[int]) -> Part:
         """Return the test of whether rows of one cloud, of some of them, are more similar than those of different ones.
 
-        Where few rows dominate, three moments do not tell the tail, and random orders of the rows are looked at: since
-        the rows of A sum to 0, the statistic is a multiple of Σ_k 1/n_k times the sum of A within cloud k.
+        Where few rows dominate, three moments do not tell the tail, and random orders of the rows are looked at.
         """
         sizes = self.sizes[list(which)]
         index = np.concatenate([np.arange(self.starts[k], self.starts[k] + self.sizes[k]) for k in which])
         similarities = self.similarities[np.ix_(index, index)]
-        a, b = doubly_centred(similarities), doubly_centred(membership(sizes.tolist()))
-        sums, groups = sums_of(a), sums_of(b)
+        a = doubly_centred(similarities)
+        sums, groups = sums_of(a), sums_of_membership(sizes.tolist())
         if sums.squares <= _ROUNDING * np.vdot(similarities, similarities):
             return Part(1.0, 0.0)
-        value = float(np.vdot(a, b)) / (sums.squares * groups.squares) ** 0.5
-        null = null_of_doubly_centred(len(a), sums, groups)
-        return Part(p_value(null, value) if null.is_told else self._share_of_orders(a, sizes), value)
-
-    def _share_of_orders(self, a: np.ndarray, sizes: np.ndarray) -> float:
         code = np.repeat(np.arange(len(sizes)), sizes)
+        scale = (sums.squares * groups.squares) ** 0.5
+        value = float(_within(a, code[:, None], sizes)[0]) / scale
+        null = null_of_doubly_centred(len(a), sums, groups)
+        if null.is_told:
+            return Part(p_value(null, value), value)
         orders = np.stack([code, *(self.rng.permutation(code) for _ in range(_ORDERS))], axis=1)
-        within = np.zeros(1 + _ORDERS)
-        for k, size in enumerate(sizes):
-            members = (orders == k).astype(np.float64)
-            within += np.sum(members * (a @ members), axis=0) / size
-        return float(np.mean(within >= within[0] - _ROUNDING * np.abs(within[0])))
+        drawn = _within(a, orders, sizes) / scale
+        return Part(float(np.mean(drawn >= value - _ROUNDING)), value)
+
+
+def _within(a: np.ndarray, orders: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Return Σ_k 1/n_k times the sum of a doubly centred matrix within cloud k, for the clouds of each order (n, m).
+
+    That is the product with the membership, doubly centred or not, since the rows sum to 0.
+    """
+    members = [(orders == k).astype(np.float64) for k in range(len(sizes))]
+    return sum(np.sum(one * (a @ one), axis=0) / size for one, size in zip(members, sizes, strict=True))
 
 
 def covariances(sides: Sequence[Side], rng: np.random.Generator) -> Similarities:
