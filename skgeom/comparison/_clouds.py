@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from itertools import combinations
 from typing import Any, NamedTuple, TypeAlias
 
@@ -29,8 +28,9 @@ class CloudPair(NamedTuple):
     first, second : int
         Their positions among the clouds.
     location, scale, covariance, kernel : Part
-        As in `CloudTest`, for these two. The p-values are adjusted for the number of pairs by Holm's method: in each
-        part, the probability that any pair without a difference is below alpha is at most alpha.
+        As in `CloudTest`, for these two: the effect of the scale is that of the second over that of the first. The
+        p-values are adjusted for the number of pairs by Holm's method: in each part, the probability that any pair
+        without a difference is below alpha is at most alpha.
     """
 
     first: int
@@ -205,7 +205,10 @@ def cloud_test(
     clouds = (X, Y, *others)
     check_count(max_rows, "max_rows", 2 * FEWEST * len(clouds))
     names, rng = ["X", "Y", *(f"cloud {k}" for k in range(2, len(clouds)))], np.random.default_rng(random_state)
-    sides = (_sides if groups is None else partial(_grouped_sides, groups=groups))(clouds, names, max_rows, rng)
+    if groups is None:
+        sides = _sides(clouds, names, max_rows, rng)
+    else:
+        sides = _grouped_sides(clouds, names, groups, max_rows, rng)
     tests: list[_Test] = [Means(sides), Scales(sides), covariances(sides, rng), kernel_means(sides, rng)]
     location, scale, covariance, kernel = joint = [test.test(range(len(sides))) for test in tests]
     pairs = list(combinations(range(len(sides)), 2))
@@ -226,7 +229,7 @@ def _sides(clouds: Sequence[Any], names: Sequence[str], max_rows: int, rng: np.r
 
 
 def _grouped_sides(
-    clouds: Sequence[Any], names: Sequence[str], max_rows: int, rng: np.random.Generator, *, groups: Sequence[Any]
+    clouds: Sequence[Any], names: Sequence[str], groups: Any, max_rows: int, rng: np.random.Generator
 ) -> list[Side]:
     if not isinstance(groups, tuple | list) or len(groups) != len(clouds):
         raise ValueError(f"groups must be {len(clouds)} arrays, the groups of the rows of each cloud, in a tuple.")

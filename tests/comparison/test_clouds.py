@@ -217,10 +217,10 @@ def test_sums_of_a_membership_are_those_of_its_matrix(sizes):
 
 def test_the_tail_of_the_distance_of_means_is_skewed():
     rng, variances = default_rng(0), np.array([1.0, 0.1])
-    found = [
-        cloud_test(*(rng.normal(size=(n, 2)) * np.sqrt(variances) for n in (60, 40)), max_rows=32).location.pvalue
-        for _ in range(1000)
-    ]
+    found = []
+    for _ in range(1000):
+        summaries = [cloud_summary(rng.normal(size=(n, 2)) * np.sqrt(variances), max_rows=16) for n in (60, 40)]
+        found.append(_parts.Means([summary.side("X", 8) for summary in summaries]).test([0, 1]).pvalue)
     assert 0.003 < np.mean(np.array(found) < 0.01) < 0.019  # a normal tail gives .03
     assert 0.035 < np.mean(np.array(found) < 0.05) < 0.07
 
