@@ -199,7 +199,7 @@ def _drift(sets: dict[str, np.ndarray]) -> Iterator[str]:
         "streams that alarm with n_batches, %",
     )
     for name, x in sets.items():
-        sizes = (500, *[50] * 10) if len(x) > 1000 else (250, *[50] * 5)
+        sizes = (300, *[50] * 10) if len(x) > 1000 else (200, *[50] * 5)
         n, found = len(sizes) - 1, []
         for reference, *batches in _splits(x, sizes, STREAMS):
             monitor = DriftMonitor(alpha=0.05, n_batches=n).fit(reference)
