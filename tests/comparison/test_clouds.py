@@ -13,7 +13,7 @@ from scipy.stats import f_oneway, ttest_ind
 
 from skgeom._core._permutation import doubly_centred, sums_of, sums_of_membership
 from skgeom._core.sums._moments import ThinMoments, moments
-from skgeom.comparison import CloudTest, _parts, cloud_summary, cloud_test
+from skgeom.comparison import CloudTest, _clouds, _parts, cloud_summary, cloud_test
 from skgeom.comparison._parts import Part
 
 PARTS = ("location", "scale", "covariance", "kernel")
@@ -169,6 +169,11 @@ def test_rows_at_one_distance_from_the_mean_have_one_scale():
     assert cloud_test(x, 2 * x).scale == (0.0, 4.0)
 
 
+def test_small_clouds_are_taken_whole_and_large_ones_share_what_is_left():
+    assert _clouds._shares([1000, 10, 500], 600) == [295, 10, 295]
+    assert _clouds._shares([30, 40], 100) == [30, 40]
+
+
 def test_the_smaller_cloud_is_looked_at_as_a_whole():
     rng = default_rng(0)
     x, y = rng.normal(size=(20_000, 3)), 1.6 * rng.normal(size=(90, 3))
@@ -195,6 +200,18 @@ def test_traces_without_bias_are_right_on_average():
         found.append([_parts._without_bias([t2, t1**2], 6), _parts._without_bias([t3, t2 * t1, t1**3], 6)])
     error = np.std(found, axis=0) / np.sqrt(len(found))
     assert (np.abs(np.mean(found, axis=0) - [np.sum(variances**2), np.sum(variances**3)]) < 4 * error).all()
+
+
+def test_traces_of_two_covariances_are_right_on_average():
+    rng, variances, sizes = default_rng(0), (np.array([3.0, 1.0, 0.5]), np.array([1.0, 1.0, 2.0])), (9, 12)
+    found = []
+    for _ in range(4000):
+        x, y = (rng.normal(size=(n, 3)) * np.sqrt(v) for n, v in zip(sizes, variances, strict=True))
+        means = _parts.Means([cloud_summary(z, max_rows=16, random_state=0).side("X", 8) for z in (x, y)])
+        found.append([means.three[0, 0, 1] * means.unit**3, means.three[1, 0, 1] * means.unit**3])
+    a, b = variances
+    expected = [np.sum(a * a * b) / (9 * 9 * 12), np.sum(a * b * b) / (9 * 12 * 12)]
+    assert (np.abs(np.mean(found, axis=0) - expected) < 4 * np.std(found, axis=0) / np.sqrt(4000)).all()
 
 
 def test_traces_of_few_rows_are_those_of_their_matrices():
