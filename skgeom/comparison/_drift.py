@@ -59,9 +59,13 @@ class DriftMonitor(BaseEstimator):
     *Many batches.* They share the reference, so that their p-values depend on one another: a reference that happens to
     be off makes many of them small. `n_batches` divides alpha (Bonferroni), which holds all the same. For a stream
     without an end, spend alpha by hand: let batch t alarm if its `score` is at most alpha / (t (t + 1)), which sums to
-    alpha. P-values far below 1e-6 are extrapolations.
+    alpha. P-values below 1e-6 are extrapolations.
 
-    *False alarms.* FALSE ALARMS
+    *False alarms.* Of batches of 50 rows beside a reference of 300, on six real sets, 2.9 to 4.8 % alarm with alpha = .05.
+    Of streams of ten such batches with ``n_batches=10``, 3.5 to 8.5 % do, 5.4 % on average (200 streams of each set,
+    ``python -m benchmarks clouds``). The excess is in the far tails of scale and covariance, which a few long rows of a
+    small batch decide: below .00125 they are found two to three times as often as that on the worst set. Where it
+    matters, take larger batches, merge small ones, or halve alpha.
 
     *Small batches.* A batch of few rows shows large drift only. Sum up several with `cloud_summary`, merge the
     summaries, and test them as one: the result is that of all rows together, for the parts over pairs that of a random
