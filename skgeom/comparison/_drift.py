@@ -61,11 +61,11 @@ class DriftMonitor(BaseEstimator):
     without an end, spend alpha by hand: let batch t alarm if its `score` is at most alpha / (t (t + 1)), which sums to
     alpha. P-values below 1e-6 are extrapolations.
 
-    *False alarms.* Of batches of 50 rows beside a reference of 300, on six real sets, 2.9 to 4.8 % alarm with alpha = .05.
-    Of streams of ten such batches with ``n_batches=10``, 3.5 to 8.5 % do, 5.4 % on average (200 streams of each set,
-    ``python -m benchmarks clouds``). The excess is in the far tails of scale and covariance, which a few long rows of a
-    small batch decide: below .00125 they are found two to three times as often as that on the worst set. Where it
-    matters, take larger batches, merge small ones, or halve alpha.
+    *False alarms.* Of batches of 50 rows beside a reference of 300 (200 of CLIP), on six real sets, 2.9 to 4.8 % alarm
+    with alpha = .05. Of streams of ten (five) such batches with ``n_batches`` their number, 3.5 to 8.5 % do, 5.4 % on
+    average (200 streams of each set, ``python -m benchmarks clouds``), where 5 % may. The excess is in the far tails of
+    scale and covariance, which a few long rows of a small batch decide: on the worst set they are below .00125 two to
+    three times as often as that. Where it matters, take larger batches, merge small ones, or halve alpha.
 
     *Small batches.* A batch of few rows shows large drift only. Sum up several with `cloud_summary`, merge the
     summaries, and test them as one: the result is that of all rows together, for the parts over pairs that of a random
