@@ -31,6 +31,7 @@ PAIRS, DISTANCES = f"{METRICS}/test_pair_cosines.py", f"{METRICS}/test_distances
 ELLIPSOID = "tests/multimodal/test_double_ellipsoid.py"
 FILES = "tests/datasets"
 COMPARISON = "tests/comparison"
+CLOUDS, DRIFT = f"{COMPARISON}/test_clouds.py", f"{COMPARISON}/test_drift.py"
 SEEN = "tests/metrics/test_what_scorers_see.py"
 JUDGES, INTERVALS = "tests/model_selection/test_judges.py", "tests/model_selection/test_intervals.py"
 MUTANTS = [
@@ -289,6 +290,21 @@ MUTANTS = [
     Mutant("_core/sums/_spaces.py", "squared - own**2", "squared", f"{CORE}/test_spaces.py"),
     Mutant("comparison/_overlap.py", "(k - n_nearer) / np.maximum(n_tied, 1)", "1.0 + 0 * n_tied", COMPARISON),
     Mutant("comparison/_overlap.py", "tied[:, -1] & (width < n - 1)", "tied[:, -1] & False", COMPARISON),
+    Mutant("comparison/_clouds.py", "np.arange(len(pvalues), 0, -1)", "len(pvalues)", CLOUDS),
+    Mutant("comparison/_clouds.py", "most // (len(sizes) - place)", "most // len(sizes)", CLOUDS),
+    Mutant("comparison/_parts.py", "max(third, 0.0) / variance", "0.0 / variance", CLOUDS),
+    Mutant("comparison/_parts.py", "[self.three[i, i, j], trace * plain[i, j]]", "[self.three[i, i, j], 0.0]", CLOUDS),
+    Mutant("comparison/_parts.py", "m * m / ((m - 1) * (m + 2))", "1.0", CLOUDS),
+    Mutant("comparison/_parts.py", "1 + 2 * (k - 2) * slack", "1.0", CLOUDS),
+    Mutant("comparison/_parts.py", "axis=0) / size for", "axis=0) for", CLOUDS),
+    Mutant("comparison/_parts.py", "similarities /= np.multiply.outer(counts, counts)", "pass", CLOUDS),
+    Mutant("comparison/_summary.py", "between.sum() / (n * (n - 1))", "0.0", CLOUDS),
+    Mutant("comparison/_summary.py", "min(self.max_rows, other.max_rows)", "self.max_rows + other.max_rows", CLOUDS),
+    Mutant("comparison/_summary.py", "quartic * n / (n - 2)", "quartic", CLOUDS),
+    Mutant("comparison/_drift.py", "[seed, seen]", "[seed, 0]", DRIFT),
+    Mutant("comparison/_drift.py", "self.alpha / self.n_batches", "self.alpha", DRIFT),
+    Mutant("_core/_permutation.py", "+ 2 * np.sum(n_k * own**3)", "", CLOUDS),
+    Mutant("comparison/_relation.py", "rows[units] = units[order]", "rows[units] = units", COMPARISON),
     Mutant("comparison/_relation.py", "(n_beyond + drawn) / (n_orders + drawn)", "n_beyond / n_orders", COMPARISON),
 ]
 

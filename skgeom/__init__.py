@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from skgeom.alignment import CCAAligner, GeneralizedProcrustes, LstsqAligner, ProcrustesAligner
     from skgeom.calibration import CosineCalibrator
+    from skgeom.comparison import DriftMonitor
     from skgeom.metrics import (
         average_cosine_scorer,
         conformity_scorer,
@@ -70,6 +71,7 @@ _HOMES = {
     "AllButTheTop": "preprocessing",
     "CCAAligner": "alignment",
     "CosineCalibrator": "calibration",
+    "DriftMonitor": "comparison",
     "EmbeddingOptimizer": "optim",
     "GapShift": "multimodal",
     "GeneralizedProcrustes": "alignment",
@@ -102,6 +104,7 @@ __all__ = [
     "AllButTheTop",
     "CCAAligner",
     "CosineCalibrator",
+    "DriftMonitor",
     "EmbeddingOptimizer",
     "GapShift",
     "GeneralizedProcrustes",

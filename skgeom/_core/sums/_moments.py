@@ -315,9 +315,9 @@ def _dense_moments(x: Array, weights: Array | None = None, *, exact: bool) -> Mo
     return merge_all(DenseMoments(p.n, p.mean, epsilon(x), p.scatter) for p in panels(x, weights, exact=exact))
 
 
-def fourth_moments(x: Array, weights: Array | None = None) -> FourthMoments:
+def fourth_moments(x: Array, weights: Array | None = None, *, exact: bool = False) -> FourthMoments:
     """Return the moments of the rows of x with the sums of their third and fourth powers."""
-    return _with_higher(moments(x, weights), x, weights)
+    return _with_higher(moments(x, weights, exact=exact), x, weights)
 
 
 def part_of_fourth_moments(x: Array, n: int) -> FourthMoments:
