@@ -2,11 +2,11 @@
 
 Each cell is the share of samples, in percent, whose interval holds the target, and in brackets the same with the
 standard error that counts values as independent, where there is one: sd / √n of the values of the rows. The target of
-measures of sums is the value of 400,000 rows, that of silhouette and uniformity the mean of six times 8,000, and that of
-measures of the number of rows the mean over all samples. Rows have 16 features
-of scale 1 to 0.25 around a mean of length 1, labels are the largest of the first three features, and partners are rows
-with noise. "documents" are five rows each, with 60 % of their variance in common, left out together (groups=), and
-"documents, as rows" are the same without groups.
+measures of sums is the value of 400,000 rows, that of silhouette and uniformity the mean of six times 8,000, and that
+of measures of the number of rows the mean over all samples. Rows have 16 features of scale 1 to 0.25 around a mean of
+length 1, labels are the largest of the first three features, and partners are rows with noise. "documents" are five
+rows each, with 60 % of their variance in common, left out together (groups=), and "documents, as rows" are the same
+without groups.
 """
 
 from __future__ import annotations
