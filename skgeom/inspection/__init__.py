@@ -1,0 +1,10 @@
+"""Pictures of what the other packages compute, in the grammar of scikit-learn's Displays.
+
+A class method (`from_embedding`, `from_estimator`, or `from_` a result) computes and draws; the constructor takes
+numbers that are there already, and `plot` draws them, on axes that are passed or on new ones. The artists are
+attributes. matplotlib is imported when something is drawn: ``pip install "scikit-embedding-geometry[plot]"``.
+"""
+
+from skgeom.inspection._spectrum import SpectrumDisplay
+
+__all__ = ["SpectrumDisplay"]
