@@ -1,8 +1,8 @@
 """skgeom: the geometry of embeddings, for scikit-learn.
 
 Measure a space (`skgeom.metrics`), transform it (`skgeom.preprocessing`), and choose with data: every measure is also a
-scorer, every transform a step of a Pipeline. `skgeom.inspection` draws it, `skgeom.datasets` has real and planted embeddings,
-and ``python -m skgeom report FILE`` prints the geometry card of a file.
+scorer, every transform a step of a Pipeline. `skgeom.inspection` draws what they find, `skgeom.datasets` has real and
+planted embeddings, and ``python -m skgeom report FILE`` prints the geometry card of a file.
 
 Packages and flagship names load on first use: ``import skgeom`` imports no Torch, CuPy, matplotlib or Dask.
 """

@@ -5,6 +5,9 @@ numbers that are there already, and `plot` draws them, on axes that are passed o
 attributes. matplotlib is imported when something is drawn: ``pip install "scikit-embedding-geometry[plot]"``.
 """
 
+from skgeom.inspection._conformity import ConformityDisplay
+from skgeom.inspection._similarity import SimilarityDisplay
+from skgeom.inspection._space import SpaceDisplay
 from skgeom.inspection._spectrum import SpectrumDisplay
 
-__all__ = ["SpectrumDisplay"]
+__all__ = ["ConformityDisplay", "SimilarityDisplay", "SpaceDisplay", "SpectrumDisplay"]

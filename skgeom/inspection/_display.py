@@ -66,7 +66,7 @@ _WIDTH, _HEIGHT = 4.8, 3.4
 """Inches of a figure: text of ten points is legible where this is shown 400 pixels wide."""
 
 _drawn: WeakSet[Any] = WeakSet()
-"""The artists of which each stands for the data of one Display: how many there are on the axes decides the next look."""
+"""The artists that each stand for the data of one Display: how many the axes hold decides the next look."""
 
 
 class Display:
@@ -171,6 +171,20 @@ def mark(artist: Any) -> Any:
     """Return an artist, which counts from now on as the data of a Display."""
     _drawn.add(artist)
     return artist
+
+
+def histogram(ax: Any, values: np.ndarray, edges: np.ndarray, look: Look, *, sign: int = 1, **kwargs: Any) -> Any:
+    """Add the density of values as filled steps, upwards or downwards."""
+    from matplotlib.colors import to_rgba
+
+    heights = sign * np.histogram(values, edges, density=True)[0]
+    style = {"facecolor": to_rgba(look.color, 0.3), "edgecolor": look.color, "linestyle": look.linestyle}
+    return ax.stairs(heights, edges, fill=True, linewidth=1.3, hatch=look.hatch, **style, **kwargs)
+
+
+def legend_above(ax: Any, columns: int) -> Any:
+    """Add the legend above the axes, where no data are."""
+    return ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2, columnspacing=1.2)
 
 
 def plain_ticks(axis: Any, *, percent: bool = False) -> None:
