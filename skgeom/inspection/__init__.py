@@ -6,8 +6,9 @@ attributes. matplotlib is imported when something is drawn: ``pip install "sciki
 """
 
 from skgeom.inspection._conformity import ConformityDisplay
+from skgeom.inspection._silhouette import SilhouetteDisplay
 from skgeom.inspection._similarity import SimilarityDisplay
 from skgeom.inspection._space import SpaceDisplay
 from skgeom.inspection._spectrum import SpectrumDisplay
 
-__all__ = ["ConformityDisplay", "SimilarityDisplay", "SpaceDisplay", "SpectrumDisplay"]
+__all__ = ["ConformityDisplay", "SilhouetteDisplay", "SimilarityDisplay", "SpaceDisplay", "SpectrumDisplay"]
