@@ -10,5 +10,13 @@ from skgeom.inspection._silhouette import SilhouetteDisplay
 from skgeom.inspection._similarity import SimilarityDisplay
 from skgeom.inspection._space import SpaceDisplay
 from skgeom.inspection._spectrum import SpectrumDisplay
+from skgeom.inspection._trajectory import TrajectoryDisplay
 
-__all__ = ["ConformityDisplay", "SilhouetteDisplay", "SimilarityDisplay", "SpaceDisplay", "SpectrumDisplay"]
+__all__ = [
+    "ConformityDisplay",
+    "SilhouetteDisplay",
+    "SimilarityDisplay",
+    "SpaceDisplay",
+    "SpectrumDisplay",
+    "TrajectoryDisplay",
+]

@@ -1,5 +1,7 @@
 """SilhouetteDisplay: a bar for each row, by class."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -42,7 +44,7 @@ def test_names_are_beside_their_bars_and_have_room(labelled):
     for text, (_, edges) in zip(texts, bars(display), strict=True):
         assert text.get_position()[1] == pytest.approx((edges[0] + edges[-1]) / 2)
     ends = [(edges[0], edges[-1]) for _, edges in bars(display)]
-    assert all(one[1] < other[0] for one, other in zip(ends[:-1], ends[1:], strict=True))
+    assert all(one[1] < other[0] for one, other in pairwise(ends))
 
 
 @pytest.mark.parametrize("n_classes", [3, 40])
@@ -52,7 +54,7 @@ def test_names_do_not_overlap(n_classes):
     display = SilhouetteDisplay.from_embedding(rng.normal(size=(labels.size, 3)), labels)
     display.figure_.draw_without_rendering()
     boxes = [text.get_window_extent() for text in display.ax_.get_yticklabels()]
-    assert all(upper.y0 >= lower.y1 - 1 for upper, lower in zip(boxes[:-1], boxes[1:], strict=True))
+    assert all(upper.y0 >= lower.y1 - 1 for upper, lower in pairwise(boxes))
 
 
 def test_an_estimator_and_a_metric_are_passed_on(labelled):
