@@ -6,17 +6,23 @@ attributes. matplotlib is imported when something is drawn: ``pip install "sciki
 """
 
 from skgeom.inspection._conformity import ConformityDisplay
+from skgeom.inspection._frontier import FrontierDisplay
+from skgeom.inspection._offset import OffsetDisplay
 from skgeom.inspection._silhouette import SilhouetteDisplay
 from skgeom.inspection._similarity import SimilarityDisplay
 from skgeom.inspection._space import SpaceDisplay
 from skgeom.inspection._spectrum import SpectrumDisplay
 from skgeom.inspection._trajectory import TrajectoryDisplay
+from skgeom.inspection._whitening_path import WhiteningPathDisplay
 
 __all__ = [
     "ConformityDisplay",
+    "FrontierDisplay",
+    "OffsetDisplay",
     "SilhouetteDisplay",
     "SimilarityDisplay",
     "SpaceDisplay",
     "SpectrumDisplay",
     "TrajectoryDisplay",
+    "WhiteningPathDisplay",
 ]
