@@ -5,24 +5,30 @@ numbers that are there already, and `plot` draws them, on axes that are passed o
 attributes. matplotlib is imported when something is drawn: ``pip install "scikit-embedding-geometry[plot]"``.
 """
 
+from skgeom.inspection._comparison import ComparisonDisplay
 from skgeom.inspection._conformity import ConformityDisplay
 from skgeom.inspection._frontier import FrontierDisplay
+from skgeom.inspection._hubs import HubDisplay
 from skgeom.inspection._offset import OffsetDisplay
 from skgeom.inspection._silhouette import SilhouetteDisplay
 from skgeom.inspection._similarity import SimilarityDisplay
 from skgeom.inspection._space import SpaceDisplay
 from skgeom.inspection._spectrum import SpectrumDisplay
+from skgeom.inspection._sphere import SphereDisplay
 from skgeom.inspection._trajectory import TrajectoryDisplay
 from skgeom.inspection._whitening_path import WhiteningPathDisplay
 
 __all__ = [
+    "ComparisonDisplay",
     "ConformityDisplay",
     "FrontierDisplay",
+    "HubDisplay",
     "OffsetDisplay",
     "SilhouetteDisplay",
     "SimilarityDisplay",
     "SpaceDisplay",
     "SpectrumDisplay",
+    "SphereDisplay",
     "TrajectoryDisplay",
     "WhiteningPathDisplay",
 ]
