@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from skgeom._array import to_float, to_numpy
+from skgeom._array import to_numpy
 from skgeom._core.sums._moments import Moments, moments
 from skgeom._validation import (
     check_cloud,
@@ -17,6 +17,7 @@ from skgeom._validation import (
     check_flag,
     check_plane,
     check_spread,
+    check_squares,
 )
 from skgeom.inspection._display import GREY, INK, LOOKS, CloudDisplay, Look, legend_above, mark
 from skgeom.inspection._numbers import check_table
@@ -110,9 +111,8 @@ class SpaceDisplay(CloudDisplay):
             raise ValueError(f"Expected one or two clouds, got {len(self.clouds)}.")
         self.origin = check_table(origin, "origin", (2,))
         self.shares = check_table(shares, "shares", (2,))
-        self.names = ("rows",) if len(self.clouds) == 1 else ("X", "Y")
-        if names is not None:
-            self.names = tuple(names)
+        default = ("rows",) if len(self.clouds) == 1 else ("X", "Y")
+        self.names: tuple[str, ...] = default if names is None else tuple(names)
         if len(self.names) != len(self.clouds):
             raise ValueError(f"Found {len(self.names)} names for {len(self.clouds)} clouds: pass one for each.")
         self.centered, self.radius = centered, radius
@@ -155,7 +155,8 @@ class SpaceDisplay(CloudDisplay):
         ------
         ValueError
             If X or Y is not a finite matrix of at least two rows and two columns, the two differ in width, library or
-            device, all rows are equal (all zero, if not centred), or a row is zero (with `normalize`).
+            device, all rows are equal (all zero, if not centred), a row is zero (with `normalize`), or the squares of
+            magnitudes leave the range of float64 (without).
         """
         check_flag(center, "center")
         check_flag(normalize, "normalize")
@@ -163,14 +164,14 @@ class SpaceDisplay(CloudDisplay):
         check_plane(clouds[0])
         m: Moments = moments(clouds[0]) if Y is None else moments(clouds[0]).merge(moments(clouds[1]))
         found = (m if center else m.about_origin()).axes()
-        total = to_float(np.sum(found.variances))
-        check_spread(total)
+        variances = to_numpy(found.variances)
+        check_spread(float(variances.sum()))
         plane = found.directions(2)
         shift = m.mean if center else np.zeros_like(m.mean)
         return cls(
             [(x - shift) @ plane.T for x in clouds],
             origin=-shift @ plane.T,
-            shares=found.variances[:2] / total,
+            shares=variances[:2] / variances.sum(),
             names=names,
             centered=center,
             radius=1.0 if normalize and not center else None,
@@ -222,7 +223,10 @@ class SpaceDisplay(CloudDisplay):
 def _rows(X: Any, Y: Any, normalize: bool) -> list[Any]:
     if normalize:
         return [rows.unit() for rows in ([check_directed(X)] if Y is None else check_directed_clouds(X, Y))]
-    return [check_cloud(X)] if Y is None else list(check_clouds(X, Y))
+    clouds = [check_cloud(X)] if Y is None else list(check_clouds(X, Y))
+    for x, name in zip(clouds, "XY", strict=False):
+        check_squares(x, name)
+    return clouds
 
 
 def _dots(look: Look, n: int) -> dict[str, Any]:

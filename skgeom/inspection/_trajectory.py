@@ -208,7 +208,10 @@ class TrajectoryDisplay(Display):
         ValueError
             If the axes are not as many as the columns.
         """
-        self.lines_, self.bands_, self.ends_, self.bounds_ = {}, {}, {}, []
+        self.lines_: dict[str, Any] = {}
+        self.bands_: dict[str, Any] = {}
+        self.ends_: dict[str, tuple[Any, Any]] = {}
+        self.bounds_: list[Any] = []
         draw = self._draw_over_updates if self.x_name == "iteration" else self._draw_path
         with self._drawing_panels(ax, len(self.columns), height=_PANEL if self.x_name == "iteration" else 3) as panels:
             for axes, (name, column) in zip(panels, self.columns.items(), strict=True):

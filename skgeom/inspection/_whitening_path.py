@@ -42,8 +42,6 @@ class WhiteningPathDisplay(Display):
         Columns of the rows as they are.
     score_name : str, default="score"
         What the score is called.
-    title : str, default=None
-        The title; None leaves it out.
 
     Attributes
     ----------
@@ -91,17 +89,16 @@ class WhiteningPathDisplay(Display):
         other: tuple[str, Any] | None = None,
         n_features: int | None = None,
         score_name: str = "score",
-        title: str | None = None,
     ) -> None:
         self.paths = {power: check_table(path, f"paths[{power!r}]", (None, 3)) for power, path in paths.items()}
         if len(self.paths) > len(LOOKS):
             raise ValueError(f"Expected at most {len(LOOKS)} paths, which can be told apart, got {len(self.paths)}.")
         self.baseline = check_real(baseline, "baseline")
         self.other = None if other is None else (other[0], check_table(other[1], "other", (3,)))
-        self.n_features, self.score_name, self.title = n_features, score_name, title
+        self.n_features, self.score_name = n_features, score_name
 
     @classmethod
-    def from_judgement(cls, judgement: Judgement, *, title: str | None = None, ax: Any = None) -> Self:
+    def from_judgement(cls, judgement: Judgement, *, ax: Any = None) -> Self:
         """Draw what a judge found.
 
         Parameters
@@ -109,8 +106,6 @@ class WhiteningPathDisplay(Display):
         judgement : Judgement
             What a judge of `skgeom.model_selection` returned. Whitenings are known by their names,
             ``"Whitening(64, power=0.5)"``.
-        title : str, default=None
-            The title; None leaves it out.
         ax : matplotlib.axes.Axes, default=None
             Where to draw; None makes a new figure.
 
@@ -134,7 +129,6 @@ class WhiteningPathDisplay(Display):
             other=None if best is None else (best.name, _point(best)),
             n_features=first.n_features,
             score_name=_SCORES.get(judgement.score_name, judgement.score_name),
-            title=title,
         ).plot(ax)
 
     def plot(self, ax: Any = None) -> Self:
@@ -171,9 +165,7 @@ class WhiteningPathDisplay(Display):
                 self.other_ = axes.errorbar(width, score, margin, **style, capsize=3, label=name)
             self._draw_columns(axes)
             axes.set_ylabel(self.score_name)
-            if self.title is not None:
-                axes.set_title(self.title)
-            axes.legend(loc="best") if self.title else legend_above(axes, 3)
+            legend_above(axes, 3)
         return self
 
     def _draw_columns(self, axes: Any) -> None:

@@ -85,6 +85,8 @@ def test_what_has_no_plane_is_refused(clouds):
         SpaceDisplay.from_embedding(clouds[0], clouds[1][:, :4])
     with pytest.raises(ValueError, match="zero row"):
         SpaceDisplay.from_embedding(np.zeros((5, 3)), normalize=True)
+    with pytest.raises(ValueError, match="squares leave the range"):
+        SpaceDisplay.from_embedding(1e200 * clouds[0])
     with pytest.raises(TypeError, match="center must be True or False"):
         SpaceDisplay.from_embedding(clouds[0], center="yes")
 
