@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -38,7 +38,7 @@ def draw(space: Space, judgements: Sequence[Judgement]) -> Any:
     ImportError
         If matplotlib is not installed.
     """
-    panels = [
+    panels: list[tuple[str, Callable[..., Any]]] = [
         ("Conformity of the rows", ConformityDisplay(space.conformity).plot),
         *((f"Held out: {one.task}", partial(WhiteningPathDisplay.from_judgement, one)) for one in judgements),
     ]
