@@ -33,6 +33,7 @@ FILES = "tests/datasets"
 COMPARISON = "tests/comparison"
 SEEN = "tests/metrics/test_what_scorers_see.py"
 JUDGES, INTERVALS = "tests/model_selection/test_judges.py", "tests/model_selection/test_intervals.py"
+PICTURES = "tests/inspection"
 MUTANTS = [
     Mutant(
         "_core/_rows.py",
@@ -221,6 +222,21 @@ MUTANTS = [
         "tests/metrics/test_ranking.py",
     ),
     Mutant("_core/pairs/_graded.py", "place <= k", "place < k", "tests/metrics/test_ranking.py"),
+    Mutant("_core/sums/_spectrum.py", "sorted((n - 1, d))", "sorted((n, d))[::-1]", f"{PICTURES}/test_spectrum.py"),
+    Mutant("inspection/_spectrum.py", "np.cumsum(self.shares) * (1 + _ROUNDING)", "self.shares", PICTURES),
+    Mutant("inspection/_space.py", "m if center else m.about_origin()", "m", PICTURES),
+    Mutant("inspection/_space.py", "origin=-shift @ plane.T", "origin=shift @ plane.T", PICTURES),
+    Mutant("inspection/_similarity.py", "Y is None or ends_in_regressor(estimator)", "Y is None", PICTURES),
+    Mutant("inspection/_similarity.py", "(n_features - 1) / 2) ** 0.5", "n_features / 2)", PICTURES),
+    Mutant("inspection/_silhouette.py", "middle - values.size / 2 +", "middle +", PICTURES),
+    Mutant("inspection/_trajectory.py", "_NORMAL * self.errors", "self.errors", PICTURES),
+    Mutant("inspection/_whitening_path.py", "scores + margins", "scores", PICTURES),
+    Mutant("inspection/_frontier.py", "[np.argsort(self.isoscore[best])]", "", PICTURES),
+    Mutant("inspection/_offset.py", "np.argmin(np.where(known, values, np.inf))", "np.argmin(values[known])", PICTURES),
+    Mutant("inspection/_sphere.py", "(1 - within) ** (n - 1)", "(1 - within) ** n / 2", PICTURES),
+    Mutant("inspection/_comparison.py", "self.pvalues <= self.alpha", "self.pvalues > -1", PICTURES),
+    Mutant("inspection/_hubs.py", "binom.sf(counts - 1,", "binom.sf(counts,", PICTURES),
+    Mutant("inspection/_display.py", "artist in _drawn for", "artist not in _drawn for", PICTURES),
     Mutant("_report/_text.py", "c.isprintable() or", "True or", "tests/report/test_command.py"),
     Mutant(
         "_report/_command.py",

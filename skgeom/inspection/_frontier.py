@@ -27,7 +27,7 @@ class FrontierDisplay(Display):
     Parameters
     ----------
     weight, isoscore, score : arrays of shape (n_weights,)
-        The weight of each point, and what became of both.
+        The weight of each point, and what became of both; what is not finite is not drawn.
     is_optimal : array of shape (n_weights,), bool
         Which points are on the Pareto front.
     start : tuple of float
@@ -92,9 +92,11 @@ class FrontierDisplay(Display):
     ) -> None:
         self.weight = check_table(weight, "weight", (None,))
         n = self.weight.size
-        self.isoscore, self.score = check_table(isoscore, "isoscore", (n,)), check_table(score, "score", (n,))
+        self.isoscore, self.score = (
+            check_table(values, name, (n,), finite=False) for values, name in ((isoscore, "isoscore"), (score, "score"))
+        )
         self.is_optimal = check_table(is_optimal, "is_optimal", (n,)).astype(bool)
-        self.start = check_table(start, "start", (2,))
+        self.start = check_table(start, "start", (2,), finite=False)
         self.bound, self.score_name = check_real(bound, "bound", 0, 1), score_name
 
     @classmethod
@@ -157,12 +159,13 @@ class FrontierDisplay(Display):
 
     def _draw_weights(self, axes: Any) -> list[Any]:
         """Write the weights beside their points, those of points that nearly coincide beside the first of them."""
-        at = np.stack([self.isoscore, self.score], axis=1)
+        known = np.isfinite(self.isoscore + self.score)
+        at, weight = np.stack([self.isoscore, self.score], axis=1)[known], self.weight[known]
         points = axes.transData.transform(at) / axes.figure.dpi
         first = np.argmax(np.linalg.norm(points[:, None] - points, axis=2) < _LABEL, axis=1)
         return [
             axes.annotate(
-                ", ".join(f"{weight:g}" for weight in self.weight[first == i]),
+                ", ".join(f"{w:g}" for w in weight[first == i]),
                 at[i],
                 (6, 4),
                 textcoords="offset points",

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Self, get_args
+from typing import Any, Self
 
 import numpy as np
 from scipy.stats import binom
 
-from skgeom._array import as_data
-from skgeom._core.pairs import _neighbours
-from skgeom._validation import check_choice, check_cloud, check_count, check_directed
+from skgeom._core.pairs._neighbours import occurrences
+from skgeom._validation import check_count
 from skgeom.inspection._display import REFERENCE, CloudDisplay, is_first, legend_above, mark, next_look, plain_ticks
 from skgeom.inspection._numbers import check_table
-from skgeom.metrics._neighbours import HubMetric
+from skgeom.metrics._neighbours import HubMetric, check_hubs
 
 
 class HubDisplay(CloudDisplay):
@@ -103,12 +102,8 @@ class HubDisplay(CloudDisplay):
         ValueError
             As `skgeom.metrics.hubness`.
         """
-        check_choice(metric, get_args(HubMetric), "metric")
-        cosine = metric == "cosine"
-        x = check_directed(X).x if cosine else check_cloud(X, scale_free=True)
-        rows = (_neighbours.as_directions if cosine else _neighbours.as_places)(as_data(x))
-        k = min(check_count(k, "k"), x.shape[0] - 1)
-        return cls(_neighbours.occurrences(rows, k), k=k, name=name).plot(ax)
+        rows, k = check_hubs(X, k, metric)
+        return cls(occurrences(rows, k), k=k, name=name).plot(ax)
 
     def plot(self, ax: Any = None) -> Self:
         """Draw the shares.

@@ -16,6 +16,7 @@ from skgeom._validation import (
     check_directed_clouds,
     check_flag,
     check_plane,
+    check_positive,
     check_spread,
     check_squares,
 )
@@ -115,7 +116,8 @@ class SpaceDisplay(CloudDisplay):
         self.names: tuple[str, ...] = default if names is None else tuple(names)
         if len(self.names) != len(self.clouds):
             raise ValueError(f"Found {len(self.names)} names for {len(self.clouds)} clouds: pass one for each.")
-        self.centered, self.radius = centered, radius
+        check_flag(centered, "centered")
+        self.centered, self.radius = centered, None if radius is None else check_positive(radius, "radius")
 
     @classmethod
     def from_embedding(

@@ -9,8 +9,9 @@ import numpy as np
 from skgeom._array import to_float, to_numpy
 from skgeom._core.sums import _rank
 from skgeom._core.sums._spectrum import covariance_eigenvalues, isotropic_shares
-from skgeom._validation import check_count, check_numbers, check_ranked_moments, check_real, check_spread
+from skgeom._validation import check_count, check_ranked_moments, check_real, check_spread
 from skgeom.inspection._display import GREY, REFERENCE, CloudDisplay, is_first, mark, next_look, plain_ticks
+from skgeom.inspection._numbers import check_table
 
 _MARKS = (0.5, 0.9, 0.99)
 """Shares of the variance whose directions are counted on the curve."""
@@ -104,7 +105,7 @@ class SpectrumDisplay(CloudDisplay):
         noise: float | None = None,
         name: str | None = None,
     ) -> None:
-        values = np.atleast_1d(check_numbers(variances, "variances"))
+        values = check_table(variances, "variances", (None,))
         self.n_samples, self.n_features = check_count(n_samples, "n_samples", 2), check_count(n_features, "n_features")
         if values.min() < 0 or np.any(np.diff(values) > 0):
             raise ValueError("variances must be at least 0 and in descending order.")

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from typing import Any, Self
 
-from skgeom._validation import check_real
 from skgeom.inspection._display import LOOKS, REFERENCE, Display, legend_above, mark
 from skgeom.inspection._numbers import check_table
 from skgeom.model_selection import Judged, Judgement
@@ -35,7 +34,7 @@ class WhiteningPathDisplay(Display):
     paths : dict from float to array of shape (n_widths, 3)
         For each power of whitening, columns kept, score and half the width of the band.
     baseline : float
-        Score of the rows as they are.
+        Score of the rows as they are. What is not finite is not drawn.
     other : tuple (name, (columns, score, margin)), default=None
         A transform that is not a whitening.
     n_features : int, default=None
@@ -59,7 +58,7 @@ class WhiteningPathDisplay(Display):
     Raises
     ------
     ValueError
-        If there are more than four paths, or one is not a finite matrix of three columns.
+        If there are more than four paths, or one is not a matrix of three columns.
     TypeError
         If something else than a `Judgement` is passed to `from_judgement`.
 
@@ -90,11 +89,13 @@ class WhiteningPathDisplay(Display):
         n_features: int | None = None,
         score_name: str = "score",
     ) -> None:
-        self.paths = {power: check_table(path, f"paths[{power!r}]", (None, 3)) for power, path in paths.items()}
+        self.paths = {
+            power: check_table(path, f"paths[{power!r}]", (None, 3), finite=False) for power, path in paths.items()
+        }
         if len(self.paths) > len(LOOKS):
             raise ValueError(f"Expected at most {len(LOOKS)} paths, which can be told apart, got {len(self.paths)}.")
-        self.baseline = check_real(baseline, "baseline")
-        self.other = None if other is None else (other[0], check_table(other[1], "other", (3,)))
+        self.baseline = float(baseline)
+        self.other = None if other is None else (other[0], check_table(other[1], "other", (3,), finite=False))
         self.n_features, self.score_name = n_features, score_name
 
     @classmethod

@@ -1,5 +1,7 @@
 """FrontierDisplay: points, front, start and bound."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -40,6 +42,12 @@ def test_points_that_nearly_coincide_share_a_label(frontier, pyplot):
     texts = {text.get_text(): text.xy for text in frontier.plot(ax).weights_}
     assert list(texts) == ["1", "0, 0.01", "0.5", "0.9"]
     np.testing.assert_array_equal(texts["0, 0.01"], [0.1, 0.8])
+
+
+def test_an_infinite_score_is_left_out(frontier):
+    endless = replace(frontier, score=np.array([0.1, -np.inf, 0.799, 0.5, 0.3]))
+    display = endless.plot()
+    assert [text.get_text() for text in display.weights_] == ["1", "0.01", "0.5", "0.9"]
 
 
 def test_what_is_no_frontier_is_refused():

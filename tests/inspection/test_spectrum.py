@@ -78,7 +78,7 @@ def test_a_second_cloud_on_the_same_axes_has_another_look_and_no_second_null(clo
         ({"variances": [0, 0]}, "no spread"),
         ({"variances": [3, 2, 1, 1]}, "number of variances must be at least 1 and at most 3"),
         ({"variances": [3, 2], "rank": 3}, "rank must be at least 1 and at most 2"),
-        ({"variances": [3, np.nan]}, "finite"),
+        ({"variances": [3, np.nan]}, "NaN or infinity"),
     ],
 )
 def test_what_is_no_spectrum_is_refused(arguments, message):
