@@ -36,6 +36,13 @@ def test_centred_the_plane_is_that_of_the_variance_and_the_origin_is_off_it(clou
     assert display.ax_.get_xlabel().endswith("of the variance")
 
 
+def test_the_origin_is_as_far_from_the_rows_as_in_the_space():
+    X = np.random.default_rng(0).normal(size=(20, 2)) + 5
+    display = SpaceDisplay.from_embedding(X, center=True)
+    distances = np.linalg.norm(points(display)[0] - display.origin, axis=1)
+    np.testing.assert_allclose(distances, np.linalg.norm(X, axis=1))
+
+
 def test_arrows_lead_from_the_origin_to_the_means_and_the_gap_lies_between_them(clouds):
     display = SpaceDisplay.from_embedding(*clouds)
     means = [cloud.mean(axis=0) for cloud in points(display)]
