@@ -159,12 +159,12 @@ def styled() -> Iterator[None]:
 
 def next_look(ax: Any) -> Look:
     """Return the look of what is drawn next on axes that may hold other Displays."""
-    return LOOKS[sum(artist in _drawn for artist in ax.get_children()) % len(LOOKS)]
+    return LOOKS[_n_drawn(ax) % len(LOOKS)]
 
 
 def is_first(ax: Any) -> bool:
     """Return whether axes hold no Display yet, so that references are still to be drawn."""
-    return not any(artist in _drawn for artist in ax.get_children())
+    return _n_drawn(ax) == 0
 
 
 def mark(artist: Any) -> Any:
@@ -201,6 +201,10 @@ def plain_ticks(axis: Any, *, percent: bool = False) -> None:
 
     axis.set_major_formatter(FuncFormatter(text))
     axis.set_minor_formatter(NullFormatter())
+
+
+def _n_drawn(ax: Any) -> int:
+    return sum(artist in _drawn for artist in ax.get_children())
 
 
 def _new_axes(height: float, n: int | None = None) -> Any:

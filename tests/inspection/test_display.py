@@ -41,6 +41,12 @@ def test_axes_of_the_caller_are_drawn_on(display, pyplot):
     assert pyplot.get_fignums() == [figure.number]
 
 
+def test_each_display_on_one_axes_has_the_next_look(display):
+    ax = display.plot().ax_
+    styles = [display.line_.get_linestyle()] + [display.plot(ax).line_.get_linestyle() for _ in range(4)]
+    assert styles == ["-", "--", "-.", ":", "-"]
+
+
 def test_cleared_axes_are_new_axes(display, pyplot):
     ax = display.plot().ax_
     look = display.line_.get_linestyle()
