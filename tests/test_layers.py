@@ -68,10 +68,6 @@ def floor(module):
     return next(i for i, names in enumerate(FLOORS) if part(module) in names)
 
 
-def floor_is_below_pictures(module):
-    return module != "skgeom" and floor(module) < FLOORS.index({"inspection"})
-
-
 def own_imports(module):
     return {name for name in imports(module) if name.partition(".")[0] == "skgeom"}
 
@@ -90,7 +86,7 @@ def test_imports_go_down_and_siblings_do_not_know_each_other(module):
         assert below or inside_one_package or peers, f"{module} imports {target}"
 
 
-@pytest.mark.parametrize("module", sorted(m for m in MODULES if floor_is_below_pictures(m)))
+@pytest.mark.parametrize("module", sorted(MODULES))
 def test_a_result_that_draws_itself_asks_the_pictures_and_nothing_else_above(module):
     tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
     plots = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "plot"]
