@@ -53,6 +53,7 @@ plot_pre_code = ""
 
 # The `:skipif:` of a doctest sees these names.
 doctest_global_setup = "from importlib.util import find_spec"
+doctest_global_cleanup = "from matplotlib import pyplot; pyplot.close('all')"
 
 html_theme = "furo"
 html_title = f"skgeom {release}"

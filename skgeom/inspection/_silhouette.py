@@ -25,8 +25,8 @@ class SilhouetteDisplay(CloudDisplay):
     """Silhouette of each row as a bar, by class, in descending order: Rousseeuw's picture.
 
     A class is the thicker the more rows it has, and the better the further it reaches to the right; small classes have
-    room for their names around them. Hatched bars to the
-    left of 0 are rows that are nearer to another class than to their own. The dashed line is the mean.
+    room for their names around them. Hatched bars to the left of 0 are rows that are nearer to another class than to
+    their own. The dashed line is the mean.
 
     Parameters
     ----------
