@@ -257,9 +257,9 @@ MUTANTS = [
     ),
     Mutant("inspection/_hubs.py", "binom.sf(counts - 1,", "binom.sf(counts,", f"{PICTURES}/test_hubs.py"),
     Mutant("inspection/_display.py", "artist in _drawn for", "artist not in _drawn for", f"{PICTURES}/test_display.py"),
-    Mutant("_report/_text.py", "c.isprintable() or", "True or", "tests/report/test_command.py"),
+    Mutant("report/_text.py", "c.isprintable() or", "True or", "tests/report/test_command.py"),
     Mutant(
-        "_report/_command.py",
+        "report/_command.py",
         'temporary = path.with_name(f".{path.name}.{os.getpid()}")',
         "temporary = path",
         "tests/report/test_command.py",

@@ -18,7 +18,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from skgeom._report._files import read_space
+from skgeom.report._files import read_space
 from skgeom.datasets import load_embeddings
 from skgeom.datasets._files._formats import NAMED, UNNAMED
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from skgeom._report._space import N_FOLDS, Space
+from skgeom.report._space import N_FOLDS, Space
 from skgeom.model_selection import (
     Judgement,
     judge_classes,

@@ -15,7 +15,7 @@ from skgeom._core._rows import unit
 from skgeom._core.sums import _spectrum
 from skgeom._core.sums._moments import Moments
 from skgeom._core.sums._rank import live
-from skgeom._report._space import MATCH_ALPHA, N_FOLDS, Space, blocks_or_rows, sampled
+from skgeom.report._space import MATCH_ALPHA, N_FOLDS, Space, blocks_or_rows, sampled
 from skgeom.calibration import CosineCalibrator
 from skgeom.metrics import collapse_bound, conformity, estimate, silhouette_score
 from skgeom.metrics._measure import MEASURES
@@ -24,6 +24,9 @@ MAX_PAIR_ROWS = 20_000
 """Rows of which all pairs are looked at; of a larger space, a sample."""
 
 MAX_RECALL_SAMPLE = 5_000
+SPREAD, COSINES, CLASSES, PAIRS = "Spread: principal directions", "Directions: cosines", "Classes", "Pairs"
+"""Titles of the sections that have pictures."""
+
 _MISSING = "not available"
 _TOP = 10
 _ROGUE = 3
@@ -58,13 +61,13 @@ def card(space: Space) -> list[Section]:
     """Return the card of a space."""
     sections = [
         Section("Rows", [*_rows(space)]),
-        Section("Spread: principal directions", [*_spread(space)]),
-        Section("Directions: cosines", [*_cosines(space)]),
+        Section(SPREAD, [*_spread(space)]),
+        Section(COSINES, [*_cosines(space)]),
     ]
     if space.labels is not None:
-        sections.append(Section("Classes", [*_classes(space)]))
+        sections.append(Section(CLASSES, [*_classes(space)]))
     if space.pair is not None:
-        sections.append(Section("Pairs", [*_pairs(space, space.pair)]))
+        sections.append(Section(PAIRS, [*_pairs(space, space.pair)]))
     return sections
 
 
@@ -167,9 +170,13 @@ def _classes(space: Space) -> Iterator[Entry]:
     yield Entry("largest class", float(share), 0, 1, hint="share of the rows: what an answer for all gets right")
 
 
+def short_class(name: str) -> str:
+    """Return the name of a class, cut where it is long."""
+    return name if len(name) <= _CLASS_WIDTH else f"{name[: _CLASS_WIDTH - 3]}..."
+
+
 def _class(names: np.ndarray, sizes: np.ndarray, index: np.intp) -> str:
-    name = str(names[index])
-    return f"{name if len(name) <= _CLASS_WIDTH else name[: _CLASS_WIDTH - 3] + '...'} ({sizes[index]:,})"
+    return f"{short_class(str(names[index]))} ({sizes[index]:,})"
 
 
 def _separation(x: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> Iterator[Entry]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import Bunch
 
-from skgeom._report._space import N_FOLDS, Space
+from skgeom.report._space import N_FOLDS, Space
 from skgeom._validation import check_cloud
 from skgeom.datasets import load_embeddings, load_reverse_dictionary
 from skgeom.datasets._files._delimited import dialect, is_delimited

@@ -11,8 +11,8 @@ from typing import TextIO
 
 import numpy as np
 
-from skgeom._report._card import Entry, Section
-from skgeom._report._judging import TITLES
+from skgeom.report._card import Entry, Section
+from skgeom.report._judging import TITLES
 from skgeom.metrics._estimate import decimals_of
 from skgeom.model_selection import Judgement
 from skgeom.model_selection._judgement import aligned

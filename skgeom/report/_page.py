@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from skgeom import __version__
-from skgeom._report._card import Entry, Section
-from skgeom._report._judging import TITLES
-from skgeom._report._text import ERRORS, bound, printable, valued
+from skgeom.report._card import Entry, Section
+from skgeom.report._judging import TITLES
+from skgeom.report._text import ERRORS, bound, printable, valued
 from skgeom.model_selection import Judgement
 
 _STYLE = """

@@ -20,13 +20,13 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 from skgeom import __version__
-from skgeom._report._card import Section, card
-from skgeom._report._figure import draw
-from skgeom._report._files import embedded_space, read_space
-from skgeom._report._judging import judged, judges
-from skgeom._report._page import page
-from skgeom._report._space import Space
-from skgeom._report._text import ProgressLine, card_text, judgement_text, printable, text_width, write_table
+from skgeom.report._card import Section, card
+from skgeom.report._figure import draw
+from skgeom.report._files import embedded_space, read_space
+from skgeom.report._judging import judged, judges
+from skgeom.report._page import page
+from skgeom.report._space import Space
+from skgeom.report._text import ProgressLine, card_text, judgement_text, printable, text_width, write_table
 from skgeom.model_selection import Judgement
 
 REFUSED, HELD = 2, 3
