@@ -1,6 +1,9 @@
-"""The report of ``skgeom report``: the geometry card of a space, and whether a transform helps the task at hand.
+"""The report of a space: its geometry card, and whether a transform helps the task at hand.
 
-The path is one way: files are read (`_files`) into a space (`_space`); it is measured (`_card`) and put before the
-judges of `skgeom.model_selection` (`_judging`); the result is written as text (`_text`), drawn (`_figure`) and put on a
-page (`_page`).
+`geometry_report` makes it of arrays, ``skgeom report`` of files: as text, as JSON, and as one HTML page with pictures
+that needs neither network nor script.
 """
+
+from skgeom.report._report import Report, geometry_report
+
+__all__ = ["Report", "geometry_report"]

@@ -154,7 +154,9 @@ def svg(picture: Picture, number: int) -> str:
             picture.plot(ax=figure.subplots(picture.n_axes, sharex=True))
             file = StringIO()
             figure.savefig(file, format="svg", transparent=True, dpi=144, metadata={"Date": None})
-    return _inline(file.getvalue(), f"p{number}-{crc32(file.getvalue().encode()):x}-", f"{picture.title}. {picture.caption}")
+    return _inline(
+        file.getvalue(), f"p{number}-{crc32(file.getvalue().encode()):x}-", f"{picture.title}. {picture.caption}"
+    )
 
 
 def _inline(text: str, prefix: str, label: str) -> str:
@@ -217,7 +219,9 @@ def _of_classes(space: Space) -> Iterator[Picture]:
     names, codes = np.unique(labels, return_inverse=True)
     if names.size > _MAX_BARS or names.size == len(rows) or not rows.any(axis=1).all():
         return
-    caption = "Of each row by cosine, in descending order: hatched bars are rows nearer to another class than to their own."
+    caption = (
+        "Of each row by cosine, in descending order: hatched bars are rows nearer to another class than to their own."
+    )
 
     def plot(ax: Any) -> Any:
         values = silhouette_samples(rows, codes, metric="cosine")
@@ -244,8 +248,12 @@ def _of_pairs(space: Space, pair: np.ndarray) -> Iterator[Picture]:
     )
     some = sampled(np.arange(both.size), _MAX_OFFSET_ROWS)
     of = "" if some.size == both.size else f" Of {some.size:,} sampled pairs."
-    caption = f"Contrastive loss (temperature 0.01) and divergence of the conformities as both move along their means.{of}"
-    yield Picture(PAIRS, "Shifted along the means", caption, partial(OffsetDisplay.from_embedding, x[some], y[some]), n_axes=2)
+    caption = (
+        f"Contrastive loss (temperature 0.01) and divergence of the conformities as both move along their means.{of}"
+    )
+    yield Picture(
+        PAIRS, "Shifted along the means", caption, partial(OffsetDisplay.from_embedding, x[some], y[some]), n_axes=2
+    )
 
 
 def _judged(judgement: Judgement) -> Picture:
