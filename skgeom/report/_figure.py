@@ -162,7 +162,7 @@ def svg(picture: Picture, number: int) -> str:
 def _inline(text: str, prefix: str, label: str) -> str:
     """Return an SVG file as an element of a page: no metadata, no style sheet, ids that are used, with a prefix."""
     root = ElementTree.fromstring(text)
-    for child in [one for one in root if one.tag in (f"{_SVG}metadata", f"{_SVG}defs")]:
+    for child in [one for one in root if one.tag == f"{_SVG}metadata" or one.find(f"{_SVG}style") is not None]:
         root.remove(child)
     used = set(re.findall(r'(?:url\(|href=")#([^")]+)', text))
     for one in root.iter():
@@ -181,7 +181,7 @@ def _attribute(name: str, value: str, prefix: str) -> str:
         case "id":
             return prefix + value
         case "href" | "clip-path":
-            return value.replace("#", f"#{prefix}", 1) if "#" in value else value
+            return value.replace("#", f"#{prefix}", 1)
         case "style":
             return _COLOR.sub(lambda found: _VARIABLES.get(found[0], found[0]), _FAMILY.sub("", value))
         case "d" | "x" | "y" | "transform":
