@@ -180,10 +180,11 @@ def _attribute(name: str, value: str, prefix: str) -> str:
     match name.removeprefix(_XLINK):
         case "id":
             return prefix + value
-        case "href" | "clip-path":
-            return value.replace("#", f"#{prefix}", 1)
-        case "style":
-            return _COLOR.sub(lambda found: _VARIABLES.get(found[0], found[0]), _FAMILY.sub("", value))
+        case "href":
+            return f"#{prefix}{value[1:]}" if value.startswith("#") else value
+        case "clip-path" | "style":
+            colored = _COLOR.sub(lambda found: _VARIABLES.get(found[0], found[0]), _FAMILY.sub("", value))
+            return colored.replace("url(#", f"url(#{prefix}")
         case "d" | "x" | "y" | "transform":
             return _DECIMALS.sub(r"\1", " ".join(value.split()))
     return value

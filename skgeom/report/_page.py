@@ -54,13 +54,14 @@ _STYLE = (
 .skgeom-report table { border-collapse: collapse; width: 100%; font-size: .92em; color: inherit; }
 .skgeom-report th, .skgeom-report td { border-bottom: 1px solid var(--pale); padding: .3rem .6rem; text-align: left;
   vertical-align: top; background: none; font-weight: inherit; }
+.skgeom-report tbody th { min-width: 8.5em; }
 .skgeom-report thead th { color: var(--grey); white-space: nowrap; }
 .skgeom-report .number, .skgeom-report .range { font-variant-numeric: tabular-nums; white-space: nowrap; }
 .skgeom-report .number { text-align: right; }
-.skgeom-report .range svg { width: 120px; height: 14px; vertical-align: -2px; margin-right: .4rem; }
+.skgeom-report .range svg { width: 140px; height: 14px; vertical-align: -2px; margin-right: .4rem; }
 .skgeom-report .range line { stroke: var(--grey); }
-.skgeom-report .range .error { stroke: var(--blue); stroke-width: 6; opacity: .45; }
-.skgeom-report .range circle { fill: var(--blue); stroke: var(--paper); }
+.skgeom-report .range .error { stroke: var(--blue); stroke-width: 8; opacity: .4; }
+.skgeom-report .range .value { stroke: var(--blue); stroke-width: 2; }
 .skgeom-report summary { cursor: pointer; }
 .skgeom-report details p { margin: .3rem 0; color: var(--ink); }
 .skgeom-report .pictures { display: grid; gap: 1.5rem; margin: 1.5rem 0;
@@ -86,12 +87,14 @@ _STYLE = (
   .skgeom-report .pictures { grid-template-columns: 1fr 1fr; gap: 1rem; }
   .skgeom-report ::details-content { content-visibility: visible; height: auto; }
   .skgeom-report summary { list-style: none; }
+  .skgeom-report details p { display: inline; margin-right: .3em; }
+  .skgeom-report .range svg { width: 90px; height: 8px; vertical-align: 1px; }
 }
 """
 )
 
 _SITES = {"arXiv:": "https://arxiv.org/abs/", "doi:": "https://doi.org/"}
-_BAR, _MARGIN = 120, 8
+_BAR, _MARGIN = 140, 8
 """Width of the bar of a value, and the room at both ends for values beyond its range."""
 
 
@@ -200,12 +203,13 @@ def _bar(entry: Entry) -> str:
 
     error = 0.0 if isnan(entry.error) else entry.error
     label = f"{valued(entry)} on the range {limits(entry)}"
-    ends = "".join(f'<line x1="{x}" x2="{x}" y1="3" y2="11"/>' for x in (_MARGIN, _BAR - _MARGIN))
-    whisker = f'<line class="error" x1="{at(entry.value - error)}" x2="{at(entry.value + error)}" y1="7" y2="7"/>'
+    x, end = at(entry.value), _BAR - _MARGIN
+    ends = "".join(f'<line x1="{x}" x2="{x}" y1="4" y2="10"/>' for x in (_MARGIN, end))
+    box = f'<line class="error" x1="{at(entry.value - error)}" x2="{at(entry.value + error)}" y1="7" y2="7"/>'
     return (
         f'<svg viewBox="0 0 {_BAR} 14" role="img" aria-label="{_text(label)}">'
-        f'<line x1="{_MARGIN}" x2="{_BAR - _MARGIN}" y1="7" y2="7"/>{ends}{whisker if error else ""}'
-        f'<circle cx="{at(entry.value)}" cy="7" r="3"/></svg>'
+        f'<line x1="{_MARGIN}" x2="{end}" y1="7" y2="7"/>{ends}{box if error else ""}'
+        f'<line class="value" x1="{x}" x2="{x}" y1="1" y2="13"/></svg>'
     )
 
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from skgeom import __version__
-from skgeom.report._command import main
-from skgeom.report._text import WIDTH, ProgressLine, number
 from skgeom.metrics import isoscore
 from skgeom.model_selection import judge_similarity
+from skgeom.report._command import main
+from skgeom.report._text import WIDTH, ProgressLine, number
 
 N, D = 60, 6
 
@@ -437,8 +437,8 @@ def test_the_page_needs_nothing_else(folder, capsys):
     page = (folder / "page.html").read_text(encoding="utf-8")
     assert "<i>" not in page
     assert "&lt;i&gt;.npy" in page
-    assert not re.search(r"<script|<link|https?:|url\(|@import", page)
-    assert page.count("<table>") == page.count("</table>") == 7
+    assert not re.search(r"<script|<link|src=|url\(|@import", page)
+    assert page.count("<table") == page.count("</table>") == 7
     assert "Does a transform help a classifier?" in page
 
 
