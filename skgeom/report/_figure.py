@@ -59,7 +59,8 @@ COLORS = {
 
 _VARIABLES = {color: f"var(--{name})" for name, color in COLORS.items()}
 _SVG, _XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
-_COLOR, _FAMILY, _DECIMALS = map(re.compile, (r"#[0-9a-f]{6}", r"font-family:[^;]+;?", r"(\.\d\d)\d+"))
+_COLOR, _FAMILY, _DECIMALS = map(re.compile, (r"#[0-9a-f]{6}\b", r"font-family:[^;]+;?", r"(\.\d\d)\d+"))
+_HATCHED = re.compile(r"url\(#(\w+)\)(?:; fill-opacity: [\d.]+)?")
 
 
 class Picture(NamedTuple):
@@ -164,6 +165,9 @@ def _inline(text: str, prefix: str, label: str) -> str:
     root = ElementTree.fromstring(text)
     for child in [one for one in root if one.tag == f"{_SVG}metadata" or one.find(f"{_SVG}style") is not None]:
         root.remove(child)
+    for pattern in root.iter(f"{_SVG}pattern"):  # matplotlib gives the hatches the opacity that only the ground has
+        opacity = re.search(rf"url\(#{pattern.attrib['id']}\); fill-opacity: ([\d.]+)", text)
+        pattern[0].set("style", f"fill: {pattern[0].attrib.pop('fill')}; fill-opacity: {opacity[1] if opacity else 1}")
     used = set(re.findall(r'(?:url\(|href=")#([^")]+)', text))
     for one in root.iter():
         one.tag = one.tag.removeprefix(_SVG)
@@ -184,7 +188,7 @@ def _attribute(name: str, value: str, prefix: str) -> str:
             return f"#{prefix}{value[1:]}" if value.startswith("#") else value
         case "clip-path" | "style":
             colored = _COLOR.sub(lambda found: _VARIABLES.get(found[0], found[0]), _FAMILY.sub("", value))
-            return colored.replace("url(#", f"url(#{prefix}")
+            return _HATCHED.sub(rf"url(#{prefix}\1)", colored)
         case "d" | "x" | "y" | "transform":
             return _DECIMALS.sub(r"\1", " ".join(value.split()))
     return value

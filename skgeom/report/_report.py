@@ -229,7 +229,7 @@ def geometry_report(
     >>> X, y = load_digits(return_X_y=True)
     >>> report = geometry_report(X[:400], labels=y[:400], title="digits")
     >>> round(report.values["isoscore"], 2), report.judgements[0].answer
-    (0.27, 'not measurable')
+    (0.16, 'not measurable')
     >>> page = report.to_html()  # or report.to_html("digits.html")
     """
     rows = X if hasattr(X, "dtype") else np.asarray(X)

@@ -145,6 +145,14 @@ def test_pictures_have_text_colours_of_the_page_and_words_for_those_who_do_not_s
     assert "Not drawn" not in "".join(tree.texts)
 
 
+def test_hatches_are_seen_on_a_ground_that_is_paler(tree):
+    grounds = [attr["style"] for tag, attr in tree.tags if tag == "rect" and "style" in attr]
+    hatched = [style for style in tree.all("style") if "fill: url(" in style]
+    assert grounds == ["fill: var(--vermilion); fill-opacity: 0.3"]
+    assert hatched
+    assert not [style for style in hatched if "fill-opacity" in style]
+
+
 def test_the_silhouettes_drawn_have_the_mean_of_the_card(report, tree):
     assert f"mean {report.values['silhouette_cosine']:.3f}" in tree.texts
 
