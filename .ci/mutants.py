@@ -35,6 +35,7 @@ CLOUDS, DRIFT = f"{COMPARISON}/test_clouds.py", f"{COMPARISON}/test_drift.py"
 SEEN = "tests/metrics/test_what_scorers_see.py"
 JUDGES, INTERVALS = "tests/model_selection/test_judges.py", "tests/model_selection/test_intervals.py"
 PICTURES = "tests/inspection"
+PAGE = "tests/report/test_page.py"
 MUTANTS = [
     Mutant(
         "_core/_rows.py",
@@ -257,6 +258,11 @@ MUTANTS = [
     ),
     Mutant("inspection/_hubs.py", "binom.sf(counts - 1,", "binom.sf(counts,", f"{PICTURES}/test_hubs.py"),
     Mutant("inspection/_display.py", "artist in _drawn for", "artist not in _drawn for", f"{PICTURES}/test_display.py"),
+    Mutant("report/_page.py", "escape(printable(value))", "printable(value)", PAGE),
+    Mutant("report/_page.py", "* (value - low) / width", "* value / width", PAGE),
+    Mutant("report/_figure.py", "return prefix + value", "return value", PAGE),
+    Mutant("report/_figure.py", "url(#{prefix}\\1)", "url(#\\1)", PAGE),
+    Mutant("report/_figure.py", 'replace("$", r"\\$")', 'replace("", "")', PAGE),
     Mutant("report/_text.py", "c.isprintable() or", "True or", "tests/report/test_command.py"),
     Mutant(
         "report/_command.py",

@@ -60,7 +60,7 @@ COLORS = {
 _VARIABLES = {color: f"var(--{name})" for name, color in COLORS.items()}
 _SVG, _XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
 _COLOR, _FAMILY, _DECIMALS = map(re.compile, (r"#[0-9a-f]{6}\b", r"font-family:[^;]+;?", r"(\.\d\d)\d+"))
-_HATCHED = re.compile(r"url\(#(\w+)\)(?:; fill-opacity: [\d.]+)?")
+_TARGET = re.compile(r"url\(#(\w+)\)(?:; fill-opacity: [\d.]+)?")
 
 
 class Picture(NamedTuple):
@@ -155,9 +155,8 @@ def svg(picture: Picture, number: int) -> str:
             picture.plot(ax=figure.subplots(picture.n_axes, sharex=True))
             file = StringIO()
             figure.savefig(file, format="svg", transparent=True, dpi=144, metadata={"Date": None})
-    return _inline(
-        file.getvalue(), f"p{number}-{crc32(file.getvalue().encode()):x}-", f"{picture.title}. {picture.caption}"
-    )
+    text = file.getvalue()
+    return _inline(text, f"p{number}-{crc32(text.encode()):x}-", f"{picture.title}. {picture.caption}")
 
 
 def _inline(text: str, prefix: str, label: str) -> str:
@@ -188,7 +187,7 @@ def _attribute(name: str, value: str, prefix: str) -> str:
             return f"#{prefix}{value[1:]}" if value.startswith("#") else value
         case "clip-path" | "style":
             colored = _COLOR.sub(lambda found: _VARIABLES.get(found[0], found[0]), _FAMILY.sub("", value))
-            return _HATCHED.sub(rf"url(#{prefix}\1)", colored)
+            return _TARGET.sub(rf"url(#{prefix}\1)", colored)
         case "d" | "x" | "y" | "transform":
             return _DECIMALS.sub(r"\1", " ".join(value.split()))
     return value
@@ -248,17 +247,15 @@ def _of_pairs(space: Space, pair: np.ndarray) -> Iterator[Picture]:
     plot = partial(SpaceDisplay.from_embedding, x, y, normalize=True, names=["x", "pair"])
     yield Picture(PAIRS, "The two clouds", caption, plot)
     caption = "Cosines of partners and of other pairs. Where they overlap, no threshold tells them apart."
-    yield Picture(
-        PAIRS, "Matching and other pairs", caption, partial(SimilarityDisplay.from_embedding, x, y, random_state=SEED)
-    )
+    plot = partial(SimilarityDisplay.from_embedding, x, y, random_state=SEED)
+    yield Picture(PAIRS, "Matching and other pairs", caption, plot)
     some = sampled(np.arange(both.size), _MAX_OFFSET_ROWS)
     of = "" if some.size == both.size else f" Of {some.size:,} sampled pairs."
     caption = (
         f"Contrastive loss (temperature 0.01) and divergence of the conformities as both move along their means.{of}"
     )
-    yield Picture(
-        PAIRS, "Shifted along the means", caption, partial(OffsetDisplay.from_embedding, x[some], y[some]), n_axes=2
-    )
+    plot = partial(OffsetDisplay.from_embedding, x[some], y[some])
+    yield Picture(PAIRS, "Shifted along the means", caption, plot, n_axes=2)
 
 
 def _judged(judgement: Judgement) -> Picture:

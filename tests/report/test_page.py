@@ -182,7 +182,7 @@ def test_rows_without_a_picture_have_a_page(rows):
     [(0.5, 0.1, 70, (57.6, 82.4)), (0, np.nan, 8, None), (1, np.nan, 132, None), (1.02, np.nan, 134.5, None)],
 )
 def test_the_bar_stands_where_the_value_does(value, error, x, box):
-    tags = Tree(_bar(Entry("name", value, 0, 1, error=error))).tags
+    tags = Tree(_bar(Entry("name", 4 * value - 1, -1, 3, error=4 * error))).tags
     lines = {attr.get("class"): attr for tag, attr in tags if tag == "line"}
     assert float(lines["value"]["x1"]) == float(lines["value"]["x2"]) == x
     assert (("error" in lines) and tuple(float(lines["error"][end]) for end in ("x1", "x2"))) == (box or False)
