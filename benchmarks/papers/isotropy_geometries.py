@@ -12,6 +12,7 @@ computed again.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import warnings
 from collections.abc import Callable, Mapping
@@ -29,6 +30,7 @@ from sklearn.neighbors import kneighbors_graph
 from torch import Tensor, nn
 
 from benchmarks._harness import machine
+from benchmarks.papers._figures import draw_conflict
 from benchmarks.papers._inputs import found, missing, unit
 from benchmarks.papers._markdown import Report
 from benchmarks.papers._runs import Runs, add_runs_option
@@ -231,7 +233,7 @@ def mammals(folder: str | None, seed: int, runs: Runs) -> tuple[Data, np.ndarray
     graph = np.zeros((y.size, y.size), dtype=np.int8)
     graph[direct[:, 0], direct[:, 1]] = 1
     rows = np.sort(np.random.default_rng(seed).permutation(np.flatnonzero(y >= 0))[:300])
-    hops = shortest_path(graph, directed=False, unweighted=True)[np.ix_(rows, rows)]
+    hops = hop_distances(graph)[np.ix_(rows, rows)]
     labels = y[rows]
     big = np.isin(labels, np.flatnonzero(np.bincount(labels) >= 2))
     hops, labels = hops[np.ix_(big, big)], np.unique(labels[big], return_inverse=True)[1]
@@ -242,9 +244,7 @@ def mammals(folder: str | None, seed: int, runs: Runs) -> tuple[Data, np.ndarray
 def hyperbolic_scaling(hops: np.ndarray, d: int) -> np.ndarray:
     """Return chart vectors whose distances in the ball come close to given ones, from classical scaling on."""
     n = len(hops)
-    centring = np.eye(n) - 1 / n
-    values, vectors = np.linalg.eigh(-centring @ hops**2 @ centring / 2)
-    start = vectors[:, -d:] * np.sqrt(np.maximum(values[-d:], 0))
+    start = classical_scaling(hops, d)
     wanted = torch.tensor(hops)[(upper := torch.triu_indices(n, n, 1)).unbind()]
 
     def stress(embedding: Tensor) -> Tensor:
@@ -255,6 +255,15 @@ def hyperbolic_scaling(hops: np.ndarray, d: int) -> np.ndarray:
         stress, parametrization="points", learning_rate=0.02, max_iter=600, monitor=None, random_state=0
     )
     return scaling.fit_transform(start)
+
+
+def classical_scaling(distances: np.ndarray, d: int) -> np.ndarray:
+    """Return d coordinates of rows that have given distances, as far as these are Euclidean."""
+    squares = distances**2
+    squares = squares - squares.mean(axis=0)
+    values, vectors = np.linalg.eigh((squares.mean(axis=1)[:, None] - squares) / 2)
+    x = vectors[:, -d:] * np.sqrt(np.maximum(values[-d:], 0))
+    return np.pad(x, ((0, 0), (0, d - x.shape[1])))
 
 
 # Experiments
@@ -312,16 +321,35 @@ def report_bound(report: Report) -> None:
     report.add(
         """1,000 random configurations of collapsed classes on each space, of random sizes, k and m from 2 to 20: the
         largest excess of IsoScore in the tangent space at the mean over (min(k - 1, m) - 1)/(m - 1). And regular
-        simplices around a point, m = 10: IsoScore and silhouette for k = 2, 5, 11."""
+        simplices around a point, m = 10: IsoScore and silhouette for k = 2, 5, 11. On graphs, the classes are the
+        nodes of a random connected graph, each with several rows; isotropy is that of the m coordinates of classical
+        scaling by hops, or by the roots of resistances, and the simplex is the complete graph."""
     )
-    rows = []
-    for space in (SPACES[name] for name in ("Euclid", "sphere", "ball")):
-        rng = np.random.default_rng(0)
-        excess = max(excess_of(rng, space) for _ in range(1000))
-        simplices = [simplex(k, 10, space) for k in (2, 5, 11)]
-        rows.append((space.name, f"{excess:.0e}", *(f"{iso:.5f}, {silhouette:.5f}" for iso, silhouette in simplices)))
-    bounds = (f"k = {k} (bound {collapse_bound(k, 10):.5f})" for k in (2, 5, 11))
+    rows = [
+        bound_row(name, partial(excess_of, space=SPACES[name]), partial(simplex, space=SPACES[name])) for name in CURVED
+    ]
+    rows += [
+        bound_row(f"graph, {name}", partial(graph_excess, metric=metric), partial(complete_graph, metric=metric))
+        for name, metric in GRAPH_METRICS.items()
+    ]
+    bounds = (f"k = {k} (bound {collapse_bound(k, 10):.5f})" for k in SIMPLICES)
     report.add_table(("space", "largest excess", *bounds), rows)
+
+
+CURVED = ("Euclid", "sphere", "ball")
+SIMPLICES = (2, 5, 11)
+CONFIGURATIONS = 1000
+
+
+def bound_row(
+    name: str,
+    excess: Callable[[np.random.Generator], float],
+    attained: Callable[[int, int], tuple[float, float]],
+) -> tuple[str, ...]:
+    """Return the largest excess over random configurations, and what simplices attain."""
+    rng = np.random.default_rng(0)
+    largest = max(excess(rng) for _ in range(CONFIGURATIONS))
+    return name, f"{largest:.0e}", *("{:.5f}, {:.5f}".format(*attained(k, 10)) for k in SIMPLICES)
 
 
 def excess_of(rng: np.random.Generator, space: Space) -> float:
@@ -344,7 +372,39 @@ def simplex(k: int, m: int, space: Space) -> tuple[float, float]:
     return found_all["isoscore"], found_all["silhouette"]
 
 
+def hop_distances(graph: np.ndarray) -> np.ndarray:
+    return shortest_path(graph, directed=False, unweighted=True)
+
+
+def resistance_roots(graph: np.ndarray) -> np.ndarray:
+    """Return the distances of the commute-time embedding, whose squares are the effective resistances."""
+    values, vectors = spectrum(graph)
+    return cdist(vectors * values**-0.5, vectors * values**-0.5)
+
+
+GRAPH_METRICS = {"hops": hop_distances, "resistance": resistance_roots}
+
+
+def graph_excess(rng: np.random.Generator, metric: Callable[[np.ndarray], np.ndarray]) -> float:
+    """Return what IsoScore exceeds the bound by for rows that share the nodes of a random connected graph."""
+    k, m = rng.integers(2, 21, size=2)
+    graph = np.triu(rng.random((k, k)) < rng.uniform(), 1).astype(float)
+    later = np.arange(1, k)
+    graph[rng.integers(0, later), later] = 1  # a tree, so that the graph is connected
+    nodes = np.repeat(np.arange(k), rng.integers(2, 8, size=k))
+    d = metric(graph + graph.T)[np.ix_(nodes, nodes)]
+    return isoscore(classical_scaling(d, int(m))) - collapse_bound(int(k), int(m))
+
+
+def complete_graph(k: int, m: int, metric: Callable[[np.ndarray], np.ndarray]) -> tuple[float, float]:
+    """Return IsoScore and silhouette of classes at the nodes of a complete graph."""
+    y = np.repeat(np.arange(k), 10)
+    d = metric(1 - np.eye(k))[np.ix_(y, y)]
+    return isoscore(classical_scaling(d, m)), silhouette_score(d, y, metric="precomputed")
+
+
 PLAN = (("Euclid", "linear"), ("sphere", "linear"), ("ball", "hyperplanes"), ("ball", "prototypes"))
+TREE_PLAN = [("ball", "hyperplanes"), ("ball", "prototypes"), ("ball", "linear")]
 
 
 def spaces_of(data: Data) -> list[tuple[str, str]]:
@@ -354,8 +414,9 @@ def spaces_of(data: Data) -> list[tuple[str, str]]:
     return [one for one in plan if one[0] == "ball" or data.name != "polarity, 32 d"]
 
 
-def report_training(report: Report, runs: Runs, folder: str | None, seeds: int) -> None:
+def report_training(report: Report, runs: Runs, options: argparse.Namespace) -> None:
     """Add what cross-entropy alone does to both."""
+    folder, seeds = options.data, options.seeds
     report.add_heading("Along training under cross-entropy")
     report.add(
         f"""Means over {seeds} seeds (rows and heads) of Pearson's r / Spearman's ρ of IsoScore with each measure of
@@ -363,21 +424,23 @@ def report_training(report: Report, runs: Runs, folder: str | None, seeds: int) 
         Fine questions (17 classes in 16 dimensions, TREC) stand for many classes in few dimensions. The tree of mammals
         (WordNet) lies in the ball by hyperbolic scaling of its hops."""
     )
-    rows = []
-    by_seed = [real_data(folder, seed) for seed in range(seeds)]
-    for data_of_seeds in zip(*by_seed, strict=True):
-        for space, head in spaces_of(data_of_seeds[0]):
+    sets = zip(*(real_data(folder, seed) for seed in range(seeds)), strict=True)
+    plan = [(data_of_seeds, spaces_of(data_of_seeds[0])) for data_of_seeds in sets]
+    trees = [tree for seed in range(seeds) if (tree := mammals(folder, seed, runs)) is not None]
+    if trees:
+        plan.append((tuple(data for data, _ in trees), TREE_PLAN))
+    rows, panels = [], {}
+    for data_of_seeds, spaces in plan:
+        panel = panels[f"{data_of_seeds[0].name}, k {data_of_seeds[0].k}"] = {}
+        for space, head in spaces:
             curves = [run_of(runs, data, space, head, seed) for seed, data in enumerate(data_of_seeds)]
             rows.append(training_row(data_of_seeds[0], space, head, curves))
-    trees = [mammals(folder, seed, runs) for seed in range(seeds)]
-    if trees[0] is not None:
-        for head in ("hyperplanes", "prototypes", "linear"):
-            curves = [run_of(runs, tree[0], "ball", head, seed) for seed, tree in enumerate(trees) if tree is not None]
-            rows.append(training_row(trees[0][0], "ball", head, curves))
+            panel[f"{space}, {head}"] = curves
     report.add_table(("data", "space, head", "bound", "IsoScore", "silhouette", *(f"{m} r/ρ" for m in MEASURES)), rows)
     for seed, tree in enumerate(trees):
-        if tree is not None:
-            report.add(tree_note(seed, *tree))
+        report.add(tree_note(seed, *tree))
+    if options.figure and panels:
+        report.add(draw_conflict(panels, options.figure, columns=3))
 
 
 def training_row(data: Data, space: str, head: str, curves: list[Any]) -> tuple[str, ...]:
@@ -485,8 +548,10 @@ def report_graphs(report: Report, runs: Runs, seeds: int) -> None:
     report.add(
         f"""Planted partitions of 240 nodes (340 of 17 classes), p = .3 within and .3 → .006 between classes;
         IsoScore of the commute-time embedding in d dimensions; r / ρ with the silhouette of the embedding, of hops and
-        of resistance; means over {seeds} seeds. Below, ten nearest neighbours of digits: the embedding U Λ^(-p/2) for p
-        from 2 to 0, where p = 0, Laplacian eigenmaps, has IsoScore 1 by construction."""
+        of resistance; means over {seeds} seeds. Below, graphs as they are: the embedding U Λ^(-p/2) for p from 2 to 0,
+        where p = 0, Laplacian eigenmaps, has IsoScore 1 by construction. Digits have their ten nearest neighbours.
+        Edges of Zachary's karate club and of Les Misérables have no weights here; the classes of the latter are the
+        communities of largest modularity with weights, found greedily."""
     )
     rows = []
     for k, d in ((2, 16), (4, 16), (4, 3), (17, 16)):
@@ -502,23 +567,54 @@ def report_graphs(report: Report, runs: Runs, seeds: int) -> None:
             )
         )
     report.add_table(("partition", "bound", "embedding", "hops", "resistance", "IsoScore", "silhouette"), rows)
+    known = known_graphs()
+    rows = [power_row("digits", *neighbours_of_digits(), d) for d in (9, 32)]
+    rows += [power_row(*one, d) for one in known for d in (4, 8)]
+    report.add_table(("power 2 → 0", "bound", *MEASURES, "IsoScore", "silhouette"), rows)
+    if not known:
+        report.add("The karate club and Les Misérables are left out: networkx is not installed.")
+
+
+def neighbours_of_digits() -> tuple[np.ndarray, np.ndarray]:
+    """Return the graph of the ten nearest neighbours of 900 digits, and their classes."""
     x, y = load_digits(return_X_y=True)
     graph = kneighbors_graph(x[:900], 10).toarray()
-    values, vectors = spectrum(np.maximum(graph, graph.T))
-    rows = []
-    for d in (9, 32):
-        curve = [powered(values, vectors, d, p, y[:900]) for p in (2.0, 1.5, 1.0, 0.5, 0.0)]
-        found_all = {key: [one[key] for one in curve] for key in curve[0]}
-        rows.append(
-            (
-                f"digits, d {d}",
-                f"{collapse_bound(10, d):.3f}",
-                *(correlation([found_all], key) for key in MEASURES),
-                arrow([found_all], "isoscore"),
-                arrow([found_all], "silhouette"),
-            )
-        )
-    report.add_table(("power 2 → 0", "bound", *MEASURES, "IsoScore", "silhouette"), rows)
+    return np.maximum(graph, graph.T), y[:900]
+
+
+def known_graphs() -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """Return two graphs of networkx and their classes, or nothing where it is not installed."""
+    if importlib.util.find_spec("networkx") is None:
+        return []
+    import networkx
+
+    karate, novel = networkx.karate_club_graph(), networkx.les_miserables_graph()
+    clubs = np.array([club == "Officer" for _, club in karate.nodes(data="club")]).astype(int)
+    communities = networkx.community.greedy_modularity_communities(novel, weight="weight")
+    of_node = {node: c for c, members in enumerate(communities) for node in members}
+    return [
+        ("karate club", networkx.to_numpy_array(karate, weight=None), clubs),
+        (
+            "Les Misérables",
+            networkx.to_numpy_array(novel, weight=None),
+            np.array([of_node[node] for node in novel]),
+        ),
+    ]
+
+
+def power_row(name: str, graph: np.ndarray, y: np.ndarray, d: int) -> tuple[str, ...]:
+    """Return what powers of the spectrum do to isotropy and clusters of a graph in d dimensions."""
+    values, vectors = spectrum(graph)
+    curve = [powered(values, vectors, d, p, y) for p in (2.0, 1.5, 1.0, 0.5, 0.0)]
+    found_all = {key: [one[key] for one in curve] for key in curve[0]}
+    k = np.unique(y).size
+    return (
+        f"{name}, k {k}, d {d}",
+        f"{collapse_bound(k, d):.3f}",
+        *(correlation([found_all], key) for key in MEASURES),
+        arrow([found_all], "isoscore"),
+        arrow([found_all], "silhouette"),
+    )
 
 
 def spectrum(graph: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -544,7 +640,7 @@ def planted(k: int, d: int, seed: int) -> dict[str, list[float]]:
         values, vectors = spectrum(graph)
         whole = vectors * values**-0.5
         x = whole[:, :d]
-        hops = shortest_path(graph, directed=False, unweighted=True)
+        hops = hop_distances(graph)
         taken.append(
             {
                 "isoscore": isoscore(x),
@@ -567,7 +663,7 @@ def main(argv: list[str] | None = None) -> None:
     report_bound(report)
     report_graphs(report, runs, options.seeds)
     report_whitening(report, runs, options.data, options.seeds)
-    report_training(report, runs, options.data, options.seeds)
+    report_training(report, runs, options)
     report_synthetic(report, runs, options.seeds)
     report_weights(report, runs, options.data, options.weight_seeds)
     report.write(options.out)
@@ -579,8 +675,9 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--data", default=os.environ.get("SKGEOM_DATA"), help="folder of the embeddings and the tree")
     p.add_argument("--seeds", type=int, default=3, help="number of draws of rows, and of starts of the head")
-    p.add_argument("--weight-seeds", type=int, default=1, help="the same for the long sweep of weights of IsoScore")
+    p.add_argument("--weight-seeds", type=int, default=3, help="the same for the long sweep of weights of IsoScore")
     p.add_argument("--out", metavar="FILE", help="write the tables to this file, too")
+    p.add_argument("--figure", metavar="FILE", help="draw the curves of training, .png; needs matplotlib")
     add_runs_option(p)
     return p
 

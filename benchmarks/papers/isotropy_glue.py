@@ -10,14 +10,13 @@ isotropy_clusters_classifiers.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from benchmarks._harness import machine
+from benchmarks.papers._figures import draw_conflict
 from benchmarks.papers._inputs import found
 from benchmarks.papers._markdown import Report
 from benchmarks.papers._runs import Runs, add_runs_option
@@ -26,7 +25,6 @@ from benchmarks.papers.isotropy_clusters_classifiers import (
     PUBLISHED_GLUE,
     Run,
     Task,
-    at_every_update,
     correlations,
     file_task,
     spread,
@@ -76,7 +74,9 @@ def main(argv: list[str] | None = None) -> None:
     if cells:
         report_deviations(report, cells)
         if options.figure:
-            report.add(draw(cells, options.figure))
+            titles = (f"{c.task} {c.encoder}, r = {correlations(c.runs[0])[0]:.3f}" for c in cells)
+            panels = {title: {"": cell.runs} for title, cell in zip(titles, cells, strict=True)}
+            report.add(draw_conflict(panels, options.figure, columns=len(cells)))
     report.write(options.out)
 
 
@@ -211,22 +211,6 @@ def deviation_row(cell: Cell) -> tuple[str, ...]:
         *(f"{value:.1e}" for one in both for value in (one.max(), one.mean())),
         *(f"{start:.4f} → {end:.4f}" for start, end in ends),
     )
-
-
-def draw(cells: list[Cell], path: str) -> str:
-    """Draw silhouette against IsoScore of all seeds, and return a sentence that says so."""
-    if importlib.util.find_spec("matplotlib") is None:
-        return "No figure: matplotlib is not installed."
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(3.2 * len(cells), 3), layout="constrained")
-    for axes, cell in zip(figure.subplots(1, len(cells), squeeze=False)[0], cells, strict=True):
-        for run in cell.runs:
-            axes.plot(*(at_every_update(run, key) for key in ("isoscore", "silhouette")), lw=1)
-        r = correlations(cell.runs[0])[0]
-        axes.set(xlabel="IsoScore", ylabel="silhouette", title=f"{cell.task} {cell.encoder}, r = {r:.3f}")
-    figure.savefig(path, dpi=80)
-    return f"Drawn: {Path(path).name}."
 
 
 if __name__ == "__main__":

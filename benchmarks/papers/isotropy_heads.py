@@ -19,6 +19,7 @@ from scipy.stats import pearsonr, spearmanr
 from torch import nn
 
 from benchmarks._harness import machine
+from benchmarks.papers._figures import draw_conflict
 from benchmarks.papers._markdown import Report
 from benchmarks.papers._runs import Runs, add_runs_option
 from benchmarks.papers.isotropy_clusters_classifiers import FILES, Run, Task, given_task, spread, trained
@@ -56,7 +57,7 @@ def main(argv: list[str] | None = None) -> None:
     report.add(*(__doc__ or "").split("\n\n")[1:])
     report.add(*machine())
     for task in given_task(report, options.data, "polarity"):
-        report_heads(report, runs, task, options.seeds)
+        report_heads(report, runs, task, options)
         report_samples(report, runs, task)
     report.write(options.out)
 
@@ -68,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--data", default=os.environ.get("SKGEOM_DATA"), help=f"folder of {FILES['polarity']}")
     p.add_argument("--seeds", type=int, default=3, help="number of starts of the head, and of draws of 800 rows")
     p.add_argument("--out", metavar="FILE", help="write the tables to this file, too")
+    p.add_argument("--figure", metavar="FILE", help="draw the curves under each head, .png; needs matplotlib")
     add_runs_option(p)
     return p
 
@@ -78,28 +80,33 @@ def some(task: Task, n: int, seed: int) -> Task:
     return task._replace(name=f"{task.name} {n}", x=task.x[rows], y=task.y[rows])
 
 
-def report_heads(report: Report, runs: Runs, task: Task, seeds: int) -> None:
+def report_heads(report: Report, runs: Runs, task: Task, options: argparse.Namespace) -> None:
     """Add the conflict under each head."""
+    seeds = options.seeds
     report.add_heading(f"Heads: {ROWS} rows of polarity, {UPDATES} updates")
     report.add(
         f"""Mean ± standard deviation over {seeds} seeds (rows and head) of r and ρ of IsoScore with the silhouette, at
         every update; start → end of both, and the loss in the end. The collapse bound is
         {collapse_bound(2, task.x.shape[1]):.0f}."""
     )
-    rows, highest = [], []
-    for name, head in HEADS.items():
-        found = [
+    curves = {
+        name: [
             trained(runs, some(task, ROWS, seed)._replace(bias=True), seed, UPDATES, 1, **named(name, head))
             for seed in range(seeds)
         ]
-        rows.append(head_row(name, found))
-        highest.append(max(pearsonr(run["silhouette"], run["isoscore"])[0] for run in found))
+        for name, head in HEADS.items()
+    }
+    rows = [head_row(name, found) for name, found in curves.items()]
+    highest = max(pearsonr(run["silhouette"], run["isoscore"])[0] for found in curves.values() for run in found)
     report.add_table(("head", "r", "ρ", "silhouette", "IsoScore", "loss"), rows)
     report.add(
-        f"""The conflict does not need a linear head: the highest r of all runs is {max(highest):.3f}. What a head can
+        f"""The conflict does not need a linear head: the highest r of all runs is {highest:.3f}. What a head can
         do itself the rows need not: the silhouettes in the end go from {rows[0][3].split()[-1]} to
         {rows[-1][3].split()[-1]} down the table."""
     )
+    if options.figure:
+        panels = {f"{row[0]}\nr = {row[1]}": {"": found} for row, found in zip(rows, curves.values(), strict=True)}
+        report.add(draw_conflict(panels, options.figure, columns=len(panels), same_axes=True))
 
 
 def named(name: str, head: Any) -> dict[str, Any]:

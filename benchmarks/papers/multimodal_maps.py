@@ -188,7 +188,8 @@ def report_maps(report: Report, steps: dict[str, Clouds], options: argparse.Name
         neighbours within a modality are kept either way. Islands at perplexity 5 are gone at 50: compare two maps
         before you name any."""
     )
-    report.add(drawn(options.figures, "maps", lambda figure: draw_maps(figure, maps), (9, 2.2 * len(maps))))
+    size = (9, 9.6 * len(steps) / len(mappings()))
+    report.add(drawn(options.figures, "maps", lambda figure: draw_maps(figure, maps, len(steps)), size))
 
 
 def mappings() -> dict[str, Any]:
@@ -215,9 +216,9 @@ def nearest(x: np.ndarray, y: np.ndarray | None) -> np.ndarray:
     return np.asarray(k_nearest(x, y, k=NEIGHBOURS, metric="euclidean").indices)
 
 
-def draw_maps(figure: Any, maps: dict[tuple[str, str], np.ndarray]) -> None:
-    panels = np.ravel(figure.subplots(-(-len(maps) // 2), 2))
-    for axes, (title, points) in zip(panels, maps.items(), strict=False):
+def draw_maps(figure: Any, maps: dict[tuple[str, str], np.ndarray], rows: int) -> None:
+    panels = figure.subplots(rows, len(maps) // rows, squeeze=False).ravel()
+    for axes, (title, points) in zip(panels, maps.items(), strict=True):
         scatter(axes, points)
         axes.set(title=": ".join(title), xticks=[], yticks=[])
 

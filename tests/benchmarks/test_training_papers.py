@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist
 from sklearn.datasets import make_blobs
 from sklearn.metrics import silhouette_score
 
@@ -20,6 +21,7 @@ def modules():
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(Path(__file__).parents[2])
         names = (
+            "_figures",
             "_runs",
             "_markdown",
             "isotropy_clusters_classifiers",
@@ -272,6 +274,42 @@ def test_collapsed_classes_keep_the_bound_and_simplices_attain_it(modules):
         assert spaces.simplex(5, 10, spaces.SPACES[name]) == pytest.approx((1 / 3, 1.0), abs=1e-9)
 
 
+@pytest.mark.parametrize("metric", ["hops", "resistance"])
+def test_classes_at_the_nodes_of_graphs_keep_the_bound_and_complete_graphs_attain_it(modules, metric):
+    spaces = modules.isotropy_geometries
+    distances, rng = spaces.GRAPH_METRICS[metric], np.random.default_rng(1)
+    excess = [spaces.graph_excess(rng, distances) for _ in range(1000)]
+    assert max(excess) < 1e-12
+    assert min(excess) < -0.1
+    for k, bound in ((2, 0), (5, 1 / 3), (11, 1)):
+        assert spaces.complete_graph(k, 10, distances) == pytest.approx((bound, 1), abs=1e-12)
+
+
+def test_distances_of_graphs_are_those_of_a_path_and_scaling_gives_them_back(modules):
+    spaces = modules.isotropy_geometries
+    path = np.diag(np.ones(3), 1) + np.diag(np.ones(3), -1)
+    steps = np.abs(np.subtract.outer(np.arange(4), np.arange(4)))
+    np.testing.assert_allclose(spaces.hop_distances(path), steps)
+    np.testing.assert_allclose(spaces.resistance_roots(path), np.sqrt(steps), atol=1e-12)
+    x = np.random.default_rng(0).normal(size=(9, 3))
+    for d in (3, 12):
+        scaled = spaces.classical_scaling(cdist(x, x), d)
+        assert scaled.shape == (9, d)
+        np.testing.assert_allclose(cdist(scaled, scaled), cdist(x, x), atol=1e-6)
+
+
+def test_known_graphs_come_with_their_classes_or_are_left_out(modules, monkeypatch):
+    spaces = modules.isotropy_geometries
+    pytest.importorskip("networkx")
+    (_, karate, clubs), (_, novel, communities) = spaces.known_graphs()
+    assert (karate.sum() / 2, novel.sum() / 2) == (78, 254)
+    assert [np.bincount(y).size for y in (clubs, communities)] == [2, 5]
+    assert clubs[[0, 33]].tolist() == [0, 1]
+    assert spaces.power_row("karate club", karate, clubs, 4)[:2] == ("karate club, k 2, d 4", "0.000")
+    monkeypatch.setattr(spaces.importlib.util, "find_spec", lambda name: None)
+    assert spaces.known_graphs() == []
+
+
 def test_a_task_without_rows_is_refused(clusters, tmp_path):
     np.savez(tmp_path / "mine.npz", X=np.ones((3, 2)))
     with pytest.raises(SystemExit, match="expected arrays X and y, got X"):
@@ -279,13 +317,15 @@ def test_a_task_without_rows_is_refused(clusters, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of old versions of matplotlib, while it is imported
-def test_curves_are_drawn(clusters, distance, tmp_path):
+def test_curves_are_drawn(modules, clusters, distance, tmp_path):
     run = {"iteration": np.arange(9), "silhouette": np.arange(9.0), "silhouette_squared": np.arange(9.0)}
     run["isoscore"] = np.linspace(1, 0.1, 9)
     assert clusters.draw({"task": [run]}, str(tmp_path / "a.png")) == "Drawn: a.png."
     found = {("MMA", "uniform", "Adam"): [{"angle": 1.0, "variance": 0.5}]}
     assert distance.draw(found, ["MMA"], str(tmp_path / "b.png")) == "Drawn: b.png."
-    assert all((tmp_path / name).stat().st_size > 1000 for name in ("a.png", "b.png"))
+    panels = {"labelled": {"linear": [run, run]}, "one colour a run": {"": [run, run]}, "third": {"": [run]}}
+    assert modules._figures.draw_conflict(panels, str(tmp_path / "c.png"), columns=2) == "Drawn: c.png."
+    assert all((tmp_path / name).stat().st_size > 1000 for name in ("a.png", "b.png", "c.png"))
 
 
 def test_starts_follow_their_laws(distance):
