@@ -34,6 +34,7 @@ COMPARISON = "tests/comparison"
 CLOUDS, DRIFT = f"{COMPARISON}/test_clouds.py", f"{COMPARISON}/test_drift.py"
 SEEN = "tests/metrics/test_what_scorers_see.py"
 JUDGES, INTERVALS = "tests/model_selection/test_judges.py", "tests/model_selection/test_intervals.py"
+JACKKNIFE, ESTIMATES = f"{CORE}/test_jackknife.py", f"{METRICS}/test_estimate.py"
 PICTURES = "tests/inspection"
 PAGE = "tests/report/test_page.py"
 MUTANTS = [
@@ -326,6 +327,16 @@ MUTANTS = [
         "_core/_permutation.py", "4 * (n**4 - 8 * n**3 + 19 * n**2 - 4 * n - 16) * a.cubes", "4 * a.cubes", COMPARISON
     ),
     Mutant("_core/_permutation.py", "h0 = h - a * (q - t * t / n)", "h0 = h", COMPARISON),
+    Mutant("_core/_jackknife.py", "np.mean((pseudo - corrected) ** 2 / (h - 1))", "np.var(pseudo)", JACKKNIFE),
+    Mutant("_core/_jackknife.py", "np.sum(pseudo / h)", "np.mean(pseudo)", JACKKNIFE),
+    Mutant("_core/_jackknife.py", "-sizes[order]", "sizes[order]", JACKKNIFE),
+    Mutant("_core/sums/_moments.py", "(self.n * part.n / n) ** 0.5", "0.0", JACKKNIFE),
+    Mutant("_core/pairs/_energies.py", "- np.diagonal(between), 0.0)", ", 0.0)", ESTIMATES),
+    Mutant("_core/pairs/_silhouettes.py", "here = blocks != block", "here = blocks >= 0", ESTIMATES),
+    Mutant("_core/pairs/_neighbours.py", "(whole - gone)[:, codes != block]", "whole[:, codes != block]", ESTIMATES),
+    Mutant("metrics/_estimate.py", "abs(bias) > 2 * error and", "False and", ESTIMATES),
+    Mutant("metrics/_estimate.py", "and groups is None)", ")", ESTIMATES),
+    Mutant("_validation.py", "epsilon=precision)", "epsilon=0.0)", JACKKNIFE),
     Mutant("_core/_permutation.py", "_MOST_CONCENTRATED = 0.25", "_MOST_CONCENTRATED = 1e9", COMPARISON),
     Mutant("_core/sums/_spaces.py", "- 2 / (n - 2) * lengths", "- 1 / (n - 2) * lengths", COMPARISON),
     Mutant("_core/sums/_spaces.py", "squared - own**2", "squared", f"{CORE}/test_spaces.py"),
