@@ -8,8 +8,9 @@ or has asked for a device.
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import cache, wraps
 from math import ceil, log2
@@ -157,26 +158,43 @@ def wants_gradient(*arrays: Array) -> bool:
 
 
 def in_full_precision(function: Callable[P, R]) -> Callable[P, R]:
-    """Return a function that computes in the precision of its input, whatever `torch.autocast` says around it.
+    """Return a function that computes in the precision and on the device of its input, whatever is set around it.
 
-    Where Torch is not there, or autocast is off, the function is called as it is.
+    `torch.autocast` is off inside. CuPy computes on the device that is current, not where its arrays are: inside, that
+    is the device of the first array, or the one that the `device` of an estimator names. Where there is nothing to
+    change, the function is called as it is.
     """
 
     @wraps(function)
     def exact(*args: P.args, **kwargs: P.kwargs) -> R:
-        torch = sys.modules.get("torch")
-        if torch is None or not (kinds := _autocast_devices(torch)):
+        contexts = [*_without_autocast(), *_on_device_of((*args, *kwargs.values()))]
+        if not contexts:
             return function(*args, **kwargs)
-        with ExitStack() as off:
-            for kind in kinds:
-                off.enter_context(torch.autocast(kind, enabled=False))
+        with ExitStack() as around:
+            for context in contexts:
+                around.enter_context(context)
             return function(*args, **kwargs)
 
     return exact
 
 
-def _autocast_devices(torch: Any) -> list[str]:
-    return [kind for kind in ("cpu", "cuda", "xpu") if torch.is_autocast_enabled(kind)]
+def _without_autocast() -> list[Any]:
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return []
+    kinds = [kind for kind in ("cpu", "cuda", "xpu") if torch.is_autocast_enabled(kind)]
+    return [torch.autocast(kind, enabled=False) for kind in kinds]
+
+
+def _on_device_of(values: Iterable[Any]) -> list[Any]:
+    """Return the device of CuPy, a context, of the first of the values, or lists of them, that has or names one."""
+    for value in values:
+        where = getattr(value[0] if isinstance(value, list | tuple) and value else value, "device", None)
+        if isinstance(where, str) and names_gpu(where) and (found := find_accelerator(where)):
+            where = found[1]
+        if isinstance(where, getattr(getattr(sys.modules.get("cupy"), "cuda", None), "Device", ())):
+            return [where]
+    return []
 
 
 def detached(x: Array) -> Array:
@@ -230,17 +248,22 @@ def _known_gradients() -> Any:
     return KnownGradients
 
 
+def names_gpu(device: Any) -> bool:
+    """Return whether a device is "auto", "cuda" or "cuda:<index>"."""
+    return isinstance(device, str) and re.fullmatch("auto|cuda(:[0-9]+)?", device) is not None
+
+
 def find_accelerator(device: str) -> tuple[Namespace, Device] | None:
-    """Find the library that drives ``"cuda"`` or ``"cuda:1"``: CuPy if it sees a GPU, else Torch, else None.
+    """Find the library that drives a device that `names_gpu`: CuPy if it sees a GPU, else Torch, else None.
 
     CuPy imports without a GPU, hence the question to the driver.
     """
-    index = int(device.partition(":")[2] or 0)
     try:
         import cupy
 
         if cupy.cuda.is_available():
-            return array_api_compat.array_namespace(cupy.empty(0)), cupy.cuda.Device(index)
+            where = cupy.cuda.Device(gpu_index(device, cupy.cuda.runtime.getDeviceCount(), "CuPy"))
+            return array_api_compat.array_namespace(cupy.empty(0)), where
     except ImportError:
         pass
     try:
@@ -249,7 +272,26 @@ def find_accelerator(device: str) -> tuple[Namespace, Device] | None:
         return None
     if not torch.cuda.is_available():
         return None
-    return array_api_compat.array_namespace(torch.empty(0)), torch.device("cuda", index)
+    where = torch.device("cuda", gpu_index(device, torch.cuda.device_count(), "Torch"))
+    return array_api_compat.array_namespace(torch.empty(0)), where
+
+
+def gpu_index(device: str, n_gpus: int, library: str) -> int:
+    """Return the index of the GPU that a device names, 0 where it names none, of those that a library sees.
+
+    Raises
+    ------
+    RuntimeError
+        If there is no such GPU.
+    """
+    index = int(device.partition(":")[2] or 0)
+    if index >= n_gpus:
+        known = '"cuda:0"' if n_gpus == 1 else f'"cuda:0" to "cuda:{n_gpus - 1}"'
+        raise RuntimeError(
+            f"device must name a GPU that {library} sees, {known}, got {device!r}: pass one of these, or check "
+            "CUDA_VISIBLE_DEVICES."
+        )
+    return index
 
 
 def place(x: Array, device: str | None) -> Array:
@@ -258,11 +300,11 @@ def place(x: Array, device: str | None) -> Array:
     Raises
     ------
     RuntimeError
-        If a GPU is asked for and no installed library sees one.
+        If a GPU is asked for and no installed library sees one, or not that one.
     """
-    if device in (None, "cpu"):
+    if device is None or device == "cpu":
         return x
-    found = find_accelerator("cuda" if device == "auto" else device)
+    found = find_accelerator(device)
     if found is not None:
         xp, where = found
         return xp.asarray(x, device=where)

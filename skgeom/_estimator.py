@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
+from inspect import isfunction
 from typing import Any, Self, TypeAlias, TypeVar, cast
 
 import numpy as np
@@ -104,6 +105,13 @@ class GeometryTransformer(TransformerMixin, BaseEstimator):
 
     device: str | None
     _n_features_out: int
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let every public method of a subclass compute in the precision and on the device of its rows."""
+        for name, method in vars(cls).copy().items():
+            if isfunction(method) and not name.startswith("_"):
+                setattr(cls, name, in_full_precision(method))
+        super().__init_subclass__(**kwargs)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -25,6 +25,7 @@ from skgeom._array import (
     is_real_floating,
     is_sparse,
     kind_of,
+    names_gpu,
     namespace,
     peak,
     same_kind,
@@ -400,11 +401,8 @@ def check_positions(rows: np.ndarray, n: int, name: str, *, of: str = "X", remed
 
 def check_device(device: Any) -> None:
     """Check that a device is None, "cpu", "cuda", "cuda:<index>" or "auto"."""
-    if device is None or device in ("cpu", "cuda", "auto"):
-        return
-    if isinstance(device, str) and device.startswith("cuda:") and device[5:].isascii() and device[5:].isdigit():
-        return
-    raise ValueError(f'device must be None, "cpu", "cuda", "cuda:<index>" or "auto". Got {device!r} instead.')
+    if not (device is None or device == "cpu" or names_gpu(device)):
+        raise ValueError(f'device must be None, "cpu", "cuda", "cuda:<index>" or "auto". Got {device!r} instead.')
 
 
 def check_host(X: Any, device: str) -> None:

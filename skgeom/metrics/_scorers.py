@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from skgeom._array import is_foreign, place, take_rows, to_float, to_numpy
+from skgeom._array import in_full_precision, is_foreign, place, take_rows, to_float, to_numpy
 from skgeom._validation import check_choice, check_cloud, check_count, check_device, check_host, listed
 from skgeom.metrics._checks import pairs_of_one_kind
 from skgeom.metrics._measure import MEASURES, Needs, mean_in_float64
@@ -65,6 +65,7 @@ class EmbeddingScorer:
                 f"noise_label={noise_label!r} is for measures of labelled rows, and {self!r} has no labels."
             )
 
+    @in_full_precision
     def __call__(self, estimator: Any, X: Any, y: Any = None, *, labels: Any = None, **metadata: Any) -> float:
         """Return the signed value of the metric for what the estimator made of X."""
         check_device(self.device)

@@ -1,0 +1,122 @@
+"""Devices by name and by array: what is computed is computed where the rows are, or on the GPU that was asked for."""
+
+import sys
+from types import ModuleType, SimpleNamespace
+from typing import ClassVar
+
+import array_api_strict as strict
+import numpy as np
+import pytest
+from array_api_strict._array_object import Array as StrictArray
+from numpy.random import default_rng
+from numpy.testing import assert_allclose
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+
+from skgeom import _array
+from skgeom.alignment import GeneralizedProcrustes, ProcrustesAligner
+from skgeom.metrics import conformity, isoscore, make_embedding_scorer
+from skgeom.optim._movable import as_tensor
+from skgeom.preprocessing import Whitening
+
+
+class Gpu(strict.Device):
+    """A device of array-api-strict that is used as one of CuPy: computing takes place on the one that is current."""
+
+    current: ClassVar[list[int]] = [0]
+
+    def __init__(self, index):
+        super().__init__(f"device{index + 1}")
+        self.id = index
+
+    def __enter__(self):
+        self.current.append(self.id)
+
+    def __exit__(self, *_):
+        self.current.pop()
+
+
+@pytest.fixture
+def two_gpus(monkeypatch):
+    """Make the library believe that CuPy sees two GPUs, and return the devices that products were computed on.
+
+    A product of arrays of a device that is not current fails.
+    """
+    cupy, used = ModuleType("cupy"), []
+    cupy.ndarray, cupy.empty = type("ndarray", (), {}), strict.empty
+    cupy.cuda = SimpleNamespace(
+        Device=Gpu, is_available=lambda: True, runtime=SimpleNamespace(getDeviceCount=lambda: 2)
+    )
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    product = StrictArray.__matmul__
+
+    def product_here(self, other):
+        used.append(self.device.id)
+        assert self.device.id == Gpu.current[-1]
+        return product(self, other)
+
+    monkeypatch.setattr(StrictArray, "__matmul__", product_here)
+    return used
+
+
+def rows(seed=0):
+    return default_rng(seed).normal(size=(50, 4)) * [1, 2, 3, 4] + 1
+
+
+@pytest.mark.parametrize(("device", "index"), [("cuda", 0), ("cuda:0", 0), ("cuda:1", 1), ("auto", 0)])
+def test_an_estimator_computes_on_the_gpu_that_it_names(two_gpus, device, index):
+    whitening = Whitening(device=device).fit(rows())
+    z = whitening.transform(rows())
+    assert_allclose(whitening.inverse_transform(z), rows())
+    assert_allclose(z, Whitening().fit_transform(rows()))
+    ProcrustesAligner(device=device).fit(rows(), rows(1)).predict(rows())
+    GeneralizedProcrustes(device=device).fit([rows(), rows(1)]).transform(rows(), space=0)
+    assert set(two_gpus) == {index}
+    assert Gpu.current == [0]
+
+
+def test_a_scorer_computes_on_the_gpu_that_it_names(two_gpus):
+    pipeline = make_pipeline(Whitening(), Ridge()).fit(rows(), rows())
+    scored = make_embedding_scorer("conformity", device="cuda:1")(pipeline, rows())
+    assert scored == pytest.approx(make_embedding_scorer("conformity")(pipeline, rows()))
+    assert set(two_gpus) == {1}
+
+
+def test_arrays_are_computed_where_they_are(two_gpus):
+    x, y = (strict.asarray(rows(seed), device=Gpu(1)) for seed in (0, 1))
+    assert float(isoscore(x)) == pytest.approx(isoscore(rows()))
+    assert conformity(x).device == Gpu(1)
+    assert Whitening().fit(x).transform(x).device == Gpu(1)
+    GeneralizedProcrustes().fit([x, y])
+    assert set(two_gpus) == {1}
+    assert Gpu.current == [0]
+
+
+def test_a_call_that_fails_leaves_the_device_as_it_was(two_gpus):
+    with pytest.raises(ValueError, match="no spread"):
+        Whitening(device="cuda:1").fit(np.ones((5, 2)))
+    assert Gpu.current == [0]
+
+
+def test_a_gpu_that_cupy_does_not_see_is_refused(two_gpus):
+    message = r"""device must name a GPU that CuPy sees, "cuda:0" to "cuda:1", got 'cuda:7': pass one of these"""
+    with pytest.raises(RuntimeError, match=message):
+        Whitening(device="cuda:7").fit(rows())
+    with pytest.raises(RuntimeError, match=message):
+        _array.place(rows(), "cuda:7")
+
+
+@pytest.mark.parametrize("ask", [_array.place, as_tensor])
+def test_a_gpu_that_torch_does_not_see_is_refused(ask, monkeypatch):
+    torch = pytest.importorskip("torch")
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(RuntimeError, match=r"""a GPU that Torch sees, "cuda:0", got 'cuda:1': pass one of these"""):
+        ask(rows(), "cuda:1")
+
+
+@pytest.mark.parametrize("device", ["cuda:", "cuda:x", "cuda:-1", "cuda:¹", "gpu", 0, 1.5, ["cuda"], ""])
+def test_a_device_in_other_words_is_refused(two_gpus, device):
+    with pytest.raises(ValueError, match='device must be None, "cpu", "cuda"'):
+        Whitening(device=device).fit(rows())
