@@ -433,6 +433,16 @@ def matmul(x: Any, y: Any, out: np.ndarray | None) -> Array:
     return x @ y if out is None else np.matmul(x, y, out=out[: x.shape[0], : y.shape[1]])
 
 
+def vecdot(x: Any, y: Any) -> Array:
+    """Return the product of each row of x with that of y: the sum of x y along the last axis.
+
+    NumPy and Torch have a kernel for it; elsewhere, as for CuPy, array-api-compat would make a tiny product per row.
+    """
+    if isinstance(x, np.ndarray):
+        return np.vecdot(x, y)
+    return namespace(x).vecdot(x, y) if array_api_compat.is_torch_array(x) else namespace(x).sum(x * y, axis=-1)
+
+
 def side_by_side(parts: list[Array], room: np.ndarray | None) -> Array:
     """Return blocks of columns as one array: the scratch array they were written into, or a new one."""
     return namespace(parts[0]).concat(parts, axis=1) if room is None else room[:, : sum(p.shape[1] for p in parts)]

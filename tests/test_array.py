@@ -1,5 +1,7 @@
 """The floor that knows array libraries: arrays go out, come back, and are cut into blocks without loss."""
 
+from pathlib import Path
+
 import array_api_compat
 import numpy as np
 import pytest
@@ -117,6 +119,21 @@ def test_the_peak_is_the_largest_magnitude_and_shows_what_is_not_finite(backend,
     x = rows()
     x[5, 1] = value
     assert_array_equal(_array.peak(backend.asarray(x)), np.abs(x).max())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rows_are_multiplied_with_rows_or_with_one(backend, dtype):
+    x, y = rows().astype(dtype), rows().astype(dtype)[::-1] + 1
+    for other in (y, y[0]):
+        found = _array.vecdot(backend.asarray(x), backend.asarray(other))
+        assert found.dtype == getattr(backend.xp, dtype)
+        assert_allclose(_array.to_numpy(found), np.sum(x.astype(np.float64) * other, axis=1), rtol=1e-5)
+
+
+def test_products_of_rows_have_one_home():
+    """What array-api-compat has for a library without a kernel, such as CuPy, makes a tiny product per row."""
+    package = Path(_array.__file__).parent
+    assert [p.name for p in sorted(package.rglob("*.py")) if ".vecdot(" in p.read_text("utf8")] == ["_array.py"]
 
 
 def test_the_logarithm_of_a_sum_of_exponentials_never_overflows(backend):

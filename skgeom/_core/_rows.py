@@ -18,6 +18,7 @@ from skgeom._array import (
     take_rows,
     times_power_of_two,
     to_float,
+    vecdot,
     where,
 )
 from skgeom._typing import Array, ForeignT
@@ -46,7 +47,7 @@ def exact(rows: DirectedRows, block: slice) -> DirectedRows:
 def norms(x: Array) -> Array:
     """Return the Euclidean norms of the rows."""
     xp = namespace(x)
-    return xp.sqrt(xp.vecdot(x, x))
+    return xp.sqrt(vecdot(x, x))
 
 
 def shortest_exact(x: Array) -> float:

@@ -26,6 +26,7 @@ from skgeom._array import (
     scratch,
     sum_at,
     to_float,
+    vecdot,
     wants_gradient,
     where,
     with_gradients,
@@ -305,7 +306,7 @@ class _Logits:
     def __init__(self, a: Array, b: Array, partners: tuple[Array, Array] | None = None) -> None:
         self.a, self.b = a, b
         self.of_b, self.of_a = (a, b) if partners is None else partners
-        self.positive = namespace(a).vecdot(a if partners is None else float64(a), self.of_a)
+        self.positive = vecdot(a if partners is None else float64(a), self.of_a)
         self.panels = panels(a)
 
     def tile(self, i: int, j: int, out: np.ndarray | None) -> Array:

@@ -24,6 +24,7 @@ from skgeom._array import (
     namespace,
     sqrt_in_place,
     to_float,
+    vecdot,
     where,
 )
 from skgeom._core._rows import DirectedRows, norms
@@ -153,7 +154,7 @@ def chords_of(u: Array, v: Array) -> Chords:
 
 
 def _squares(chords: Array) -> Array:
-    return _cut(namespace(chords).vecdot(chords, chords))
+    return _cut(vecdot(chords, chords))
 
 
 def _cut(squares: Array) -> Array:

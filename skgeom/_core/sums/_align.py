@@ -16,7 +16,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skgeom._array import asarray_like, float64, is_positive_definite, namespace, ratio, row_blocks, to_float, where
+from skgeom._array import (
+    asarray_like,
+    float64,
+    is_positive_definite,
+    namespace,
+    ratio,
+    row_blocks,
+    to_float,
+    vecdot,
+    where,
+)
 from skgeom._core._threads import one_thread
 from skgeom._core.sums._cross import CrossMoments, RegressionMoments, cross_moments, regression_moments
 from skgeom._core.sums._maps import WhiteningMap
@@ -392,7 +402,7 @@ def variance_explained(y: Array, x: Array, predict: Callable[[Array], Array], we
 
     def squares(block: slice, other: Array) -> Array:
         rest = float64(y[block, :]) - other
-        return xp.vecdot(shares[block], xp.vecdot(rest, rest))
+        return vecdot(shares[block], vecdot(rest, rest))
 
     wrong = reduce(add, (squares(b, float64(predict(x[b, :]))) for b in blocks))
     spread = reduce(add, (squares(b, mean) for b in blocks))

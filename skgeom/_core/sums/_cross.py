@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from skgeom._array import device_of, float64, gram, matmul, namespace, row_blocks, scratch, subtract
+from skgeom._array import device_of, float64, gram, matmul, namespace, row_blocks, scratch, subtract, vecdot
 from skgeom._core._rows import mean_of
 from skgeom._core._threads import in_threads, shares
 from skgeom._core.sums._rank import precision
@@ -262,7 +262,7 @@ def _within(slack: Array, full: bool) -> Array:
 
 def _squares(x: Array) -> Array:
     xp = namespace(x)
-    return xp.sum(float64(xp.vecdot(x, x)))
+    return xp.sum(float64(vecdot(x, x)))
 
 
 def _outer(x: Array, y: Array) -> Array:

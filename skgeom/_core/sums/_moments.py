@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import reduce, wraps
 from typing import Any, Concatenate, NamedTuple, ParamSpec, Self, TypeVar
 
-from skgeom._array import Eigenvectors, eigen, epsilon, namespace, sqrt_in_place, where
+from skgeom._array import Eigenvectors, eigen, epsilon, namespace, sqrt_in_place, vecdot, where
 from skgeom._core._rows import centred
 from skgeom._core._threads import one_thread
 from skgeom._core.sums._blocks import centred_rows, higher_sums, panels
@@ -72,7 +72,7 @@ class Moments(ABC):
         xp = namespace(self.mean)
         gram = self.gram() / ((self.n - 1) * unit)
         flat = xp.reshape(gram, (-1,))
-        return xp.linalg.trace(gram), xp.vecdot(flat, flat)
+        return xp.linalg.trace(gram), vecdot(flat, flat)
 
     def _mean_and_shift(self, other: Moments) -> tuple[Array, Array]:
         """Return the mean of the union, and the row (d,) whose square is the scatter between the two means."""
@@ -265,9 +265,9 @@ class FourthMoments:
         """Expand ‖y - δ‖² (y - δ) and ‖y - δ‖⁴ over the rows y around their mean, with δ from the mean to a centre."""
         delta = centre - self.second.mean
         xp, n, scatter = namespace(delta), self.second.n, self.second.dense().scatter
-        total, length, stretched = xp.linalg.trace(scatter), xp.vecdot(delta, delta), scatter @ delta
+        total, length, stretched = xp.linalg.trace(scatter), vecdot(delta, delta), scatter @ delta
         cubic = self.cubic - 2 * stretched - (total + n * length) * delta
-        quartic = self.quartic + 4 * xp.vecdot(delta, stretched) + 2 * length * total - 4 * xp.vecdot(delta, self.cubic)
+        quartic = self.quartic + 4 * vecdot(delta, stretched) + 2 * length * total - 4 * vecdot(delta, self.cubic)
         return cubic, quartic + n * length * length
 
 
