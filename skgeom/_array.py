@@ -31,6 +31,14 @@ HOST_BLOCK_BYTES = 3 << 19
 ACCELERATOR_BLOCK_BYTES = 1 << 28
 """The same on any other device, where the start of an operation costs more than the memory."""
 
+HOST_DECOMPOSITION = 512
+"""Rows and columns of a matrix up to which the host decomposes it for an accelerator.
+
+A decomposition is a chain of small steps, each of which an accelerator must start, and libraries differ: PyTorch issue
+183806 reports a factor of 30 to 130 between two versions of Torch on CUDA. The matrix and its factors are a few MB. The
+size is a guess until it is measured on a GPU: the right one depends on GPU, host and library.
+"""
+
 SAFE_EXPONENTS = {32: (-40, 50), 64: (-200, 230)}
 """Powers of two between which fourth powers and their sums neither overflow nor vanish, by width of float."""
 
@@ -393,9 +401,8 @@ def eigen(matrix: Any) -> tuple[Array, Eigenvectors]:
     On NumPy, with a SciPy that has the routine, eigenvectors that nobody asks for cost less. The matrix is divided by a
     power of two, as reflections square its entries.
     """
-    xp = namespace(matrix)
     if not isinstance(matrix, np.ndarray) or matrix.shape[0] < 3 or not hasattr(lapack, "dstevd"):
-        values, vectors = xp.linalg.eigh(matrix)
+        values, vectors = decomposed("eigh", matrix)
         return values, Eigenvectors(vectors)
     unit = 2.0 ** exponent_of(abs(np.trace(matrix)))
     room = int(lapack.dsytrd_lwork(matrix.shape[0], lower=1)[0])
@@ -411,6 +418,19 @@ def _reflected(columns: Any, packed: np.ndarray, factors: np.ndarray) -> np.ndar
     room = _REFLECTIONS_AT_ONCE * (columns.shape[1] + _REFLECTIONS_AT_ONCE + 1)
     below, _, _ = lapack.dormqr("L", "N", packed, factors, columns[1:, :], room)
     return np.concatenate([columns[:1, :], below])
+
+
+def decomposed(name: str, matrix: Any, **options: Any) -> Any:
+    """Return what a function of `linalg`, such as eigh or svd, makes of a matrix: on the host if that is faster.
+
+    The parts come back to where the matrix is. Where gradients are wanted it never leaves.
+    """
+    if is_on_host(matrix) or max(matrix.shape) > HOST_DECOMPOSITION or wants_gradient(matrix):
+        return getattr(namespace(matrix).linalg, name)(matrix, **options)
+    found = getattr(_NUMPY.linalg, name)(to_numpy(matrix), **options)
+    if isinstance(found, tuple):
+        return tuple(asarray_like(part, matrix) for part in found)
+    return asarray_like(found, matrix)
 
 
 def is_positive_definite(matrix: Any) -> bool:

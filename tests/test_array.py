@@ -233,3 +233,45 @@ def test_a_matrix_of_zeros_has_eigenvectors_too():
     values, vectors = _array.eigen(np.zeros((5, 5)))
     assert_array_equal(values, 0)
     assert_allclose(vectors.leading(5) @ vectors.leading(5).T, np.eye(5), atol=1e-15)
+
+
+DECOMPOSITIONS = {
+    "eigh": lambda parts: parts[1] * parts[0] @ parts[1].T,
+    "svd": lambda parts: parts[0] * parts[1] @ parts[2],
+    "eigvalsh": np.sum,
+    "svdvals": lambda values: np.sum(np.abs(values)),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", DECOMPOSITIONS)
+def test_decompositions_come_back_to_where_the_matrix_is(backend, name, dtype):
+    matrix = (rows(6, 4).T @ rows(6, 4)).astype(dtype)
+    like = backend.asarray(matrix)
+    found = _array.decomposed(name, like)
+    parts = found if isinstance(found, tuple) else (found,)
+    assert all(_array.same_kind(part, like) and part.dtype == like.dtype for part in parts)
+    on_host = [_array.to_numpy(part) for part in parts]
+    back = DECOMPOSITIONS[name](on_host if len(on_host) > 1 else on_host[0])
+    assert_allclose(back, matrix if np.ndim(back) else np.trace(matrix), rtol=1e-5)
+
+
+@pytest.mark.parametrize(("d", "on_host"), [(512, True), (513, False)])
+def test_small_matrices_of_an_accelerator_are_decomposed_on_the_host(monkeypatch, d, on_host):
+    import array_api_strict as strict
+
+    asked = []
+    monkeypatch.setattr(strict.linalg, "eigvalsh", lambda matrix: asked.append(matrix) or matrix[0, :])
+    _array.decomposed("eigvalsh", strict.eye(d, device=strict.Device("device1")))
+    _array.decomposed("eigvalsh", strict.eye(2, device=strict.Device("CPU_DEVICE")))
+    assert len(asked) == 2 - on_host
+
+
+def test_a_matrix_whose_gradient_is_wanted_is_decomposed_where_it_is(monkeypatch):
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(_array, "is_on_host", lambda x: False)
+    x = torch.asarray(rows(3, 3), requires_grad=True)
+    (gradient,) = torch.autograd.grad(_array.decomposed("svdvals", x).sum(), x)
+    u, _, vt = np.linalg.svd(rows(3, 3))
+    assert_allclose(gradient.numpy(), u @ vt)
+    assert not _array.decomposed("svdvals", x.detach()).requires_grad

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import reduce, wraps
 from typing import Any, Concatenate, NamedTuple, ParamSpec, Self, TypeVar
 
-from skgeom._array import Eigenvectors, eigen, epsilon, namespace, sqrt_in_place, vecdot, where
+from skgeom._array import Eigenvectors, decomposed, eigen, epsilon, namespace, sqrt_in_place, vecdot, where
 from skgeom._core._rows import centred
 from skgeom._core._threads import one_thread
 from skgeom._core.sums._blocks import centred_rows, higher_sums, panels
@@ -165,7 +165,7 @@ class DenseMoments(Moments):
     def singular_values(self) -> Array:
         xp = namespace(self.mean)
         with one_thread(self.scatter):
-            squares = xp.linalg.eigvalsh(self.scatter)
+            squares = decomposed("eigvalsh", self.scatter)
         return sqrt_in_place(xp.clip(xp.flip(squares), min=0.0))
 
     def axes(self) -> Axes:
@@ -218,11 +218,11 @@ class ThinMoments(Moments):
         return namespace(c).sum((self.rows / unit @ c) * self.rows) / (self.n - 1)
 
     def singular_values(self) -> Array:
-        return namespace(self.mean).linalg.svdvals(self.rows)
+        return decomposed("svdvals", self.rows)
 
     def axes(self) -> Axes:
         xp = namespace(self.mean)
-        _, s, directions = xp.linalg.svd(self.rows, full_matrices=False)
+        _, s, directions = decomposed("svd", self.rows, full_matrices=False)
         return Axes(s * s / (self.n - 1), Eigenvectors(xp.flip(directions, axis=0).T))
 
     def _squares(self) -> Array:
