@@ -12,8 +12,9 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from math import ceil, log2
+from threading import Lock
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import array_api_compat
@@ -44,6 +45,9 @@ SAFE_EXPONENTS = {32: (-40, 50), 64: (-200, 230)}
 
 SQUARES_SAFE = 480
 """Power of two up to which, or down to which, sums of squares stay within float64."""
+
+_ROWS_PER_PRODUCT = 4096
+"""Rows that one product in float32 sums over, as many as a block of 192 columns on a host: rounding grows with them."""
 
 _REFLECTIONS_AT_ONCE = 64
 """LAPACK applies reflections in blocks of at most so many: each needs room for a number per column and per other."""
@@ -168,14 +172,14 @@ def wants_gradient(*arrays: Array) -> bool:
 def in_full_precision(function: Callable[P, R]) -> Callable[P, R]:
     """Return a function that computes in the precision and on the device of its input, whatever is set around it.
 
-    `torch.autocast` is off inside. CuPy computes on the device that is current, not where its arrays are: inside, that
-    is the device of the first array, or the one that the `device` of an estimator names. Where there is nothing to
-    change, the function is called as it is.
+    `torch.autocast` is off inside, and Torch multiplies float32 in float32, never in TF32. CuPy computes on the device
+    that is current, not where its arrays are: inside, that is the device of the first array, or the one that the
+    `device` of an estimator names. Where there is nothing to change, the function is called as it is.
     """
 
     @wraps(function)
     def exact(*args: P.args, **kwargs: P.kwargs) -> R:
-        contexts = [*_without_autocast(), *_on_device_of((*args, *kwargs.values()))]
+        contexts = [*_torch_contexts(), *_on_device_of((*args, *kwargs.values()))]
         if not contexts:
             return function(*args, **kwargs)
         with ExitStack() as around:
@@ -186,12 +190,56 @@ def in_full_precision(function: Callable[P, R]) -> Callable[P, R]:
     return exact
 
 
-def _without_autocast() -> list[Any]:
+def _torch_contexts() -> list[Any]:
     torch = sys.modules.get("torch")
     if torch is None:
         return []
     kinds = [kind for kind in ("cpu", "cuda", "xpu") if torch.is_autocast_enabled(kind)]
-    return [torch.autocast(kind, enabled=False) for kind in kinds]
+    off = [torch.autocast(kind, enabled=False) for kind in kinds]
+    return [*off, _FLOAT32_PRODUCTS] if _FLOAT32_PRODUCTS.users or _reduced_products(torch) else off
+
+
+class _Float32Products:
+    """A context in which Torch multiplies float32 in float32; the last of several users ends it for the process.
+
+    TF32 keeps 10 binary digits of each number. The bounds that tell which neighbours a search in float32 must look at
+    again, and which ranks and variances products in float32 settle, allow for the rounding of 24.
+    """
+
+    def __init__(self) -> None:
+        self.users = 0
+        self._lock = Lock()
+        self._before: list[tuple[Callable[[str], None], str]] = []
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self.users += 1
+            if self.users > 1:
+                return
+            reduced = _reduced_products(sys.modules["torch"])
+            self._before = [(tell, now) for tell, now, _ in reduced]
+            for tell, _, full in reduced:
+                tell(full)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self.users -= 1
+            if self.users == 0:
+                for tell, before in self._before:
+                    tell(before)
+
+
+_FLOAT32_PRODUCTS = _Float32Products()
+
+
+def _reduced_products(torch: Any) -> list[tuple[Callable[[str], None], str, str]]:
+    """Return where Torch multiplies float32 in less: what sets it, its value now, and that of full precision."""
+    kinds = [torch.backends.cuda.matmul, getattr(torch.backends.mkldnn, "matmul", None)]
+    if not hasattr(kinds[0], "fp32_precision"):  # before Torch 2.9
+        now = torch.get_float32_matmul_precision()
+        return [] if now == "highest" else [(torch.set_float32_matmul_precision, now, "highest")]
+    found = [(partial(setattr, kind, "fp32_precision"), getattr(kind, "fp32_precision", "none")) for kind in kinds]
+    return [(tell, now, "ieee") for tell, now in found if now not in ("none", "ieee")]
 
 
 def _on_device_of(values: Iterable[Any]) -> list[Any]:
@@ -376,8 +424,25 @@ def subtract(x: Any, y: Any, out: np.ndarray | None) -> Array:
 
 
 def gram(x: Any, out: np.ndarray | None) -> Array:
-    """Return xᵀ x, written into a scratch array where there is one."""
-    return x.T @ x if out is None else np.matmul(x.T, x, out=out)
+    """Return xᵀ x, as `product_over_rows`."""
+    return product_over_rows(x, x, out)
+
+
+def product_over_rows(x: Any, y: Any, out: np.ndarray | None) -> Array:
+    """Return xᵀ y, written into a scratch array where there is one.
+
+    Where there is none, the blocks of an accelerator may have millions of rows: those in float32 are multiplied in
+    pieces, all at once, and summed in float64.
+    """
+    if out is not None:
+        return np.matmul(x.T, y, out=out)
+    xp, step = namespace(x), max(_ROWS_PER_PRODUCT, x.shape[1], y.shape[1])  # products no larger than the rows
+    whole = x.shape[0] - x.shape[0] % step
+    if whole == 0 or x.dtype == xp.float64:
+        return x.T @ y
+    pieces = [xp.reshape(rows[:whole, :], (-1, step, rows.shape[1])) for rows in (x, y)]
+    products = xp.permute_dims(pieces[0], (0, 2, 1)) @ pieces[1]
+    return xp.sum(products, axis=0, dtype=xp.float64) + float64(x[whole:, :].T @ y[whole:, :])
 
 
 class Eigenvectors(NamedTuple):

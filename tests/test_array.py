@@ -130,6 +130,15 @@ def test_rows_are_multiplied_with_rows_or_with_one(backend, dtype):
         assert_allclose(_array.to_numpy(found), np.sum(x.astype(np.float64) * other, axis=1), rtol=1e-5)
 
 
+@pytest.mark.parametrize("n", [5, 4096, 40_001])
+def test_products_over_many_rows_keep_the_digits_of_float32(backend, n):
+    """Products of these integers are below 2^12, so that 4,096 of them sum without rounding, and 40,001 do not."""
+    x, y = (default_rng(seed).integers(32, 64, size=(n, d)) for seed, d in ((0, 3), (1, 2)))
+    a, b = backend.asarray(x, "float32"), backend.asarray(y, "float32")
+    assert_array_equal(_array.to_numpy(_array.product_over_rows(a, b, None)), x.T @ y)
+    assert_array_equal(_array.to_numpy(_array.gram(a, None)), x.T @ x)
+
+
 def test_products_of_rows_have_one_home():
     """What array-api-compat has for a library without a kernel, such as CuPy, makes a tiny product per row."""
     package = Path(_array.__file__).parent
