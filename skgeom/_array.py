@@ -111,6 +111,15 @@ def float64(x: Array) -> Array:
     return xp.astype(x, xp.float64, copy=False)
 
 
+def has_float64(x: Array) -> bool:
+    """Return whether the library of x has double precision on its device: MPS has none, and JAX by default hides it."""
+    xp = namespace(x)
+    try:
+        return xp.empty(0, dtype=xp.float64, device=device_of(x)).dtype == xp.float64
+    except (AttributeError, TypeError, ValueError):
+        return False
+
+
 def is_on_host(x: Array) -> bool:
     """Return whether the array lives in the memory of the CPU."""
     return str(device_of(x)).endswith(("cpu", "CPU_DEVICE')"))

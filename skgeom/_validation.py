@@ -21,6 +21,7 @@ from skgeom._array import (
     excess_exponent,
     exponent_of,
     float64,
+    has_float64,
     is_foreign,
     is_real_floating,
     is_sparse,
@@ -610,6 +611,11 @@ def _check_foreign_array(X: Array, name: str, min_samples: int) -> Array:
         raise ValueError(f"Expected 2D array, got {X.ndim}D array instead. Reshape {name} to (n_samples, n_features).")
     if xp.isdtype(X.dtype, "complex floating"):
         raise ValueError(f"Complex data not supported: {name} has dtype {X.dtype}.")
+    if not has_float64(X):
+        raise TypeError(
+            f"{name} must be where there is float64, in which all sums are formed, and there is none in {kind_of(X)}. "
+            "Move it to the host first, as by X.cpu(); JAX has float64 with jax_enable_x64=True."
+        )
     for size, minimum, what in ((X.shape[0], min_samples, "sample"), (X.shape[1], 1, "feature")):
         if size < minimum:
             raise ValueError(

@@ -16,6 +16,9 @@ from sklearn.pipeline import make_pipeline
 from skgeom import _array
 from skgeom.alignment import GeneralizedProcrustes, ProcrustesAligner
 from skgeom.metrics import conformity, isoscore, make_embedding_scorer
+from skgeom.metrics._measure import MEASURES
+from skgeom.multimodal import ZeroShotClassifier
+from skgeom.optim import SphereDispersion
 from skgeom.optim._movable import as_tensor
 from skgeom.preprocessing import Whitening
 
@@ -120,3 +123,37 @@ def test_a_gpu_that_torch_does_not_see_is_refused(ask, monkeypatch):
 def test_a_device_in_other_words_is_refused(two_gpus, device):
     with pytest.raises(ValueError, match='device must be None, "cpu", "cuda"'):
         Whitening(device=device).fit(rows())
+
+
+# Devices without float64, as of Apple's MPS
+
+
+@pytest.fixture
+def single():
+    """Return a function that puts rows where there is no float64."""
+    try:
+        device = strict.Device("no_float64")
+    except ValueError:
+        pytest.skip("this array-api-strict has float64 on all devices")
+    return lambda seed: strict.asarray(rows(seed).astype(np.float32), device=device)
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_a_measure_says_what_to_do_where_there_is_no_float64(single, name):
+    row = MEASURES[name]
+    besides = row.besides(labels=np.arange(50) % 3, partners=single(1), start=single(1))
+    with pytest.raises(TypeError, match=r"X must be where there is float64.*no_float64.*Move it to the host first"):
+        row(single(0), *besides, **({"random_state": 0} if row.is_random else {}))
+
+
+@pytest.mark.parametrize("estimator", [Whitening(), ProcrustesAligner(), SphereDispersion(), ZeroShotClassifier()])
+def test_an_estimator_says_what_to_do_where_there_is_no_float64(single, estimator):
+    with pytest.raises(TypeError, match="must be where there is float64"):
+        estimator.fit(single(0), np.arange(50) % 3 if isinstance(estimator, ZeroShotClassifier) else single(1))
+
+
+def test_a_library_that_silently_takes_float32_for_float64_is_refused(monkeypatch):
+    """JAX without jax_enable_x64 does so: a sum in it would lose digits without a word."""
+    monkeypatch.setattr(strict, "empty", lambda shape, **_: strict.ones(shape, dtype=strict.float32))
+    with pytest.raises(TypeError, match="jax_enable_x64"):
+        isoscore(strict.asarray(rows()))
