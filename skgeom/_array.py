@@ -397,8 +397,12 @@ def row_blocks(x: Array, columns: int = 0, n_blocks: int = 1, least: int = 1) ->
 def peak(x: Array) -> float:
     """Return max |x| (NaN where there is a NaN) without a temporary of the size of x."""
     xp = namespace(x)
-    peaks = [(-to_float(xp.min(x[rows, :])), to_float(xp.max(x[rows, :]))) for rows in row_blocks(x)]
-    return float(np.max(peaks))
+    return float(np.max(np.abs(numbers([f(x[rows, :]) for rows in row_blocks(x) for f in (xp.min, xp.max)]))))
+
+
+def numbers(values: Sequence[Array]) -> np.ndarray:
+    """Return 0-d arrays of one kind as an array (n,) of NumPy: the host waits for an accelerator once, not n times."""
+    return to_numpy(namespace(values[0]).stack(values))
 
 
 def exponent_of(magnitude: float) -> int:

@@ -1,6 +1,7 @@
 """Devices by name and by array: what is computed is computed where the rows are, or on the GPU that was asked for."""
 
 import sys
+from collections import Counter
 from types import ModuleType, SimpleNamespace
 from typing import ClassVar
 
@@ -14,10 +15,11 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 
 from skgeom import _array
-from skgeom.alignment import GeneralizedProcrustes, ProcrustesAligner
+from skgeom._core.pairs import _tiles
+from skgeom.alignment import CCAAligner, GeneralizedProcrustes, LstsqAligner, ProcrustesAligner
 from skgeom.metrics import conformity, isoscore, make_embedding_scorer
 from skgeom.metrics._measure import MEASURES
-from skgeom.multimodal import ZeroShotClassifier
+from skgeom.multimodal import ZeroShotClassifier, double_ellipsoid
 from skgeom.optim import SphereDispersion
 from skgeom.optim._movable import as_tensor
 from skgeom.preprocessing import Whitening
@@ -157,3 +159,75 @@ def test_a_library_that_silently_takes_float32_for_float64_is_refused(monkeypatc
     monkeypatch.setattr(strict, "empty", lambda shape, **_: strict.ones(shape, dtype=strict.float32))
     with pytest.raises(TypeError, match="jax_enable_x64"):
         isoscore(strict.asarray(rows()))
+
+
+# How often the host waits for an accelerator
+
+
+@pytest.fixture
+def waits(monkeypatch):
+    """Return the places where the library made a number of the host of an array, each as often as it did so.
+
+    Each is a wait of the host for the device, which stands idle then until the next operation arrives. Tiles are a
+    third of the 600 rows of these tests, as those of 4,096 rows are of 10,000.
+    """
+    places = []
+
+    def counting(method):
+        def counted(*args, **kwargs):
+            caller = sys._getframe(1)
+            if caller.f_globals["__name__"].startswith("skgeom"):
+                places.append(f"{caller.f_code.co_qualname}:{caller.f_lineno}")
+            return method(*args, **kwargs)
+
+        return counted
+
+    for name in ("__bool__", "__int__", "__float__", "__index__", "to_device"):
+        monkeypatch.setattr(StrictArray, name, counting(getattr(StrictArray, name)))
+    monkeypatch.setitem(_tiles._TILE_ROWS, False, 200)
+    return places
+
+
+ALIGNERS = [ProcrustesAligner(), LstsqAligner(), CCAAligner()]
+
+
+def many(seed, dtype=np.float32):
+    x = default_rng(seed).normal(size=(600, 8)) + 1
+    return strict.asarray(x.astype(dtype), device=strict.Device("device1"))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", MEASURES)
+def test_a_measure_makes_the_host_wait_at_most_40_times(waits, name, dtype):
+    row = MEASURES[name]
+    besides = row.besides(labels=np.arange(600) % 3, partners=many(1, dtype), start=many(1, dtype))
+    row(many(0, dtype), *besides, **({"random_state": 0} if row.is_random else {}))
+    assert len(waits) <= 40, Counter(waits).most_common(3)
+
+
+@pytest.mark.parametrize("name", ["isoscore", "conformity", "average_cosine", "isotropy_defect", "calinski_harabasz"])
+def test_a_measure_of_sums_makes_the_host_wait_at_most_6_times(waits, name):
+    row = MEASURES[name]
+    row(many(0), *row.besides(labels=np.arange(600) % 3))
+    assert len(waits) <= 6, waits
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_double_ellipsoid_makes_the_host_wait_at_most_40_times_however_many_batches_there_are(waits, dtype):
+    counts = []
+    for batch_size in (30, 300):
+        waits.clear()
+        double_ellipsoid(many(0, dtype), many(1, dtype), batch_size=batch_size)
+        counts.append(len(waits))
+    assert counts[0] == counts[1] <= 40, Counter(waits).most_common(3)
+
+
+@pytest.mark.parametrize(
+    "estimator", [Whitening(), Whitening(method="zca"), ProcrustesAligner(), LstsqAligner(), CCAAligner()]
+)
+def test_an_estimator_makes_the_host_wait_at_most_40_times(waits, estimator):
+    estimator.fit(many(0), many(1))
+    fitting = len(waits)
+    estimator.transform(many(0))
+    assert fitting <= 40, Counter(waits).most_common(3)
+    assert len(waits) - fitting <= 4

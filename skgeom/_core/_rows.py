@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skgeom._array import (
+    SAFE_EXPONENTS,
     excess_exponent,
     float64,
     namespace,
@@ -54,6 +55,11 @@ def shortest_exact(x: Array) -> float:
     """Return the length above which the squares of a row keep their precision."""
     info = namespace(x).finfo(x.dtype)
     return float(info.smallest_normal) ** 0.5 / float(info.eps)
+
+
+def are_exact_lengths(x: Array, least: float, longest: float) -> bool:
+    """Return whether the squares of rows of x from the shortest to the longest keep their precision."""
+    return shortest_exact(x) <= least and longest <= 2.0 ** SAFE_EXPONENTS[namespace(x).finfo(x.dtype).bits][1]
 
 
 def row_scaled(x: Array) -> Array:

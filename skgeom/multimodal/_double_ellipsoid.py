@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 
-from skgeom._array import detached, in_full_precision, namespace, to_float, to_numpy
+from skgeom._array import detached, in_full_precision, namespace, numbers, to_float, to_numpy
 from skgeom._core.sums import _ellipsoid
 from skgeom._core.sums._angular import Resultant, conformity_to, unit_mean
 from skgeom._core.sums._moments import FourthMoments, Moments, fourth_moments
@@ -368,7 +368,7 @@ def _loss_along_offset(alphas: np.ndarray, losses: np.ndarray) -> EllipsoidPrope
 
 
 def _pair(values: Iterable[Any]) -> Pair:
-    first, second = map(to_float, values)
+    first, second = numbers(list(values)).tolist()
     return first, second
 
 

@@ -57,7 +57,7 @@ class Sphere:
 
     def _chords(self, i: int, j: int, minus: Array) -> Chords:
         xp, close = namespace(minus), 2 * self.squares.close
-        if to_float(xp.min(minus)) < _CONTACT:
+        if not is_on_host(minus) or to_float(xp.min(minus)) < _CONTACT:  # elsewhere asking costs more than cutting
             minus = _cut(minus)
         plus = 4 - minus
         if to_float(xp.min(plus)) < close:

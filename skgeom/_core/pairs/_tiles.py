@@ -22,6 +22,7 @@ from skgeom._array import (
     is_on_host,
     matmul,
     namespace,
+    numbers,
     one_hot,
     overwrite_diagonal,
     put,
@@ -83,7 +84,7 @@ class Squares:
         self.half_gaps = xp.sum((self.pivots[:, None, :] - self.pivots[None, :, :]) ** 2, axis=2) / 2
         self.right: list[Any] = in_threads(like, self._right, len(self.panels))
         self.to_pivots = [self._to_pivots(detached(right)) for right in self.right]
-        self.largest = [to_float(xp.max(squares)) for squares in self.to_pivots]
+        self.largest = numbers([xp.max(squares) for squares in self.to_pivots]).tolist()
 
     def _right(self, i: int) -> Array:
         xp, x = namespace(self.like), self.rows(self.panels[i])
