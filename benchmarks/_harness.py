@@ -54,6 +54,10 @@ NAMES = (
     "growth",
     "tangent_space",
     "thresholds",
+    "coverage",
+    "standard_errors",
+    "clouds",
+    "relations",
 )
 LIBRARIES = ("scikit-embedding-geometry", "numpy", "scipy", "scikit-learn", "torch", "IsoScore", "faiss-cpu", "geoopt")
 SAMPLE_SECONDS = 0.05

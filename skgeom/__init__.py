@@ -1,8 +1,8 @@
 """skgeom: the geometry of embeddings, for scikit-learn.
 
 Measure a space (`skgeom.metrics`), transform it (`skgeom.preprocessing`), and choose with data: every measure is also a
-scorer, every transform a step of a Pipeline. `skgeom.datasets` has real and planted embeddings, and
-``python -m skgeom report FILE`` prints the geometry card of a file.
+scorer, every transform a step of a Pipeline. `skgeom.inspection` draws what they find, `skgeom.datasets` has real and
+planted embeddings, and ``python -m skgeom report FILE`` prints the geometry card of a file.
 
 Packages and flagship names load on first use: ``import skgeom`` imports no Torch, CuPy, matplotlib or Dask.
 """
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         calibration,
         comparison,
         datasets,
+        inspection,
         metrics,
         model_selection,
         multimodal,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     )
     from skgeom.alignment import CCAAligner, GeneralizedProcrustes, LstsqAligner, ProcrustesAligner
     from skgeom.calibration import CosineCalibrator
+    from skgeom.comparison import DriftMonitor
     from skgeom.metrics import (
         average_cosine_scorer,
         conformity_scorer,
@@ -59,6 +61,7 @@ _PACKAGES = (
     "calibration",
     "comparison",
     "datasets",
+    "inspection",
     "metrics",
     "model_selection",
     "multimodal",
@@ -70,6 +73,7 @@ _HOMES = {
     "AllButTheTop": "preprocessing",
     "CCAAligner": "alignment",
     "CosineCalibrator": "calibration",
+    "DriftMonitor": "comparison",
     "EmbeddingOptimizer": "optim",
     "GapShift": "multimodal",
     "GeneralizedProcrustes": "alignment",
@@ -102,6 +106,7 @@ __all__ = [
     "AllButTheTop",
     "CCAAligner",
     "CosineCalibrator",
+    "DriftMonitor",
     "EmbeddingOptimizer",
     "GapShift",
     "GeneralizedProcrustes",
@@ -126,6 +131,7 @@ __all__ = [
     "csls_scorer",
     "datasets",
     "effective_rank_scorer",
+    "inspection",
     "isoscore_scorer",
     "metrics",
     "model_selection",

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial, reduce, wraps
+from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeAlias, TypeVar
+
+import numpy as np
+
+from skgeom._array import take_rows, wants_gradient
+from skgeom._core._threads import in_threads
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+class Sum(Protocol):
+    """What rows are summed into: that of a union, and of what is left, follow from those of the parts."""
+
+    def merge(self, other: Self) -> Self: ...
+
+    def without(self, part: Self, rest: Sequence[Self]) -> Self:
+        """Return the sum less a part of it, given the others."""
+        ...
+
+
+S = TypeVar("S", bound=Sum)
+
+Kernel: TypeAlias = Callable[[Any, int], S]
+"""From some of the checked rows, and the number of all, their sum."""
 
 
 class Cloud:
@@ -27,6 +48,73 @@ class Cloud:
             self._known[key] = given, compute()
         return self._known[key][1]
 
+    @property
+    def whole(self) -> Cloud:
+        """The cloud that these rows are of."""
+        return self
+
+    def sum(self, kernel: Kernel[S], check: Callable[[Any], Any]) -> S:
+        """Return the sum of the checked rows."""
+        return self.known(_key(kernel, check), check, lambda: _sum_of_parts(kernel, check(self))[0])
+
+
+class Blocks(Cloud):
+    """A cloud whose rows fall into blocks: its sums are merged from theirs, so that any of them can be left out.
+
+    `codes` (n,) are the blocks of the rows, from 0 without a gap.
+    """
+
+    def __init__(self, X: Any, codes: np.ndarray) -> None:
+        super().__init__(X)
+        self.codes = codes
+        self.rows = [np.flatnonzero(codes == block) for block in range(codes.max() + 1)]
+        self.rest = [Remainder(self, block) for block in range(len(self.rows))]
+
+    def sum(self, kernel: Kernel[S], check: Callable[[Any], Any]) -> S:
+        """Return the sum of all rows."""
+        return self._sums(kernel, check)[0]
+
+    def sum_without(self, block: int, kernel: Kernel[S], check: Callable[[Any], Any]) -> S:
+        """Return the sum of the rows of all blocks but one."""
+        whole, parts = self._sums(kernel, check)
+        return whole.without(parts[block], parts[:block] + parts[block + 1 :])
+
+    def _sums(self, kernel: Kernel[S], check: Callable[[Any], Any]) -> tuple[S, list[S]]:
+        """Return the sum of all rows and those of the blocks."""
+        return self.known(_key(kernel, check), check, lambda: _sum_of_parts(kernel, check(self), self.rows))
+
+
+class Remainder(Cloud):
+    """A cloud in blocks without one of them: its sums follow from theirs, and its rows are gathered where asked for."""
+
+    def __init__(self, blocks: Blocks, block: int) -> None:
+        self.blocks = blocks
+        self.block = block
+        self._known = {}
+
+    @property
+    def whole(self) -> Cloud:
+        """The cloud with the block."""
+        return self.blocks
+
+    @cached_property
+    def X(self) -> Any:  # noqa: N802
+        """The rows of the other blocks, in their order."""
+        return self.rest_of(self.blocks.X)
+
+    def rest_of(self, values: Any) -> Any:
+        """Return those of the other blocks, of values for each row."""
+        return take_rows(values, np.flatnonzero(self.blocks.codes != self.block))
+
+    def sum(self, kernel: Kernel[S], check: Callable[[Any], Any]) -> S:
+        """Return the sum of the rows of the other blocks."""
+        return self.blocks.sum_without(self.block, kernel, check)
+
+
+def sum_of(X: Any, kernel: Kernel[S], check: Callable[[Any], Any]) -> S:
+    """Return the sum of checked rows, of a cloud as it comes about there."""
+    return as_cloud(X).sum(kernel, check)
+
 
 def as_cloud(X: Any) -> Cloud:
     """Return rows as a cloud, unless they are one."""
@@ -36,6 +124,16 @@ def as_cloud(X: Any) -> Cloud:
 def rows_of(X: Any) -> Any:
     """Return the rows themselves."""
     return X.X if isinstance(X, Cloud) else X
+
+
+def is_stream(X: Any) -> bool:
+    """Return whether the rows come in blocks, once."""
+    return not isinstance(X, Remainder) and isinstance(rows_of(X), Iterator)
+
+
+def is_to_be_moved(X: Any) -> bool:
+    """Return whether a derivative with respect to the rows may be asked for later."""
+    return not isinstance(X, Remainder) and wants_gradient(rows_of(X))
 
 
 def once_per_cloud(summary: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:
@@ -49,6 +147,26 @@ def once_per_cloud(summary: Callable[Concatenate[Any, P], R]) -> Callable[Concat
         return X.known(key, (args, kwargs), lambda: summary(X, *args, **kwargs))
 
     return of
+
+
+def _key(kernel: Kernel[Any], check: Callable[[Any], Any]) -> object:
+    """Return what tells a sum from others."""
+    return (kernel, check.func, *sorted(check.keywords.items())) if isinstance(check, partial) else (kernel, check)
+
+
+def _sum_of_parts(kernel: Kernel[S], checked: Any, rows: Sequence[np.ndarray] | None = None) -> tuple[S, list[S]]:
+    """Return the sum of checked rows, an array or a tuple of arrays about the same rows, and those of parts of them."""
+    x = checked[0] if isinstance(checked, tuple) else checked
+    if rows is None:
+        return kernel(checked, x.shape[0]), []
+    parts = in_threads(x, lambda i: kernel(_taken(checked, rows[i]), x.shape[0]), len(rows))
+    return reduce(lambda a, b: a.merge(b), parts), parts
+
+
+def _taken(checked: Any, rows: np.ndarray) -> Any:
+    if isinstance(checked, tuple):
+        return checked._make(take_rows(part, rows) for part in checked)  # type: ignore[attr-defined]
+    return take_rows(checked, rows)
 
 
 def _mark(value: object) -> object:

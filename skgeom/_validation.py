@@ -6,6 +6,8 @@ A check that only one package needs is in that package. A message says what was 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from itertools import chain
 from math import isfinite, isnan
 from numbers import Integral, Real
@@ -36,11 +38,11 @@ from skgeom._array import (
     to_numpy,
     widen,
 )
-from skgeom._cloud import as_cloud, once_per_cloud, rows_of
+from skgeom._cloud import Cloud, as_cloud, is_stream, once_per_cloud, rows_of, sum_of
 from skgeom._core._labels import Labels, labels_of
 from skgeom._core._rows import DirectedRows, norms, row_scaled, shortest_exact
-from skgeom._core.sums._moments import Moments, merge_all, moments
-from skgeom._core.sums._rank import ranked_moments, resolved
+from skgeom._core.sums._moments import Moments, exact_part_of_moments, merge_all, moments, part_of_moments
+from skgeom._core.sums._rank import is_resolved, ranked_moments, with_precision
 from skgeom._typing import Array
 from skgeom._warnings import warn
 
@@ -78,9 +80,9 @@ def check_moments(X: Any, *, scale_free: bool = True) -> Moments:
         If X, or a block of it, is not a finite matrix, if blocks differ in width or kind, or if there are fewer than
         two rows.
     """
-    if not isinstance(rows_of(X), Iterator):
-        return moments(check_cloud(X, scale_free=scale_free))
-    return _moments_of_blocks(rows_of(X), moments, scale_free)
+    if is_stream(X):
+        return _moments_of_blocks(rows_of(X), moments, scale_free)
+    return sum_of(X, part_of_moments, partial(check_cloud, scale_free=scale_free))
 
 
 @once_per_cloud
@@ -92,10 +94,19 @@ def check_ranked_moments(X: Any) -> Moments:
     ValueError
         As `check_moments`.
     """
+    if is_stream(X):
+        return _moments_of_blocks(rows_of(X), ranked_moments, scale_free=True)
     cloud = as_cloud(X)
-    if not isinstance(cloud.X, Iterator):
-        return resolved(check_moments(cloud), check_cloud(cloud, scale_free=True)).second
-    return _moments_of_blocks(cloud.X, ranked_moments, scale_free=True)
+    kernel, precision = _ranking(cloud.whole)
+    return replace(cloud.sum(kernel, partial(check_cloud, scale_free=True)), epsilon=precision)
+
+
+@once_per_cloud
+def _ranking(X: Cloud) -> tuple[Callable[[Array, int], Moments], float]:
+    """Return how rows are summed such that the spectrum tells the rank, and the precision of their numbers."""
+    x = check_cloud(X, scale_free=True)
+    m = with_precision(check_moments(X), x)
+    return part_of_moments if is_resolved(m, x) else exact_part_of_moments, m.epsilon
 
 
 @once_per_cloud

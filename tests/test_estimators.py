@@ -13,6 +13,7 @@ from sklearn.base import clone
 import skgeom
 from skgeom.alignment import CCAAligner, GeneralizedProcrustes, LstsqAligner, ProcrustesAligner
 from skgeom.calibration import CosineCalibrator
+from skgeom.comparison import DriftMonitor
 from skgeom.metrics import clip_loss, get_scorer, silhouette_score, triplet_objective
 from skgeom.multimodal import GapShift, ZeroShotClassifier, double_ellipsoid
 from skgeom.optim import EmbeddingOptimizer, SphereDispersion
@@ -117,6 +118,7 @@ OF_SCALE = {
     "optimiser": (moved(objective="uniformity", constraint="sphere"), FREE, SQUARES),
     "dispersion": (spread, FREE, ANY),
     "threshold": (lambda s: CosineCalibrator(0.1).fit(X * s, Y).threshold_interval_, FREE, ANY),
+    "drift": (lambda s: DriftMonitor().fit(X[:40] * s).score(X[40:] * s), FREE, FOURTH_POWERS),
     "double ellipsoid": (lambda s: double_ellipsoid(X * s, Y * s).separation, FREE, FOURTH_POWERS),
 }
 REFUSED = r"X has magnitudes up to .*, whose (squares|fourth powers) leave the range of float64"
@@ -188,6 +190,7 @@ BAD_PARAMETERS = {
     AllButTheTop: {"n_components": -1},
     CCAAligner: {"shrinkage": 2.0},
     CosineCalibrator: {"alpha": 2.0},
+    DriftMonitor: {"n_batches": 0},
     EmbeddingOptimizer: {"objective": "unknown"},
     GapShift: {"lam": "far"},
     GroupAllButTheTop: {"n_components": -1},
@@ -207,7 +210,7 @@ def bad_fits():
     for cls in ESTIMATORS:
         yield pytest.param(cls, {}, lambda e: fitted(e, np.full((60, 6), np.nan)), id=f"{cls.__name__}-NaN")
         yield pytest.param(cls, BAD_PARAMETERS[cls], lambda e: fitted(e, WIDE), id=f"{cls.__name__}-parameter")
-        if cls not in (AllButTheTop, SphereDispersion, TangentSpace, Whitening):
+        if cls not in (AllButTheTop, DriftMonitor, SphereDispersion, TangentSpace, Whitening):
             yield pytest.param(cls, {}, lambda e: fitted(e, WIDE, LABELS[:-1]), id=f"{cls.__name__}-y")
         if cls in (Whitening, GroupWhitening, CCAAligner):
             yield pytest.param(cls, {}, lambda e: fitted(e, np.ones((60, 6))), id=f"{cls.__name__}-no spread")
@@ -215,8 +218,8 @@ def bad_fits():
     yield pytest.param(cosines, {}, lambda e: fitted(e, np.zeros((60, 6))), id="ZeroShotClassifier-no direction")
     yield pytest.param(GapShift, {}, lambda e: fitted(e, WIDE, LABELS), id="GapShift-three groups")
     yield pytest.param(AllButTheTop, {"n_components": 7}, lambda e: fitted(e, WIDE), id="AllButTheTop-too many")
-    for cls in (AllButTheTop, Whitening, ProcrustesAligner, LstsqAligner, CCAAligner):
-        extra = () if cls in (AllButTheTop, Whitening) else (np.full((60, 4), np.nan),)
+    for cls in (AllButTheTop, DriftMonitor, Whitening, ProcrustesAligner, LstsqAligner, CCAAligner):
+        extra = () if cls in (AllButTheTop, DriftMonitor, Whitening) else (np.full((60, 4), np.nan),)
         yield pytest.param(cls, {}, lambda e, y=extra: e.partial_fit(X * 1e200, *y), id=f"{cls.__name__}-partial_fit")
 
 

@@ -34,7 +34,7 @@ from skgeom._core._rows import DirectedRows, mean_of
 from skgeom._core._threads import in_threads
 from skgeom._core.pairs._tiles import squared_distances
 from skgeom._core.sums import _spectrum
-from skgeom._core.sums._angular import average_cosine
+from skgeom._core.sums._angular import mean_cosine
 from skgeom._core.sums._clusters import ClassMoments, class_moments
 from skgeom._core.sums._moments import Moments, moments
 from skgeom._typing import Array
@@ -130,7 +130,7 @@ def triplet_bound(x: Array, labels: Labels) -> Array:
 
 def cosine_regularizer(rows: DirectedRows) -> Array:
     """Return Σ_{i ≠ j} cos / n²."""
-    return average_cosine(rows) * (1 - 1 / rows.x.shape[0])
+    return mean_cosine(rows) * (1 - 1 / rows.x.shape[0])
 
 
 def retention(x: Array, start: Array) -> Array:

@@ -170,23 +170,41 @@ def null_of_overlap(n: int, k: int, a: Neighbourhoods, b: Neighbourhoods) -> Nul
 
 def doubly_centred(matrix: np.ndarray) -> np.ndarray:
     """Return a symmetric matrix without its diagonal, moved such that its rows sum to 0."""
-    n = len(matrix)
-    a = matrix - np.diag(np.diag(matrix))
+    n, a = len(matrix), matrix.copy()
+    np.fill_diagonal(a, 0.0)
     sums = a.sum(axis=1) / (n - 2)
-    a = a - sums[:, None] - sums[None, :] + a.sum() / ((n - 1) * (n - 2))
+    a -= sums[:, None]
+    a -= sums[None, :] - sums.sum() / (n - 1)
     np.fill_diagonal(a, 0.0)
     return a
 
 
 def sums_of(a: np.ndarray) -> DoublyCentred:
     """Return the sums of a doubly centred matrix."""
-    squares, square = a * a, a @ a
+    squares, square = a * a, a @ a.T  # of one matrix: BLAS forms half of this product
     rows = squares.sum(axis=1)
-    concentration = float(rows @ rows) / float(rows.sum()) ** 2
-    return DoublyCentred(float(rows.sum()), float(np.vdot(square, a)), float(np.vdot(squares, a)), concentration)
+    return DoublyCentred(float(rows.sum()), float(np.vdot(square, a)), float(np.vdot(squares, a)), _share(rows))
 
 
-def membership(sizes: Sequence[int]) -> np.ndarray:
-    """Return the matrix that is 1 / n_k between two rows of group k, and 0 between others."""
-    group = np.repeat(np.arange(len(sizes)), sizes)
-    return np.where(group[:, None] == group[None, :], 1 / np.asarray(sizes, dtype=np.float64)[group][:, None], 0.0)
+def sums_of_membership(sizes: Sequence[int]) -> DoublyCentred:
+    """Return the sums of the matrix that is 1 / n_k between two rows of group k and 0 between others, doubly centred.
+
+    It is constant between the rows of each two groups.
+    """
+    n_k = np.asarray(sizes, dtype=np.float64)
+    n, k = n_k.sum(), len(n_k)
+    sums = (n_k - 1) / n_k / (n - 2)
+    v = np.diag(1 / n_k) - sums[:, None] - sums[None, :] + (n - k) / ((n - 1) * (n - 2))
+    own, counts = np.diag(v), np.multiply.outer(n_k, n_k)
+    rows = v**2 @ n_k - own**2
+    walks = v * n_k
+    trace = float(
+        np.trace(walks @ walks @ walks) - 3 * np.sum(n_k * own * np.diag(walks @ v)) + 2 * np.sum(n_k * own**3)
+    )
+    cubes = float(np.sum(counts * v**3) - np.sum(n_k * own**3))
+    return DoublyCentred(float(n_k @ rows), trace, cubes, _share(np.repeat(rows, sizes)))
+
+
+def _share(squares: np.ndarray) -> float:
+    """Return κ, given the squares of the rows."""
+    return float(squares @ squares) / float(squares.sum()) ** 2

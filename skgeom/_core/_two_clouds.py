@@ -31,7 +31,7 @@ from skgeom._core._threads import in_threads
 from skgeom._core.pairs import _energies
 from skgeom._core.pairs._sphere import angle, chords_of
 from skgeom._core.pairs._tiles import panels, squared_distances
-from skgeom._core.sums._angular import average_cosine, unit_mean
+from skgeom._core.sums._angular import mean_cosine
 from skgeom._core.sums._clusters import class_moments
 from skgeom._typing import Array
 
@@ -52,15 +52,15 @@ class Ends(NamedTuple):
     v: Array
 
 
-def modality_gap(x: DirectedRows, y: DirectedRows) -> Array:
-    """Return the distance of the mean unit rows of two clouds."""
-    return norms((unit_mean(x) - unit_mean(y))[None, :])[0]
+def modality_gap(x: Array, y: Array) -> Array:
+    """Return the distance of the mean unit rows (d,) of two clouds."""
+    return norms((x - y)[None, :])[0]
 
 
 def relative_modality_gap(x: DirectedRows, y: DirectedRows) -> Array:
     """Return the mean cosine distance of pairs over itself plus the mean cosine distance within the clouds."""
     paired = alignment(x, y, 2.0) / 2
-    within = 1 - (average_cosine(x) + average_cosine(y)) / 2
+    within = 1 - (mean_cosine(x) + mean_cosine(y)) / 2
     return ratio(paired, paired + within)
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
+from math import nan
 from typing import NamedTuple
 
 import numpy as np
 
 from skgeom._array import to_numpy
-from skgeom._cloud import Cloud
+from skgeom._cloud import Blocks, Cloud
 from skgeom._core._rows import unit
 from skgeom._core.sums import _spectrum
 from skgeom._core.sums._moments import Moments
 from skgeom._core.sums._rank import live
-from skgeom._report._space import MATCH_ALPHA, N_FOLDS, Space, sampled
+from skgeom._report._space import MATCH_ALPHA, N_FOLDS, Space, blocks_or_rows, sampled
 from skgeom.calibration import CosineCalibrator
-from skgeom.metrics import collapse_bound, conformity, isoscore, silhouette_score
+from skgeom.metrics import collapse_bound, conformity, estimate, silhouette_score
 from skgeom.metrics._measure import MEASURES
 
 MAX_PAIR_ROWS = 20_000
@@ -31,7 +33,10 @@ _CLASS_WIDTH = 20
 
 
 class Entry(NamedTuple):
-    """A value with its range, its direction (+1 where more is better, -1 where less is) and a word on its meaning."""
+    """A value with its range, its direction (+1 where more is better, -1 where less is) and a word on its meaning.
+
+    `error` is its standard error, NaN where there is none.
+    """
 
     name: str
     value: float | int | str
@@ -39,6 +44,7 @@ class Entry(NamedTuple):
     high: float | None = None
     direction: int = 0
     hint: str = ""
+    error: float = nan
 
 
 class Section(NamedTuple):
@@ -87,8 +93,8 @@ def _spread(space: Space) -> Iterator[Entry]:
     yield _dead(dead_coordinates(m))
     yield _measured(space.cloud, "isoscore", "IsoScore", "share of the dimensions in even use")
     if len(space.x) >= 4:
-        debiased = isoscore(space.cloud, debias=True)
-        yield Entry("IsoScore, debiased", debiased, 0, 1, 1, "corrected for few rows; may leave the range")
+        hint = "corrected for few rows; may leave the range"
+        yield _measured(space.cloud, "isoscore", "IsoScore, debiased", hint, debias=True)
     yield _measured(space.cloud, "participation_ratio", "participation ratio", "directions that share the variance")
     yield _measured(space.cloud, "effective_rank", "effective rank", "the same from the entropy of the spectrum")
     yield _measured(space.cloud, "stable_rank", "stable rank", "total variance over the largest")
@@ -110,8 +116,9 @@ def _cosines(space: Space) -> Iterator[Entry]:
     yield _measured(cloud, "average_cosine", "average cosine", "of two rows: 0 if directions spread evenly")
     yield _rogue(space.cosine_shares)
     yield _match(space.calibrator)
-    yield _measured(cloud, "partition_isotropy", "I1, unit rows", "smallest over largest Z(±v) = Σ exp⟨±v, u⟩")
-    yield _measured(cloud, "partition_dispersion", "I2, unit rows", "deviation of Z(±v) over its mean")
+    plain = Cloud(cloud.X)  # an error would mean a pass over the rows for each block
+    yield _measured(plain, "partition_isotropy", "I1, unit rows", "smallest over largest Z(±v) = Σ exp⟨±v, u⟩")
+    yield _measured(plain, "partition_dispersion", "I2, unit rows", "deviation of Z(±v) over its mean")
     q = np.quantile(space.conformity, [0.05, 0.25, 0.5, 0.75, 0.95])
     yield Entry("conformity", q[2], q[0], q[4], hint=f"median; 5 to 95 %; quartiles {q[1]:.3f}, {q[3]:.3f}")
     if space.words is not None:
@@ -151,10 +158,10 @@ def _classes(space: Space) -> Iterator[Entry]:
         small = np.setdiff1d(names, space.labels[kept]).size
         hint = f"of fewer than {N_FOLDS} different rows, {len(space.x) - kept.size:,} in all"
         yield Entry("classes left out", small, hint=hint)
-    x, labels = space.cloud.X[kept], space.labels[kept]
+    x, labels, groups = space.cloud.X[kept], space.labels[kept], space.equal_rows[kept]
     k, (n, d) = np.unique(labels).size, x.shape
     if n > k:
-        yield from _separation(x, labels)
+        yield from _separation(x, labels, groups)
     yield Entry("collapse bound", collapse_bound(k, d), 0, 1, hint="largest IsoScore if classes become points")
     share = np.unique(labels, return_counts=True)[1].max() / n
     yield Entry("largest class", float(share), 0, 1, hint="share of the rows: what an answer for all gets right")
@@ -165,12 +172,12 @@ def _class(names: np.ndarray, sizes: np.ndarray, index: np.intp) -> str:
     return f"{name if len(name) <= _CLASS_WIDTH else name[: _CLASS_WIDTH - 3] + '...'} ({sizes[index]:,})"
 
 
-def _separation(x: np.ndarray, labels: np.ndarray) -> Iterator[Entry]:
+def _separation(x: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> Iterator[Entry]:
     rows = sampled(np.arange(len(x)), MAX_PAIR_ROWS)
     of = "" if rows.size == len(x) else f", of {rows.size:,} rows"
     if np.unique(labels[rows]).size > 1:
-        euclidean = silhouette_score(x[rows], labels[rows])
-        yield Entry("silhouette", euclidean, -1, 1, 1, f"Euclidean{of}: own class nearer than the next")
+        cloud, hint = blocks_or_rows(x[rows], groups[rows]), f"Euclidean{of}: own class nearer than the next"
+        yield _measured(cloud, "silhouette", "silhouette", hint, labels[rows])
     if np.linalg.norm(x, axis=1).all():
         cosine = silhouette_score(x, labels, metric="cosine")
         yield Entry("silhouette, cosine", cosine, -1, 1, 1, "the same for directions")
@@ -181,22 +188,30 @@ def _separation(x: np.ndarray, labels: np.ndarray) -> Iterator[Entry]:
 def _pairs(space: Space, pair: np.ndarray) -> Iterator[Entry]:
     both = space.directed_pairs
     u, v = (to_numpy(unit(rows[both])) for rows in (space.cloud.X, pair))
-    yield _measured(Cloud(u), "paired_cosine", "paired cosine", "mean over pairs", v)
-    yield _measured(Cloud(u), "modality_gap", "centroid gap", "between mean unit rows, the modality gap", v)
+    cloud = blocks_or_rows(u, space.equal_rows[both])
+    yield _measured(cloud, "paired_cosine", "paired cosine", "mean over pairs", v)
+    yield _measured(cloud, "modality_gap", "centroid gap", "between mean unit rows, the modality gap", v)
     for name, values in (("x to pair", conformity(u, v)), ("pair to x", conformity(v, u))):
         low, median, high = np.quantile(to_numpy(values), [0.05, 0.5, 0.95])
         yield Entry(f"conformity, {name}", median, low, high, hint="median; 5 to 95 %")
     rows = np.arange(both.size)
     rows = rows if rows.size <= MAX_PAIR_ROWS else sampled(rows, MAX_RECALL_SAMPLE)
     hint = f"nearest is the partner, among {rows.size:,}" + (" sampled" if rows.size < both.size else "")
-    yield _measured(Cloud(u[rows]), "recall_at_k", "recall@1, x to pair", hint, v[rows])
-    yield _measured(Cloud(v[rows]), "recall_at_k", "recall@1, pair to x", "the reverse", u[rows])
+    groups = space.equal_rows[both][rows]
+    yield _measured(blocks_or_rows(u[rows], groups), "recall_at_k", "recall@1, x to pair", hint, v[rows])
+    yield _measured(blocks_or_rows(v[rows], groups), "recall_at_k", "recall@1, pair to x", "the reverse", u[rows])
 
 
-def _measured(cloud: Cloud, measure: str, name: str, hint: str, *others: np.ndarray) -> Entry:
-    """Return an entry whose value, bounds and direction are those of a measure."""
+def _measured(cloud: Cloud, measure: str, name: str, hint: str, *others: np.ndarray, **options: bool) -> Entry:
+    """Return an entry whose value, bounds and direction are those of a measure, with its error where rows suffice."""
     row = MEASURES[measure]
-    return Entry(name, row(cloud, *others), *row.range(*cloud.X.shape), row.direction, hint)
+    low, high = row.range(*cloud.X.shape)
+    if not isinstance(cloud, Blocks):
+        return Entry(name, row(cloud, *others, **options), low, high, row.direction, hint)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The bias of")  # the card shows errors, and no intervals
+        found = estimate(measure, cloud, *others, paired=row.needs == "clouds", **options)
+    return Entry(name, found.value, low, high, row.direction, hint, found.standard_error)
 
 
 def _percent(share: float) -> str:

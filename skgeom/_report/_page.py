@@ -8,7 +8,7 @@ from html import escape
 from skgeom import __version__
 from skgeom._report._card import Entry, Section
 from skgeom._report._judging import TITLES
-from skgeom._report._text import bound, number, printable
+from skgeom._report._text import ERRORS, bound, printable, valued
 from skgeom.model_selection import Judgement
 
 _STYLE = """
@@ -47,7 +47,7 @@ def page(title: str, notes: Iterable[str], sections: Sequence[Section], judgemen
     """
     parts = [
         f"<h1>{_text(title)}</h1>",
-        *(f'<p class="note">{_text(note)}</p>' for note in notes),
+        *(f'<p class="note">{_text(note)}</p>' for note in (*notes, ERRORS)),
         *(_judgement(one) if isinstance(one, Judgement) else f"<p>{_text(one)}</p>" for one in judgements),
         *(_section(section) for section in sections),
         f"<footer><p>skgeom {_text(__version__)}</p></footer>",
@@ -70,7 +70,7 @@ def _section(section: Section) -> str:
 
 
 def _entry(entry: Entry) -> str:
-    value = "" if entry.value == "" else number(entry.value)
+    value = "" if entry.value == "" else valued(entry)
     limits = "" if entry.low is None or entry.high is None else f"{bound(entry.low)} to {bound(entry.high)}"
     return (
         f'<tr><td>{_text(entry.name)}</td><td class="number">{_text(value)}</td><td class="number">{limits}</td>'

@@ -16,6 +16,7 @@ from skgeom._core.sums._rank import rank
 from skgeom._validation import check_cloud, check_directed, check_ranked_moments
 from skgeom.calibration import CosineCalibrator
 from skgeom.metrics import conformity
+from skgeom.metrics._estimate import MIN_GROUPS, in_blocks
 from skgeom.model_selection import row_groups
 from skgeom.model_selection._trial import in_large_classes
 
@@ -77,8 +78,8 @@ class Space:
 
     @cached_property
     def cloud(self) -> Cloud:
-        """The rows for measures that do not depend on the scale."""
-        return Cloud(check_cloud(self.x, scale_free=True))
+        """The rows for measures that do not depend on the scale, in blocks of whole groups of equal rows."""
+        return blocks_or_rows(to_numpy(check_cloud(self.x, scale_free=True)), self.equal_rows)
 
     @cached_property
     def norms(self) -> np.ndarray:
@@ -101,7 +102,9 @@ class Space:
     @cached_property
     def directed_cloud(self) -> Cloud:
         """The rows that have a direction."""
-        return self.cloud if self.directed.size == len(self.x) else Cloud(self.cloud.X[self.directed])
+        if self.directed.size == len(self.x):
+            return self.cloud
+        return blocks_or_rows(self.cloud.X[self.directed], self.equal_rows[self.directed])
 
     @cached_property
     def conformity(self) -> np.ndarray:
@@ -150,6 +153,12 @@ class Space:
         if self.labels is None:
             return np.arange(len(self.x))
         return in_large_classes(np.unique(self.labels, return_inverse=True)[1], self.equal_rows, N_FOLDS)
+
+
+def blocks_or_rows(x: np.ndarray, groups: np.ndarray) -> Cloud:
+    """Return rows with whole groups in blocks, for standard errors; as they are if there are too few groups."""
+    enough = np.unique(groups).size >= MIN_GROUPS
+    return in_blocks(x, groups, random_state=SEED) if enough else Cloud(x)
 
 
 def sampled(positions: np.ndarray, size: int) -> np.ndarray:

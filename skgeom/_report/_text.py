@@ -6,12 +6,14 @@ import csv
 import shutil
 import textwrap
 from collections.abc import Iterable, Iterator
+from math import isnan
 from typing import TextIO
 
 import numpy as np
 
 from skgeom._report._card import Entry, Section
 from skgeom._report._judging import TITLES
+from skgeom.metrics._estimate import decimals_of
 from skgeom.model_selection import Judgement
 from skgeom.model_selection._judgement import aligned
 
@@ -19,8 +21,10 @@ WIDTH = 100
 _UNFOLDED, _NARROWEST = 85, 40
 """The width from which an entry is one line, and the minimum that is laid out at all."""
 
-_NAME, _VALUE, _RANGE = 22, 13, 15
+_NAME, _VALUE, _RANGE = 20, 17, 14
+_MOST_DECIMALS = 4
 _DIRECTIONS = "↑ more is better, ↓ less is"
+ERRORS = "± standard errors: equal rows stay together, all others count as independent draws"
 _ARROWS = {1: "↑", -1: "↓", 0: " "}
 _BEST = "  ◂ best"
 _INTERVALS = "intervals hold for all transforms at once, and for what was fitted to these folds."
@@ -68,7 +72,8 @@ def text_width(stream: TextIO) -> int:
 
 def card_text(title: str, notes: Iterable[str], sections: Iterable[Section], width: int = WIDTH) -> str:
     """Return the geometry card."""
-    lines = [line for text in (f"GEOMETRY CARD  {title}", *notes) for line in textwrap.wrap(text, width)]
+    head = (f"GEOMETRY CARD  {title}", *notes, ERRORS)
+    lines = [line for text in head for line in textwrap.wrap(text, width)]
     columns = f"{'':{_NAME + 2}}{'value':>{_VALUE}}  {'range':>{_RANGE}}   "
     lines += ["", f"{columns if width >= _UNFOLDED else ''}{_DIRECTIONS}"]
     entry_lines = _entry_lines if width >= _UNFOLDED else _folded_entry
@@ -101,6 +106,15 @@ def write_table(file: TextIO, judgements: Iterable[Judgement]) -> None:
 def printable(text: str) -> str:
     """Return text in which characters that steer a terminal, or do not print, are escaped."""
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
+def valued(entry: Entry) -> str:
+    """Return the value of an entry: with its standard error, and no digit beyond that, where it has one."""
+    if isnan(entry.error) or isinstance(entry.value, str):
+        return number(entry.value)
+    decimals = min(decimals_of(entry.error), _MOST_DECIMALS)
+    error = f"{entry.error:.{decimals}f}" if entry.error >= 10.0**-decimals else f"{entry.error:.0e}"
+    return f"{entry.value:.{decimals}f} ± {error}"
 
 
 def number(value: float | int | str) -> str:
@@ -139,7 +153,7 @@ def _rule(title: str, width: int) -> list[str]:
 def _entry_lines(entry: Entry, width: int) -> Iterator[str]:
     head = f"  {entry.name:<{_NAME}}"
     if entry.value != "":
-        head += f"{number(entry.value):>{_VALUE}}  {_bounds(entry):>{_RANGE}} {_ARROWS[entry.direction]} "
+        head += f"{valued(entry):>{_VALUE}}  {_bounds(entry):>{_RANGE}} {_ARROWS[entry.direction]} "
     first, *rest = textwrap.wrap(entry.hint, width - len(head)) or [""]
     yield (head + first).rstrip()
     yield from (" " * len(head) + line for line in rest)
@@ -147,8 +161,8 @@ def _entry_lines(entry: Entry, width: int) -> Iterator[str]:
 
 def _folded_entry(entry: Entry, width: int) -> Iterator[str]:
     """Yield name and value in a line, and the rest below."""
-    value = number(entry.value)
-    yield f"  {entry.name} {value:>{_NAME + _VALUE - len(entry.name) - 1}} {_ARROWS[entry.direction]}".rstrip()
+    value = valued(entry)
+    yield f"  {entry.name} {value:>{_NARROWEST - 5 - len(entry.name)}} {_ARROWS[entry.direction]}".rstrip()
     below = "; ".join(filter(None, (_bounds(entry), entry.hint)))
     yield from (f"    {line}" for line in textwrap.wrap(below, width - 4))
 

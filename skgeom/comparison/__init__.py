@@ -3,21 +3,27 @@
 Two representations of the same rows: `cka`, `mean_squared_correlation`, `shape_distance` and `neighbour_overlap` say
 how much they agree, `relation_test` whether they are related at all, `compare` does both for many layers or models.
 
-Two clouds of different rows: `cloud_test` says whether they differ, and in what: their means, variances
-or covariances.
+Clouds of different rows: `cloud_test` says whether they differ, and in what: their means, variances or covariances.
+`DriftMonitor` asks that of batch after batch, beside one reference; `cloud_summary` is for rows in several places.
 """
 
-from skgeom.comparison._clouds import CloudTest, cloud_test
+from skgeom.comparison._clouds import CloudPair, CloudTest, cloud_test
 from skgeom.comparison._compare import SpaceComparison, compare
+from skgeom.comparison._drift import DriftMonitor
 from skgeom.comparison._overlap import neighbour_overlap
 from skgeom.comparison._relation import RelationTest, relation_test
 from skgeom.comparison._spaces import cka, mean_squared_correlation, shape_distance
+from skgeom.comparison._summary import CloudSummary, cloud_summary
 
 __all__ = [
+    "CloudPair",
+    "CloudSummary",
     "CloudTest",
+    "DriftMonitor",
     "RelationTest",
     "SpaceComparison",
     "cka",
+    "cloud_summary",
     "cloud_test",
     "compare",
     "mean_squared_correlation",

@@ -21,7 +21,7 @@ from skgeom._core._permutation import (
     null_of_overlap,
 )
 from skgeom._core.sums._spaces import Space, doubly_centred_product, shuffled_agreement
-from skgeom._validation import check_choice, check_count
+from skgeom._validation import check_choice, check_count, check_groups
 from skgeom.comparison._checks import check_same_rows, check_space
 from skgeom.comparison._null import p_value
 from skgeom.comparison._overlap import Metric, neighbourhoods, shared
@@ -31,6 +31,11 @@ Statistic: TypeAlias = Literal["cka", "plain_cka", "mean_squared_correlation", "
 
 _ENUMERATED = 8
 """Rows up to which all permutations are looked at."""
+
+_ENUMERATED_GROUPS = 6
+"""Groups up to which they are: a permutation of these has the cost of all their rows."""
+
+_FEWEST_GROUPS = 4
 
 _PERMUTATIONS = 999
 _EQUAL = 1e-12
@@ -82,6 +87,7 @@ def relation_test(
     X: Any,
     Y: Any,
     *,
+    groups: Any = None,
     statistic: Statistic = "cka",
     k: int = 10,
     metric: Metric = "cosine",
@@ -98,6 +104,9 @@ def relation_test(
         The rows in one space, at least 4.
     Y : array of shape (n_samples, m_features)
         The same rows in another; the widths may differ.
+    groups : array of shape (n_samples,), default=None
+        The group of each row, such as its document: rows of one group may depend on one another. At least 4 groups, all
+        of one size. Whole groups change places then, the rows of each in their order.
     statistic : {"cka", "plain_cka", "mean_squared_correlation", "shape_distance", "neighbour_overlap"}, default="cka"
         What is compared; `cka` debiased or not, or the function of that name.
     k : int, default=10
@@ -106,7 +115,7 @@ def relation_test(
         Distance of neighbours, for "neighbour_overlap".
     n_permutations : int, default=None
         Number of random orders to look at. None takes the closed form where there is one and it holds, and otherwise
-        999 random orders.
+        999 random orders; with groups it is these.
     random_state : int, generator of NumPy or None, default=None
         Where random orders come from.
 
@@ -118,7 +127,8 @@ def relation_test(
     Raises
     ------
     ValueError
-        As the function of the statistic, if `statistic` is unknown or `n_permutations` is not positive.
+        As the function of the statistic, if `statistic` is unknown, `n_permutations` is not positive, or there are
+        fewer than 4 groups or groups of different sizes.
 
     See Also
     --------
@@ -135,7 +145,8 @@ def relation_test(
 
     Time is that of the function and a second pass over the rows; each random order costs O(n d m) anew, or O(n²) up to
     2,048 rows. Rows that depend on one another, such as sentences of one document, are not exchangeable: the p-value is
-    then too small. So it is if rows are shifted instead of shuffled.
+    then too small, unless `groups` says which. So it is if rows are shifted instead of shuffled. Of groups of different
+    sizes, compare their means, or as many rows of each.
 
     References
     ----------
@@ -158,16 +169,39 @@ def relation_test(
     n_drawn = _PERMUTATIONS if n_permutations is None else check_count(n_permutations, "n_permutations")
     options = {"k": k, "metric": metric} if statistic == "neighbour_overlap" else {}
     relation = _STATISTICS[statistic](X, Y, **options)
-    if relation.n <= _ENUMERATED:
-        every = map(np.array, permutations(range(relation.n)))
-        return _by_orders(relation, every, factorial(relation.n), "all permutations")
-    if n_permutations is None and relation.null is not None:
+    units = np.arange(relation.n)[:, None] if groups is None else _groups_of_one_size(groups, relation.n)
+    if len(units) <= (_ENUMERATED if groups is None else _ENUMERATED_GROUPS):
+        every = (_order(units, np.array(order)) for order in permutations(range(len(units))))
+        return _by_orders(relation, every, factorial(len(units)), "all permutations")
+    if n_permutations is None and relation.null is not None and groups is None:
         null = relation.null()
         if null.is_told:
             z, p = null.z_score(relation.value), p_value(null, relation.value)
             return RelationTest(relation.value, p, z, null.mean, null.std, null.skewness, "closed form")
     rng = np.random.default_rng(random_state)
-    return _by_orders(relation, (rng.permutation(relation.n) for _ in range(n_drawn)), n_drawn, "permutations")
+    drawn = (_order(units, rng.permutation(len(units))) for _ in range(n_drawn))
+    return _by_orders(relation, drawn, n_drawn, "permutations")
+
+
+def _groups_of_one_size(groups: Any, n: int) -> np.ndarray:
+    """Return the rows (n_groups, size) of each group."""
+    found, codes = check_groups(groups, n)
+    sizes = np.bincount(codes)
+    if len(found) < _FEWEST_GROUPS:
+        raise ValueError(f"Found {len(found)} groups, but at least {_FEWEST_GROUPS} are needed to shuffle them.")
+    if sizes.min() < sizes.max():
+        raise ValueError(
+            f"Groups of one size are needed, since they change places, got sizes from {sizes.min()} to {sizes.max()}: "
+            "compare the means of groups, or as many rows of each."
+        )
+    return np.argsort(codes, kind="stable").reshape(len(found), -1)
+
+
+def _order(units: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Return the order of rows in which units (n_units, size) of them take the places of others."""
+    rows = np.empty(units.size, dtype=np.int64)
+    rows[units] = units[order]
+    return rows
 
 
 def _by_orders(relation: Relation, orders: Iterator[np.ndarray], n_orders: int, method: str) -> RelationTest:

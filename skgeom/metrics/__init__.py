@@ -51,6 +51,7 @@ from skgeom.metrics._dispersion import (
     spherical_variance,
     uniformity,
 )
+from skgeom.metrics._estimate import Estimate, estimate
 from skgeom.metrics._gap import (
     conformity_divergence,
     modality_gap,
@@ -128,6 +129,7 @@ from skgeom.metrics._sliced import (
 __all__ = [
     "ConformityEstimate",
     "EmbeddingScorer",
+    "Estimate",
     "LayerProfile",
     "MixedRetrieval",
     "Neighbours",
@@ -159,6 +161,7 @@ __all__ = [
     "dunn_index",
     "effective_rank",
     "effective_rank_scorer",
+    "estimate",
     "get_scorer",
     "get_scorer_names",
     "hubness",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 from skgeom._array import in_full_precision, namespace, standard_normal, to_float
-from skgeom._cloud import as_cloud, once_per_cloud, rows_of
+from skgeom._cloud import as_cloud, is_stream, once_per_cloud, sum_of
 from skgeom._core import _rows
 from skgeom._core.sums import _angular
-from skgeom._core.sums._moments import Moments, moments
+from skgeom._core.sums._moments import Moments, moments, part_of_moments
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
@@ -86,7 +85,7 @@ def average_cosine(X: Any) -> Array:
     >>> round(average_cosine(np.eye(3)), 6), round(average_cosine(np.eye(3) + 1), 6)
     (0.0, 0.833333)
     """
-    return _angular.average_cosine(check_directed(X))
+    return _angular.average_cosine(sum_of(X, _angular.part_of_mean_cosine, check_directed))
 
 
 @measure_per_row(
@@ -447,9 +446,13 @@ def partition_isotropy_second_order(X: Any) -> Array:
 
 @once_per_cloud
 def _bounded_moments(X: Any) -> Moments:
-    if isinstance(rows_of(X), Iterator):
+    if is_stream(X):
         return check_moments(X, scale_free=False)
-    return moments(_rows.bounded(check_cloud(X)))
+    return sum_of(X, part_of_moments, _check_bounded)
+
+
+def _check_bounded(X: Any) -> Array:
+    return _rows.bounded(check_cloud(X))
 
 
 def _log_partition(X: Any, directions: Any, signs: str, normalize: bool, random_state: Any) -> Array:

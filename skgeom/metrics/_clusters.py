@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
+import numpy as np
 from sklearn import get_config
 
 from skgeom._array import detached, float64, in_full_precision, namespace, peak
@@ -164,6 +165,16 @@ def silhouette_terms(X: Any, labels: Any, *, metric: Metric = "euclidean") -> Si
     return SilhouetteTerms(distances[:, 0], distances[:, 1])
 
 
+def _silhouettes_without_blocks(X: Any, labels: Any, *, codes: np.ndarray, metric: Metric) -> np.ndarray | None:
+    """Return the silhouette scores without blocks of rows, and that of all, where distances need all pairs."""
+    if check_choice(metric, get_args(Metric), "metric") not in _silhouettes.DISTANCES:
+        return None
+    x = _rows_under(X, metric)
+    memory = get_config()["working_memory"] * 2.0**20
+    labelled = check_labels(labels, x.shape[0])
+    return _silhouettes.mean_silhouettes_without(x, labelled, codes, memory, _silhouettes.DISTANCES[metric])
+
+
 @measure(
     direction=+1,
     bounds=("-1", "1"),
@@ -171,6 +182,7 @@ def silhouette_terms(X: Any, labels: Any, *, metric: Metric = "euclidean") -> Si
     cost="O(n² d)",
     source="Rousseeuw 1987, doi:10.1016/0377-0427(87)90125-7",
     needs="labels",
+    without_blocks=_silhouettes_without_blocks,
 )
 def silhouette_score(X: Any, labels: Any, *, metric: Metric = "euclidean") -> Array:
     r"""Mean silhouette over all rows: see `silhouette_samples`.
@@ -221,6 +233,7 @@ def silhouette_score(X: Any, labels: Any, *, metric: Metric = "euclidean") -> Ar
     cost="O(n d)",
     source="Caliński & Harabasz 1974, doi:10.1080/03610927408827101",
     needs="labels",
+    estimand="sample",
 )
 def calinski_harabasz_score(X: Any, labels: Any, *, metric: PairMetric = "euclidean") -> Array:
     r"""Caliński-Harabasz index: variance between class means over variance within classes.
@@ -368,6 +381,7 @@ def davies_bouldin_score(X: Any, labels: Any, *, metric: PairMetric = "euclidean
     source="Dunn 1974, doi:10.1080/01969727408546059",
     needs="labels",
     infinite="every class is one point",
+    estimand="none",
 )
 def dunn_index(X: Any, labels: Any, *, metric: PairMetric = "euclidean") -> Array:
     r"""Dunn index: smallest distance between classes over largest diameter of a class.

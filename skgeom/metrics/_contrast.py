@@ -117,6 +117,7 @@ def paired_cosine(X: Any, Y: Any) -> Array:
     cost="O(n² d)",
     source="Radford et al. 2021, arXiv:2103.00020",
     needs="partners",
+    estimand="sample",
 )
 def clip_loss(X: Any, Y: Any, *, temperature: Any = 0.01, labels: Any = None) -> Array:
     r"""Symmetric contrastive loss of CLIP (NT-Xent, InfoNCE in both directions).

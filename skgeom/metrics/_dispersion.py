@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from skgeom._array import asarray_like, in_full_precision, namespace
-from skgeom._cloud import once_per_cloud
+from skgeom._array import asarray_like, in_full_precision, namespace, to_numpy
+from skgeom._cloud import once_per_cloud, sum_of
+from skgeom._core import _rows
 from skgeom._core.pairs import _energies, _quantiles
 from skgeom._core.pairs._energies import Nearest
 from skgeom._core.sums import _angular
@@ -23,12 +26,44 @@ Distance: TypeAlias = Literal["chordal", "geodesic"]
 """The straight distance between directions, and that along the sphere."""
 
 
+Mean: TypeAlias = Callable[[_rows.DirectedRows, _energies.Kernel], Array]
+"""The mean of a kernel over all pairs of directions, or the means without some of the rows."""
+
+
+def _without_blocks(of: Callable[..., Array]) -> Callable[..., np.ndarray | None]:
+    """Return the function that gives the values of an energy without blocks of rows, given that of one from a mean."""
+
+    def without(X: Any, *, codes: np.ndarray, **options: Any) -> np.ndarray | None:
+        values = to_numpy(of(X, partial(_energies.mean_energies_without, codes), **options))
+        return values if np.isfinite(values).all() else None
+
+    return without
+
+
+def _uniformity(X: Any, mean: Mean, *, t: float) -> Array:
+    return _energies.uniformity(check_directed(X), check_real(t, "t", low=0), mean)
+
+
+def _kernel_energy(X: Any, mean: Mean, *, kernel: Kernel, gamma: float, distance: Distance) -> Array:
+    check_choice(kernel, get_args(Kernel), "kernel")
+    check_choice(distance, get_args(Distance), "distance")
+    rows, gamma = check_directed(X), check_real(gamma, "gamma", low=0)
+    return mean(rows, _energies.KERNELS[kernel, distance](gamma))
+
+
+def _riesz_energy(X: Any, mean: Mean, *, s: float, distance: Distance) -> Array:
+    check_choice(distance, get_args(Distance), "distance")
+    rows, s = check_directed(X), check_real(s, "s")
+    return mean(rows, _energies.KERNELS["riesz", distance](s))
+
+
 @measure(
     direction=+1,
     bounds=("0", "pi"),
     invariances=DIRECTIONS,
     cost="O(n² d)",
     source="Rankin 1955, doi:10.1017/S2040618500033219",
+    estimand="none",
 )
 def min_angle(X: Any) -> Array:
     r"""Minimum angle between two rows.
@@ -206,7 +241,7 @@ def spherical_variance(X: Any) -> Array:
     >>> round(spherical_variance(np.array([[1.0, 0.0], [0.0, 1.0]])), 4)
     0.2929
     """
-    return _angular.spherical_variance(check_directed(X))
+    return _angular.spherical_variance(sum_of(X, _angular.part_of_resultant, check_directed).mean)
 
 
 @measure(
@@ -215,6 +250,7 @@ def spherical_variance(X: Any) -> Array:
     invariances=DIRECTIONS,
     cost="O(n² d)",
     source="Wang & Isola 2020, arXiv:2005.10242",
+    without_blocks=_without_blocks(_uniformity),
 )
 def uniformity(X: Any, *, t: float = 2.0) -> Array:
     r"""Uniformity: logarithm of the mean Gaussian potential between directions.
@@ -262,7 +298,7 @@ def uniformity(X: Any, *, t: float = 2.0) -> Array:
     >>> round(uniformity(X), 2), round(uniformity(X + 1), 2)
     (-3.87, -1.93)
     """
-    return _energies.uniformity(check_directed(X), check_real(t, "t", low=0))
+    return _uniformity(X, _energies.mean_energy, t=t)
 
 
 @measure(
@@ -276,6 +312,7 @@ def uniformity(X: Any, *, t: float = 2.0) -> Array:
         "geodesic_laplace_energy": {"kernel": "laplace", "distance": "geodesic"},
         "laplace_energy": {"kernel": "laplace"},
     },
+    without_blocks=_without_blocks(_kernel_energy),
 )
 def kernel_energy(X: Any, *, kernel: Kernel = "gaussian", gamma: float = 1.0, distance: Distance = "chordal") -> Array:
     r"""Mean kernel between different directions.
@@ -330,10 +367,7 @@ def kernel_energy(X: Any, *, kernel: Kernel = "gaussian", gamma: float = 1.0, di
     >>> round(kernel_energy(X), 4), round(kernel_energy(X, kernel="laplace", distance="geodesic"), 4)
     (0.1353, 0.2079)
     """
-    check_choice(kernel, get_args(Kernel), "kernel")
-    check_choice(distance, get_args(Distance), "distance")
-    rows, gamma = check_directed(X), check_real(gamma, "gamma", low=0)
-    return _energies.mean_energy(rows, _energies.KERNELS[kernel, distance](gamma))
+    return _kernel_energy(X, _energies.mean_energy, kernel=kernel, gamma=gamma, distance=distance)
 
 
 @measure(
@@ -344,6 +378,7 @@ def kernel_energy(X: Any, *, kernel: Kernel = "gaussian", gamma: float = 1.0, di
     source="Liu et al. 2018, arXiv:1805.09298",
     infinite="two rows have one direction",
     variants={"mhe": {"distance": "geodesic"}},
+    without_blocks=_without_blocks(_riesz_energy),
 )
 def riesz_energy(X: Any, *, s: float = 1.0, distance: Distance = "chordal") -> Array:
     r"""Mean Riesz energy between different directions.
@@ -392,9 +427,7 @@ def riesz_energy(X: Any, *, s: float = 1.0, distance: Distance = "chordal") -> A
     >>> round(riesz_energy(X), 4), round(riesz_energy(X, s=0), 4)
     (0.6381, -0.4621)
     """
-    check_choice(distance, get_args(Distance), "distance")
-    rows, s = check_directed(X), check_real(s, "s")
-    return _energies.mean_energy(rows, _energies.KERNELS["riesz", distance](s))
+    return _riesz_energy(X, _energies.mean_energy, s=s, distance=distance)
 
 
 @measure(
@@ -455,6 +488,7 @@ def mmd_uniform(X: Any, *, gamma: float = 1.0) -> Array:
     invariances=DIRECTIONS,
     cost="O(n² d)",
     source="Wang et al. 2020, arXiv:2006.06527",
+    estimand="sample",
 )
 def mma(X: Any) -> Array:
     r"""Maximum minimum angle, as a loss: minus the mean angle of each row to its nearest.
@@ -501,6 +535,7 @@ def mma(X: Any) -> Array:
     invariances=DIRECTIONS,
     cost="O(n² d)",
     source="Tokarchuk et al. 2025, arXiv:2502.08231",
+    estimand="sample",
 )
 def mmcs(X: Any) -> Array:
     r"""Mean largest cosine: the cosine of each row to its nearest, averaged.
@@ -553,6 +588,7 @@ def mmcs(X: Any) -> Array:
     cost="O(n² d)",
     source="Sablayrolles et al. 2019, arXiv:1806.03198",
     infinite="two rows have one direction",
+    estimand="sample",
 )
 def koleo(X: Any) -> Array:
     r"""Kozachenko-Leonenko loss: minus the mean logarithm of the distance of each row to its nearest.

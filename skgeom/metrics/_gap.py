@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -21,9 +22,10 @@ from skgeom._array import (
     times_power_of_two,
     to_numpy,
 )
+from skgeom._cloud import sum_of
 from skgeom._core import _two_clouds
 from skgeom._core._rows import mean_of
-from skgeom._core.sums._angular import conformity, conformity_to, resultant
+from skgeom._core.sums._angular import conformity, conformity_to, part_of_resultant, resultant
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
@@ -96,7 +98,10 @@ def modality_gap(X: Any, Y: Any) -> Array:
     >>> round(modality_gap(np.array([[1.0, 0.0], [5.0, 0.0]]), np.array([[0.0, 2.0]])), 4)
     1.4142
     """
-    return _two_clouds.modality_gap(*check_directed_clouds(X, Y, min_samples=1))
+    clouds = ((X, "X"), (Y, "Y"))
+    x, y = (sum_of(Z, part_of_resultant, partial(check_directed, name=name, min_samples=1)).mean for Z, name in clouds)
+    check_same_kind(x[None, :], y[None, :])
+    return _two_clouds.modality_gap(x, y)
 
 
 @measure(
@@ -169,6 +174,7 @@ def relative_modality_gap(X: Any, Y: Any) -> Array:
     source="Tyshchuk et al. 2023, doi:10.3390/info14070392",
     needs="clouds",
     differentiable=False,
+    estimand="sample",
 )
 def modality_separability(X: Any, Y: Any, *, cv: int = 5) -> Array:
     """Cross-validated accuracy of a linear classifier that tells two modalities apart.

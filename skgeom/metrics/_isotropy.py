@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,11 @@ from skgeom._array import (
     row_blocks,
     take_rows,
     to_float,
-    wants_gradient,
 )
-from skgeom._cloud import once_per_cloud, rows_of
+from skgeom._cloud import is_to_be_moved, once_per_cloud, sum_of
 from skgeom._core import _objectives
 from skgeom._core.sums import _spectrum
-from skgeom._core.sums._moments import FourthMoments, fourth_moments, merge_all, moments
+from skgeom._core.sums._moments import FourthMoments, fourth_moments, merge_all, moments, part_of_fourth_moments
 from skgeom._typing import Array
 from skgeom._validation import (
     check_cloud,
@@ -36,7 +36,7 @@ from skgeom.metrics._measure import LINEAR, RIGID, as_it_came, measure
 
 @measure(
     direction=+1,
-    bounds=("0", "(min(n - 1, d) - 1) / (d - 1) if d > 1 else 1"),
+    bounds=("-inf if debias else 0", "inf if debias else (min(n - 1, d) - 1) / (d - 1) if d > 1 else 1"),
     invariances=RIGID,
     cost="O(n d min(n, d))",
     source="Rudman et al. 2022, arXiv:2108.07344",
@@ -108,14 +108,14 @@ def isoscore(X: Any, *, debias: bool = False) -> Array:
     """
     if debias:
         return _spectrum.debiased_isoscore(_fourth_moments(X))
-    if not wants_gradient(rows_of(X)):
+    if not is_to_be_moved(X):
         return _spectrum.isoscore(check_moments(X))
     return _objectives.isoscore(check_cloud(X, scale_free=True))
 
 
 @measure(
     direction=+1,
-    bounds=("0", "1"),
+    bounds=("-inf if debias else 0", "inf if debias else 1"),
     invariances=RIGID,
     cost="O(n d min(n, d))",
     source="Cai et al. 2021, ICLR",
@@ -295,7 +295,7 @@ def isoscore_star(X: Any, covariance: Any = None, *, zeta: float = 0.5) -> Array
     (0.66, 0.98)
     """
     zeta = check_real(zeta, "zeta", 0, 1)
-    if wants_gradient(rows_of(X)):
+    if is_to_be_moved(X):
         x = check_cloud(X, scale_free=covariance is None)
         c0 = None if covariance is None else check_covariance(covariance, like=x, definite=False)
         return _objectives.isoscore_star(x, c0, zeta)
@@ -357,7 +357,7 @@ def isotropy_defect(X: Any) -> Array:
 
 @measure(
     direction=+1,
-    bounds=("0", "min(n - 1, d)"),
+    bounds=("-inf if debias else 0", "inf if debias else min(n - 1, d)"),
     invariances=RIGID,
     cost="O(n d min(n, d))",
     source="Gao et al. 2017, doi:10.1101/214262",
@@ -705,4 +705,4 @@ def collapse_bound(n_classes: int, n_features: int) -> float:
 
 @once_per_cloud
 def _fourth_moments(X: Any) -> FourthMoments:
-    return fourth_moments(check_cloud(X, min_samples=4, scale_free=True))
+    return sum_of(X, part_of_fourth_moments, partial(check_cloud, min_samples=4, scale_free=True))

@@ -36,6 +36,9 @@ Needs = Literal["cloud", "labels", "partners", "start", "clouds"]
 """What a measure takes: rows; rows and their labels; two clouds whose rows belong together; rows and where they were at
 the start; two clouds."""
 
+Estimand = Literal["population", "sample", "none"]
+"""What a value estimates: that of infinitely many rows; the mean over samples of as many; nothing that has an error."""
+
 RIGID = ("translation", "rotation", "scaling")
 LINEAR = ("rotation", "scaling")
 DIRECTIONS = ("rotation", "scaling", "row scaling")
@@ -52,7 +55,9 @@ class Measure:
     `direction` is +1 where more is more isotropic, better separated or richer, -1 where less is, 0 where neither is.
     `bounds` are formulas of n rows, d features and the options of the function. `infinite` says for which finite rows
     the value is infinite. `options` are what a variant of a function fixes. A measure `per_row` has one value for each
-    row, and counts as their mean. One that `is_random` takes ``random_state``.
+    row, and counts as their mean. One that `is_random` takes ``random_state``. `estimand` is what an interval is for.
+    `without_blocks` gives the values without each of some blocks of rows, ``codes=``, and that of all (b + 1,) where
+    this is less work than one by one, and else None.
     """
 
     name: str
@@ -67,6 +72,8 @@ class Measure:
     per_row: bool = False
     differentiable: bool = True
     is_random: bool = False
+    estimand: Estimand = "population"
+    without_blocks: Callable[..., np.ndarray | None] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __call__(self, X: Any, *others: Any, **options: Any) -> Any:
@@ -91,8 +98,8 @@ class Measure:
         parameters = inspect.signature(self.function).parameters.values()
         return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY} | dict(self.options)
 
-    def range(self, n: int, d: int) -> tuple[float, float]:
-        """Return the smallest and the largest value of n rows of d features."""
+    def range(self, n: float, d: int) -> tuple[float, float]:
+        """Return the smallest and the largest value of n rows of d features, also of infinitely many."""
         names = {**_WORDS, **self.settings, "n": n, "d": d}
         low, high = (float(eval(text, {"__builtins__": {}}, names)) for text in self.bounds)
         return low, high
@@ -105,6 +112,11 @@ MEASURES: dict[str, Measure] = {}
 def mean_in_float64(values: Array) -> Array:
     """Return the mean of one value per row."""
     return namespace(values).mean(float64(values))
+
+
+def as_one_number(value: Any) -> float:
+    """Return a value as a float, and several, one for each row, as their mean."""
+    return to_float(mean_in_float64(value) if getattr(value, "ndim", 0) else value)
 
 
 def as_it_came(value: Any) -> Any:
@@ -150,6 +162,8 @@ class Promises(TypedDict):
     infinite: NotRequired[str]
     differentiable: NotRequired[bool]
     is_random: NotRequired[bool]
+    estimand: NotRequired[Estimand]
+    without_blocks: NotRequired[Callable[..., np.ndarray | None]]
 
 
 def measure(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
@@ -15,7 +15,7 @@ from skgeom._array import (
 )
 from skgeom._core.pairs import _neighbours
 from skgeom._core.pairs._csls import nearest_by_csls, ranks_by_csls
-from skgeom._core.pairs._neighbours import Ranks
+from skgeom._core.pairs._neighbours import Ranks, Rows
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
@@ -246,6 +246,25 @@ def retrieval_score(
     )
 
 
+def _without_blocks(
+    of: Callable[[_neighbours.Ranks], np.ndarray], X: Any, Y: Any, codes: np.ndarray, metric: Similarity
+) -> np.ndarray | None:
+    """Return the mean of what becomes of the ranks of partners, without blocks of pairs and of all."""
+    if check_choice(metric, get_args(Similarity), "metric") == "csls":
+        return None
+    sides = (_neighbours.as_directions(as_data(rows.x)) for rows in check_directed_clouds(X, Y, min_samples=1))
+    return np.array([np.mean(of(ranks)) for ranks in _neighbours.ranks_without(codes, *sides)])
+
+
+def _recall_without_blocks(X: Any, Y: Any, *, codes: np.ndarray, k: int, metric: Similarity, relevant: None) -> Any:
+    k = check_count(k, "k")
+    return _without_blocks(lambda ranks: _neighbours.expected_recall(ranks, k), X, Y, codes, metric)
+
+
+def _reciprocal_rank_without_blocks(X: Any, Y: Any, *, codes: np.ndarray, metric: Similarity) -> Any:
+    return _without_blocks(_neighbours.expected_reciprocal_rank, X, Y, codes, metric)
+
+
 @measure(
     direction=+1,
     bounds=("0", "1"),
@@ -254,6 +273,8 @@ def retrieval_score(
     source="Conneau et al. 2018, arXiv:1710.04087",
     needs="partners",
     differentiable=False,
+    estimand="sample",
+    without_blocks=_recall_without_blocks,
 )
 def recall_at_k(X: Any, Y: Any, *, k: int = 1, metric: Similarity = "cosine", relevant: Any = None) -> Array:
     """Recall at k: the share of the rows of X whose partner is among the k nearest rows of Y.
@@ -315,6 +336,8 @@ def recall_at_k(X: Any, Y: Any, *, k: int = 1, metric: Similarity = "cosine", re
     source="Voorhees 1999, TREC-8",
     needs="partners",
     differentiable=False,
+    estimand="sample",
+    without_blocks=_reciprocal_rank_without_blocks,
 )
 def mean_reciprocal_rank(X: Any, Y: Any, *, metric: Similarity = "cosine") -> Array:
     """Mean reciprocal rank of the partner of each row of X among all rows of Y.
@@ -368,6 +391,7 @@ def mean_reciprocal_rank(X: Any, Y: Any, *, metric: Similarity = "cosine") -> Ar
     cost="O(n² d)",
     source="Radovanović et al. 2010, JMLR 11",
     differentiable=False,
+    estimand="sample",
 )
 def hubness(X: Any, *, k: int = 10, metric: HubMetric = "cosine") -> Array:
     r"""Skewness of the k-occurrence: whether a few rows are among the neighbours of very many.
@@ -421,11 +445,17 @@ def hubness(X: Any, *, k: int = 10, metric: HubMetric = "cosine") -> Array:
     >>> round(hubness(X[:, :3]), 1), round(hubness(X, metric="euclidean"), 1)
     (0.0, 7.9)
     """
+    rows, k = check_hubs(X, k, metric)
+    return asarray_like(_neighbours.hubness(rows, k), rows.x, dtype=namespace(rows.x).float64)
+
+
+def check_hubs(X: Any, k: Any, metric: Any) -> tuple[Rows, int]:
+    """Return the rows of X as a metric sees them, and the number of neighbours, at most those there are."""
     check_choice(metric, get_args(HubMetric), "metric")
     k = check_count(k, "k")
     x = check_directed(X).x if metric == "cosine" else check_cloud(X, scale_free=True)
     rows = (_neighbours.as_directions if metric == "cosine" else _neighbours.as_places)(as_data(x))
-    return asarray_like(_neighbours.hubness(rows, k), x, dtype=namespace(x).float64)
+    return rows, min(k, x.shape[0] - 1)
 
 
 def _ranked(X: Any, Y: Any, metric: str, relevant: Any) -> tuple[Array, Ranks]:

@@ -21,6 +21,7 @@ from skgeom.metrics._measure import DIRECTIONS, RIGID, measure
     cost="O(n d)",
     source="Mickus et al. 2024, arXiv:2402.03191",
     needs="labels",
+    estimand="none",
 )
 def silhouette_objective(X: Any, labels: Any) -> Array:
     r"""Silhouette objective O_S: squared distances between classes less those within.
@@ -136,6 +137,7 @@ def isotropy_objective(X: Any) -> Array:
     cost="O(n d)",
     source="Mickus et al. 2024, arXiv:2402.03191",
     needs="labels",
+    estimand="none",
 )
 def classifier_objective(X: Any, labels: Any, *, C: Any = None) -> Array:
     r"""Linear-classifier objective O_C: products of rows with the direction of their class less those with the others.
@@ -199,6 +201,7 @@ def classifier_objective(X: Any, labels: Any, *, C: Any = None) -> Array:
     cost="O(n² d)",
     source="Mickus et al. 2024, arXiv:2402.03191",
     needs="labels",
+    estimand="none",
 )
 def triplet_objective(X: Any, labels: Any) -> Array:
     r"""Triplet objective O_T: minus the triplet losses, without margin, over all triplets.
@@ -255,6 +258,7 @@ def triplet_objective(X: Any, labels: Any) -> Array:
     cost="O(n² d)",
     source="Mickus et al. 2024, arXiv:2402.03191",
     needs="labels",
+    estimand="none",
 )
 def triplet_bound(X: Any, labels: Any) -> Array:
     r"""Upper bound of the triplet objective: distances to negatives less those to positives, over all triplets.
@@ -306,6 +310,7 @@ def triplet_bound(X: Any, labels: Any) -> Array:
     invariances=DIRECTIONS,
     cost="O(n d)",
     source="Gao et al. 2019, arXiv:1907.12009",
+    estimand="sample",
 )
 def cosine_regularizer(X: Any) -> Array:
     r"""CosReg: the cosines between all rows, against the degeneration of a space to a cone.

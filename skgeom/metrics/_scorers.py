@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from skgeom._array import in_full_precision, is_foreign, place, take_rows, to_float, to_numpy
+from skgeom._array import in_full_precision, is_foreign, place, take_rows, to_numpy
 from skgeom._validation import check_choice, check_cloud, check_count, check_device, check_host, listed
 from skgeom.metrics._checks import pairs_of_one_kind
-from skgeom.metrics._measure import MEASURES, Needs, mean_in_float64
+from skgeom.metrics._estimate import Estimate, estimate
+from skgeom.metrics._measure import MEASURES, Needs, as_one_number
 from skgeom.metrics._neighbours import recall_at_k
 from skgeom.metrics._representation import (
     Metadata,
@@ -68,18 +69,35 @@ class EmbeddingScorer:
     @in_full_precision
     def __call__(self, estimator: Any, X: Any, y: Any = None, *, labels: Any = None, **metadata: Any) -> float:
         """Return the signed value of the metric for what the estimator made of X."""
+        given, options = self._asked(estimator, X, y, labels, metadata)
+        value = as_one_number(self.metric(*given, **options))
+        return value if self.greater_is_better else -value
+
+    @in_full_precision
+    def estimate(
+        self, estimator: Any, X: Any, y: Any = None, *, labels: Any = None, groups: Any = None, **metadata: Any
+    ) -> Estimate:
+        """Return the score with its standard error and interval, as `skgeom.metrics.estimate` does.
+
+        Groups of rows are left out as a whole; what is passed on by metadata routing needs another name.
+        """
+        given, options = self._asked(estimator, X, y, labels, metadata)
+        found = estimate(self.metric, *given, groups=groups, paired=_needs_of(self.metric) == "clouds", **options)
+        return found if self.greater_is_better else found.negative()
+
+    def _asked(
+        self, estimator: Any, X: Any, y: Any, labels: Any, metadata: Metadata
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return what the metric is called with."""
         check_device(self.device)
-        options = dict(self.options)
+        options, metadata = dict(self.options), dict(metadata)
         if self._takes_relevant() and metadata.get("relevant") is not None:
             options["relevant"] = pairs_of_one_kind(metadata.pop("relevant"), len(X))
         check_metadata(estimator, self.step, metadata)
         given = self._given(estimator, X, y, labels, metadata)
         if self.device is not None:
             given = tuple(_placed(values, self.device) for values in given)
-        value = self.metric(*given, **options)
-        if getattr(value, "ndim", 0):
-            value = mean_in_float64(value)
-        return to_float(value) if self.greater_is_better else -to_float(value)
+        return given, options
 
     def _given(self, estimator: Any, X: Any, y: Any, labels: Any, metadata: Metadata) -> tuple[Any, ...]:
         """Return what the metric is called with: rows, and what it needs besides."""

@@ -31,6 +31,7 @@ from skgeom.metrics._measure import DIRECTIONS, measure
     cost="O(n d)",
     source="Tokarchuk et al. 2025, arXiv:2502.08231",
     is_random=True,
+    estimand="sample",
 )
 def lloyd(
     X: Any,
@@ -124,6 +125,7 @@ def _sampled(sampler: Callable[[int, np.random.Generator], Any], m: int, rng: An
     cost="O(n d)",
     source="Tokarchuk et al. 2025, arXiv:2502.08231",
     is_random=True,
+    estimand="sample",
 )
 def sliced_dispersion(X: Any, *, n_circles: int = 1, random_state: Any = None) -> Array:
     r"""Sliced dispersion: squared distance of the angles on random great circles to the nearest even spacing.
@@ -185,6 +187,7 @@ def sliced_dispersion(X: Any, *, n_circles: int = 1, random_state: Any = None) -
     cost="O(n log n)",
     source="Tokarchuk et al. 2025, arXiv:2502.08231",
     is_random=True,
+    estimand="sample",
 )
 def axis_sliced_dispersion(X: Any, *, n_planes: int = 1, random_state: Any = None) -> Array:
     r"""Axis-aligned sliced dispersion: the same in random planes of two features each.
@@ -244,6 +247,7 @@ def axis_sliced_dispersion(X: Any, *, n_planes: int = 1, random_state: Any = Non
     cost="O(n d)",
     source="Bonet et al. 2023, arXiv:2206.08780",
     is_random=True,
+    estimand="sample",
 )
 def spherical_sliced_wasserstein(X: Any, *, n_circles: int = 50, random_state: Any = None) -> Array:
     r"""Squared spherical sliced Wasserstein distance between the directions and the uniform distribution.
@@ -298,6 +302,7 @@ def spherical_sliced_wasserstein(X: Any, *, n_circles: int = 50, random_state: A
     invariances=("rotation",),
     cost="O(n² d)",
     source="Balestriero & LeCun 2025, arXiv:2511.08544",
+    estimand="sample",
 )
 def sigreg(X: Any, *, sigma: float = 1.0, debiased: bool = False) -> Array:
     r"""SIGReg over all slices: distance of the rows from a standard normal cloud, averaged over all lines, exactly.

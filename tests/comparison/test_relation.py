@@ -159,3 +159,54 @@ def test_bad_options_are_refused(options, message):
 def test_the_order_that_came_counts_among_random_ones():
     x = default_rng(0).normal(size=(50, 4))
     assert relation_test(x, x, n_permutations=99, random_state=0).pvalue == 1 / 100
+
+
+# Groups
+
+
+@pytest.mark.parametrize("statistic", FUNCTIONS)
+def test_groups_change_places_as_a_whole(statistic):
+    x, y = clouds(12)
+    groups = np.array([2, 0, 1, 3] * 3)
+    places = [np.flatnonzero(groups == group) for group in range(4)]
+    every = []
+    for order in permutations(range(4)):
+        moved = np.empty_like(y)
+        for place, other in zip(places, order, strict=True):
+            moved[place] = y[places[other]]
+        every.append(FUNCTIONS[statistic](x, moved))
+    found = relation_test(x, y, groups=groups, statistic=statistic, k=2)
+    assert found.method == "all permutations"
+    sign = -1 if statistic == "shape_distance" else 1
+    assert_allclose(found.pvalue, np.mean(sign * np.array(every) >= sign * every[0] - 1e-12))
+    assert_allclose([found.null_mean, found.null_std], [np.mean(every), np.std(every)], rtol=1e-9)
+
+
+def test_groups_of_one_row_are_rows():
+    x, y = clouds(30)
+    found = [relation_test(x, y, groups=g, n_permutations=99, random_state=0) for g in (None, np.arange(30))]
+    assert found[0] == found[1]
+
+
+def test_rows_of_documents_are_related_and_documents_are_not():
+    rng, by_rows, by_groups = default_rng(0), [], []
+    group = np.repeat(np.arange(12), 4)
+    for seed in range(100):
+        x, y = (rng.normal(size=(12, 5))[group] + 0.5 * rng.normal(size=(48, 5)) for _ in range(2))
+        by_rows.append(relation_test(x, y).pvalue)
+        by_groups.append(relation_test(x, y, groups=group, n_permutations=99, random_state=seed).pvalue)
+    assert np.mean(np.array(by_rows) <= 0.05) > 0.9
+    assert np.mean(np.array(by_groups) <= 0.05) < 0.12
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ([0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 4], "sizes from 1 to 3"),
+        ([0, 1, 2] * 4, "3 groups"),
+        ([0, 1, 2, 3], "4 groups for 12 rows"),
+    ],
+)
+def test_groups_that_cannot_change_places_are_refused(groups, message):
+    with pytest.raises(ValueError, match=message):
+        relation_test(*clouds(12), groups=groups)

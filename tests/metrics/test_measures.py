@@ -16,6 +16,7 @@ from skgeom.metrics._measure import MEASURES
 
 NAMES = sorted(set(MEASURES) - {"modality_separability"})  # which fits a classifier for each value: see test_gap
 NO_NUMBER_FOR_ROWS = {
+    "estimate",
     "angle_quantiles",
     "collapse_bound",
     "conformity_estimate",

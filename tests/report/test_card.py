@@ -195,3 +195,17 @@ def test_the_cosine_of_a_match_is_that_of_the_calibrator():
 @pytest.mark.parametrize("rows", [planted(), np.ones((300, 4))])
 def test_too_few_different_rows_have_no_cosine_of_a_match(rows):
     assert entries(Space("few", rows))["cosine of a match"].value == "not available"
+
+
+def test_errors_keep_equal_rows_together():
+    x = np.repeat(np.random.default_rng(0).normal(size=(40, 6)), 3, axis=0)
+    error = entries(Space("x", x))["IsoScore"].error
+    assert error == pytest.approx(metrics.estimate("isoscore", x[::3]).standard_error, rel=0.5)
+    assert metrics.estimate("isoscore", x).standard_error < 0.8 * error
+
+
+def test_few_different_rows_have_values_without_errors():
+    x = np.repeat(np.random.default_rng(0).normal(size=(9, 6)), 3, axis=0)
+    shown = entries(Space("x", x))["IsoScore"]
+    assert shown.value == metrics.isoscore(x)
+    assert np.isnan(shown.error)

@@ -17,6 +17,7 @@ import numpy as np
 
 from skgeom._array import (
     as_data,
+    asarray_like,
     float64,
     is_on_host,
     logsumexp,
@@ -25,7 +26,9 @@ from skgeom._array import (
     overwrite_diagonal,
     scratch,
     sum_at,
+    take_rows,
     to_float,
+    to_numpy,
     vecdot,
     wants_gradient,
     where,
@@ -142,13 +145,26 @@ def mean_energy(rows: DirectedRows, kernel: Kernel) -> Array:
     return with_gradients(value * scale, [rows.unit()], [g * scale for g in gradients])
 
 
-def uniformity(rows: DirectedRows, t: float) -> Array:
+def mean_energies_without(codes: np.ndarray, rows: DirectedRows, kernel: Kernel) -> Array:
+    """Return the mean of a kernel over the pairs of rows that are not in a block, for each (b,), and over all pairs.
+
+    The codes (n,) of the blocks are on the host. One pass gives the sums between all blocks.
+    """
+    order = np.argsort(codes, kind="stable")
+    sphere = Sphere(DirectedRows(*(take_rows(part, order) for part in rows)))
+    between = _sums_between(sphere, kernel, codes[order])
+    n = codes.size - np.append(np.bincount(codes), 0)
+    sums = between.sum() - np.append(2 * between.sum(axis=1) - np.diagonal(between), 0.0)
+    return asarray_like(sums / (n * (n - 1)), sphere.like, dtype=namespace(sphere.like).float64)
+
+
+def uniformity(rows: DirectedRows, t: float, mean_of: Callable[[DirectedRows, Kernel], Array] = mean_energy) -> Array:
     """Return log mean exp(-t ‖u - v‖²) over the pairs of different rows, in logarithms where t is large."""
     least = 0.0
     if 4 * t > _SAFE_EXPONENT:
         chords = nearest_in_angle(rows).chords.minus
         least = to_float(namespace(chords).min(chords))
-    mean = mean_energy(rows, partial(gaussian, t, least))
+    mean = mean_of(rows, partial(gaussian, t, least))
     return namespace(mean).log(mean) - t * least
 
 
@@ -278,6 +294,31 @@ def sum_over_pairs(
 
     total = xp.sum(xp.stack(in_threads(like, work, n_panels)))
     return total, [xp.concat([space.pulls(i, pull) for i, pull in enumerate(pulls)])] if with_gradient else []
+
+
+def _sums_between(sphere: Sphere, kernel: Kernel, codes: np.ndarray) -> np.ndarray:
+    """Return the sums of a kernel over the pairs of different rows of two blocks (b, b); NaN with infinite pairs."""
+    n_panels, like = len(sphere.panels), sphere.like
+    ranges = [slice(codes[panel.start], codes[panel.stop - 1] + 1) for panel in sphere.panels]
+    members = [
+        asarray_like(codes[panel] == np.arange(own.start, own.stop)[:, None], like, dtype=like.dtype)
+        for panel, own in zip(sphere.panels, ranges, strict=True)
+    ]
+
+    def work(i: int) -> np.ndarray:
+        sums = np.zeros((codes[-1] + 1, codes[-1] + 1))
+        for j, chords in sphere.row(i, range(i, n_panels)):
+            k, _ = kernel(chords)
+            if i == j:
+                k = overwrite_diagonal(k, 0.0)
+            with np.errstate(invalid="ignore"):
+                found = to_numpy(float64(members[i]) @ float64(k @ members[j].T))
+            sums[ranges[i], ranges[j]] += found
+            if i != j:
+                sums[ranges[j], ranges[i]] += found.T
+        return sums
+
+    return np.sum(in_threads(like, work, n_panels), axis=0)
 
 
 def _mean_of_nearest(found: Nearest, kernel: Kernel) -> Array:

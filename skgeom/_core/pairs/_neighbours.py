@@ -203,6 +203,22 @@ def ranks(x: Rows, y: Rows, pairs: np.ndarray, adjust: Array | None = None) -> R
     return Ranks(better, np.maximum(tied, relevant), relevant)
 
 
+def ranks_without(codes: np.ndarray, x: Rows, y: Rows) -> list[Ranks]:
+    """Return the ranks of partners among the rows that are not in a block, for each of these, and among all.
+
+    Row i of y belongs to row i of x. The codes (n,) of the blocks are on the host.
+    """
+    pairs = np.stack([np.arange(codes.size)] * 2, axis=1)
+    bands, _ = bands_of_best(x, y, pairs, squares_of(x, y, pairs), None)
+    counts = []
+    for block in range(codes.max() + 1):
+        candidates = as_directions(take_rows(y.x, np.flatnonzero(codes == block)))
+        counts.append(np.stack(rank_counts(x, candidates, bands, None)))
+    whole = np.sum(counts, axis=0)
+    left = [(whole - gone)[:, codes != block] for block, gone in enumerate(counts)]
+    return [Ranks(better, np.maximum(tied, 1), np.ones_like(tied)) for better, tied in (*left, whole)]
+
+
 def squares_of(x: Rows, y: Rows, pairs: np.ndarray) -> np.ndarray:
     """Return ‖x - y‖² of pairs (p, 2) of rows, summed directly, on the host (p,)."""
     return to_numpy(_squared_distances(x, y, *(asarray_like(side, x.x, namespace(x.x).int64) for side in pairs.T)))
@@ -271,8 +287,7 @@ def occurrences(x: Rows, k: int) -> np.ndarray:
 
 
 def hubness(x: Rows, k: int) -> Array:
-    """Return the skewness of the k-occurrence, with k at most n - 1; 0 if it is the same for all rows."""
-    k = min(k, x.x.shape[0] - 1)
+    """Return the skewness of the k-occurrence; 0 if it is the same for all rows."""
     deviation = occurrences(x, k) - k
     variance = np.mean(deviation**2)
     skewness = np.mean(deviation**3) / variance**1.5 if variance > (_NO_SPREAD * k) ** 2 else 0.0

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from math import ceil
 from threading import Lock
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from skgeom._array import (
 )
 from skgeom._core import _matrices
 from skgeom._core._equal_rows import first_equal
-from skgeom._core._labels import Labels, PerRow, silhouettes
+from skgeom._core._labels import Labels, PerRow, labels_of, silhouettes, unsorted
 from skgeom._core._rows import norms
 from skgeom._core._threads import in_threads
 from skgeom._core.pairs._tiles import Squares
@@ -38,6 +38,8 @@ from skgeom._typing import Array
 _PRODUCTS = 8
 """Products at most for the class sums of a tile: one class in each is best, unless there are many small ones."""
 
+
+_R = TypeVar("_R")
 
 Distance: TypeAlias = "Callable[[Tiles, int, int, Array], Array]"
 """From the tiles, the numbers of two panels and their squared Euclidean distances, which may be overwritten."""
@@ -171,6 +173,12 @@ class _Sums:
         self.missing = len(tiles.panels)
         self.entries: dict[tuple[int, int], Array] = {}
 
+    @property
+    def n_rows(self) -> int:
+        """Number of rows of the panel."""
+        panel = self.tiles.panels[self.i]
+        return panel.stop - panel.start
+
     def add(self, j: int, values: Array) -> None:
         """Add the sums over each class of another panel, or of this one."""
         classes = self.tiles.classes[j]
@@ -179,8 +187,7 @@ class _Sums:
 
     def total(self) -> Array:
         """Return the sums over each class (k, b), and let go of their parts."""
-        x, panel = self.tiles.x, self.tiles.panels[self.i]
-        shape = (self.tiles.sizes.shape[0], panel.stop - panel.start)
+        x, shape = self.tiles.x, (self.tiles.sizes.shape[0], self.n_rows)
         total = namespace(x).zeros(shape, dtype=x.dtype, device=device_of(x))
         while self.entries:
             (first, last), values = self.entries.popitem()
@@ -195,8 +202,8 @@ class _Sums:
             total = xp.take(total, asarray_like(self.tiles.columns(self.i), total, dtype=xp.int64), axis=1)
         own = xp.take_along_axis(total, asarray_like(codes[None, :], total, dtype=xp.int64), axis=0)[0, :]
         is_own = codes[None, :] == np.arange(first, last)[:, None]
-        means = total / asarray_like(self.tiles.sizes, total)[:, None]
-        others = add_rows(means, slice(first, last), asarray_like(np.where(is_own, np.inf, 0.0), total))
+        total /= asarray_like(self.tiles.sizes, total)[:, None]  # means from now on, without a second array (k, b)
+        others = add_rows(total, slice(first, last), asarray_like(np.where(is_own, np.inf, 0.0), total))
         size = asarray_like(self.tiles.sizes[codes], own, dtype=xp.float64)
         return of(float64(own) / xp.clip(size - 1, min=1.0), float64(xp.min(others, axis=0)), size, 0.0)
 
@@ -206,17 +213,68 @@ def silhouette_samples(
 ) -> Array:
     """Return the silhouettes from the sums of distances of each row to each class, or what else becomes of these.
 
-    The symmetry of the tiles halves the work, but some sums wait for others, a quarter of all (n, k) in classes of
-    about equal size: where all would exceed the memory in bytes, the work is done twice. Equal rows are met once, but
-    where each has its own gradient, or the weights of a place in many classes would be more than its coordinates.
+    The symmetry of the tiles halves the work, but some sums wait for others: a quarter of all (n, k) in one thread and
+    classes of about equal size, and all where each panel has a thread. Where all would exceed the memory in bytes, the
+    work is done twice. Equal rows are met once, but where each has its own gradient, or the weights of a place in many
+    classes would be more than its coordinates.
     """
     each_counts = wants_gradient(x) or labels.sizes.shape[0] > x.shape[1]
     tiles = Tiles(_shared(x), labels, distance, None if each_counts else first_equal(x))
-    xp = namespace(tiles.x)
-    itemsize = xp.finfo(tiles.x.dtype).bits // 8
-    fits = x.shape[0] * labels.sizes.shape[0] * itemsize <= memory
-    samples = take_rows(xp.concat(_from_half(tiles, of) if fits else _from_all(tiles, of)), tiles.places.entry)
-    return _as_came(samples, x)
+    fits = x.shape[0] * labels.sizes.shape[0] * _itemsize(tiles.x) <= memory
+
+    def of_panel(sums: _Sums) -> Array:
+        return sums.per_entry(of)
+
+    samples = namespace(tiles.x).concat(_from_half(tiles, of_panel) if fits else _from_all(tiles, of_panel))
+    return _as_came(take_rows(samples, tiles.places.entry), x)
+
+
+def mean_silhouettes_without(
+    x: Array, labels: Labels, codes: np.ndarray, memory: float = 2.0**30, distance: Distance = euclidean
+) -> np.ndarray:
+    """Return the mean silhouette of the rows that are not in a block, for each (b,), and of all rows, on the host.
+
+    The codes (n,) of the blocks are on the host too. One pass gives the sums of the distances of each row to the part
+    of each class in each block, n k b numbers; a panel of rows keeps them until all of its tiles are in.
+    """
+    n_blocks = int(codes.max()) + 1
+    cells, cell = np.unique(to_numpy(unsorted(labels.codes, labels)) * n_blocks + codes, return_inverse=True)
+    parts = labels_of(cell)
+    tiles = Tiles(as_data(x), parts, distance)
+    sizes = np.zeros((labels.sizes.size, n_blocks))
+    sizes.flat[cells] = parts.sizes
+
+    def of_panel(sums: _Sums) -> np.ndarray:
+        distances = np.zeros((*sizes.shape, sums.n_rows))
+        distances.reshape(-1, sums.n_rows)[cells] = to_numpy(sums.total())
+        return _silhouette_sums(distances, sizes, *np.divmod(cells[tiles.codes(sums.i)], n_blocks))
+
+    fits = x.shape[0] * cells.size * _itemsize(tiles.x) <= memory
+    total, n = np.sum(_from_half(tiles, of_panel) if fits else _from_all(tiles, of_panel), axis=0)
+    return total / n
+
+
+def _silhouette_sums(distances: np.ndarray, sizes: np.ndarray, classes: np.ndarray, blocks: np.ndarray) -> np.ndarray:
+    """Return the sum of the silhouettes of m rows, and their number, without each block and of all (2, b + 1).
+
+    They have sums of distances (k, b, m) to the classes in each block, which have some sizes (k, b). The sums are NaN
+    where fewer than two classes are left.
+    """
+    n_blocks = sizes.shape[1]
+    found = np.zeros((2, n_blocks + 1))
+    rows = np.arange(classes.size)
+    for block in range(n_blocks + 1):
+        gone = slice(block, min(block + 1, n_blocks))
+        left = sizes.sum(axis=1) - sizes[:, gone].sum(axis=1)
+        sums = distances.sum(axis=1) - distances[:, gone].sum(axis=1)
+        means = np.divide(sums, left[:, None], out=np.full_like(sums, np.inf), where=left[:, None] > 0)
+        means[classes, rows] = np.inf
+        size = left[classes]
+        own = sums[classes, rows] / np.maximum(size - 1, 1)
+        here = blocks != block
+        samples = to_numpy(silhouettes(own[here], means.min(axis=0)[here], size[here], 0.0))
+        found[:, block] = samples.sum() if np.count_nonzero(left) > 1 else np.nan, samples.size
+    return found
 
 
 def dunn_index(x: Array, labels: Labels, distance: Distance = euclidean) -> Array:
@@ -253,6 +311,10 @@ def pseudo_f(x: Array, labels: Labels, distance: Distance) -> Array:
     return asarray_like(_matrices.pseudo_f(total, labels.sizes), x, dtype=namespace(x).float64)
 
 
+def _itemsize(x: Array) -> int:
+    return namespace(x).finfo(x.dtype).bits // 8
+
+
 def _shared(x: Array) -> Array:
     """Return x as threads can share it, or as it is where a gradient flows through the tiles."""
     return x if wants_gradient(x) else as_data(x)
@@ -263,8 +325,8 @@ def _as_came(values: Array, x: Array) -> Array:
     return values if wants_gradient(x) else asarray_like(values, x, dtype=namespace(x).float64)
 
 
-def _from_half(tiles: Tiles, of: PerRow) -> list[Array]:
-    """Return the values of each panel from the tiles on and above the diagonal."""
+def _from_half(tiles: Tiles, of: Callable[[_Sums], _R]) -> list[_R]:
+    """Return what becomes of the sums of each panel, from the tiles on and above the diagonal."""
     sums = [_Sums(tiles, i) for i in range(len(tiles.panels))]
     parts: list[Any] = [None] * len(sums)
     lock = Lock()
@@ -274,7 +336,7 @@ def _from_half(tiles: Tiles, of: PerRow) -> list[Array]:
             sums[i].add(j, values)
             complete = sums[i].missing == 0
         if complete:  # and no tile of this panel is to come
-            parts[i], tiles.squares.right[i] = sums[i].per_entry(of), None
+            parts[i], tiles.squares.right[i] = of(sums[i]), None
 
     def work(i: int) -> None:
         for j, d in tiles.row(i, range(i, len(sums))):
@@ -286,13 +348,13 @@ def _from_half(tiles: Tiles, of: PerRow) -> list[Array]:
     return parts
 
 
-def _from_all(tiles: Tiles, of: PerRow) -> list[Array]:
-    """Return the values of each panel from all its tiles."""
+def _from_all(tiles: Tiles, of: Callable[[_Sums], _R]) -> list[_R]:
+    """Return what becomes of the sums of each panel, from all its tiles."""
 
-    def work(i: int) -> Array:
+    def work(i: int) -> _R:
         sums = _Sums(tiles, i)
         for j, d in tiles.row(i, range(len(tiles.panels))):
             sums.add(j, tiles.class_sums(j, d.T))
-        return sums.per_entry(of)
+        return of(sums)
 
     return in_threads(tiles.x, work, len(tiles.panels))

@@ -6,7 +6,7 @@ row to all others needs no pairs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import reduce
 from math import inf, log
 from operator import add
@@ -42,6 +42,19 @@ class Resultant(NamedTuple):
     n: int
     total: Array
 
+    def merge(self, other: Resultant) -> Resultant:
+        """Return the sum over the union with a disjoint set of rows."""
+        return Resultant(self.n + other.n, self.total + other.total)
+
+    def without(self, part: Resultant, rest: Sequence[Resultant] = ()) -> Resultant:
+        """Return the sum over the rows that are not of a part of them."""
+        return Resultant(self.n - part.n, self.total - part.total)
+
+    @property
+    def mean(self) -> Array:
+        """The mean of the unit rows (d,)."""
+        return self.total / self.n
+
 
 def resultant(rows: DirectedRows, *, exactly: bool = True) -> Resultant:
     """Return the sum of the unit rows: exactly, from float64, or a few times faster in the precision of the rows."""
@@ -51,19 +64,29 @@ def resultant(rows: DirectedRows, *, exactly: bool = True) -> Resultant:
 
 def unit_mean(rows: DirectedRows) -> Array:
     """Return the mean of the unit rows (d,), in float64."""
-    n, total = resultant(rows)
-    return total / n
+    return resultant(rows).mean
 
 
-def average_cosine(rows: DirectedRows) -> Array:
+def part_of_resultant(rows: DirectedRows, n: int) -> Resultant:
+    """Return the sum of the unit rows that are some of n."""
+    return resultant(rows)
+
+
+def part_of_mean_cosine(rows: DirectedRows, n: int) -> Resultant:
+    """Return the sum of the unit rows that are some of n, as exactly as their mean cosine needs it."""
+    if epsilon(rows.x) < _EXACT or rows.x.shape[0] < 2:
+        return resultant(rows)
+    quick = resultant(rows, exactly=False)
+    return quick if to_float(average_cosine(quick)) < _NARROW else resultant(rows)
+
+
+def mean_cosine(rows: DirectedRows) -> Array:
+    """Return the mean cosine over pairs of different rows."""
+    return average_cosine(part_of_mean_cosine(rows, rows.x.shape[0]))
+
+
+def average_cosine(sums: Resultant) -> Array:
     """Return the mean cosine over pairs of different rows: (‖Σu‖² - n) / (n(n - 1))."""
-    quick = _average_cosine(resultant(rows, exactly=False))
-    if epsilon(rows.x) < _EXACT or to_float(quick) < _NARROW:
-        return quick
-    return _average_cosine(resultant(rows))
-
-
-def _average_cosine(sums: Resultant) -> Array:
     n, total = sums
     xp = namespace(total)
     return xp.clip((vecdot(total, total) - n) / (n * (n - 1)), min=-1.0, max=1.0)
@@ -208,8 +231,7 @@ def second_order(m: Moments) -> Array:
     return (m.n - total + 0.5 * least) / (m.n + total + 0.5 * s2[0])
 
 
-def spherical_variance(rows: DirectedRows) -> Array:
+def spherical_variance(mean: Array) -> Array:
     """Return 1 - ‖mean of the unit rows‖, which rounding must not make negative."""
-    mean = unit_mean(rows)
     xp = namespace(mean)
     return xp.clip(1 - sqrt_in_place(xp.sum(mean**2, keepdims=True))[0], min=0.0)

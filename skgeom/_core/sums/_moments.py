@@ -9,14 +9,14 @@ the methods of `Moments` are where the two forms differ, and whoever calls them 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce, wraps
 from typing import Any, Concatenate, NamedTuple, ParamSpec, Self, TypeVar
 
-from skgeom._array import Eigenvectors, decomposed, eigen, epsilon, namespace, sqrt_in_place, vecdot, where
+from skgeom._array import Eigenvectors, decomposed, eigen, epsilon, namespace, row_blocks, sqrt_in_place, vecdot, where
 from skgeom._core._rows import centred
-from skgeom._core._threads import one_thread
+from skgeom._core._threads import map_rows, one_thread
 from skgeom._core.sums._blocks import centred_rows, higher_sums, panels
 from skgeom._typing import Array
 
@@ -69,10 +69,9 @@ class Moments(ABC):
 
     def traces(self, unit: Array | float = 1.0) -> tuple[Array, Array]:
         """Return tr C and ‖C‖²_F = tr C², with C in the given unit."""
-        xp = namespace(self.mean)
-        gram = self.gram() / ((self.n - 1) * unit)
-        flat = xp.reshape(gram, (-1,))
-        return xp.linalg.trace(gram), vecdot(flat, flat)
+        xp, scale, gram = namespace(self.mean), (self.n - 1) * unit, self.gram()
+        squares = (xp.sum((gram[rows, :] / scale) ** 2) for rows in row_blocks(gram))
+        return xp.linalg.trace(gram) / scale, sum(squares)
 
     def _mean_and_shift(self, other: Moments) -> tuple[Array, Array]:
         """Return the mean of the union, and the row (d,) whose square is the scatter between the two means."""
@@ -83,6 +82,16 @@ class Moments(ABC):
     @abstractmethod
     def merge(self, other: Moments) -> Moments:
         """Return the summary of the union with a disjoint set of rows."""
+
+    def without(self, part: Moments, rest: Sequence[Moments] = ()) -> Moments:
+        """Return the summary of the rows that are not of a part of them, of which the rest may be given in parts."""
+        n = self.n - part.n
+        delta = part.mean - self.mean
+        shift = delta * (self.n * part.n / n) ** 0.5
+        scatter = map_rows(
+            lambda a, b, s: a - b - s * shift, self.dense().scatter, part.dense().scatter, shift[:, None]
+        )
+        return DenseMoments(n, self.mean - delta * (part.n / n), self.epsilon, scatter)
 
     @abstractmethod
     def about_origin(self) -> Moments:
@@ -137,7 +146,7 @@ class DenseMoments(Moments):
 
     def merge(self, other: Moments) -> DenseMoments:
         mean, shift = self._mean_and_shift(other)
-        scatter = self.scatter + other.dense().scatter + shift[:, None] * shift[None, :]
+        scatter = map_rows(lambda a, b, s: a + b + s * shift, self.scatter, other.dense().scatter, shift[:, None])
         return DenseMoments(self.n + other.n, mean, max(self.epsilon, other.epsilon), scatter)
 
     def about_origin(self) -> DenseMoments:
@@ -193,6 +202,9 @@ class ThinMoments(Moments):
         mean, shift = self._mean_and_shift(other)
         rows = namespace(shift).concat([self.rows, other.rows, shift[None, :]])
         return ThinMoments(self.n + other.n, mean, max(self.epsilon, other.epsilon), rows)._smaller_form()
+
+    def without(self, part: Moments, rest: Sequence[Moments] = ()) -> Moments:
+        return replace(merge_all(rest), epsilon=self.epsilon) if rest else super().without(part)
 
     def about_origin(self) -> Moments:
         shift = self.mean * self.n**0.5
@@ -253,6 +265,13 @@ class FourthMoments:
         b_cubic, b_quartic = other._sums_about(second.mean)
         return FourthMoments(second, a_cubic + b_cubic, a_quartic + b_quartic)
 
+    def without(self, part: FourthMoments, rest: Sequence[FourthMoments] = ()) -> FourthMoments:
+        """Return the summary of the rows that are not of a part of them, of which the rest may be given in parts."""
+        second = self.second.without(part.second, [one.second for one in rest])
+        cubic, quartic = self._sums_about(second.mean)
+        less_cubic, less_quartic = part._sums_about(second.mean)
+        return FourthMoments(second, cubic - less_cubic, quartic - less_quartic)
+
     def with_second(self, second: Moments) -> FourthMoments:
         """Return other moments up to the second, of the same rows, beside the higher ones."""
         return replace(self, second=second)
@@ -279,12 +298,34 @@ def moments(x: Array, weights: Array | None = None, *, exact: bool = False) -> M
     if x.shape[0] < x.shape[1]:
         n, mean, rows = centred_rows(x, weights)
         return ThinMoments(n, mean, epsilon(x), rows)
+    return _dense_moments(x, weights, exact=exact)
+
+
+def part_of_moments(x: Array, n: int, *, exact: bool = False) -> Moments:
+    """Return the summary of some of n rows, in the form of that of all."""
+    return moments(x) if n < x.shape[1] else _dense_moments(x, exact=exact)
+
+
+def exact_part_of_moments(x: Array, n: int) -> Moments:
+    """Return the summary of some of n rows from products in float64."""
+    return part_of_moments(x, n, exact=True)
+
+
+def _dense_moments(x: Array, weights: Array | None = None, *, exact: bool) -> Moments:
     return merge_all(DenseMoments(p.n, p.mean, epsilon(x), p.scatter) for p in panels(x, weights, exact=exact))
 
 
-def fourth_moments(x: Array, weights: Array | None = None) -> FourthMoments:
+def fourth_moments(x: Array, weights: Array | None = None, *, exact: bool = False) -> FourthMoments:
     """Return the moments of the rows of x with the sums of their third and fourth powers."""
-    second = moments(x, weights)
+    return _with_higher(moments(x, weights, exact=exact), x, weights)
+
+
+def part_of_fourth_moments(x: Array, n: int) -> FourthMoments:
+    """Return the moments of some of n rows with the sums of their third and fourth powers."""
+    return _with_higher(part_of_moments(x, n), x)
+
+
+def _with_higher(second: Moments, x: Array, weights: Array | None = None) -> FourthMoments:
     return FourthMoments(second, *higher_sums(x, second.mean, weights))
 
 

@@ -71,9 +71,14 @@ def resolved(m: Moments | FourthMoments, x: Array, weights: Array | None = None)
     They are summed once more in float64 where products in float32 may have lost a direction.
     """
     second = with_precision(m.second, x)
-    if x.shape[0] >= x.shape[1] and x.dtype != namespace(x).float64 and not float32_suffices(second):
+    if not is_resolved(second, x):
         second = replace(moments(x, weights, exact=True), epsilon=second.epsilon)
     return m.with_second(second)
+
+
+def is_resolved(m: Moments, x: Array) -> bool:
+    """Return whether the spectrum of moments of the rows of x, summed in their precision, tells the rank."""
+    return x.shape[0] < x.shape[1] or x.dtype == namespace(x).float64 or float32_suffices(m)
 
 
 def ranked_moments(x: Array, weights: Array | None = None) -> Moments:

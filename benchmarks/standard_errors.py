@@ -1,0 +1,33 @@
+"""What a standard error costs: `estimate`, with 20 blocks, beside the measure alone."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from benchmarks._harness import Case, Data, rotated_cloud
+from skgeom import metrics
+
+ROWS = (10_000, 100_000)
+
+
+def cases(data: Data) -> list[Case]:
+    """Return the measures, alone and with their standard errors."""
+    many = rotated_cloud(ROWS[1], np.arange(1, 385) ** -0.4).astype(np.float32)
+    few = data.x[: ROWS[0]]
+    partners = (few + 0.05 * np.random.default_rng(0).normal(size=few.shape)).astype(np.float32)
+    sums = [
+        Case(f"{name} {x.shape[0]:,} x {x.shape[1]}", "alone", (x,), partial(metrics.estimate, name), function)
+        for name, function in (("isoscore", metrics.isoscore), ("effective_rank", metrics.effective_rank))
+        for x in (few, many)
+    ]
+    pairs = [
+        Case(f"{name} {ROWS[0]:,} x 384", "alone", given, partial(metrics.estimate, name), function)
+        for name, function, given in (
+            ("silhouette", metrics.silhouette_score, (few, data.y[: ROWS[0]])),
+            ("uniformity", metrics.uniformity, (few,)),
+            ("recall_at_k", metrics.recall_at_k, (few, partners)),
+        )
+    ]
+    return [*sums, *pairs]

@@ -1,0 +1,245 @@
+"""The tests of means, variances, covariances and kernel means of several clouds, of all or of some of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from itertools import combinations_with_replacement, permutations
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import f
+
+from skgeom._array import namespace, to_float, to_numpy
+from skgeom._core._permutation import Null, doubly_centred, null_of_doubly_centred, sums_of, sums_of_membership
+from skgeom._core.sums._moments import Moments, ThinMoments
+from skgeom._typing import Array
+from skgeom.comparison._null import p_value
+from skgeom.comparison._summary import Side
+
+_ORDERS = 999
+"""Random orders that are looked at where the moments do not tell the tail."""
+
+_ROUNDING = 1e-12
+"""Share of values below which what they differ by is rounding."""
+
+_ROUNDING_OF_LENGTHS = 1e-7
+"""The same for a deviation that is a difference of sums of squares."""
+
+
+class Part(NamedTuple):
+    """One way in which clouds may differ.
+
+    Attributes
+    ----------
+    pvalue : float
+        Probability of as large a difference between clouds that do not differ in this.
+    effect : float
+        How large it is; see `CloudTest`.
+    """
+
+    pvalue: float
+    effect: float
+
+
+class Means:
+    """What the means of several clouds are expected to differ by if only their covariances C are given.
+
+    The means are off by errors with covariances C_k / n_k. Traces of products of two and three of these, without the
+    bias of few rows, are the moments of any quadratic form of the errors.
+    """
+
+    def __init__(self, sides: Sequence[Side]) -> None:
+        xp, ms = namespace(sides[0].moments.mean), [side.moments for side in sides]
+        self.sizes = np.array([m.n for m in ms])
+        self.unit = max(side.variance for side in sides)
+        self.own = sides[0].variance / self.unit
+        means = xp.stack([(m.mean - ms[0].mean) / self.unit**0.5 for m in ms])
+        traces = np.array([to_float(m.total_variance()) / self.unit for m in ms])
+        gaps = to_numpy(means[:, None, :] - means[None, :, :])
+        self.squared = np.sum(gaps**2, axis=2) - np.add.outer(traces / self.sizes, traces / self.sizes)
+        self.two, self.three = _traces(ms, self.unit)
+        self._debias(traces)
+        self.two /= np.multiply.outer(self.sizes, self.sizes)
+        self.three /= np.multiply.outer(np.multiply.outer(self.sizes, self.sizes), self.sizes)
+
+    def _debias(self, traces: np.ndarray) -> None:
+        """Take out what the rows of one cloud add to traces of products of its covariance, as of normal rows."""
+        plain = self.two.copy()
+        for i, (trace, n) in enumerate(zip(traces, self.sizes, strict=True)):
+            m = n - 1
+            cubed = self.three[i, i, i]
+            self.two[i, i] = _without_bias([plain[i, i], trace**2], m)
+            for j in set(range(len(traces))) - {i}:
+                value = _without_bias([self.three[i, i, j], trace * plain[i, j]], m)
+                for order in ((i, i, j), (i, j, i), (j, i, i)):
+                    self.three[order] = value
+            self.three[i, i, i] = _without_bias([cubed, plain[i, i] * trace, trace**3], m)
+
+    def test(self, which: Sequence[int]) -> Part:
+        """Return the test of whether some of the clouds have one mean.
+
+        The statistic is the mean squared distance between the means of two rows of different clouds, and with B the
+        Laplacian of the numbers of these pairs of rows, a form of the errors e of the means: Σ B_kl ⟨e_k, e_l⟩ without
+        the expectation.
+        """
+        n = self.sizes[list(which)]
+        weights = np.multiply.outer(n, n)
+        np.fill_diagonal(weights, 0.0)
+        weights /= weights.sum() / 2
+        b = np.diag(weights.sum(axis=0)) - weights
+        value = float(np.sum(weights * self.squared[np.ix_(which, which)])) / 2
+        variance = 2 * float(np.sum(b * b * self.two[np.ix_(which, which)]))
+        third = 8 * float(np.einsum("kl,lm,mk,klm->", b, b, b, self.three[np.ix_(which, which, which)]))
+        null = Null(0.0, variance**0.5, max(third, 0.0) / variance**1.5)
+        return Part(p_value(null, value), float(max(value, 0.0) / self.own) ** 0.5)
+
+
+def _traces(clouds: Sequence[Moments], unit: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return tr C_i C_j (k, k) and tr C_i C_j C_l (k, k, k) of the covariances, in a unit."""
+    k, thin = len(clouds), [m for m in clouds if isinstance(m, ThinMoments)]
+    if len(thin) == k and sum(m.n for m in thin) <= 2 * clouds[0].mean.shape[0]:
+        of_two, of_three = _traces_of_rows([m.rows / ((m.n - 1) * unit) ** 0.5 for m in thin])
+    else:
+        of_two, of_three = _traces_of_matrices([m.dense().scatter / ((m.n - 1) * unit) for m in clouds])
+    two, three = np.empty((k, k)), np.empty((k, k, k))
+    for i, j in combinations_with_replacement(range(k), 2):
+        two[i, j] = two[j, i] = of_two(i, j)
+    for triple in combinations_with_replacement(range(k), 3):
+        value = of_three(*triple)
+        for order in permutations(triple):
+            three[order] = value
+    return two, three
+
+
+def _traces_of_matrices(c: Sequence[Array]) -> tuple[Callable[..., float], Callable[..., float]]:
+    """Return the traces of products of two and of three matrices, given their positions."""
+    total, product = namespace(c[0]).sum, lru_cache(maxsize=1)(lambda i, j: c[i] @ c[j])
+    return lambda i, j: to_float(total(c[i] * c[j])), lambda i, j, k: to_float(total(product(i, j) * c[k]))
+
+
+def _traces_of_rows(rows: Sequence[Array]) -> tuple[Callable[..., float], Callable[..., float]]:
+    """Return the same for the matrices RᵀR of rows R, of which there are fewer than dimensions."""
+    total, g = namespace(rows[0]).sum, [[a @ b.T for b in rows] for a in rows]
+    return lambda i, j: to_float(total(g[i][j] ** 2)), lambda i, j, k: to_float(total((g[i][j] @ g[j][k]) * g[i][k]))
+
+
+def _without_bias(values: Sequence[float], m: float) -> float:
+    """Return tr C² or tr C³, given (tr C², (tr C)²) or (tr C³, tr C² tr C, (tr C)³) of a sample covariance.
+
+    They solve the expectations of these for m times the covariance of normal rows with m degrees of freedom (Letac &
+    Massam 2004). The first also gives tr C² D from (tr C² D, tr C tr C D), D being of other rows.
+    """
+    if len(values) == 2:
+        return float(m * m / ((m - 1) * (m + 2)) * (values[0] - values[1] / m))
+    expected = [
+        [1 + 3 / m + 4 / m**2, 3 / m + 3 / m**2, 1 / m**2],
+        [4 / m + 4 / m**2, 1 + 1 / m + 4 / m**2, 1 / m],
+        [8 / m**2, 6 / m, 1],
+    ]
+    return float(np.linalg.solve(expected, values)[0])
+
+
+class Scales:
+    """The mean squared distances to the own mean, of several clouds."""
+
+    def __init__(self, sides: Sequence[Side]) -> None:
+        unit = max(side.variance for side in sides)
+        self.sizes = np.array([side.moments.n for side in sides])
+        self.means = np.array([side.variance / unit for side in sides])
+        self.deviations = np.array([side.deviation / unit for side in sides])
+
+    def test(self, which: Sequence[int]) -> Part:
+        """Return Welch's analysis of variance of the squared distances of some clouds; of two it is his t test."""
+        n, means, deviations = (values[list(which)] for values in (self.sizes, self.means, self.deviations))
+        k, first = len(means), means[0]
+        effect = float(means[1] / first if k == 2 else means.max() / means.min())
+        if deviations.max() <= _ROUNDING_OF_LENGTHS * means.max():
+            return Part(float(np.ptp(means) <= _ROUNDING * means.max()), effect)
+        weights = n / np.maximum(deviations, _ROUNDING_OF_LENGTHS * means.max()) ** 2
+        shares = weights / weights.sum()
+        between = float(weights @ (means - shares @ means) ** 2) / (k - 1)
+        slack = float(np.sum((1 - shares) ** 2 / (n - 1))) / (k * k - 1)
+        return Part(float(f.sf(between / (1 + 2 * (k - 2) * slack), k - 1, 1 / (3 * slack))), effect)
+
+
+class Similarities:
+    """The similarities of the rows of several clouds to one another, or of groups of them."""
+
+    def __init__(self, similarities: np.ndarray, sizes: Sequence[int], rng: np.random.Generator) -> None:
+        self.similarities, self.sizes, self.rng = similarities, np.asarray(sizes), rng
+        self.starts = np.cumsum(self.sizes) - self.sizes
+
+    def test(self, which: Sequence[int]) -> Part:
+        """Return the test of whether rows of one cloud, of some of them, are more similar than those of different ones.
+
+        Where few rows dominate, three moments do not tell the tail, and random orders of the rows are looked at.
+        """
+        sizes = self.sizes[list(which)]
+        index = np.concatenate([np.arange(self.starts[k], self.starts[k] + self.sizes[k]) for k in which])
+        similarities = self.similarities[np.ix_(index, index)]
+        a = doubly_centred(similarities)
+        sums, groups = sums_of(a), sums_of_membership(sizes.tolist())
+        if sums.squares <= _ROUNDING * np.vdot(similarities, similarities):
+            return Part(1.0, 0.0)
+        code = np.repeat(np.arange(len(sizes)), sizes)
+        scale = (sums.squares * groups.squares) ** 0.5
+        value = float(_within(a, code[:, None], sizes)[0]) / scale
+        null = null_of_doubly_centred(len(a), sums, groups)
+        if null.is_told:
+            return Part(p_value(null, value), value)
+        orders = np.stack([code, *(self.rng.permutation(code) for _ in range(_ORDERS))], axis=1)
+        drawn = _within(a, orders, sizes) / scale
+        return Part(float(np.mean(drawn >= value - _ROUNDING)), value)
+
+
+def _within(a: np.ndarray, orders: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Return Σ_k 1/n_k times the sum of a doubly centred matrix within cloud k, for the clouds of each order (n, m).
+
+    That is the product with the membership, doubly centred or not, since the rows sum to 0.
+    """
+    members = [(orders == k).astype(np.float64) for k in range(len(sizes))]
+    return sum(np.sum(one * (a @ one), axis=0) / size for one, size in zip(members, sizes, strict=True))
+
+
+def covariances(sides: Sequence[Side], rng: np.random.Generator) -> Similarities:
+    """Return ⟨z, z'⟩² of differences z of random pairs of rows, which do not know the mean."""
+    found = [_differences(side) for side in sides]
+    z = np.concatenate([rows for rows, _ in found])
+    z /= np.sqrt(np.mean(np.sum(z * z, axis=1))) or 1.0
+    return _of_units((z @ z.T) ** 2, [units for _, units in found], rng)
+
+
+def kernel_means(sides: Sequence[Side], rng: np.random.Generator) -> Similarities:
+    """Return Gaussian kernels of the distances between rows, of which the median is the width."""
+    rows = np.concatenate([side.rows for side in sides])
+    rows = rows - rows.mean(axis=0)
+    squares = np.sum(rows * rows, axis=1)
+    distances = np.maximum(squares[:, None] + squares[None, :] - 2 * (rows @ rows.T), 0.0)
+    typical = np.median(distances[np.triu_indices(len(rows), 1)]) or 1.0
+    return _of_units(np.exp(-distances / (2 * typical)), [side.units for side in sides], rng)
+
+
+def _differences(side: Side) -> tuple[np.ndarray, np.ndarray]:
+    """Return differences between rows of each two units that follow one another, and the number of these two.
+
+    Rows of larger groups are paired as far as the smaller of the two has rows.
+    """
+    sizes = np.bincount(side.units)
+    starts = np.cumsum(sizes) - sizes
+    n = len(sizes) // 2
+    each = np.minimum(sizes[0 : 2 * n : 2], sizes[1 : 2 * n : 2])
+    place = np.arange(each.sum()) - np.repeat(np.cumsum(each) - each, each)
+    first, second = (np.repeat(starts[i : 2 * n : 2], each) + place for i in (0, 1))
+    return side.rows[first] - side.rows[second], np.repeat(np.arange(n), each)
+
+
+def _of_units(similarities: np.ndarray, units: Sequence[np.ndarray], rng: np.random.Generator) -> Similarities:
+    """Return the means of similarities over the rows of each two units."""
+    sizes = [int(codes[-1]) + 1 for codes in units]
+    counts = np.concatenate([np.bincount(codes) for codes in units])
+    if counts.max() > 1:
+        starts = np.cumsum(counts) - counts
+        similarities = np.add.reduceat(np.add.reduceat(similarities, starts, axis=0), starts, axis=1)
+        similarities /= np.multiply.outer(counts, counts)
+    return Similarities(similarities, sizes, rng)

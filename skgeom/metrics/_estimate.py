@@ -1,0 +1,319 @@
+"""How sure a measure is: its standard error and interval, by leaving out blocks of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from math import floor, inf, isfinite, log10, nan
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import stats
+from sklearn.utils import check_random_state
+
+from skgeom._array import as_data, is_foreign, take_rows
+from skgeom._cloud import Blocks, Cloud, rows_of
+from skgeom._core._jackknife import balanced_blocks, jackknife
+from skgeom._core._threads import in_threads
+from skgeom._typing import Array
+from skgeom._validation import check_choice, check_count, check_groups, check_real
+from skgeom._warnings import warn
+from skgeom.metrics._measure import MEASURES, Measure, as_one_number
+
+_LEAST_BLOCKS = 5
+MIN_GROUPS = 2 * _LEAST_BLOCKS
+"""Rows or groups that a standard error needs at least."""
+
+_SHOWN = 2
+"""Digits of a standard error that are shown."""
+
+
+class Estimate(NamedTuple):
+    """A value with its standard error: what `estimate` returns.
+
+    Attributes
+    ----------
+    value : float
+        The measure of the rows.
+    standard_error : float
+        How far values of other samples of as many rows are from each other, as a standard deviation; NaN where that
+        cannot be told.
+    interval : tuple of float
+        Lower and upper end of the confidence interval, within the bounds of the measure.
+    corrected : float
+        The value less its estimated bias, around which the interval is; the value itself for a measure of the number of
+        rows.
+    n_blocks : int
+        Number of blocks that were left out in turn.
+
+    Examples
+    --------
+    >>> from skgeom.metrics import Estimate
+    >>> print(Estimate(0.123456, 0.00789, (0.107, 0.14), 0.1229, 20))
+    0.1235 ± 0.0079
+    """
+
+    value: float
+    standard_error: float
+    interval: tuple[float, float]
+    corrected: float
+    n_blocks: int
+
+    def __str__(self) -> str:
+        decimals = decimals_of(self.standard_error)
+        return f"{self.value:.{decimals}f} ± {self.standard_error:.{decimals}f}"
+
+    def negative(self) -> Estimate:
+        """Return the estimate of minus the measure."""
+        low, high = self.interval
+        return self._replace(value=-self.value, interval=(-high, -low), corrected=-self.corrected)
+
+
+def decimals_of(standard_error: float) -> int:
+    """Return how many decimals of a value its standard error leaves, 4 where there is none."""
+    if not isfinite(standard_error) or standard_error <= 0:
+        return 4
+    return max(0, _SHOWN - 1 - floor(log10(standard_error)))
+
+
+def estimate(
+    measure: str | Callable[..., Any],
+    X: Any,
+    /,
+    *others: Any,
+    groups: Any = None,
+    paired: bool = False,
+    n_blocks: int = 20,
+    confidence: float = 0.95,
+    random_state: Any = 0,
+    **options: Any,
+) -> Estimate:
+    r"""Estimate a measure: its value with a standard error and a confidence interval.
+
+    The rows are dealt into B blocks, and the measure is taken without each of them in turn [1]_: with :math:`\theta`
+    the value of all rows, :math:`\theta_b` that without block b, and :math:`\bar\theta` the mean of these,
+
+    .. math:: \mathrm{se}^2 = \frac{B - 1}{B} \sum_b (\theta_b - \bar\theta)^2, \qquad
+              \theta_{bc} = B \theta - (B - 1) \bar\theta, \qquad \theta_{bc} \pm t_{B - 1} \, \mathrm{se},
+
+    and the same for blocks of different sizes [2]_. No distribution is assumed.
+
+    Parameters
+    ----------
+    measure : str or callable
+        The name of a measure or its function, as "isoscore" or `isoscore`; or a function of your own
+        ``(X, *others, **options) -> float`` of rows.
+    X : array of shape (n_samples, n_features)
+        The rows, at least ten.
+    *others
+        What the measure takes besides: labels, partners, the second cloud.
+    groups : array-like of shape (n_samples,), default=None
+        What belongs together, such as the document or the user of each row, or one number for equal rows: groups are
+        left out as a whole. **Without groups, rows count as independent draws**: dealt at random, whatever their order
+        in the file, so that the standard error of sentences of few documents, or of rows that occur several times, is
+        too small at any number of rows. For two clouds whose rows do not belong together, a pair of such arrays.
+    paired : bool, default=False
+        For a measure of two clouds, such as `modality_gap`: whether row i of one belongs to row i of the other, so that
+        they are left out together. Otherwise the clouds count as independent, and their variances add.
+    n_blocks : int, default=20
+        Number of blocks, at least 5; half the number of groups, or of rows, where these are fewer than two per block.
+    confidence : float, default=0.95
+        Of the interval.
+    random_state : int, RandomState instance or None, default=0
+        Decides which block a group is in.
+    **options
+        Passed on to the measure. Measures with a random part get the same draws for all blocks.
+
+    Returns
+    -------
+    Estimate
+        Named tuple of `value`, `standard_error`, `interval`, `corrected` and `n_blocks`; ``print`` shows the value with
+        the digits that the error leaves.
+
+    Raises
+    ------
+    ValueError
+        As the measure, or if there are fewer than ten rows or groups, or no interval makes sense: for a measure that
+        is decided by one pair of rows, such as `min_angle`, or that is a sum over all rows or triplets.
+
+    See Also
+    --------
+    skgeom.comparison.relation_test : Whether two spaces are related, by a null distribution.
+    skgeom.comparison.cloud_test : Whether two clouds differ.
+
+    Notes
+    -----
+    The interval of most measures is for the value that infinitely many rows would have: it is around the value less its
+    bias, which for IsoScore, the participation ratio and the ranks is more than the error if rows are few. Measures of
+    a number of rows, such as recall among n candidates or the distance to the nearest of n, have no such value: their
+    interval is for the mean over other samples of n rows, around the value itself. So is that of a value that was
+    debiased for independent rows (``debias=True``, without groups).
+
+    The error is NaN where a value is not finite or all blocks agree to the last digit: 100 hits of 100 do not mean
+    certainty. Near a bound, as at an IsoScore of 0, errors are not normal, and an interval cut at the bound covers less
+    than it says.
+
+    The correction of a bias leaves one of about its square over the value. Where that exceeds the error, and the bias
+    twice the error, as for the plain IsoScore of fewer rows than features, there is a warning, and the interval is NaN.
+
+    Measures of moments and of mean directions are merged from the sums of the blocks. That costs one pass, O(b
+    d²) more for most and O(b d³) for the ranks, and the memory of the sums of all blocks. Mean kernels over
+    pairs, silhouettes of distances that need pairs, and ranks of partners need one pass over the pairs. All
+    others are computed once more for each block.
+
+    References
+    ----------
+    .. [1] Quenouille 1956, doi:10.2307/2332914; Tukey 1958; Shao & Tu 1995, The jackknife and bootstrap,
+       doi:10.1007/978-1-4612-0795-5.
+    .. [2] Busing, Meijer & van der Leeden 1999, Delete-m jackknife for unequal m, doi:10.1023/A:1008800423698.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgeom.metrics import estimate
+    >>> X = np.random.default_rng(0).normal(size=(2000, 3)) * [1, 1, 0]
+    >>> print(estimate("isoscore", X))
+    0.4990 ± 0.0013
+    >>> print(estimate("average_cosine", X, groups=np.arange(2000) // 5))
+    0.00052 ± 0.00098
+    """
+    row = _row_of(measure)
+    options = {**({"random_state": 0} if row.is_random else {}), **row.options, **options}
+    _check_has_error(row, options)
+    check_count(n_blocks, "n_blocks", _LEAST_BLOCKS)
+    check_real(confidence, "confidence", 0.5, 0.999)
+    given = [_detached(values) for values in (X, *others)]
+    deal = partial(in_blocks, n_blocks=n_blocks, random_state=random_state)
+    if row.needs == "clouds" and not paired:
+        of_each = (None, None) if groups is None else groups
+        parts = [_without_blocks_of(side, row, given, deal(given[side], of_each[side]), options) for side in (0, 1)]
+    else:
+        parts = [_without_blocks(row, given, X if isinstance(X, Blocks) else deal(given[0], groups), options)]
+    # what a measure has debiased for independent rows needs no more, and for n < d the correction would be the error
+    corrects = row.estimand == "population" and not (options.get("debias") and groups is None)
+    n, d = given[0].shape[:2]
+    bounds = replace(row, options=options).range(inf if row.estimand == "population" else n, d)
+    return _summary(row.name, parts, bounds, corrects=corrects, confidence=confidence)
+
+
+def in_blocks(x: Array, groups: Any, *, n_blocks: int = 20, random_state: Any = 0) -> Blocks:
+    """Return rows with whole groups of them dealt into blocks.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than ten groups, or as `check_groups`.
+    """
+    n = x.shape[0]
+    codes = np.arange(n) if groups is None else check_groups(groups, n)[1]
+    n_groups = int(codes.max()) + 1
+    if n_groups < MIN_GROUPS:
+        raise ValueError(
+            f"Found {n_groups} {'rows' if groups is None else 'groups'}, but a standard error needs at least "
+            f"{MIN_GROUPS}: blocks of them are left out in turn."
+        )
+    return Blocks(x, balanced_blocks(codes, min(n_blocks, n_groups // 2), check_random_state(random_state)))
+
+
+class _LeftOut(NamedTuple):
+    """The value of all rows, the values (b,) without each block, and the sizes (b,) of the blocks."""
+
+    value: float
+    without: np.ndarray
+    sizes: np.ndarray
+
+
+def _row_of(measure: Any) -> Measure:
+    """Return the row of a measure, or one for a function of the user's."""
+    if isinstance(measure, str):
+        return MEASURES[check_choice(measure, MEASURES, "measure")]
+    if not callable(measure):
+        raise TypeError(f"measure must be the name of a measure or a function of rows, got {measure!r}.")
+    own = Measure(getattr(measure, "__name__", "measure"), measure, 0, ("-inf", "inf"), "", "", estimand="sample")
+    return next((row for row in MEASURES.values() if row.function is measure and not row.options), own)
+
+
+def _check_has_error(row: Measure, options: dict[str, Any]) -> None:
+    """Check that a standard error of a measure makes sense, and can be had by leaving out rows."""
+    if row.estimand == "none":
+        raise ValueError(
+            f"{row.name} has no standard error: it is decided by single pairs of rows, or is a sum that grows with "
+            "the number of rows. Take a mean instead, such as mma for min_angle or silhouette for dunn."
+        )
+    if options.get("relevant") is not None or options.get("metric") == "precomputed":
+        raise ValueError(
+            f"{row.name} has no standard error with relevant= or metric='precomputed': they refer to rows by position, "
+            "and rows are left out. Pass the rows themselves, one per partner."
+        )
+
+
+def _detached(values: Any) -> Any:
+    """Return an array cut from any gradient, of what may be a cloud, a list or a frame."""
+    rows = rows_of(values)
+    return as_data(rows) if is_foreign(rows) else np.asarray(rows)
+
+
+def _without_blocks(row: Measure, given: list[Any], blocks: Blocks, options: dict[str, Any]) -> _LeftOut:
+    """Return the values without blocks of the rows, and of what belongs to them."""
+    codes, sizes = blocks.codes, np.bincount(blocks.codes)
+    for values in given:
+        if values.shape[0] != codes.size:
+            raise ValueError(f"Found {codes.size} rows in X and {values.shape[0]} beside them: pass one for each.")
+    if row.without_blocks is not None:
+        found = row.without_blocks(blocks, *given[1:], codes=codes, **{**row.settings, **options})
+        if found is not None:
+            return _LeftOut(float(found[-1]), found[:-1], sizes)
+    is_known = row.name in MEASURES
+    others = [Blocks(values, codes) if is_known and row.needs == "clouds" else values for values in given[1:]]
+
+    def rest(values: Any, block: int) -> Any:
+        return values.rest[block] if isinstance(values, Blocks) else take_rows(values, np.flatnonzero(codes != block))
+
+    def without(block: int) -> float:
+        first = blocks if is_known else given[0]
+        return as_one_number(row(*(rest(values, block) for values in (first, *others)), **options))
+
+    value = as_one_number(row(blocks if is_known else given[0], *others, **options))
+    if is_known:
+        return _LeftOut(value, np.array(in_threads(given[0], without, sizes.size)), sizes)
+    return _LeftOut(value, np.array([without(block) for block in range(sizes.size)]), sizes)  # it may mind threads
+
+
+def _without_blocks_of(side: int, row: Measure, given: list[Any], blocks: Blocks, options: dict[str, Any]) -> _LeftOut:
+    """Return the values without blocks of the rows of one of two clouds."""
+    pair = [blocks if i == side else Cloud(values) for i, values in enumerate(given)]
+    value = as_one_number(row(*pair, **options))
+
+    def without(block: int) -> float:
+        return as_one_number(row(*(blocks.rest[block] if cloud is blocks else cloud for cloud in pair), **options))
+
+    return _LeftOut(value, np.array(in_threads(given[0], without, len(blocks.rest))), np.bincount(blocks.codes))
+
+
+def _summary(
+    name: str, parts: list[_LeftOut], bounds: tuple[float, float], *, corrects: bool, confidence: float
+) -> Estimate:
+    """Return the estimate from what is left without blocks of one cloud, or of each of two."""
+    value = parts[0].value
+    found = [jackknife(*part) for part in parts]
+    variances = np.array([one.error**2 for one in found])
+    error = float(np.sqrt(variances.sum()))
+    n_blocks = sum(part.sizes.size for part in parts)
+    if not isfinite(error) or any(np.ptp(part.without) == 0 for part in parts):
+        return Estimate(value, nan, (nan, nan), value, n_blocks)
+    low, high = bounds
+    corrected = value + sum(one.corrected - value for one in found) if corrects else value
+    corrected = min(max(corrected, low), high)
+    bias = value - corrected
+    if abs(bias) > 2 * error and bias**2 > error * abs(value):
+        warn(
+            f"The bias of {name}, about {bias:.2g} of {value:.3g}, is so large that what a correction leaves of it "
+            f"may exceed the standard error, {error:.2g}: there is no interval. Take more rows, or debias=True where "
+            "the measure has it.",
+            UserWarning,
+        )
+        return Estimate(value, error, (nan, nan), corrected, n_blocks)
+    freedom = error**4 / np.sum(variances**2 / (np.array([part.sizes.size for part in parts]) - 1))
+    margin = error * float(stats.t.ppf((1 + confidence) / 2, freedom))
+    return Estimate(value, error, (max(low, corrected - margin), min(high, corrected + margin)), corrected, n_blocks)
