@@ -17,12 +17,16 @@ from sklearn.pipeline import make_pipeline
 from skgeom import _array
 from skgeom._core.pairs import _tiles
 from skgeom.alignment import CCAAligner, GeneralizedProcrustes, LstsqAligner, ProcrustesAligner
-from skgeom.metrics import conformity, isoscore, make_embedding_scorer
+from skgeom.metrics import conformity, csls_scorer, isoscore, make_embedding_scorer, recall_scorer
 from skgeom.metrics._measure import MEASURES
 from skgeom.multimodal import ZeroShotClassifier, double_ellipsoid
 from skgeom.optim import SphereDispersion
 from skgeom.optim._movable import as_tensor
 from skgeom.preprocessing import Whitening
+
+
+def rows(seed=0):
+    return default_rng(seed).normal(size=(50, 4)) * [1, 2, 3, 4] + 1
 
 
 class Gpu(strict.Device):
@@ -64,10 +68,6 @@ def two_gpus(monkeypatch):
     return used
 
 
-def rows(seed=0):
-    return default_rng(seed).normal(size=(50, 4)) * [1, 2, 3, 4] + 1
-
-
 @pytest.mark.parametrize(("device", "index"), [("cuda", 0), ("cuda:0", 0), ("cuda:1", 1), ("auto", 0)])
 def test_an_estimator_computes_on_the_gpu_that_it_names(two_gpus, device, index):
     whitening = Whitening(device=device).fit(rows())
@@ -85,6 +85,50 @@ def test_a_scorer_computes_on_the_gpu_that_it_names(two_gpus):
     scored = make_embedding_scorer("conformity", device="cuda:1")(pipeline, rows())
     assert scored == pytest.approx(make_embedding_scorer("conformity")(pipeline, rows()))
     assert set(two_gpus) == {1}
+
+
+@pytest.mark.parametrize("make", [recall_scorer, csls_scorer])
+def test_a_retrieval_scorer_computes_on_the_gpu_that_it_names(two_gpus, make):
+    aligner = ProcrustesAligner().fit(rows(), rows(1))
+    scorer = make(3, device="cuda:1")
+    assert repr(scorer) == f"{make.__name__}(3, device='cuda:1')"
+    assert scorer(aligner, rows(), rows(1)) == make(3)(aligner, rows(), rows(1))
+    assert set(two_gpus) == {1}
+
+
+@pytest.mark.parametrize("logits", ["cosine", "dot", "distance"])
+@pytest.mark.parametrize("aligner", [None, ProcrustesAligner().fit(rows(), rows(1))])
+def test_zero_shot_classification_computes_on_the_gpu_that_it_names(two_gpus, logits, aligner):
+    there, here = (
+        ZeroShotClassifier(logits=logits, aligner=aligner, device=d).fit(rows(1)[:9], list("abcabcabc"))
+        for d in ("cuda:1", None)
+    )
+    for ask in ("decision_function", "predict_proba", "class_embeddings_"):
+        found, expected = (getattr(classifier, ask) for classifier in (there, here))
+        found, expected = (f(rows()) if callable(f) else f for f in (found, expected))
+        assert type(found) is np.ndarray
+        assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+    assert list(there.predict(rows())) == list(here.predict(rows()))
+    assert there.score(rows(), list("abcba") * 10) == here.score(rows(), list("abcba") * 10)
+    assert set(two_gpus) == {1}
+    if aligner is None:
+        with pytest.raises(ValueError, match="device='cuda:1' is for data on the host"):
+            there.predict(strict.asarray(rows()))
+
+
+def test_a_double_ellipsoid_is_computed_on_the_gpu_that_is_named(two_gpus):
+    there, here = (double_ellipsoid(rows(), rows(1), batch_size=10, device=d) for d in ("cuda:1", None))
+    assert repr(there) == repr(here)
+    for name, value in vars(there).items():
+        assert type(value) is type(getattr(here, name))
+        if isinstance(value, np.ndarray):
+            assert_allclose(value, getattr(here, name), rtol=1e-9)
+    assert_allclose(there.score_samples(rows()), here.score_samples(rows()))
+    assert set(two_gpus) == {1}
+    with pytest.raises(ValueError, match="device='cuda' is for data on the host"):
+        double_ellipsoid(strict.asarray(rows()), strict.asarray(rows()), device="cuda")
+    with pytest.raises(ValueError, match="device must be None"):
+        double_ellipsoid(rows(), rows(), device="gpu")
 
 
 def test_arrays_are_computed_where_they_are(two_gpus):

@@ -247,13 +247,15 @@ def make_embedding_scorer(
     )
 
 
-def recall_scorer(k: int = 1) -> EmbeddingScorer:
+def recall_scorer(k: int = 1, *, device: str | None = None) -> EmbeddingScorer:
     """Make a scorer of aligned pairs: the share of rows whose partner is among the k nearest after the map.
 
     Parameters
     ----------
     k : int, default=1
         How many of the rows of y, nearest by cosine, are looked at.
+    device : {None, "cpu", "cuda", "cuda:<index>", "auto"}, default=None
+        Where host data are moved for the computation.
 
     Returns
     -------
@@ -294,16 +296,18 @@ def recall_scorer(k: int = 1) -> EmbeddingScorer:
     >>> search.fit(X, Y).best_params_
     {'alpha': 100.0}
     """
-    return EmbeddingScorer(recall_at_k, k=check_count(k, "k"), name=f"recall_scorer({k})")
+    return _retrieval_scorer("recall_scorer", k, device)
 
 
-def csls_scorer(k: int = 1) -> EmbeddingScorer:
+def csls_scorer(k: int = 1, *, device: str | None = None) -> EmbeddingScorer:
     """Make a scorer of aligned pairs as `recall_scorer`, under CSLS, which corrects the cosines for hubs.
 
     Parameters
     ----------
     k : int, default=1
         How many of the rows of y, nearest by CSLS, are looked at.
+    device : {None, "cpu", "cuda", "cuda:<index>", "auto"}, default=None
+        Where host data are moved for the computation.
 
     Returns
     -------
@@ -325,7 +329,12 @@ def csls_scorer(k: int = 1) -> EmbeddingScorer:
     >>> csls_scorer(5)
     csls_scorer(5)
     """
-    return EmbeddingScorer(recall_at_k, k=check_count(k, "k"), metric="csls", name=f"csls_scorer({k})")
+    return _retrieval_scorer("csls_scorer", k, device, metric="csls")
+
+
+def _retrieval_scorer(name: str, k: int, device: str | None, **options: Any) -> EmbeddingScorer:
+    shown = f"{name}({k})" if device is None else f"{name}({k}, device={device!r})"
+    return EmbeddingScorer(recall_at_k, k=check_count(k, "k"), device=device, name=shown, **options)
 
 
 def get_scorer(name: str) -> EmbeddingScorer:

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from numpy.random import default_rng
 from numpy.testing import assert_allclose
 
 import skgeom.metrics as metrics
-from skgeom._array import detached, in_full_precision
+from skgeom._array import _reduced_products, detached, in_full_precision
 from skgeom._cloud import Cloud
 from skgeom.metrics._measure import MEASURES
 from skgeom.preprocessing import Whitening
@@ -148,6 +149,21 @@ def test_float32_is_multiplied_in_float32_inside_and_as_before_outside(reduce, f
         outer()
     assert product_settings() == before
     assert not {*seen[0], *seen[1]} & {"tf32", "bf16", "high", "medium"}
+
+
+def test_before_torch_2_9_the_precision_has_one_name():
+    said = []
+    old = SimpleNamespace(
+        backends=SimpleNamespace(cuda=SimpleNamespace(matmul=SimpleNamespace()), mkldnn=SimpleNamespace()),
+        get_float32_matmul_precision=lambda: "medium",
+        set_float32_matmul_precision=said.append,
+    )
+    ((tell, now, full),) = _reduced_products(old)
+    tell(full)
+    tell(now)
+    assert said == ["highest", "medium"]
+    old.get_float32_matmul_precision = lambda: "highest"
+    assert not _reduced_products(old)
 
 
 def test_of_two_threads_the_last_one_allows_tf32_again(full_after):
