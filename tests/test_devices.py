@@ -19,7 +19,7 @@ from skgeom._core.pairs import _tiles
 from skgeom.alignment import CCAAligner, GeneralizedProcrustes, LstsqAligner, ProcrustesAligner
 from skgeom.metrics import conformity, csls_scorer, isoscore, make_embedding_scorer, recall_scorer
 from skgeom.metrics._measure import MEASURES
-from skgeom.multimodal import ZeroShotClassifier, double_ellipsoid
+from skgeom.multimodal import ZeroShotClassifier, double_ellipsoid, loss_along_offset
 from skgeom.optim import SphereDispersion
 from skgeom.optim._movable import as_tensor
 from skgeom.preprocessing import Whitening
@@ -137,6 +137,8 @@ def test_arrays_are_computed_where_they_are(two_gpus):
     assert conformity(x).device == Gpu(1)
     assert Whitening().fit(x).transform(x).device == Gpu(1)
     GeneralizedProcrustes().fit([x, y])
+    loss_along_offset(x, y, [0.0, 0.5])
+    double_ellipsoid(x, y, batch_size=10).score_samples(x)
     assert set(two_gpus) == {1}
     assert Gpu.current == [0]
 

@@ -155,6 +155,7 @@ class DoubleEllipsoid:
     def __repr__(self) -> str:
         return repr(self.properties)
 
+    @in_full_precision
     def score_samples(self, X: Any, *, cloud: Side = "X") -> Array:
         """Return the conformity of each row: its mean cosine to the rows of one of the clouds.
 
@@ -176,6 +177,7 @@ class DoubleEllipsoid:
         return namespace(mean).astype(conformity_to(rows, Resultant(1, mean)), rows.x.dtype)
 
 
+@in_full_precision
 def double_ellipsoid(
     X: Any, Y: Any, *, temperature: float = 0.01, batch_size: int = 500, device: str | None = None
 ) -> DoubleEllipsoid:

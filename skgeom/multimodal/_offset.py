@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from skgeom._array import namespace, numbers, to_float
+from skgeom._array import in_full_precision, namespace, numbers, to_float
 from skgeom._core._rows import DirectedRows, are_exact_lengths, mean_of, norms
 from skgeom._core._two_clouds import contrastive_loss
 from skgeom._core.sums._angular import conformity
@@ -27,6 +27,7 @@ Movers: TypeAlias = Literal["X", "Y", "both"]
 """The clouds that a shift moves."""
 
 
+@in_full_precision
 def loss_along_offset(
     X: Any, Y: Any, alphas: Any, *, temperature: float = 0.01, batch_size: int | None = None
 ) -> np.ndarray:
@@ -98,6 +99,7 @@ def loss_along_offset(
     return np.reshape(shifted_losses(x, y, steps.ravel(), float(temperature), size), steps.shape)
 
 
+@in_full_precision
 def divergence_along_offset(
     X: Any, Y: Any, alphas: Any, *, move: Movers = "both", method: Density = "gaussian", bins: int = 50
 ) -> np.ndarray:
