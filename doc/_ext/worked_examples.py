@@ -43,7 +43,7 @@ class WorkedExample(SphinxDirective):
 
 
 def _output(path: Path) -> str:
-    environment = os.environ | {"PYTHONIOENCODING": "utf-8"}
+    environment = os.environ | {"PYTHONIOENCODING": "utf-8", "OMP_NUM_THREADS": "1"}  # pages are read side by side
     done = subprocess.run([sys.executable, "-W", "error", path], capture_output=True, encoding="utf-8", env=environment)
     if done.returncode:
         raise RuntimeError(f"{path} failed:\n{done.stderr}")
