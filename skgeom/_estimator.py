@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
+from inspect import isfunction
 from typing import Any, Self, TypeAlias, TypeVar, cast
 
 import numpy as np
@@ -99,46 +100,28 @@ def moments_from(source: Source) -> Iterator[None]:
         _source.reset(token)
 
 
-class GeometryTransformer(TransformerMixin, BaseEstimator):
-    """Base of the transformers: arrays follow the input, or, with a `device`, go there and come back as NumPy."""
+class OnDevice(BaseEstimator):
+    """Base of what computes where its input is, or, with a `device`, goes there and comes back as NumPy."""
 
     device: str | None
-    _n_features_out: int
 
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        tags.array_api_support = self.device is None
-        return tags
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let every public method of a subclass compute in the precision and on the device of its rows."""
+        for name, method in vars(cls).copy().items():
+            if isfunction(method) and not name.startswith("_"):
+                setattr(cls, name, in_full_precision(method))
+        super().__init_subclass__(**kwargs)
 
-    def _checked(self, X: Any, *, reset: bool, min_samples: int = 1) -> Array:
-        """Check X, and record or compare its features."""
-        if not reset:
-            check_is_fitted(self)
+    def _cloud(self, X: Any, *, name: str = "X", min_samples: int = 1) -> Array:
+        """Check rows, which with a device must be on the host."""
         check_device(self.device)
-        x = check_cloud(X, min_samples=min_samples)
+        x = check_cloud(X, name=name, min_samples=min_samples)
         if self.device is not None:
             check_host(X, self.device)
-        validate_data(self, X, reset=reset, skip_check_array=True)
         return x
-
-    def _receive(self, X: Any, *, reset: bool, min_samples: int = 1) -> Array:
-        """Check X and bring it to where it is computed."""
-        return self._placed(self._checked(X, reset=reset, min_samples=min_samples))
-
-    def _receive_output(self, X: Any) -> Array:
-        """Check rows of the output space, and bring them to where they are computed."""
-        check_is_fitted(self)
-        z = check_cloud(X, min_samples=1)
-        _check_width(z, self._n_features_out, type(self).__name__)
-        return self._placed(z)
 
     def _placed(self, x: Array) -> Array:
         return x if self.device is None else place(x, self.device)
-
-    def _here(self, name: str, x: Array, method: str = "transform") -> Array:
-        """Return a fitted attribute where the rows x are."""
-        return self._bring(getattr(self, name), x, method)
 
     def _bring(self, fitted: Array, x: Array, method: str = "transform") -> Array:
         """Move a fitted array to where the rows x are, if a device was asked for; else check that x is of its kind."""
@@ -154,6 +137,41 @@ class GeometryTransformer(TransformerMixin, BaseEstimator):
     def _own(self, values: Array) -> Array:
         """Return a copy, as it leaves, of what other estimators may be fitted from too."""
         return self._leave(copied(values))
+
+
+class GeometryTransformer(TransformerMixin, OnDevice):
+    """Base of the transformers."""
+
+    _n_features_out: int
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.array_api_support = self.device is None
+        return tags
+
+    def _checked(self, X: Any, *, reset: bool, min_samples: int = 1) -> Array:
+        """Check X, and record or compare its features."""
+        if not reset:
+            check_is_fitted(self)
+        x = self._cloud(X, min_samples=min_samples)
+        validate_data(self, X, reset=reset, skip_check_array=True)
+        return x
+
+    def _receive(self, X: Any, *, reset: bool, min_samples: int = 1) -> Array:
+        """Check X and bring it to where it is computed."""
+        return self._placed(self._checked(X, reset=reset, min_samples=min_samples))
+
+    def _receive_output(self, X: Any) -> Array:
+        """Check rows of the output space, and bring them to where they are computed."""
+        check_is_fitted(self)
+        z = check_cloud(X, min_samples=1)
+        _check_width(z, self._n_features_out, type(self).__name__)
+        return self._placed(z)
+
+    def _here(self, name: str, x: Array, method: str = "transform") -> Array:
+        """Return a fitted attribute where the rows x are."""
+        return self._bring(getattr(self, name), x, method)
 
 
 class RowwiseTransformer(GeometryTransformer):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skgeom._array import (
+    SAFE_EXPONENTS,
     excess_exponent,
     float64,
     namespace,
@@ -18,6 +19,7 @@ from skgeom._array import (
     take_rows,
     times_power_of_two,
     to_float,
+    vecdot,
     where,
 )
 from skgeom._typing import Array, ForeignT
@@ -46,13 +48,18 @@ def exact(rows: DirectedRows, block: slice) -> DirectedRows:
 def norms(x: Array) -> Array:
     """Return the Euclidean norms of the rows."""
     xp = namespace(x)
-    return xp.sqrt(xp.vecdot(x, x))
+    return xp.sqrt(vecdot(x, x))
 
 
 def shortest_exact(x: Array) -> float:
     """Return the length above which the squares of a row keep their precision."""
     info = namespace(x).finfo(x.dtype)
     return float(info.smallest_normal) ** 0.5 / float(info.eps)
+
+
+def are_exact_lengths(x: Array, least: float, longest: float) -> bool:
+    """Return whether the squares of rows of x from the shortest to the longest keep their precision."""
+    return shortest_exact(x) <= least and longest <= 2.0 ** SAFE_EXPONENTS[namespace(x).finfo(x.dtype).bits][1]
 
 
 def row_scaled(x: Array) -> Array:

@@ -18,11 +18,8 @@ from skgeom._core.sums._maps import centred_product, exact_product
 from skgeom._estimator import GeometryTransformer, all_at_once
 from skgeom._typing import Array
 from skgeom._validation import (
-    check_cloud,
     check_count,
-    check_device,
     check_flag,
-    check_host,
     check_paired,
     check_real,
     check_same_kind,
@@ -284,16 +281,9 @@ class GeneralizedProcrustes(GeometryTransformer):
         """Return rows, and the rotation, the mean and the offset of a space, where they are computed."""
         check_is_fitted(self)
         k = check_count(space, "space", 0, len(self.rotations_) - 1)
-        x = self._placed(self._checked_space(X, "X", 1))
+        x = self._placed(self._cloud(X))
         rotation, mean, offset = (self._bring(a, x, method) for a in (self.rotations_[k], self.means_[k], self.offset_))
         return x, rotation, mean, offset
-
-    def _checked_space(self, X: Any, name: str, min_samples: int) -> Array:
-        check_device(self.device)
-        x = check_cloud(X, name=name, min_samples=min_samples)
-        if self.device is not None:
-            check_host(X, self.device)
-        return x
 
     def _receive_spaces(self, X: Any, sample_weight: Any, min_samples: int) -> tuple[list[Array], Array | None]:
         """Check the rows of all spaces, bring them to where they are computed, and leave out those of no weight."""
@@ -301,7 +291,7 @@ class GeneralizedProcrustes(GeometryTransformer):
         check_count(self.pivot, "pivot", 0, len(X) - 1)
         names = [f"X[{k}]" for k in range(len(X))]
         spaces = [
-            self._checked_space(detached(rows) if hasattr(rows, "dtype") else rows, name, min_samples)
+            self._cloud(detached(rows) if hasattr(rows, "dtype") else rows, name=name, min_samples=min_samples)
             for rows, name in zip(X, names, strict=True)
         ]
         for rows, name in zip(spaces, names, strict=True):

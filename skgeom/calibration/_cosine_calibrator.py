@@ -12,7 +12,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skgeom._array import asarray_like, is_foreign, namespace, take_rows, to_numpy
+from skgeom._array import asarray_like, in_full_precision, is_foreign, namespace, take_rows, to_numpy
 from skgeom._core._equal_rows import first_equal
 from skgeom._core._rows import DirectedRows
 from skgeom._core.pairs._cosines import AllCosines, SampledCosines, paired_cosines, rate_error, sampled
@@ -283,6 +283,7 @@ class CosineCalibrator(BaseEstimator):
         check_is_fitted(self)
         return self._rate(check_real(cosine, "cosine"))
 
+    @in_full_precision
     def predict(self, X: Any, Y: Any) -> np.ndarray:
         """Return whether the cosine of each row of X and the row of Y beside it is above `threshold_`.
 
@@ -337,6 +338,7 @@ class CosineCalibrator(BaseEstimator):
         self.match_brier_score_ = float(np.mean((of_others - y) ** 2))
         return self
 
+    @in_full_precision
     def predict_proba(self, X: Any, Y: Any) -> Array:
         """Return the probability that each row of X and the row of Y beside it are a match, after `fit_matches`.
 

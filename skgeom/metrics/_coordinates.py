@@ -225,6 +225,7 @@ def coordinate_std(X: Any) -> Array:
     return deviations(x)
 
 
+@in_full_precision
 def layer_profile(layers: Any) -> LayerProfile:
     """Isotropy and rogue dimensions of each layer of a model, side by side.
 

@@ -7,21 +7,20 @@ from functools import partial
 from typing import Any, Literal, Self, TypeAlias, get_args
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skgeom._array import is_foreign, namespace, row_blocks, to_numpy
+from skgeom._array import asarray_like, is_foreign, namespace, row_blocks, to_numpy
 from skgeom._core import _two_clouds
 from skgeom._core._labels import labels_of
 from skgeom._core._rows import norms, unit_or_zero
 from skgeom._core._threads import map_rows
 from skgeom._core.sums._clusters import class_moments
-from skgeom._estimator import all_at_once
+from skgeom._estimator import OnDevice, all_at_once
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
     check_classes,
-    check_cloud,
     check_positive,
     check_same_kind,
     check_squares,
@@ -39,7 +38,7 @@ _RULES = {
 }
 
 
-class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
+class ZeroShotClassifier(ClassifierMixin, OnDevice):
     r"""Classify embeddings by the nearest class embedding, as CLIP does with class names.
 
     `fit` takes the embeddings of the classes, not labelled examples: one row for each prompt ("a photo of a cat", "a
@@ -66,6 +65,8 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         A fitted transformer that maps queries into the space of the class embeddings before they are classified, for
         instance an aligner of images to text. Wrap it in `sklearn.frozen.FrozenEstimator`, or `clone`, as in
         `cross_validate`, forgets what it was fitted to.
+    device : {None, "cpu", "cuda", "cuda:<index>", "auto"}, default=None
+        Where host data are computed; results and attributes come back as NumPy. None stays where X is.
 
     Attributes
     ----------
@@ -123,10 +124,18 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
     array([[0.5, 0.5]])
     """
 
-    def __init__(self, *, logits: Logits = "cosine", temperature: float = 0.01, aligner: Any = None) -> None:
+    def __init__(
+        self,
+        *,
+        logits: Logits = "cosine",
+        temperature: float = 0.01,
+        aligner: Any = None,
+        device: str | None = None,
+    ) -> None:
         self.logits = logits
         self.temperature = temperature
         self.aligner = aligner
+        self.device = device
 
     @all_at_once
     def fit(self, X: Any, y: Any) -> Self:
@@ -146,17 +155,19 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         """
         check_choice(self.logits, get_args(Logits), "logits")
         check_positive(self.temperature, "temperature")
-        x = check_cloud(X, min_samples=1)
+        x = self._cloud(X)
         validate_data(self, X, y, skip_check_array=True)
         self.classes_, codes = check_classes(y, x.shape[0])
         if self.aligner is not None:
             check_is_fitted(self.aligner)
             self.n_features_in_ = self.aligner.n_features_in_
+        x = self._placed(x)
         if self.logits == "cosine":
-            self.class_embeddings_ = _mean_directions(x, codes, self.classes_)
+            embeddings = _mean_directions(x, codes, self.classes_)
         else:
             check_squares(x, "X")
-            self.class_embeddings_ = class_moments(x, labels_of(codes)).mean
+            embeddings = class_moments(x, labels_of(codes)).mean
+        self.class_embeddings_ = self._leave(embeddings)
         self._first_of_equals = _first_of_equals(to_numpy(self.class_embeddings_))
         return self
 
@@ -230,21 +241,24 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
 
     def _of_logits(self, X: Any, function: Callable[[Array], Array]) -> Array:
         """Return what a function makes of the logits (b, k) of blocks of queries."""
-        x, embeddings = self._queries(X), self.class_embeddings_
+        x, embeddings = self._placed(self._queries(X)), self.class_embeddings_
+        if self.device is not None:
+            embeddings = asarray_like(embeddings, x, dtype=namespace(x).float64)
         check_same_kind(x, embeddings, ("X", "the class embeddings"))
         if self.logits == "cosine":
             _warn_of_zero_rows(x)
         else:
             check_squares(x, "X")
         rule = _RULES[self.logits]
-        return map_rows(lambda rows: function(rule(rows, embeddings)), x, columns=2 * embeddings.shape[0])
+        logits = map_rows(lambda rows: function(rule(rows, embeddings)), x, columns=2 * embeddings.shape[0])
+        return self._leave(logits)
 
     def _queries(self, X: Any) -> Array:
         """Return the queries in the space of the class embeddings."""
         check_is_fitted(self)
         if self.aligner is not None:
-            return check_cloud(self.aligner.transform(X), name="The aligned X", min_samples=1)
-        x = check_cloud(X, min_samples=1)
+            return self._cloud(self.aligner.transform(X), name="The aligned X")
+        x = self._cloud(X)
         validate_data(self, X, reset=False, skip_check_array=True)
         return x
 

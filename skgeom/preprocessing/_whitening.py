@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.metaestimators import available_if
 
-from skgeom._array import float64, to_float
+from skgeom._array import float64, in_full_precision, to_float
 from skgeom._core._rows import unit_or_zero
 from skgeom._core._threads import map_rows
 from skgeom._core.sums import _maps
@@ -202,6 +202,7 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         return self._leave(self._transformed(self._receive(X, reset=False)))
 
     @available_if(_keeps_lengths)
+    @in_full_precision
     def inverse_transform(self, X: Any) -> Array:
         """Map whitened rows back: the exact inverse on the span of the kept directions.
 
