@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         multimodal,
         optim,
         preprocessing,
+        summary,
     )
     from skgeom.alignment import CCAAligner, GeneralizedProcrustes, LstsqAligner, ProcrustesAligner
     from skgeom.calibration import CosineCalibrator
@@ -65,6 +66,7 @@ _PACKAGES = (
     "multimodal",
     "optim",
     "preprocessing",
+    "summary",
 )
 
 _HOMES = {
@@ -141,6 +143,7 @@ __all__ = [
     "preprocessing",
     "recall_scorer",
     "silhouette_scorer",
+    "summary",
 ]
 
 

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skgeom._array import in_full_precision, namespace, ratio, to_float, to_numpy
-from skgeom._cloud import Cloud
-from skgeom._core._rows import deviations
+from skgeom._cloud import Cloud, sum_of
+from skgeom._core._rows import part_of_spread
 from skgeom._core.sums import _angular
 from skgeom._core.sums._moments import Moments
 from skgeom._frames import frame_of
@@ -220,9 +220,13 @@ def coordinate_std(X: Any) -> Array:
     >>> coordinate_std(np.array([[1.0, 5.0], [3.0, 5.0], [5.0, 5.0]]))
     array([2., 0.])
     """
+    return sum_of(X, part_of_spread, _check_squares).deviations()
+
+
+def _check_squares(X: Any) -> Array:
     x = check_cloud(X)
     check_squares(x, "X")
-    return deviations(x)
+    return x
 
 
 def layer_profile(layers: Any) -> LayerProfile:
