@@ -338,3 +338,47 @@ def test_rows_that_cannot_be_summed_or_asked_are_refused():
     with pytest.raises(ValueError, match="Y has 2 zero rows"):
         metrics.modality_gap(X, summary)
     assert_allclose(metrics.isoscore(summary), metrics.isoscore(np.concatenate([X, np.zeros((2, 12))])), rtol=1e-10)
+
+
+# Standard errors
+
+
+def test_the_error_from_summaries_is_that_of_their_rows_as_groups():
+    sizes = np.array([30, 50, 20, 40, 40, 20, 30, 50, 60, 40, 20])
+    shards = [cloud_summary(rows) for rows in np.split(X, np.cumsum(sizes)[:-1])]
+    for name in ("isoscore", "average_cosine"):
+        value, error, *_ = metrics.estimate(name, shards)
+        measure = getattr(metrics, name)
+        ends = np.cumsum(sizes)
+        left = [measure(np.delete(X, np.s_[end - n : end], axis=0)) for end, n in zip(ends, sizes, strict=True)]
+        whole, h = measure(X), 400 / sizes
+        centre = 11 * whole - np.sum((1 - 1 / h) * left)
+        pseudo = h * whole - (h - 1) * left
+        assert_allclose(value, whole, rtol=1e-10)
+        assert_allclose(error, np.sqrt(np.mean((pseudo - centre) ** 2 / (h - 1))), rtol=1e-6)
+
+
+def test_the_error_of_a_gap_from_summaries_of_both_sides():
+    x, y = ([cloud_summary(rows) for rows in np.split(z, 20)] for z in (X, Y))
+    rows = metrics.estimate("modality_gap", X, Y, groups=(np.arange(400) // 20, np.arange(200) // 10))
+    for paired in (False, True):
+        found = metrics.estimate("modality_gap", x, y, paired=paired)
+        assert_allclose(found.value, rows.value, rtol=1e-10)
+        assert 0.5 < found.standard_error / rows.standard_error < 2
+        assert found.n_blocks == (20 if paired else 40)
+
+
+def test_summaries_without_an_error_are_refused():
+    shards = [cloud_summary(rows) for rows in np.split(X, 10)]
+    with pytest.raises(ValueError, match="9 summaries"):
+        metrics.estimate("isoscore", shards[:9])
+    with pytest.raises(ValueError, match="groups"):
+        metrics.estimate("isoscore", shards, groups=np.arange(10))
+    with pytest.raises(TypeError, match="mixed"):
+        metrics.estimate("modality_gap", shards, Y)
+    with pytest.raises(ValueError, match="as many"):
+        metrics.estimate("modality_gap", shards, [cloud_summary(rows) for rows in np.split(Y, 20)], paired=True)
+    with pytest.raises(TypeError, match="needs the rows"):
+        metrics.estimate("uniformity", shards)
+    with pytest.raises(ValueError, match="pass a list"):
+        metrics.estimate("isoscore", shards[0])
