@@ -142,7 +142,7 @@ def variance_shares(X: Any) -> Array:
 
     Parameters
     ----------
-    X : array of shape (n_samples, n_features), or iterator of blocks of rows
+    X : array of shape (n_samples, n_features), iterator of blocks of rows or CloudSummary
         The embeddings, one per row.
 
     Returns
@@ -186,7 +186,7 @@ def coordinate_std(X: Any) -> Array:
 
     Parameters
     ----------
-    X : array of shape (n_samples, n_features)
+    X : array of shape (n_samples, n_features) or CloudSummary
         The embeddings, one per row.
 
     Returns

@@ -1,8 +1,15 @@
 """The sums of a cloud: what is merged, subtracted, saved, and answered in place of the rows."""
 
 import pickle
+import subprocess
+import sys
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
+from functools import reduce
 from itertools import permutations
+from multiprocessing import get_context
+from pathlib import Path
+from textwrap import dedent
 
 import numpy as np
 import pytest
@@ -14,7 +21,7 @@ from skgeom._array import to_numpy
 from skgeom._core.sums._moments import ThinMoments
 from skgeom._core.sums._rank import precision
 from skgeom.preprocessing import AllButTheTop, Whitening
-from skgeom.summary import cloud_summary, load_summary
+from skgeom.summary import CloudSummary, cloud_summary, load_summary
 
 SINGLE = np.float32
 
@@ -338,6 +345,23 @@ def test_rows_that_cannot_be_summed_or_asked_are_refused():
     with pytest.raises(ValueError, match="Y has 2 zero rows"):
         metrics.modality_gap(X, summary)
     assert_allclose(metrics.isoscore(summary), metrics.isoscore(np.concatenate([X, np.zeros((2, 12))])), rtol=1e-10)
+
+
+# Recipes of the guide
+
+
+def test_processes_and_a_shell_loop_sum_up_what_one_array_holds(tmp_path):
+    blocks, whole = np.split(X, 2), cloud_summary(X)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        assert_same_sums(reduce(CloudSummary.merge, pool.map(cloud_summary, blocks)), whole)
+    for i, rows in enumerate(blocks):
+        np.save(tmp_path / f"{i}.npy", rows)
+    text = (Path(__file__).parents[2] / "doc/guide/arrays.rst").read_text(encoding="utf-8")
+    loop = text.partition("code-block:: bash\n\n")[2].partition("\n\n")[0]
+    loop = dedent(loop).replace("shards", str(tmp_path)).replace("python", sys.executable)
+    subprocess.run(["bash", "-ec", loop], check=True)
+    found = [load_summary(path) for path in tmp_path.glob("*.summary")]
+    assert_same_sums(reduce(CloudSummary.merge, found), whole)
 
 
 # Standard errors
