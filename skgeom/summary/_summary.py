@@ -105,6 +105,17 @@ class CloudSummary(Cloud):
         """Number of features."""
         return int(self.rows.shape[1])
 
+    @property
+    def mean(self) -> Array:
+        """Mean of the rows (n_features,), in float64."""
+        return self.moments.second.mean
+
+    @property
+    def covariance(self) -> Array:
+        """Sample covariance of the rows (n_features, n_features), in float64, of at least two rows."""
+        self._check_size(2)
+        return self.moments.second.dense().scatter / (self.n_rows - 1)
+
     def merge(self, other: CloudSummary) -> CloudSummary:
         """Return the summary of the rows of both, which must be others.
 

@@ -163,6 +163,13 @@ def test_the_precision_of_merged_rows_is_that_of_all(kinds):
     assert cloud_summary(iter(blocks)).digits.spacing == precision(np.concatenate(blocks))
 
 
+@pytest.mark.parametrize("d", [12, 500])
+def test_the_mean_and_the_covariance_are_those_of_numpy(d):
+    summary = cloud_summary(cloud(d=d))
+    assert_allclose(summary.mean, cloud(d=d).mean(axis=0), rtol=1e-12)
+    assert_allclose(summary.covariance, np.cov(cloud(d=d), rowvar=False), rtol=1e-10, atol=1e-12)
+
+
 def test_a_summary_without_a_sample_answers_measures():
     folds = [cloud_summary(rows, max_rows=0) for rows in (X, Y)]
     merged = folds[0].merge(folds[1])
