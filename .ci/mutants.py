@@ -35,6 +35,8 @@ CLOUDS, DRIFT = f"{COMPARISON}/test_clouds.py", f"{COMPARISON}/test_drift.py"
 SUMMARY = "tests/summary/test_summary.py"
 SEEN = "tests/metrics/test_what_scorers_see.py"
 JUDGES, INTERVALS = "tests/model_selection/test_judges.py", "tests/model_selection/test_intervals.py"
+JACKKNIFE, ESTIMATES = f"{CORE}/test_jackknife.py", f"{METRICS}/test_estimate.py"
+PICTURES = "tests/inspection"
 MUTANTS = [
     Mutant(
         "_core/_rows.py",
@@ -233,6 +235,40 @@ MUTANTS = [
         "tests/metrics/test_ranking.py",
     ),
     Mutant("_core/pairs/_graded.py", "place <= k", "place < k", "tests/metrics/test_ranking.py"),
+    Mutant("_core/sums/_spectrum.py", "sorted((n - 1, d))", "sorted((n, d))[::-1]", f"{PICTURES}/test_spectrum.py"),
+    Mutant(
+        "inspection/_spectrum.py",
+        "np.cumsum(self.shares) * (1 + _ROUNDING)",
+        "self.shares",
+        f"{PICTURES}/test_spectrum.py",
+    ),
+    Mutant("inspection/_space.py", "m if center else m.about_origin()", "m", f"{PICTURES}/test_space.py"),
+    Mutant("inspection/_space.py", "origin=-shift @ plane.T", "origin=shift @ plane.T", f"{PICTURES}/test_space.py"),
+    Mutant(
+        "inspection/_similarity.py",
+        "Y is None or ends_in_regressor(estimator)",
+        "Y is None",
+        f"{PICTURES}/test_similarity.py",
+    ),
+    Mutant(
+        "inspection/_similarity.py", "(n_features - 1) / 2) ** 0.5", "n_features / 2)", f"{PICTURES}/test_similarity.py"
+    ),
+    Mutant("inspection/_silhouette.py", "middle - values.size / 2 +", "middle +", f"{PICTURES}/test_silhouette.py"),
+    Mutant("inspection/_trajectory.py", "_NORMAL * self.errors", "self.errors", f"{PICTURES}/test_trajectory.py"),
+    Mutant("inspection/_whitening_path.py", "scores + margins", "scores", f"{PICTURES}/test_whitening_path.py"),
+    Mutant("inspection/_frontier.py", "[np.argsort(self.isoscore[best])]", "", f"{PICTURES}/test_frontier.py"),
+    Mutant(
+        "inspection/_offset.py",
+        "np.argmin(np.where(known, values, np.inf))",
+        "np.argmin(values[known])",
+        f"{PICTURES}/test_offset.py",
+    ),
+    Mutant("inspection/_sphere.py", "(1 - within) ** (n - 1)", "(1 - within) ** n / 2", f"{PICTURES}/test_sphere.py"),
+    Mutant(
+        "inspection/_comparison.py", "self.pvalues <= self.alpha", "self.pvalues > -1", f"{PICTURES}/test_comparison.py"
+    ),
+    Mutant("inspection/_hubs.py", "binom.sf(counts - 1,", "binom.sf(counts,", f"{PICTURES}/test_hubs.py"),
+    Mutant("inspection/_display.py", "artist in _drawn for", "artist not in _drawn for", f"{PICTURES}/test_display.py"),
     Mutant("_report/_text.py", "c.isprintable() or", "True or", "tests/report/test_command.py"),
     Mutant(
         "_report/_command.py",
@@ -296,6 +332,16 @@ MUTANTS = [
         "_core/_permutation.py", "4 * (n**4 - 8 * n**3 + 19 * n**2 - 4 * n - 16) * a.cubes", "4 * a.cubes", COMPARISON
     ),
     Mutant("_core/_permutation.py", "h0 = h - a * (q - t * t / n)", "h0 = h", COMPARISON),
+    Mutant("_core/_jackknife.py", "np.mean((pseudo - corrected) ** 2 / (h - 1))", "np.var(pseudo)", JACKKNIFE),
+    Mutant("_core/_jackknife.py", "np.sum(pseudo / h)", "np.mean(pseudo)", JACKKNIFE),
+    Mutant("_core/_jackknife.py", "-sizes[order]", "sizes[order]", JACKKNIFE),
+    Mutant("_core/sums/_moments.py", "(self.n * part.n / n) ** 0.5", "0.0", JACKKNIFE),
+    Mutant("_core/pairs/_energies.py", "- np.diagonal(between), 0.0)", ", 0.0)", ESTIMATES),
+    Mutant("_core/pairs/_silhouettes.py", "here = blocks != block", "here = blocks >= 0", ESTIMATES),
+    Mutant("_core/pairs/_neighbours.py", "(whole - gone)[:, codes != block]", "whole[:, codes != block]", ESTIMATES),
+    Mutant("metrics/_estimate.py", "abs(bias) > 2 * error and", "False and", ESTIMATES),
+    Mutant("metrics/_estimate.py", "and groups is None)", ")", ESTIMATES),
+    Mutant("_validation.py", "epsilon=precision)", "epsilon=0.0)", JACKKNIFE),
     Mutant("_core/_permutation.py", "_MOST_CONCENTRATED = 0.25", "_MOST_CONCENTRATED = 1e9", COMPARISON),
     Mutant("_core/sums/_spaces.py", "- 2 / (n - 2) * lengths", "- 1 / (n - 2) * lengths", COMPARISON),
     Mutant("_core/sums/_spaces.py", "squared - own**2", "squared", f"{CORE}/test_spaces.py"),

@@ -21,6 +21,7 @@ extensions = [
     "sphinx.ext.extlinks",
     "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
+    "matplotlib.sphinxext.plot_directive",
     "numpydoc",
     "registry_tables",
     "worked_examples",
@@ -43,13 +44,21 @@ extlinks = {
     "doi": ("https://doi.org/%s", "doi:%s"),
 }
 
+# Pictures are drawn as the pages are built, at twice the size they have on a screen.
+plot_include_source = True
+plot_html_show_source_link = False
+plot_html_show_formats = False
+plot_formats = [("png", 192)]
+plot_pre_code = ""
+
 # The `:skipif:` of a doctest sees these names.
 doctest_global_setup = "from importlib.util import find_spec"
+doctest_global_cleanup = "from matplotlib import pyplot; pyplot.close('all')"
 
 html_theme = "furo"
 html_title = f"skgeom {release}"
 html_static_path = ["_static"]
-html_css_files = ["tables.css"]
+html_css_files = ["tables.css", "pictures.css"]
 html_copy_source = False
 html_show_sphinx = False
 

@@ -1,8 +1,8 @@
 """skgeom: the geometry of embeddings, for scikit-learn.
 
 Measure a space (`skgeom.metrics`), transform it (`skgeom.preprocessing`), and choose with data: every measure is also a
-scorer, every transform a step of a Pipeline. `skgeom.datasets` has real and planted embeddings, and
-``python -m skgeom report FILE`` prints the geometry card of a file.
+scorer, every transform a step of a Pipeline. `skgeom.inspection` draws what they find, `skgeom.datasets` has real and
+planted embeddings, and ``python -m skgeom report FILE`` prints the geometry card of a file.
 
 Packages and flagship names load on first use: ``import skgeom`` imports no Torch, CuPy, matplotlib or Dask.
 """
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         calibration,
         comparison,
         datasets,
+        inspection,
         metrics,
         model_selection,
         multimodal,
@@ -61,6 +62,7 @@ _PACKAGES = (
     "calibration",
     "comparison",
     "datasets",
+    "inspection",
     "metrics",
     "model_selection",
     "multimodal",
@@ -131,6 +133,7 @@ __all__ = [
     "csls_scorer",
     "datasets",
     "effective_rank_scorer",
+    "inspection",
     "isoscore_scorer",
     "metrics",
     "model_selection",

@@ -36,7 +36,10 @@ PACKAGES = sorted(f"skgeom.{p.parent.name}" for p in ROOT.glob("[a-z]*/__init__.
 
 
 class Running(ast.NodeTransformer):
-    """What runs of a file: without what stands there for type checkers only."""
+    """What runs of a file: without what stands there for type checkers only, and without methods that draw."""
+
+    def visit_FunctionDef(self, node):
+        return None if node.name == "plot" else self.generic_visit(node)
 
     def visit_If(self, node):
         is_for_checkers = ast.unparse(node.test) in ("TYPE_CHECKING", "_typing.TYPE_CHECKING")
@@ -83,6 +86,14 @@ def test_imports_go_down_and_siblings_do_not_know_each_other(module):
         below = floor(target) < floor(module)
         peers = floor(target) == floor(module) and part(module).startswith("_")
         assert below or inside_one_package or peers, f"{module} imports {target}"
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_a_result_that_draws_itself_asks_the_pictures_and_nothing_else_above(module):
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    plots = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "plot"]
+    found = [node for plot in plots for node in ast.walk(plot) if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert all(isinstance(node, ast.ImportFrom) and node.module == "skgeom.inspection" for node in found)
 
 
 def test_only_the_top_floor_imports_the_package_itself():

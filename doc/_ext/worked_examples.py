@@ -1,6 +1,6 @@
 """``.. worked-example:: 01_measure_a_space.py`` shows a script of ``examples/``: its prose, its code, what it prints.
 
-The script runs during the build, so that the page shows what it prints today.
+The script runs during the build, so that the page shows what it prints today. A warning ends it, and the build.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class WorkedExample(SphinxDirective):
 
 def _output(path: Path) -> str:
     environment = os.environ | {"PYTHONIOENCODING": "utf-8"}
-    done = subprocess.run([sys.executable, path], capture_output=True, encoding="utf-8", env=environment)
+    done = subprocess.run([sys.executable, "-W", "error", path], capture_output=True, encoding="utf-8", env=environment)
     if done.returncode:
         raise RuntimeError(f"{path} failed:\n{done.stderr}")
     return done.stdout.strip()

@@ -288,7 +288,7 @@ def _write(
             write_table(file, judgements)
         said.append(f"table: {out / 'table.csv'}")
     try:
-        figure = draw(printable(space.title), space.eigenvalues, space.rank, space.conformity, judgements)
+        figure = draw(space, judgements)
         with _replacing(out / "figure.png", keep=True) as path:
             figure.savefig(path, dpi=150, format="png")
         said.append(f"figure: {out / 'figure.png'}")

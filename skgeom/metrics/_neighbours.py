@@ -15,7 +15,7 @@ from skgeom._array import (
 )
 from skgeom._core.pairs import _neighbours
 from skgeom._core.pairs._csls import nearest_by_csls, ranks_by_csls
-from skgeom._core.pairs._neighbours import Ranks
+from skgeom._core.pairs._neighbours import Ranks, Rows
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
@@ -445,11 +445,17 @@ def hubness(X: Any, *, k: int = 10, metric: HubMetric = "cosine") -> Array:
     >>> round(hubness(X[:, :3]), 1), round(hubness(X, metric="euclidean"), 1)
     (0.0, 7.9)
     """
+    rows, k = check_hubs(X, k, metric)
+    return asarray_like(_neighbours.hubness(rows, k), rows.x, dtype=namespace(rows.x).float64)
+
+
+def check_hubs(X: Any, k: Any, metric: Any) -> tuple[Rows, int]:
+    """Return the rows of X as a metric sees them, and the number of neighbours, at most those there are."""
     check_choice(metric, get_args(HubMetric), "metric")
     k = check_count(k, "k")
     x = check_directed(X).x if metric == "cosine" else check_cloud(X, scale_free=True)
     rows = (_neighbours.as_directions if metric == "cosine" else _neighbours.as_places)(as_data(x))
-    return asarray_like(_neighbours.hubness(rows, k), x, dtype=namespace(x).float64)
+    return rows, min(k, x.shape[0] - 1)
 
 
 def _ranked(X: Any, Y: Any, metric: str, relevant: Any) -> tuple[Array, Ranks]:

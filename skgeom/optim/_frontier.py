@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from sklearn.base import clone
@@ -22,6 +22,9 @@ from skgeom.optim._embedding_optimizer import EmbeddingOptimizer, Objective
 from skgeom.optim._history import History
 from skgeom.optim._monitors import unique_names
 from skgeom.optim._requirement import load
+
+if TYPE_CHECKING:
+    from skgeom.inspection import FrontierDisplay
 
 Score: TypeAlias = str | Callable[..., Any]
 """What says how well the clusters separate: a measure of labelled rows or "accuracy" by name, or a function."""
@@ -90,7 +93,7 @@ class Frontier:
             }
         )
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(self, ax: Any = None) -> FrontierDisplay:
         """Draw the points with their weights, the Pareto front, the start and the collapse bound.
 
         Parameters
@@ -100,25 +103,17 @@ class Frontier:
 
         Returns
         -------
-        matplotlib.axes.Axes
-            The axes: IsoScore to the right, the score upwards.
+        skgeom.inspection.FrontierDisplay
+            The Display, drawn: IsoScore to the right, the score upwards.
 
         Raises
         ------
         ImportError
             If matplotlib is not installed.
         """
-        axes = _new_axes() if ax is None else ax
-        front = np.flatnonzero(self.is_optimal)[np.argsort(self.isoscore[self.is_optimal])]
-        axes.plot(self.isoscore[front], self.score[front], "-", color="C0", label="Pareto front")
-        axes.plot(self.isoscore, self.score, "o", color="C0")
-        for point in zip(self.weight, self.isoscore, self.score, strict=True):
-            axes.annotate(f"{point[0]:g}", point[1:], (4, 4), textcoords="offset points", fontsize="small")
-        axes.plot(*self.start, "o", color="C1", label="start")
-        axes.axvline(self.bound, color="0.4", ls="--", label="collapse bound")
-        axes.set(xlabel="IsoScore", ylabel=self.score_name, xlim=(-0.05, 1.05))
-        axes.legend()
-        return axes
+        from skgeom.inspection import FrontierDisplay
+
+        return FrontierDisplay.from_frontier(self, ax=ax)
 
     def __str__(self) -> str:
         width = max(10, len(self.score_name))
@@ -329,14 +324,6 @@ def _frontier(found: list[Point], judged: _Judged, start: tuple[float, float]) -
         judged.n_features,
         histories,
     )
-
-
-def _new_axes() -> Any:
-    try:
-        from matplotlib.pyplot import subplots
-    except ImportError as error:
-        raise ImportError("plot needs matplotlib, which is not installed: pip install matplotlib") from error
-    return subplots(layout="constrained")[1]
 
 
 def _default(maps: bool) -> EmbeddingOptimizer:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from skgeom._core import _correlation
 from skgeom._frames import frame_of
 from skgeom._validation import check_choice
+
+if TYPE_CHECKING:
+    from skgeom.inspection import TrajectoryDisplay
 
 
 class History(Mapping[str, np.ndarray]):
@@ -121,6 +124,37 @@ class History(Mapping[str, np.ndarray]):
             return float("nan")
         correlation = _correlation.pearson if method == "pearson" else _correlation.spearman
         return float(correlation(first, second, np.ones((1, first.size)))[0])
+
+    def plot(self, *y: str, x: str = "iteration", bound: float | None = None, ax: Any = None) -> TrajectoryDisplay:
+        """Draw columns over the updates, or against another.
+
+        Parameters
+        ----------
+        *y : str
+            Names of columns; none stands for the loss and all monitors, or, against another column, for all other
+            monitors.
+        x : str, default="iteration"
+            Column to draw them against.
+        bound : float, default=None
+            The collapse bound of the data, `skgeom.metrics.collapse_bound`.
+        ax : matplotlib.axes.Axes or sequence of them, default=None
+            Where to draw, as many as there are columns; None makes a new figure.
+
+        Returns
+        -------
+        skgeom.inspection.TrajectoryDisplay
+            The Display, drawn.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        ValueError
+            If a column is unknown, or there is none to draw.
+        """
+        from skgeom.inspection import TrajectoryDisplay
+
+        return TrajectoryDisplay.from_history(self, *y, x=x, bound=bound, ax=ax)
 
     def to_frame(self) -> Any:
         """Return the columns as a pandas frame.

@@ -133,22 +133,6 @@ def test_table_and_frame_hold_every_point(parity):
     assert len(header) == len(start)
 
 
-def test_the_plot_shows_the_points_the_front_the_start_and_the_bound(parity):
-    pyplot = pytest.importorskip("matplotlib.pyplot")
-    frontier = isotropy_cluster_frontier(*parity, [1, 0, 0.01], estimator=optimizer())
-    axes = frontier.plot()
-    front, points, start, bound = axes.get_lines()
-    np.testing.assert_array_equal(points.get_xydata(), np.stack([frontier.isoscore, frontier.score], axis=1))
-    assert (np.diff(front.get_xdata()) > 0).all()
-    assert len(front.get_xdata()) == frontier.is_optimal.sum()
-    np.testing.assert_array_equal(start.get_xydata(), [frontier.start])
-    assert bound.get_xdata()[0] == frontier.bound
-    assert [text.get_text() for text in axes.texts] == ["1", "0", "0.01"]
-    assert axes.get_ylabel() == "silhouette"
-    assert frontier.plot(axes) is axes
-    pyplot.close(axes.figure)
-
-
 def test_an_interrupt_ends_the_sweep_with_the_points_so_far(parity):
     calls = []
 

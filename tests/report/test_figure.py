@@ -3,15 +3,18 @@ import pytest
 
 from skgeom._report._command import main
 from skgeom._report._figure import draw
+from skgeom._report._space import Space
+from skgeom.metrics import conformity
 from skgeom.model_selection import Judged, Judgement
 
 pytest.importorskip("matplotlib")
 
-EIGENVALUES = np.array([4.0, 2.0, 1.0, 0.0])
-CONFORMITY = np.linspace(-0.1, 0.4, 50)
-
-
 WHITENINGS = [f"Whitening({k}, power={p})" for k in (2, 3) for p in (0.25, 1)]
+
+
+@pytest.fixture
+def space():
+    return Space("a space", np.random.default_rng(0).normal(size=(50, 3)) + 1)
 
 
 def judgement(names, widths, task="classes", score="accuracy"):
@@ -23,10 +26,10 @@ def titles(figure):
     return [ax.get_title(loc="left") for ax in figure.axes]
 
 
-def test_panels_are_those_of_what_is_known():
+def test_panels_are_those_of_what_is_known(space):
     one = judgement(["as is", *WHITENINGS, "AllButTheTop(1)"], [4, 2, 2, 3, 3, 4])
     other = judgement(["as is", "centred"], [4, 4], "retrieval", "mrr")
-    figure = draw("a space", EIGENVALUES, 3, CONFORMITY, [one, other])
+    figure = draw(space, [one, other])
     assert titles(figure) == [
         "Spectrum: 3 directions",
         "Conformity of the rows",
@@ -35,20 +38,22 @@ def test_panels_are_those_of_what_is_known():
     ]
     labels = [text.get_text() for text in figure.axes[2].get_legend().get_texts()]
     assert labels == ["as is", "power 0.25", "power 1", "AllButTheTop(1)"]
+    mean = conformity(space.x).mean()
+    labels = [text.get_text() for text in figure.axes[1].get_legend().get_texts()]
+    assert labels == ["isotropic: 0", f"this cloud: mean {mean:.3f}"]
 
 
-def test_without_a_judge_the_space_itself_is_drawn():
-    assert len(draw("a space", EIGENVALUES, 3, CONFORMITY, []).axes) == 2
+def test_without_a_judge_the_space_itself_is_drawn(space):
+    assert len(draw(space, []).axes) == 2
 
 
 def test_without_spread_there_is_no_spectrum():
-    assert titles(draw("a space", EIGENVALUES * 0, 0, CONFORMITY, [])) == ["Conformity of the rows"]
+    assert titles(draw(Space("a space", np.ones((50, 3))), [])) == ["Conformity of the rows"]
 
 
-def test_ticks_do_not_overlap():
+def test_ticks_do_not_overlap(space):
     one = judgement(["as is", "Whitening(256, power=1)", "Whitening(257, power=1)"], [257, 256, 257])
-    figure = draw("a space", EIGENVALUES, 3, CONFORMITY, [one])
-    assert [label.get_text() for label in figure.axes[2].get_xticklabels()] == ["257"]
+    assert [label.get_text() for label in draw(space, [one]).axes[2].get_xticklabels()] == ["257"]
 
 
 @pytest.mark.parametrize("n", [60, 8])

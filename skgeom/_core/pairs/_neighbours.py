@@ -286,8 +286,7 @@ def occurrences(x: Rows, k: int) -> np.ndarray:
 
 
 def hubness(x: Rows, k: int) -> Array:
-    """Return the skewness of the k-occurrence, with k at most n - 1; 0 if it is the same for all rows."""
-    k = min(k, x.x.shape[0] - 1)
+    """Return the skewness of the k-occurrence; 0 if it is the same for all rows."""
     deviation = occurrences(x, k) - k
     variance = np.mean(deviation**2)
     skewness = np.mean(deviation**3) / variance**1.5 if variance > (_NO_SPREAD * k) ** 2 else 0.0

@@ -202,8 +202,8 @@ class _Sums:
             total = xp.take(total, asarray_like(self.tiles.columns(self.i), total, dtype=xp.int64), axis=1)
         own = xp.take_along_axis(total, asarray_like(codes[None, :], total, dtype=xp.int64), axis=0)[0, :]
         is_own = codes[None, :] == np.arange(first, last)[:, None]
-        means = total / asarray_like(self.tiles.sizes, total)[:, None]
-        others = add_rows(means, slice(first, last), asarray_like(np.where(is_own, np.inf, 0.0), total))
+        total /= asarray_like(self.tiles.sizes, total)[:, None]  # means from now on, without a second array (k, b)
+        others = add_rows(total, slice(first, last), asarray_like(np.where(is_own, np.inf, 0.0), total))
         size = asarray_like(self.tiles.sizes[codes], own, dtype=xp.float64)
         return of(float64(own) / xp.clip(size - 1, min=1.0), float64(xp.min(others, axis=0)), size, 0.0)
 
@@ -213,9 +213,10 @@ def silhouette_samples(
 ) -> Array:
     """Return the silhouettes from the sums of distances of each row to each class, or what else becomes of these.
 
-    The symmetry of the tiles halves the work, but some sums wait for others, a quarter of all (n, k) in classes of
-    about equal size: where all would exceed the memory in bytes, the work is done twice. Equal rows are met once, but
-    where each has its own gradient, or the weights of a place in many classes would be more than its coordinates.
+    The symmetry of the tiles halves the work, but some sums wait for others: a quarter of all (n, k) in one thread and
+    classes of about equal size, and all where each panel has a thread. Where all would exceed the memory in bytes, the
+    work is done twice. Equal rows are met once, but where each has its own gradient, or the weights of a place in many
+    classes would be more than its coordinates.
     """
     each_counts = wants_gradient(x) or labels.sizes.shape[0] > x.shape[1]
     tiles = Tiles(_shared(x), labels, distance, None if each_counts else first_equal(x))

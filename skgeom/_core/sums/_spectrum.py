@@ -6,6 +6,8 @@ affine function of it. A cloud without spread uses no direction at all: its part
 
 from __future__ import annotations
 
+import numpy as np
+
 from skgeom._array import asarray_like, namespace, ratio, sqrt_in_place, where
 from skgeom._core.sums._moments import FourthMoments, Moments
 from skgeom._core.sums._rank import rank
@@ -106,6 +108,20 @@ def isoscore_star(m: Moments, c0: Array | None, zeta: float) -> Array:
 def covariance_eigenvalues(m: Moments) -> Array:
     """Return the eigenvalues of the sample covariance that can differ from 0, in descending order."""
     return m.singular_values() ** 2 / (m.n - 1)
+
+
+def isotropic_shares(n: int, d: int) -> np.ndarray:
+    """Return the shares of the variance (min(n - 1, d),), in descending order, of n rows of an isotropic cloud.
+
+    They are the quantiles of the distribution of Marchenko and Pastur (1967). With few rows they are far from equal.
+    """
+    small, large = sorted((n - 1, d))
+    ratio, angle = small / large, np.linspace(0, np.pi, 4097)
+    values = 1 + ratio + 2 * ratio**0.5 * np.cos(angle)
+    density = np.sin(angle) ** 2 / np.where(values > 0, values, 1.0)  # over the angle, where it has no poles
+    passed = np.concatenate([[0.0], np.cumsum(density[1:] + density[:-1])])
+    quantiles = np.interp((np.arange(small) + 0.5) / small, passed / passed[-1], values)
+    return quantiles / quantiles.sum()
 
 
 def above(values: Array, tolerance: float) -> Array:

@@ -1,0 +1,222 @@
+"""What all Displays share: axes, looks that need no colour, and the one line where matplotlib is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple, Self
+from weakref import WeakSet
+
+import numpy as np
+
+from skgeom.metrics._representation import Step, representation
+
+
+class Look(NamedTuple):
+    """How one of several things on one axes is told from the others: any of the four would do."""
+
+    color: str
+    linestyle: str
+    marker: str
+    hatch: str
+
+
+BLUE, ORANGE, GREEN, VERMILION, PURPLE = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7"
+"""Of the palette of Okabe and Ito, which people see apart whose colour vision differs."""
+
+INK, GREY, PALE = "#222222", "#5f6b76", "#dfe3e7"
+
+LOOKS = (
+    Look(BLUE, "-", "o", ""),
+    Look(VERMILION, "--", "s", "////"),
+    Look(GREEN, "-.", "^", "...."),
+    Look(PURPLE, ":", "D", "xxxx"),
+)
+
+_STYLE: Any = {
+    "font.size": 10,
+    "legend.fontsize": 9,
+    "legend.frameon": True,
+    "legend.framealpha": 0.85,
+    "legend.edgecolor": "none",
+    "legend.borderpad": 0.2,
+    "legend.handlelength": 2.4,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": PALE,
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 5,
+    "hatch.linewidth": 0.7,
+}
+
+REFERENCE: Any = {"color": GREY, "linestyle": (0, (4, 2)), "linewidth": 1.2, "marker": ""}
+"""The line of what chance gives, or a bound: grey and dashed in every picture."""
+
+_WIDTH, _HEIGHT = 4.8, 3.4
+"""Inches of a figure: text of ten points is legible where this is shown 400 pixels wide."""
+
+_drawn: WeakSet[Any] = WeakSet()
+"""The artists that each stand for the data of one Display: how many the axes hold decides the next look."""
+
+
+class Display:
+    """The axes of a picture.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        Where it was drawn.
+    figure_ : matplotlib.figure.Figure
+        The figure of the axes.
+    """
+
+    ax_: Any
+    figure_: Any
+
+    @contextmanager
+    def _drawing(self, ax: Any, *, height: float = _HEIGHT) -> Iterator[Any]:
+        """Yield the axes to draw on, new ones for None."""
+        with styled():
+            self.ax_ = _new_axes(height) if ax is None else ax
+            self.figure_ = self.ax_.figure
+            yield self.ax_
+
+    @contextmanager
+    def _drawing_panels(self, ax: Any, n: int, *, height: float) -> Iterator[np.ndarray]:
+        """Yield n axes that share their x axis, one above the other."""
+        with styled():
+            self.axes_ = _new_axes(max(_HEIGHT, n * height), n) if ax is None else _given_axes(ax, n)
+            self.ax_ = self.axes_[-1]
+            self.figure_ = self.ax_.figure
+            yield self.axes_
+
+
+class CloudDisplay(Display):
+    """A picture of rows, or of what an estimator makes of them."""
+
+    from_embedding: Any
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, X: Any, *args: Any, step: Step = "auto", **kwargs: Any) -> Self:
+        """Draw what a fitted estimator makes of rows, as `from_embedding` draws rows.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted transformer, or a Pipeline or search that ends in one; before a classifier or a regressor its input
+            counts.
+        X : array of shape (n_samples, n_features)
+            Rows for the estimator.
+        *args
+            What `from_embedding` takes after X.
+        step : str or callable, default="auto"
+            Which representation is drawn, as in `skgeom.metrics.make_embedding_scorer`: the name of a step of a
+            Pipeline, or a function ``f(estimator, X)``.
+        **kwargs
+            The keyword arguments of `from_embedding`.
+
+        Returns
+        -------
+        display
+            The Display, drawn.
+
+        Raises
+        ------
+        ValueError
+            As `from_embedding`, or if the estimator makes no representation.
+        """
+        return cls.from_embedding(representation(estimator, X, step, {}), *args, **kwargs)
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Make what is drawn inside look like all Displays; the settings of the caller come back afterwards.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    """
+    try:
+        from matplotlib import rc_context
+    except ImportError as error:
+        raise ImportError(
+            'Displays need matplotlib, which is not installed: pip install "scikit-embedding-geometry[plot]"'
+        ) from error
+    with rc_context(_STYLE):
+        yield
+
+
+def next_look(ax: Any) -> Look:
+    """Return the look of what is drawn next on axes that may hold other Displays."""
+    return LOOKS[_n_drawn(ax) % len(LOOKS)]
+
+
+def is_first(ax: Any) -> bool:
+    """Return whether axes hold no Display yet, so that references are still to be drawn."""
+    return _n_drawn(ax) == 0
+
+
+def mark(artist: Any) -> Any:
+    """Return an artist, which counts from now on as the data of a Display."""
+    _drawn.add(artist)
+    return artist
+
+
+def histogram(ax: Any, values: np.ndarray, edges: np.ndarray, look: Look, *, sign: int = 1, **kwargs: Any) -> Any:
+    """Add the density of values as filled steps, upwards or downwards."""
+    from matplotlib.colors import to_rgba
+
+    heights = sign * np.histogram(values, edges, density=True)[0]
+    style = {"facecolor": to_rgba(look.color, 0.3), "edgecolor": look.color, "linestyle": look.linestyle}
+    return ax.stairs(heights, edges, fill=True, linewidth=1.3, hatch=look.hatch, **style, **kwargs)
+
+
+def legend_above(ax: Any, columns: int) -> Any:
+    """Add the legend above the axes, where no data are."""
+    return ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2, columnspacing=1.2)
+
+
+def plain_ticks(axis: Any, *, percent: bool = False) -> None:
+    """Write the ticks of a logarithmic axis as numbers or percentages where they are short, else as powers of ten."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    factor, unit = (100, " %") if percent else (1, "")
+
+    def text(value: float, _: int) -> str:
+        number = factor * value
+        if 1e-3 < number < 1e6:
+            return f"{number:,.15g}{unit}"
+        return f"$10^{{{round(np.log10(number))}}}${unit}" if number > 0 else ""
+
+    axis.set_major_formatter(FuncFormatter(text))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _n_drawn(ax: Any) -> int:
+    return sum(artist in _drawn for artist in ax.get_children())
+
+
+def _new_axes(height: float, n: int | None = None) -> Any:
+    from matplotlib.pyplot import subplots
+
+    rows = 1 if n is None else n
+    axes = subplots(rows, sharex=True, squeeze=False, figsize=(_WIDTH, height), layout="constrained")[1][:, 0]
+    return axes[0] if n is None else axes
+
+
+def _given_axes(ax: Any, n: int) -> np.ndarray:
+    axes = np.array(list(ax) if isinstance(ax, Sequence | np.ndarray) else [ax], dtype=object).ravel()
+    if len(axes) != n:
+        raise ValueError(f"This picture has {n} panels, but ax holds {len(axes)} axes: pass a list of {n}, or None.")
+    return axes

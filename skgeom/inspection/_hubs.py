@@ -1,0 +1,148 @@
+"""HubDisplay: how often rows are among the nearest neighbours of others."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from scipy.stats import binom
+
+from skgeom._core.pairs._neighbours import occurrences
+from skgeom._validation import check_count
+from skgeom.inspection._display import REFERENCE, CloudDisplay, is_first, legend_above, mark, next_look, plain_ticks
+from skgeom.inspection._numbers import check_table
+from skgeom.metrics._neighbours import HubMetric, check_hubs
+
+
+class HubDisplay(CloudDisplay):
+    """Share of the rows that are among the k nearest of at least so many others.
+
+    Hubs make the tail to the right: rows that are near to everything. What is missing to 100 % at the left are the rows
+    that are nobody's neighbour. The dashed line is the null: neighbours drawn at random, binomial counts of mean k. A
+    second cloud goes onto the same axes with ``ax=``.
+
+    Parameters
+    ----------
+    occurrences : array of shape (n_samples,)
+        How often each row is among the k nearest of the others.
+    k : int
+        Number of neighbours.
+    name : str, default=None
+        What the cloud is called in the legend.
+
+    Attributes
+    ----------
+    line_ : matplotlib Line2D
+        The share of rows against the number of occurrences, from 1 on.
+    random_ : matplotlib Line2D or None
+        The null; None on axes that have it from another cloud.
+    ax_, figure_
+        Where it was drawn.
+
+    Raises
+    ------
+    ValueError
+        If the occurrences are not numbers of at least 0, of which one is 1 or more, or `k` is below 1.
+
+    See Also
+    --------
+    skgeom.metrics.hubness : The skewness of the occurrences.
+    skgeom.metrics.retrieval_score : With ``metric="csls"``, retrieval that makes up for hubs.
+
+    References
+    ----------
+    Radovanović, Nanopoulos & Ivanović 2010, Hubs in space, JMLR 11, 2487-2531.
+
+    Examples
+    --------
+    .. plot::
+       :context: close-figs
+
+       >>> from skgeom.datasets import load_reverse_dictionary
+       >>> from skgeom.inspection import HubDisplay
+       >>> X = load_reverse_dictionary().data[:2000]
+       >>> raw = HubDisplay.from_embedding(X, metric="euclidean", name="Euclidean")
+       >>> unit = HubDisplay.from_embedding(X, name="cosine", ax=raw.ax_)
+       >>> bool(raw.occurrences.max() > unit.occurrences.max())
+       True
+    """
+
+    def __init__(self, occurrences: Any, *, k: int, name: str | None = None) -> None:
+        self.occurrences = check_table(occurrences, "occurrences", (None,))
+        if self.occurrences.min() < 0 or self.occurrences.max() < 1:
+            raise ValueError("occurrences must be at least 0, and at least 1 for one row.")
+        self.k, self.name = check_count(k, "k"), name
+
+    @classmethod
+    def from_embedding(
+        cls, X: Any, *, k: int = 10, metric: HubMetric = "cosine", name: str | None = None, ax: Any = None
+    ) -> Self:
+        """Draw how often rows are among the k nearest of the others.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            The embeddings, one per row.
+        k : int, default=10
+            Number of neighbours; more than n_samples - 1 means n_samples - 1.
+        metric : {"cosine", "euclidean"}, default="cosine"
+            The distance.
+        name : str, default=None
+            What the cloud is called in the legend.
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        HubDisplay
+            The Display, drawn.
+
+        Raises
+        ------
+        ValueError
+            As `skgeom.metrics.hubness`.
+        """
+        rows, k = check_hubs(X, k, metric)
+        return cls(occurrences(rows, k), k=k, name=name).plot(ax)
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw the shares.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        HubDisplay
+            The Display.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        n, ordered = self.occurrences.size, np.sort(self.occurrences)
+        with self._drawing(ax) as axes:
+            color, style, _, _ = next_look(axes)
+            self.random_ = self._null(axes, n) if is_first(axes) else None
+            counts = np.unique(np.append(ordered[ordered >= 1], 1.0))
+            shares = 1 - np.searchsorted(ordered, counts) / n
+            never = f"{np.mean(ordered < 1):.0%}".replace("%", " %")
+            label = f"{self.name or 'this cloud'}: {never} never, at most {ordered[-1]:,.0f}"
+            line = axes.plot(counts, shares, color=color, linestyle=style, drawstyle="steps-pre", label=label)[0]
+            self.line_ = mark(line)
+            axes.set(xscale="log", yscale="log", xlabel=f"times among the {self.k} nearest of others, at least")
+            axes.set_ylabel("share of the rows")
+            axes.set_ylim(min(0.5 / n, axes.get_ylim()[0]), 1.3)
+            plain_ticks(axes.xaxis)
+            plain_ticks(axes.yaxis, percent=True)
+            legend_above(axes, 1)
+        return self
+
+    def _null(self, axes: Any, n: int) -> Any:
+        counts = np.arange(1, n)
+        shares = binom.sf(counts - 1, n - 1, self.k / (n - 1))
+        seen = shares > 0.5 / n
+        return axes.plot(counts[seen], shares[seen], **REFERENCE, label="random neighbours")[0]

@@ -1,0 +1,60 @@
+"""What all Displays share."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from sklearn.exceptions import NotFittedError
+
+from skgeom.inspection import SpectrumDisplay
+from skgeom.preprocessing import Whitening
+
+
+@pytest.fixture
+def display():
+    return SpectrumDisplay([3, 2, 1], n_samples=9, n_features=3)
+
+
+def test_without_matplotlib_one_line_says_what_to_install(display, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match=r'^Displays need matplotlib.* "scikit-embedding-geometry\[plot\]"$'):
+        display.plot()
+
+
+def test_importing_loads_no_matplotlib():
+    code = "import sys, skgeom.inspection; assert 'matplotlib' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_settings_of_the_caller_are_as_they_were(display, pyplot):
+    before = dict(pyplot.rcParams)
+    display.plot()
+    assert dict(pyplot.rcParams) == before
+
+
+def test_axes_of_the_caller_are_drawn_on(display, pyplot):
+    figure, ax = pyplot.subplots()
+    assert display.plot(ax) is display
+    assert display.ax_ is ax
+    assert display.figure_ is figure
+    assert pyplot.get_fignums() == [figure.number]
+
+
+def test_each_display_on_one_axes_has_the_next_look(display):
+    ax = display.plot().ax_
+    styles = [display.line_.get_linestyle()] + [display.plot(ax).line_.get_linestyle() for _ in range(4)]
+    assert styles == ["-", "--", "-.", ":", "-"]
+
+
+def test_cleared_axes_are_new_axes(display, pyplot):
+    ax = display.plot().ax_
+    look = display.line_.get_linestyle()
+    ax.clear()
+    assert display.plot(ax).line_.get_linestyle() == look
+    assert display.isotropic_ is not None
+
+
+def test_an_estimator_that_is_not_fitted_is_refused():
+    with pytest.raises(NotFittedError):
+        SpectrumDisplay.from_estimator(Whitening(), np.eye(3))
