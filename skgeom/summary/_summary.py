@@ -33,7 +33,11 @@ R = TypeVar("R")
 S = TypeVar("S", bound=Sum)
 
 _ROUNDING = 1e-10
-"""Share of a variance of the whole down to which that of a rest may be below 0 by rounding."""
+"""Share of a scatter of the whole down to which that of a rest may be below 0 by rounding."""
+
+_LEAST_REST = 1 / 32
+"""Share of the largest scatter of the whole that must be left: of a four hundredth, the rounding of the difference was
+seen to be taken for directions."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -69,7 +73,7 @@ class CloudSummary(Cloud):
 
     Notes
     -----
-    It weighs 8 d² bytes (8 n d for n < d rows), and the sample: 527 kB for d = 256 without one. Its arrays are in the
+    It weighs 8 d² bytes (8 n d for n < d rows), and the sample: 534 kB for d = 256 without one. Its arrays are in the
     library and on the device of the rows, but for the sample, which is in NumPy.
 
     Examples
@@ -170,11 +174,12 @@ class CloudSummary(Cloud):
         ------
         ValueError
             If the two differ in width, library or device, or the second is no part of the first: its sample holds other
-            rows, it has as many rows or more, or a variance of the rest would be negative.
+            rows, it has as many rows or more, or a variance of the rest would be negative. If less than a 32nd of the
+            scatter is left along the coordinate that varies most: merge the summaries of the rest instead.
 
         Notes
         -----
-        Sums of the rest are differences: they are off by 1e-16 of those of the whole, also where little is left.
+        Sums of the rest are differences: they are off by 1e-16 of those of the whole.
 
         Examples
         --------
@@ -195,7 +200,7 @@ class CloudSummary(Cloud):
         if not np.isin(expected, self.keys).all():
             raise _not_a_part("its sample holds other rows")
         moments = self.moments.without(part.moments)
-        _check_variances(moments.second, self.moments.second)
+        _check_rest(moments.second, self.moments.second)
         kept = ~np.isin(self.keys, expected)
         rows, keys = self.rows[kept], self.keys[kept]
         return CloudSummary(
@@ -460,11 +465,16 @@ def _resultant(x: Array) -> Resultant:
     return resultant(DirectedRows(take_rows(rows.x, have_one), take_rows(rows.norms, have_one)))
 
 
-def _check_variances(rest: Moments, whole: Moments) -> None:
-    """Check that the rest of rows has no negative variance."""
+def _check_rest(rest: Moments, whole: Moments) -> None:
+    """Check that the scatter of what is left is neither negative nor no more than rounding."""
     of_rest, of_whole = (to_numpy(namespace(m.mean).linalg.diagonal(m.dense().scatter)) for m in (rest, whole))
     if (of_rest < -_ROUNDING * of_whole).any():
         raise _not_a_part("a variance of the rest would be negative")
+    if of_rest.max() < _LEAST_REST * of_whole.max():
+        raise ValueError(
+            f"What is left has {of_rest.max() / of_whole.max():.2g} of the scatter, too little for a difference to be "
+            f"precise (at least {_LEAST_REST:.2g}): merge the summaries of what is left instead."
+        )
 
 
 def _on_host(arrays: dict[str, Any]) -> dict[str, np.ndarray]:

@@ -94,6 +94,23 @@ def test_a_rest_is_asked_as_its_rows():
         assert_allclose(measure(rest), measure(rows), rtol=1e-10)
 
 
+@pytest.mark.parametrize("left", [0.9, 0.5, 0.04])
+def test_a_rest_has_the_rank_of_its_rows(left):
+    rng = default_rng(0)
+    rows = rng.normal(size=(4000, 20)) @ rng.normal(size=(20, 32)) + 3
+    part, others = (cloud_summary(x) for x in np.split(rows, [round(4000 * left)]))
+    rest = part.merge(others).subtract(others)
+    assert_allclose(metrics.spectrum_slope(rest), metrics.spectrum_slope(part), rtol=1e-10)
+    assert Whitening().fit(rest).rank_ == 20
+
+
+def test_a_rest_that_rounding_would_distort_is_refused():
+    few, many = cloud_summary(X[:4]), cloud_summary(X[4:])
+    for small, large in ((few, many), (cloud_summary(np.ones((300, 12))), many)):
+        with pytest.raises(ValueError, match="merge the summaries of what is left"):
+            small.merge(large).subtract(large)
+
+
 def test_the_sample_of_a_rest_stays_random_when_it_grows_again():
     kept = np.zeros(60)
     for _ in range(600):
