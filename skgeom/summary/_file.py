@@ -18,7 +18,7 @@ def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray])
     partial_file = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         with partial_file.open("wb") as file:
-            np.savez(file, allow_pickle=False, **{_KIND: np.array(_VERSION), **arrays})
+            np.savez(file, **{_KIND: np.array(_VERSION), **arrays})
             file.flush()
             os.fsync(file.fileno())
         partial_file.replace(path)
