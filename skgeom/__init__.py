@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         multimodal,
         optim,
         preprocessing,
+        summary,
     )
     from skgeom.alignment import CCAAligner, GeneralizedProcrustes, LstsqAligner, ProcrustesAligner
     from skgeom.calibration import CosineCalibrator
@@ -67,6 +68,7 @@ _PACKAGES = (
     "multimodal",
     "optim",
     "preprocessing",
+    "summary",
 )
 
 _HOMES = {
@@ -144,6 +146,7 @@ __all__ = [
     "preprocessing",
     "recall_scorer",
     "silhouette_scorer",
+    "summary",
 ]
 
 

@@ -27,6 +27,7 @@ from skgeom._validation import (
     check_squares,
     check_weights,
 )
+from skgeom.summary import CloudSummary
 
 _FEATURES = ("n_features_in_", "feature_names_in_")
 
@@ -71,6 +72,18 @@ def twin_of(estimator: E) -> E:
 def features_of(checked: BaseEstimator) -> dict[str, Any]:
     """Return what scikit-learn keeps of the columns of X, from an estimator that checked it."""
     return {name: getattr(checked, name) for name in _FEATURES if hasattr(checked, name)}
+
+
+def record_width(estimator: Any, width: int, *, reset: bool) -> None:
+    """Record how many features there are, which have no names, or compare it with those at fit."""
+    if reset:
+        estimator.n_features_in_ = width
+        estimator.__dict__.pop("feature_names_in_", None)
+    elif width != estimator.n_features_in_:
+        raise ValueError(
+            f"X has {width} features, but {type(estimator).__name__} is expecting {estimator.n_features_in_} features "
+            "as input."
+        )
 
 
 def keep(estimator: BaseEstimator, fitted: Callable[[], Mapping[str, Any]], forget: Iterable[str]) -> None:
@@ -230,12 +243,12 @@ class MomentsTransformer(RowwiseTransformer):
 
         Parameters
         ----------
-        X : array of shape (n_samples, n_features)
-            The embeddings, one per row.
+        X : array of shape (n_samples, n_features) or CloudSummary
+            The embeddings, one per row; or what they were summed up into by `skgeom.summary.cloud_summary`.
         y : ignored
             For the API.
         sample_weight : array of shape (n_samples,), default=None
-            How often each row counts.
+            How often each row counts; None for a summary.
 
         Returns
         -------
@@ -243,6 +256,8 @@ class MomentsTransformer(RowwiseTransformer):
             The fitted transformer.
         """
         self._check_parameters()
+        if isinstance(X, CloudSummary):
+            return self._learn(self._summed(X, sample_weight))
         x = self._receive(X, reset=True, min_samples=2)
         self._check_magnitude(x)
         x, w = check_weights(sample_weight, x)
@@ -254,12 +269,12 @@ class MomentsTransformer(RowwiseTransformer):
 
         Parameters
         ----------
-        X : array of shape (n_samples, n_features)
+        X : array of shape (n_samples, n_features) or CloudSummary
             More embeddings, one per row; a first batch of at least two.
         y : ignored
             For the API.
         sample_weight : array of shape (n_samples,), default=None
-            How often each row counts.
+            How often each row counts; None for a summary.
 
         Returns
         -------
@@ -268,13 +283,31 @@ class MomentsTransformer(RowwiseTransformer):
         """
         self._check_parameters()
         first = not hasattr(self, "_moments")
+        if isinstance(X, CloudSummary):
+            more: Any = self._summed(X, sample_weight, None if first else self._moments)
+            return self._learn(more if first else self._seen_beside(more.second.mean).merge(more))
         x = self._receive(X, reset=first, min_samples=2 if first else 1)
         self._check_magnitude(x)
         x, w = check_weights(sample_weight, x, minimum=1 if first else 0)
         if first:
             return self._learn(self._summary()(x, w))
-        seen: Any = self._moments.map_arrays(lambda a: self._bring(a, x))
+        seen = self._seen_beside(x)
         return self._learn(seen.merge(self._summary(seen)(x, w)))
+
+    def _summed(
+        self, summary: CloudSummary, sample_weight: Any, seen: Moments | FourthMoments | None = None
+    ) -> Moments | FourthMoments:
+        """Check a summary, record or compare its features, and return its moments, to the order of those seen."""
+        if sample_weight is not None:
+            raise ValueError("sample_weight is for rows, and a summary counts each of its rows once: pass None.")
+        check_device(self.device)
+        record_width(self, summary.n_features, reset=seen is None)
+        m = summary.ranked_moments(2 if seen is None else 1).map_arrays(self._placed)
+        return m if self._needs_fourth(seen) else m.second
+
+    def _seen_beside(self, x: Array) -> Any:
+        """Return the moments of all rows seen, where others are."""
+        return self._moments.map_arrays(lambda a: self._bring(a, x))
 
     def _fit_in_parts(self, parts: Iterable[Array], checked: BaseEstimator) -> Self:
         """Learn from a cloud that another estimator checked, and that comes in parts of its rows."""
@@ -290,6 +323,10 @@ class MomentsTransformer(RowwiseTransformer):
     def _summary(self, seen: Moments | FourthMoments | None = None) -> Summary:
         """Return what sums up rows as exactly as the estimator needs; after earlier rows, to the order of theirs."""
         return moments
+
+    def _needs_fourth(self, seen: Moments | FourthMoments | None) -> bool:
+        """Return whether rows are summed up to their fourth powers, beside what was seen before."""
+        return False
 
     def _learn(self, m: Moments | FourthMoments) -> Self:
         """Set the fitted attributes, and keep the moments for batches to come."""

@@ -42,7 +42,7 @@ from skgeom._cloud import Cloud, as_cloud, is_stream, once_per_cloud, rows_of, s
 from skgeom._core._labels import Labels, labels_of
 from skgeom._core._rows import DirectedRows, norms, row_scaled, shortest_exact
 from skgeom._core.sums._moments import Moments, exact_part_of_moments, merge_all, moments, part_of_moments
-from skgeom._core.sums._rank import is_resolved, ranked_moments, with_precision
+from skgeom._core.sums._rank import is_resolved, part_of_digits, ranked_moments
 from skgeom._typing import Array
 from skgeom._warnings import warn
 
@@ -104,9 +104,8 @@ def check_ranked_moments(X: Any) -> Moments:
 @once_per_cloud
 def _ranking(X: Cloud) -> tuple[Callable[[Array, int], Moments], float]:
     """Return how rows are summed such that the spectrum tells the rank, and the precision of their numbers."""
-    x = check_cloud(X, scale_free=True)
-    m = with_precision(check_moments(X), x)
-    return part_of_moments if is_resolved(m, x) else exact_part_of_moments, m.epsilon
+    spacing = X.sum(part_of_digits, partial(check_cloud, scale_free=True)).spacing
+    return part_of_moments if is_resolved(check_moments(X), spacing) else exact_part_of_moments, spacing
 
 
 @once_per_cloud

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -104,11 +105,33 @@ def mean_of(x: Array) -> Array:
     return first + sum(xp.sum(float64(x[rows, :]) - first, axis=0) for rows in row_blocks(x)) / x.shape[0]
 
 
-def deviations(x: Array) -> Array:
-    """Return the sample standard deviation of each feature (d,) in float64, with gradient 0 where it is 0."""
+class Spread(NamedTuple):
+    """Number of rows, their mean (d,), and the sums (d,) of the squared distances to it."""
+
+    n: float
+    mean: Array
+    squares: Array
+
+    def merge(self, other: Spread) -> Spread:
+        """Return the sums of the union with a disjoint set of rows."""
+        n, delta = self.n + other.n, other.mean - self.mean
+        squares = self.squares + other.squares + delta**2 * (self.n * other.n / n)
+        return Spread(n, self.mean + delta * (other.n / n), squares)
+
+    def without(self, part: Spread, rest: Sequence[Spread]) -> Spread:
+        """Return the sums of the rows that are not of a part of them, from those of the rest."""
+        return reduce(Spread.merge, rest)
+
+    def deviations(self) -> Array:
+        """Return the sample standard deviation of each feature (d,), with gradient 0 where it is 0."""
+        return sqrt_in_place(self.squares / (self.n - 1))
+
+
+def part_of_spread(x: Array, n: int) -> Spread:
+    """Return the sums of the squares of each feature over some of n rows, in two passes."""
     xp, mean = namespace(x), mean_of(x)
     squares = sum(xp.sum((float64(x[rows, :]) - mean) ** 2, axis=0) for rows in row_blocks(x))
-    return sqrt_in_place(squares / (x.shape[0] - 1))
+    return Spread(x.shape[0], mean, squares)
 
 
 def mean_at(x: Array, index: np.ndarray, prepare: Callable[[Array], Array] = float64) -> Array:

@@ -270,8 +270,10 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         (check_fourth_powers if isinstance(self.shrinkage, str) else check_squares)(x, "X")
 
     def _summary(self, seen: Moments | FourthMoments | None = None) -> Summary:
-        needs_fourth = self.shrinkage == "ledoit_wolf" if seen is None else isinstance(seen, FourthMoments)
-        return ranked_fourth_moments if needs_fourth else ranked_moments
+        return ranked_fourth_moments if self._needs_fourth(seen) else ranked_moments
+
+    def _needs_fourth(self, seen: Moments | FourthMoments | None) -> bool:
+        return self.shrinkage == "ledoit_wolf" if seen is None else isinstance(seen, FourthMoments)
 
     def _solve(self, m: Moments | FourthMoments) -> None:
         self.shrinkage_ = self._share(m)
