@@ -37,6 +37,7 @@ SEEN = "tests/metrics/test_what_scorers_see.py"
 JUDGES, INTERVALS = "tests/model_selection/test_judges.py", "tests/model_selection/test_intervals.py"
 JACKKNIFE, ESTIMATES = f"{CORE}/test_jackknife.py", f"{METRICS}/test_estimate.py"
 PICTURES = "tests/inspection"
+PAGE = "tests/report/test_page.py"
 MUTANTS = [
     Mutant(
         "_core/_rows.py",
@@ -269,9 +270,14 @@ MUTANTS = [
     ),
     Mutant("inspection/_hubs.py", "binom.sf(counts - 1,", "binom.sf(counts,", f"{PICTURES}/test_hubs.py"),
     Mutant("inspection/_display.py", "artist in _drawn for", "artist not in _drawn for", f"{PICTURES}/test_display.py"),
-    Mutant("_report/_text.py", "c.isprintable() or", "True or", "tests/report/test_command.py"),
+    Mutant("report/_page.py", "escape(printable(value))", "printable(value)", PAGE),
+    Mutant("report/_page.py", "* (value - low) / width", "* value / width", PAGE),
+    Mutant("report/_figure.py", "return prefix + value", "return value", PAGE),
+    Mutant("report/_figure.py", "url(#{prefix}\\1)", "url(#\\1)", PAGE),
+    Mutant("report/_figure.py", 'replace("$", r"\\$")', 'replace("", "")', PAGE),
+    Mutant("report/_text.py", "c.isprintable() or", "True or", "tests/report/test_command.py"),
     Mutant(
-        "_report/_command.py",
+        "report/_command.py",
         'temporary = path.with_name(f".{path.name}.{os.getpid()}")',
         "temporary = path",
         "tests/report/test_command.py",

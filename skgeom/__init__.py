@@ -2,7 +2,8 @@
 
 Measure a space (`skgeom.metrics`), transform it (`skgeom.preprocessing`), and choose with data: every measure is also a
 scorer, every transform a step of a Pipeline. `skgeom.inspection` draws what they find, `skgeom.datasets` has real and
-planted embeddings, and ``python -m skgeom report FILE`` prints the geometry card of a file.
+planted embeddings, and `skgeom.report` says what there is to say about a space, as ``python -m skgeom report FILE``
+does of a file.
 
 Packages and flagship names load on first use: ``import skgeom`` imports no Torch, CuPy, matplotlib or Dask.
 """
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         multimodal,
         optim,
         preprocessing,
+        report,
         summary,
     )
     from skgeom.alignment import CCAAligner, GeneralizedProcrustes, LstsqAligner, ProcrustesAligner
@@ -68,6 +70,7 @@ _PACKAGES = (
     "multimodal",
     "optim",
     "preprocessing",
+    "report",
     "summary",
 )
 
@@ -145,6 +148,7 @@ __all__ = [
     "partition_isotropy_scorer",
     "preprocessing",
     "recall_scorer",
+    "report",
     "silhouette_scorer",
     "summary",
 ]

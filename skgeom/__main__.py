@@ -2,7 +2,7 @@
 
 import sys
 
-from skgeom._report._command import main
+from skgeom.report._command import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -26,7 +26,7 @@ FLOORS = [
     {"preprocessing", "alignment", "multimodal", "optim", "comparison", "calibration"},
     {"model_selection"},
     {"inspection"},
-    {"__main__", "_report"},
+    {"__main__", "report"},
 ]
 ARRAY_LIBRARIES = {"torch", "cupy", "jax", "dask", "tensorflow", "array_api_compat", "array_api_extra"}
 SLOW_TO_IMPORT = {"torch", "cupy", "matplotlib", "dask", "pandas", "polars"}

@@ -185,7 +185,7 @@ def _silhouettes_without_blocks(X: Any, labels: Any, *, codes: np.ndarray, metri
     without_blocks=_silhouettes_without_blocks,
 )
 def silhouette_score(X: Any, labels: Any, *, metric: Metric = "euclidean") -> Array:
-    r"""Mean silhouette over all rows: see `silhouette_samples`.
+    r"""Mean silhouette over all rows: how much nearer they are to their own class than to the next.
 
     Parameters
     ----------

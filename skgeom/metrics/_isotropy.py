@@ -569,7 +569,7 @@ def stable_rank(X: Any) -> Array:
     infinite="fewer than two directions have variance",
 )
 def spectrum_slope(X: Any, *, first: int = 1, last: int | None = None) -> Array:
-    r"""Decay exponent α of the covariance spectrum, :math:`\lambda_j \propto j^{-\alpha}` (α-ReQ).
+    r"""Decay exponent α of the covariance spectrum, λ_j ∝ j^(-α) (α-ReQ).
 
     α is minus the slope of log λ against log rank, by least squares with weights 1/j, which give each octave of ranks
     the same say.

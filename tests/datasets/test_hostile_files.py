@@ -18,9 +18,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from skgeom._report._files import read_space
 from skgeom.datasets import load_embeddings
 from skgeom.datasets._files._formats import NAMED, UNNAMED
+from skgeom.report._files import read_space
 
 N, D = 40, 3
 X = np.random.default_rng(0).normal(size=(N, D)).round(4).astype(np.float32)

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from skgeom import metrics
-from skgeom._report._card import card, dead_coordinates
-from skgeom._report._space import Space
 from skgeom._validation import check_moments
 from skgeom.calibration import CosineCalibrator
+from skgeom.report._card import card, dead_coordinates
+from skgeom.report._space import Space
 
 
 def planted(n=120, d=12):

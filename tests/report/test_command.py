@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from skgeom import __version__
-from skgeom._report._command import main
-from skgeom._report._text import WIDTH, ProgressLine, number
 from skgeom.metrics import isoscore
 from skgeom.model_selection import judge_similarity
+from skgeom.report._command import main
+from skgeom.report._text import WIDTH, ProgressLine, number
 
 N, D = 60, 6
 
@@ -300,7 +300,7 @@ def test_an_interrupt_is_no_traceback(folder, capsys, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skgeom._report._command.card", interrupt)
+    monkeypatch.setattr("skgeom.report._command.card", interrupt)
     code, _, err = report(capsys, "x.npy")
     assert code == 130
     assert "interrupted" in err
@@ -437,8 +437,8 @@ def test_the_page_needs_nothing_else(folder, capsys):
     page = (folder / "page.html").read_text(encoding="utf-8")
     assert "<i>" not in page
     assert "&lt;i&gt;.npy" in page
-    assert not re.search(r"<script|<link|https?:|url\(|@import", page)
-    assert page.count("<table>") == page.count("</table>") == 7
+    assert not re.search(r"<script|<link|src=|url\(|@import", page)
+    assert page.count("<table") == page.count("</table>") == 7
     assert "Does a transform help a classifier?" in page
 
 
@@ -470,7 +470,7 @@ def test_an_older_result_survives_a_disk_that_is_full(folder, capsys, monkeypatc
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("skgeom._report._command.write_table", full)
+    monkeypatch.setattr("skgeom.report._command.write_table", full)
     code, _, err = report(capsys, "x.npy", "--out", "out")
     assert code == 2
     assert err.splitlines()[-1].startswith("skgeom report: out/table.csv: No space left on device. Check ")

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from skgeom._report._command import main
-from skgeom._report._figure import draw
-from skgeom._report._space import Space
 from skgeom.metrics import conformity
 from skgeom.model_selection import Judged, Judgement
+from skgeom.report._command import main
+from skgeom.report._figure import draw
+from skgeom.report._space import Space
 
 pytest.importorskip("matplotlib")
 

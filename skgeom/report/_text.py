@@ -11,11 +11,11 @@ from typing import TextIO
 
 import numpy as np
 
-from skgeom._report._card import Entry, Section
-from skgeom._report._judging import TITLES
 from skgeom.metrics._estimate import decimals_of
 from skgeom.model_selection import Judgement
 from skgeom.model_selection._judgement import aligned
+from skgeom.report._card import Entry, Section
+from skgeom.report._judging import TITLES
 
 WIDTH = 100
 _UNFOLDED, _NARROWEST = 85, 40
@@ -25,7 +25,8 @@ _NAME, _VALUE, _RANGE = 20, 17, 14
 _MOST_DECIMALS = 4
 _DIRECTIONS = "↑ more is better, ↓ less is"
 ERRORS = "± standard errors: equal rows stay together, all others count as independent draws"
-_ARROWS = {1: "↑", -1: "↓", 0: " "}
+ARROWS = {1: "↑", -1: "↓", 0: " "}
+NO_MATPLOTLIB = 'matplotlib is missing: pip install "scikit-embedding-geometry[plot]"'
 _BEST = "  ◂ best"
 _INTERVALS = "intervals hold for all transforms at once, and for what was fitted to these folds."
 _N_ESSENTIAL = 4
@@ -83,8 +84,13 @@ def card_text(title: str, notes: Iterable[str], sections: Iterable[Section], wid
     return "\n".join(lines[:-1])
 
 
-def judgement_text(judgement: Judgement, width: int = WIDTH) -> str:
-    """Return the table of a judge and its verdict, with as many of the other measures as there is room for."""
+def judgement_text(judgement: Judgement | str, width: int = WIDTH) -> str:
+    """Return the table of a judge and its verdict, with as many of the other measures as there is room for.
+
+    Of what was not judged it is the reason.
+    """
+    if isinstance(judgement, str):
+        return f"\n{textwrap.fill(judgement, width)}"
     told = f"Fitted on {judgement.n_folds - 1} of {judgement.n_folds} folds of {judgement.n_rows:,} rows or pairs"
     method = f"{told}, measured on the other; equal rows share a fold; {_INTERVALS}"
     notes = (f"  {line}" for note in (method, *judgement.notes) for line in textwrap.wrap(note, width - 2))
@@ -131,6 +137,11 @@ def number(value: float | int | str) -> str:
     return f"{value:.3f}" if size < 10 else f"{value:.1f}" if size < 1e4 else f"{value:,.0f}"
 
 
+def limits(entry: Entry) -> str:
+    """Return the range of an entry, if it has one."""
+    return "" if entry.low is None or entry.high is None else f"{_bound(entry.low)} to {_bound(entry.high)}"
+
+
 def _table_lines(judgement: Judgement, width: int) -> list[str]:
     """Return the table of a judge: where names and differences do not fit into a line, numbers go below the names."""
     table, best = judgement.table(), None if judgement.answer is None else judgement.transforms.index(judgement.best)
@@ -153,7 +164,7 @@ def _rule(title: str, width: int) -> list[str]:
 def _entry_lines(entry: Entry, width: int) -> Iterator[str]:
     head = f"  {entry.name:<{_NAME}}"
     if entry.value != "":
-        head += f"{valued(entry):>{_VALUE}}  {_bounds(entry):>{_RANGE}} {_ARROWS[entry.direction]} "
+        head += f"{valued(entry):>{_VALUE}}  {limits(entry):>{_RANGE}} {ARROWS[entry.direction]} "
     first, *rest = textwrap.wrap(entry.hint, width - len(head)) or [""]
     yield (head + first).rstrip()
     yield from (" " * len(head) + line for line in rest)
@@ -162,16 +173,12 @@ def _entry_lines(entry: Entry, width: int) -> Iterator[str]:
 def _folded_entry(entry: Entry, width: int) -> Iterator[str]:
     """Yield name and value in a line, and the rest below."""
     value = valued(entry)
-    yield f"  {entry.name} {value:>{_NARROWEST - 5 - len(entry.name)}} {_ARROWS[entry.direction]}".rstrip()
-    below = "; ".join(filter(None, (_bounds(entry), entry.hint)))
+    yield f"  {entry.name} {value:>{_NARROWEST - 5 - len(entry.name)}} {ARROWS[entry.direction]}".rstrip()
+    below = "; ".join(filter(None, (limits(entry), entry.hint)))
     yield from (f"    {line}" for line in textwrap.wrap(below, width - 4))
 
 
-def _bounds(entry: Entry) -> str:
-    return "" if entry.low is None or entry.high is None else f"{bound(entry.low)} to {bound(entry.high)}"
-
-
-def bound(value: float) -> str:
+def _bound(value: float) -> str:
     """Return a limit of a range, integers without decimals."""
     is_whole = abs(value) < 5e-4 or (np.isfinite(value) and value == round(value) and abs(value) < 1e6)
     return f"{round(value):,}" if is_whole else number(value)

@@ -11,13 +11,19 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import Bunch
 
-from skgeom._report._space import N_FOLDS, Space
 from skgeom._validation import check_cloud
 from skgeom.datasets import load_embeddings, load_reverse_dictionary
 from skgeom.datasets._files._delimited import dialect, is_delimited
 from skgeom.datasets._files._formats import NAMED
 from skgeom.datasets._files._labels import labels_nearby, read_labels, short
 from skgeom.datasets._files._source import Source
+from skgeom.report._space import (
+    Space,
+    check_directions,
+    check_large_classes,
+    check_pair_shape,
+    check_positions_of_pairs,
+)
 
 _TITLE_WIDTH = 80
 
@@ -63,21 +69,19 @@ def read_space(
         values, note = read_labels(*split_key(labels), len(X))
         notes.append(note)
     pair = None if paired is None else _embeddings(paired)[0].data
-    if pair is not None and pair.shape != X.shape:
-        raise ValueError(
-            f"{paired}: expected the shape of {file}, {X.shape}, got {pair.shape}. Row k of both must be one pair."
-        )
+    if pair is not None:
+        check_pair_shape(str(paired), pair.shape, file, X.shape)
     title = file if len(file) <= _TITLE_WIDTH else "…" + file[1 - _TITLE_WIDTH :]
     positions = None if pairs is None else _positions(pairs, len(X))
     judgements = None
     if scores is not None:
         judgements = _numbers(scores, len(X) if positions is None else len(positions))
     space = Space(title, X, values, pair, found.words, tuple(filter(None, notes)), judgements, positions)
-    _check_directions(file, space.x)
+    check_directions(file, space.x)
     if space.pair is not None:
-        _check_directions(str(paired), space.pair)
+        check_directions(str(paired), space.pair)
     if labels is not None:
-        _check_classes(labels, space)
+        check_large_classes(labels, space)
     return space
 
 
@@ -123,13 +127,7 @@ def _positions(file: str, n: int) -> np.ndarray:
         values = load_embeddings(path, key=key).data
     else:
         values = _lines_of_positions(source)
-    with np.errstate(invalid="ignore"):  # NaN is not equal to any integer
-        whole = np.asarray(values).astype(np.int64)
-    if whole.ndim != 2 or whole.shape[1] != 2 or not whole.size or (whole != values).any():
-        raise ValueError(f"{path}: expected two positions of rows for each pair, got the shape {np.shape(values)}.")
-    if whole.min() < 0 or whole.max() >= n:
-        raise ValueError(f"{path}: expected positions from 0 to {n - 1}, got {whole.min()} to {whole.max()}.")
-    return whole
+    return check_positions_of_pairs(str(path), values, n)
 
 
 def _lines_of_positions(source: Source) -> np.ndarray:
@@ -153,28 +151,6 @@ def _numbers(file: str, n: int) -> np.ndarray:
     if not np.isfinite(numbers).all():
         raise ValueError(f"{file}: expected finite numbers, got {numbers[~np.isfinite(numbers)][0]}.")
     return numbers
-
-
-def _check_directions(file: str, x: np.ndarray) -> None:
-    """Refuse rows without directions."""
-    n_directed = np.count_nonzero(x.any(axis=1))
-    if n_directed < 2:
-        raise ValueError(
-            f"{file}: expected rows with a direction, got {len(x):,} rows of which {n_directed} are not zero. "
-            "Check how the embeddings were saved."
-        )
-
-
-def _check_classes(file: str, space: Space) -> None:
-    """Refuse labels that are not classes."""
-    assert space.labels is not None
-    n_classes = np.unique(space.labels).size
-    n_large = np.unique(space.labels[space.in_large_classes]).size
-    if n_large < 2:
-        raise ValueError(
-            f"{file}: expected two or more classes with {N_FOLDS} different rows each, got {n_classes:,} different "
-            f"labels, {n_large} of them with that many. Pass the class of each row."
-        )
 
 
 def _labels_nearby(file: str, n: int) -> str:

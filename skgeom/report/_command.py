@@ -8,26 +8,31 @@ import os
 import re
 import sys
 import tempfile
-import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from operator import ge, gt, le, lt
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
-
-import numpy as np
+from typing import NamedTuple, NoReturn
 
 from skgeom import __version__
-from skgeom._report._card import Section, card
-from skgeom._report._figure import draw
-from skgeom._report._files import embedded_space, read_space
-from skgeom._report._judging import judged, judges
-from skgeom._report._page import page
-from skgeom._report._space import Space
-from skgeom._report._text import ProgressLine, card_text, judgement_text, printable, text_width, write_table
 from skgeom.model_selection import Judgement
+from skgeom.report._card import card
+from skgeom.report._figure import draw
+from skgeom.report._files import embedded_space, read_space
+from skgeom.report._judging import judged, judges, silent
+from skgeom.report._report import Report, slug, values_of
+from skgeom.report._space import Space
+from skgeom.report._text import (
+    NO_MATPLOTLIB,
+    ProgressLine,
+    card_text,
+    judgement_text,
+    printable,
+    text_width,
+    write_table,
+)
 
 REFUSED, HELD = 2, 3
 """Exit codes: something was refused; a condition of --fail-on holds."""
@@ -159,7 +164,7 @@ def _parser() -> argparse.ArgumentParser:
 def _condition(text: str) -> Condition:
     found = _CONDITION.fullmatch(text)
     try:
-        return Condition(_slug(found[1]), found[2], float(found[3]))  # type: ignore[index]
+        return Condition(slug(found[1]), found[2], float(found[3]))  # type: ignore[index]
     except (TypeError, ValueError):
         raise argparse.ArgumentTypeError(
             f"expected a name, a comparison and a number, as 'isoscore < 0.1', got {text!r}"
@@ -176,16 +181,17 @@ def _report(options: argparse.Namespace) -> int:
         out = _folder(options)
         progress.say("measuring")
         sections = card(space)
-        failed = [one for one in options.fail_on if one.holds(_values(sections))]
+        failed = [one for one in options.fail_on if one.holds(values_of(sections))]
         show(card_text(space.title, space.notes, sections, width), progress)
         found = []
-        step = _silent if options.quiet else progress.step
+        step = silent if options.quiet else progress.step
         for one in judged(judges(space, options.clusters), step):
             found.append(one)
             verdict = one.verdict if isinstance(one, Judgement) else one
-            text = judgement_text(one, width) if isinstance(one, Judgement) else f"\n{textwrap.fill(one, width)}"
-            show(verdict if options.quiet and not options.json else text, progress, always=options.quiet)
-        written = _write(out, options, space, sections, found)
+            text = verdict if options.quiet and not options.json else judgement_text(one, width)
+            show(text, progress, always=options.quiet)
+        report = Report(space, sections, found)
+        written = _write(out, options, space, report)
     except _ERRORS as error:
         progress.clear()
         if isinstance(error, BrokenPipeError):
@@ -193,15 +199,11 @@ def _report(options: argparse.Namespace) -> int:
         return _refuse(error)
     progress.clear()
     if options.json:
-        print(json.dumps(_as_json(space, sections, found, failed), indent=2, allow_nan=False))
+        print(json.dumps(report.to_dict() | {"failed": [str(one) for one in failed]}, indent=2, allow_nan=False))
     show(f"\n{written}{time.perf_counter() - start:.1f} s in all", progress)
     for one in failed:
         _say_error(f"{one} holds")
     return HELD if failed else 0
-
-
-def _silent(what: str, done: int, total: int) -> None:
-    """Say nothing of what is done."""
 
 
 def _printer(options: argparse.Namespace) -> Callable[..., None]:
@@ -277,74 +279,25 @@ def _replacing(path: Path, keep: bool = False) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _write(
-    out: Path, options: argparse.Namespace, space: Space, sections: list[Section], found: list[Judgement | str]
-) -> str:
+def _write(out: Path, options: argparse.Namespace, space: Space, report: Report) -> str:
     """Write table, figure and page, and return what to say about them."""
-    judgements = [one for one in found if isinstance(one, Judgement)]
     said = []
-    if judgements:
+    if report.judgements:
         with _replacing(out / "table.csv", keep=True) as path, path.open("w", newline="", encoding="utf-8") as file:
-            write_table(file, judgements)
+            write_table(file, report.judgements)
         said.append(f"table: {out / 'table.csv'}")
     try:
-        figure = draw(space, judgements)
+        figure = draw(space, report.judgements)
         with _replacing(out / "figure.png", keep=True) as path:
             figure.savefig(path, dpi=150, format="png")
         said.append(f"figure: {out / 'figure.png'}")
     except ImportError:
-        said.append('figure: none, matplotlib is missing: pip install "scikit-embedding-geometry[plot]"')
+        said.append(f"figure: none, {NO_MATPLOTLIB}")
     if options.html is not None:
         with _replacing(Path(options.html), keep=True) as path:
-            path.write_text(page(space.title, space.notes, sections, found), encoding="utf-8")
+            report.to_html(path)
         said.append(f"page: {options.html}")
     return "".join(f"{line}\n" for line in said)
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^\w@%]+", "_", name.strip().lower()).strip("_")
-
-
-def _values(sections: list[Section]) -> dict[str, float]:
-    """Return the numbers of the card by name."""
-    entries = (entry for section in sections for entry in section.entries)
-    return {_slug(entry.name): float(entry.value) for entry in entries if not isinstance(entry.value, str)}
-
-
-def _as_json(
-    space: Space, sections: list[Section], found: list[Judgement | str], failed: list[Condition]
-) -> dict[str, Any]:
-    return {
-        "skgeom": __version__,
-        "title": space.title,
-        "notes": list(space.notes),
-        "card": {
-            section.title: [
-                {
-                    "name": entry.name,
-                    "value": _finite(entry.value),
-                    "standard_error": _finite(entry.error),
-                    "low": _finite(entry.low),
-                    "high": _finite(entry.high),
-                    "direction": entry.direction,
-                    "hint": entry.hint,
-                }
-                for entry in section.entries
-            ]
-            for section in sections
-        },
-        "judgements": [one.to_dict() for one in found if isinstance(one, Judgement)],
-        "not_judged": [one for one in found if isinstance(one, str)],
-        "failed": [str(one) for one in failed],
-    }
-
-
-def _finite(value: float | str | None) -> Any:
-    """Return a value as JSON has it: what is not finite is null."""
-    if value is None or isinstance(value, str):
-        return value
-    number = value.item() if isinstance(value, np.generic) else value
-    return number if np.isfinite(number) else None
 
 
 def _refuse(error: BaseException) -> int:

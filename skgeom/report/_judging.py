@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from skgeom._report._space import N_FOLDS, Space
 from skgeom.model_selection import (
     Judgement,
     judge_classes,
@@ -15,6 +14,7 @@ from skgeom.model_selection import (
     judge_similarity,
 )
 from skgeom.model_selection._trial import progress_to
+from skgeom.report._space import N_FOLDS, Space
 
 TITLES = {
     "classes": "Does a transform help a classifier?",
@@ -41,8 +41,12 @@ def judges(space: Space, n_clusters: int | None = None) -> dict[str, Callable[[]
     return found or {"neighbours": partial(judge_neighbours, space.x[space.directed])}
 
 
+def silent(what: str, done: int, total: int) -> None:
+    """Say nothing of what is done."""
+
+
 def judged(
-    tasks: dict[str, Callable[[], Judgement]], step: Callable[[str, int, int], None]
+    tasks: dict[str, Callable[[], Judgement]], step: Callable[[str, int, int], None] = silent
 ) -> Iterator[Judgement | str]:
     """Yield each judgement, or why there is none, saying how much of it is done."""
     for task, judge in tasks.items():

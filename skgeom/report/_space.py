@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -153,6 +154,54 @@ class Space:
         if self.labels is None:
             return np.arange(len(self.x))
         return in_large_classes(np.unique(self.labels, return_inverse=True)[1], self.equal_rows, N_FOLDS)
+
+    @property
+    def classified(self) -> tuple[np.ndarray, np.ndarray]:
+        """The rows of those classes, and their labels."""
+        assert self.labels is not None
+        return self.cloud.X[self.in_large_classes], self.labels[self.in_large_classes]
+
+
+def check_directions(name: str, x: np.ndarray) -> None:
+    """Refuse rows without directions."""
+    n_directed = np.count_nonzero(x.any(axis=1))
+    if n_directed < 2:
+        raise ValueError(
+            f"{name}: expected rows with a direction, got {len(x):,} rows of which {n_directed} are not zero. "
+            "Check how the embeddings were saved."
+        )
+
+
+def check_pair_shape(name: str, shape: tuple[int, ...], of: str, expected: tuple[int, ...]) -> None:
+    """Refuse partners that are not row for row those of a space."""
+    if shape != expected:
+        raise ValueError(
+            f"{name}: expected the shape of {of}, {expected}, got {shape}. Row k of both must be one pair."
+        )
+
+
+def check_large_classes(name: str, space: Space) -> None:
+    """Refuse labels that are not classes."""
+    assert space.labels is not None
+    n_classes = np.unique(space.labels).size
+    n_large = np.unique(space.labels[space.in_large_classes]).size
+    if n_large < 2:
+        raise ValueError(
+            f"{name}: expected two or more classes with {N_FOLDS} different rows each, got {n_classes:,} different "
+            f"labels, {n_large} of them with that many. Pass the class of each row."
+        )
+
+
+def check_positions_of_pairs(name: str, values: Any, n: int) -> np.ndarray:
+    """Return the positions of the two rows of each pair as integers, if they are among those of n rows."""
+    given = np.asarray(values)
+    with np.errstate(invalid="ignore"):  # NaN is not equal to any integer
+        whole = given.astype(np.int64)
+    if whole.ndim != 2 or whole.shape[1] != 2 or not whole.size or (whole != given).any():
+        raise ValueError(f"{name}: expected two positions of rows for each pair, got the shape {given.shape}.")
+    if whole.min() < 0 or whole.max() >= n:
+        raise ValueError(f"{name}: expected positions from 0 to {n - 1}, got {whole.min()} to {whole.max()}.")
+    return whole
 
 
 def blocks_or_rows(x: np.ndarray, groups: np.ndarray) -> Cloud:

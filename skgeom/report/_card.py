@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import nan
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,15 +15,25 @@ from skgeom._core._rows import unit
 from skgeom._core.sums import _spectrum
 from skgeom._core.sums._moments import Moments
 from skgeom._core.sums._rank import live
-from skgeom._report._space import MATCH_ALPHA, N_FOLDS, Space, blocks_or_rows, sampled
 from skgeom.calibration import CosineCalibrator
-from skgeom.metrics import collapse_bound, conformity, estimate, silhouette_score
+from skgeom.metrics import (
+    collapse_bound,
+    conformity,
+    cosine_shares,
+    estimate,
+    silhouette_score,
+    variance_explained,
+)
 from skgeom.metrics._measure import MEASURES
+from skgeom.report._space import MATCH_ALPHA, N_FOLDS, Space, blocks_or_rows, sampled
 
 MAX_PAIR_ROWS = 20_000
 """Rows of which all pairs are looked at; of a larger space, a sample."""
 
 MAX_RECALL_SAMPLE = 5_000
+SPREAD, COSINES, CLASSES, PAIRS = "Spread: principal directions", "Directions: cosines", "Classes", "Pairs"
+"""Titles of the sections that have pictures."""
+
 _MISSING = "not available"
 _TOP = 10
 _ROGUE = 3
@@ -35,7 +45,8 @@ _CLASS_WIDTH = 20
 class Entry(NamedTuple):
     """A value with its range, its direction (+1 where more is better, -1 where less is) and a word on its meaning.
 
-    `error` is its standard error, NaN where there is none.
+    `error` is its standard error, NaN where there is none. `about` is the public function or estimator that says more,
+    None for mere counts.
     """
 
     name: str
@@ -45,6 +56,7 @@ class Entry(NamedTuple):
     direction: int = 0
     hint: str = ""
     error: float = nan
+    about: Callable[..., Any] | None = None
 
 
 class Section(NamedTuple):
@@ -58,13 +70,13 @@ def card(space: Space) -> list[Section]:
     """Return the card of a space."""
     sections = [
         Section("Rows", [*_rows(space)]),
-        Section("Spread: principal directions", [*_spread(space)]),
-        Section("Directions: cosines", [*_cosines(space)]),
+        Section(SPREAD, [*_spread(space)]),
+        Section(COSINES, [*_cosines(space)]),
     ]
     if space.labels is not None:
-        sections.append(Section("Classes", [*_classes(space)]))
+        sections.append(Section(CLASSES, [*_classes(space)]))
     if space.pair is not None:
-        sections.append(Section("Pairs", [*_pairs(space, space.pair)]))
+        sections.append(Section(PAIRS, [*_pairs(space, space.pair)]))
     return sections
 
 
@@ -100,10 +112,11 @@ def _spread(space: Space) -> Iterator[Entry]:
     yield _measured(space.cloud, "stable_rank", "stable rank", "total variance over the largest")
     yield _measured(space.cloud, "spectrum_slope", "spectrum slope", "decay of the variances: 0 flat, 1 as 1/rank")
     shares = to_numpy(_spectrum.variance_explained(m))
-    yield Entry("variance, top 1", _percent(shares[0]), hint=f"in the first direction; {_percent(1 / d)} if isotropic")
+    hint = f"in the first direction; {_percent(1 / d)} if isotropic"
+    yield Entry("variance, top 1", _percent(shares[0]), hint=hint, about=variance_explained)
     if d > _TOP:
         hint = f"in the first {_TOP}; {_percent(_TOP / d)} if isotropic"
-        yield Entry(f"variance, top {_TOP}", _percent(shares[_TOP - 1]), hint=hint)
+        yield Entry(f"variance, top {_TOP}", _percent(shares[_TOP - 1]), hint=hint, about=variance_explained)
 
 
 def _dead(dead: np.ndarray) -> Entry:
@@ -120,7 +133,8 @@ def _cosines(space: Space) -> Iterator[Entry]:
     yield _measured(plain, "partition_isotropy", "I1, unit rows", "smallest over largest Z(±v) = Σ exp⟨±v, u⟩")
     yield _measured(plain, "partition_dispersion", "I2, unit rows", "deviation of Z(±v) over its mean")
     q = np.quantile(space.conformity, [0.05, 0.25, 0.5, 0.75, 0.95])
-    yield Entry("conformity", q[2], q[0], q[4], hint=f"median; 5 to 95 %; quartiles {q[1]:.3f}, {q[3]:.3f}")
+    hint = f"median; 5 to 95 %; quartiles {q[1]:.3f}, {q[3]:.3f}"
+    yield Entry("conformity", q[2], q[0], q[4], hint=hint, about=conformity)
     if space.words is not None:
         order, words = np.argsort(space.conformity), space.words[space.directed]
         yield Entry("most conforming", "", hint=", ".join(words[order[: -_EXTREMES - 1 : -1]]))
@@ -130,20 +144,21 @@ def _cosines(space: Space) -> Iterator[Entry]:
 def _rogue(shares: np.ndarray | None) -> Entry:
     """Return the entry of the coordinates that have most of the average cosine."""
     if shares is None:
-        return Entry("rogue dimensions", _MISSING, hint="the average cosine is not clearly above 0")
+        hint = "the average cosine is not clearly above 0"
+        return Entry("rogue dimensions", _MISSING, hint=hint, about=cosine_shares)
     top = np.argsort(-shares, kind="stable")[:_ROGUE]
     even = _percent(top.size / shares.size)
     hint = f"of the average cosine: coordinates {', '.join(map(str, top))}; {even} if even"
-    return Entry("rogue dimensions", _percent(shares[top].sum()), hint=hint)
+    return Entry("rogue dimensions", _percent(shares[top].sum()), hint=hint, about=cosine_shares)
 
 
 def _match(calibrator: CosineCalibrator | None) -> Entry:
     """Return the entry of the cosine that two different rows rarely have."""
     name, share = "cosine of a match", f"1 in {1 / MATCH_ALPHA:,.0f} pairs"
     if calibrator is None or not calibrator.has_enough_rows_:
-        return Entry(name, _MISSING, hint=f"too few different rows for {share}")
-    low, high = calibrator.threshold_interval_.tolist()
-    return Entry(name, calibrator.threshold_, low, high, hint=f"exceeded by {share}; 95 % interval")
+        return Entry(name, _MISSING, hint=f"too few different rows for {share}", about=CosineCalibrator)
+    (low, high), hint = calibrator.threshold_interval_.tolist(), f"exceeded by {share}; 95 % interval"
+    return Entry(name, calibrator.threshold_, low, high, hint=hint, about=CosineCalibrator)
 
 
 def _classes(space: Space) -> Iterator[Entry]:
@@ -158,18 +173,23 @@ def _classes(space: Space) -> Iterator[Entry]:
         small = np.setdiff1d(names, space.labels[kept]).size
         hint = f"of fewer than {N_FOLDS} different rows, {len(space.x) - kept.size:,} in all"
         yield Entry("classes left out", small, hint=hint)
-    x, labels, groups = space.cloud.X[kept], space.labels[kept], space.equal_rows[kept]
+    (x, labels), groups = space.classified, space.equal_rows[kept]
     k, (n, d) = np.unique(labels).size, x.shape
     if n > k:
         yield from _separation(x, labels, groups)
-    yield Entry("collapse bound", collapse_bound(k, d), 0, 1, hint="largest IsoScore if classes become points")
+    hint = "largest IsoScore if classes become points"
+    yield Entry("collapse bound", collapse_bound(k, d), 0, 1, hint=hint, about=collapse_bound)
     share = np.unique(labels, return_counts=True)[1].max() / n
     yield Entry("largest class", float(share), 0, 1, hint="share of the rows: what an answer for all gets right")
 
 
+def short_class(name: str) -> str:
+    """Return the name of a class, cut where it is long."""
+    return name if len(name) <= _CLASS_WIDTH else f"{name[: _CLASS_WIDTH - 3]}..."
+
+
 def _class(names: np.ndarray, sizes: np.ndarray, index: np.intp) -> str:
-    name = str(names[index])
-    return f"{name if len(name) <= _CLASS_WIDTH else name[: _CLASS_WIDTH - 3] + '...'} ({sizes[index]:,})"
+    return f"{short_class(str(names[index]))} ({sizes[index]:,})"
 
 
 def _separation(x: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> Iterator[Entry]:
@@ -180,7 +200,7 @@ def _separation(x: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> Iterat
         yield _measured(cloud, "silhouette", "silhouette", hint, labels[rows])
     if np.linalg.norm(x, axis=1).all():
         cosine = silhouette_score(x, labels, metric="cosine")
-        yield Entry("silhouette, cosine", cosine, -1, 1, 1, "the same for directions")
+        yield Entry("silhouette, cosine", cosine, -1, 1, 1, "the same for directions", about=silhouette_score)
     hint = "variance between over within; 1 = chance"
     yield _measured(Cloud(x), "calinski_harabasz", "Caliński-Harabasz", hint, labels)
 
@@ -193,7 +213,7 @@ def _pairs(space: Space, pair: np.ndarray) -> Iterator[Entry]:
     yield _measured(cloud, "modality_gap", "centroid gap", "between mean unit rows, the modality gap", v)
     for name, values in (("x to pair", conformity(u, v)), ("pair to x", conformity(v, u))):
         low, median, high = np.quantile(to_numpy(values), [0.05, 0.5, 0.95])
-        yield Entry(f"conformity, {name}", median, low, high, hint="median; 5 to 95 %")
+        yield Entry(f"conformity, {name}", median, low, high, hint="median; 5 to 95 %", about=conformity)
     rows = np.arange(both.size)
     rows = rows if rows.size <= MAX_PAIR_ROWS else sampled(rows, MAX_RECALL_SAMPLE)
     hint = f"nearest is the partner, among {rows.size:,}" + (" sampled" if rows.size < both.size else "")
@@ -207,11 +227,11 @@ def _measured(cloud: Cloud, measure: str, name: str, hint: str, *others: np.ndar
     row = MEASURES[measure]
     low, high = row.range(*cloud.X.shape)
     if not isinstance(cloud, Blocks):
-        return Entry(name, row(cloud, *others, **options), low, high, row.direction, hint)
+        return Entry(name, row(cloud, *others, **options), low, high, row.direction, hint, about=row.function)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The bias of")  # the card shows errors, and no intervals
         found = estimate(measure, cloud, *others, paired=row.needs == "clouds", **options)
-    return Entry(name, found.value, low, high, row.direction, hint, found.standard_error)
+    return Entry(name, found.value, low, high, row.direction, hint, found.standard_error, row.function)
 
 
 def _percent(share: float) -> str:
