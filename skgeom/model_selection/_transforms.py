@@ -1,4 +1,4 @@
-"""The transforms that are worth a trial, and what becomes of rows under each, fitted to the other folds."""
+"""The transforms that judges try, and the rows under each, fitted to the other folds."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ROWS_PER_DIRECTION = 3
 
 
 def default_transforms(X: Any) -> dict[str, Any]:
-    """Return the transforms that the judges try: the rows as they are, and what has helped embeddings elsewhere.
+    """Return the transforms that the judges try: the rows as they are, and transforms that have helped elsewhere.
 
     Parameters
     ----------

@@ -67,7 +67,7 @@ class Named(Protocol):
 
     @property
     def entries(self) -> Sequence[Entry]:
-        """What has a name."""
+        """Anything with a name."""
 
     @property
     def is_table(self) -> bool:
@@ -75,7 +75,7 @@ class Named(Protocol):
 
     @property
     def has_names(self) -> bool:
-        """Whether the names are those of the file, which say what the columns are."""
+        """Whether the names are those of the file and describe the columns."""
 
     def read(self, wanted: Sequence[Wanted], limit: int | None) -> list[np.ndarray]:
         """Return arrays of the first rows."""
@@ -85,7 +85,7 @@ class Named(Protocol):
 
 
 def choose_matrix(file: Named) -> Wanted:
-    """Return what the key names, by default the only vectors, or the features of a table of numbers."""
+    """Return the entry that the key names, by default the only vectors, or the features of a table of numbers."""
     key, entries = file.source.key, {entry.name: entry for entry in file.entries}
     if key is not None:
         if key in entries:
@@ -149,8 +149,8 @@ def features(table: Named) -> tuple[str, ...]:
     """Return the columns that are features where each has one number of a vector.
 
     Columns numbered by their names (or named by consecutive letters) are features; a column beside them is left out if
-    it holds integers or its name says that it is not a feature. Without such a series, all columns are features, if all
-    hold fractions and no name says otherwise; a table without names has columns of one kind.
+    it holds integers or its name marks it. Without such a series, all columns are features, if all
+    hold fractions and no name suggests otherwise; a table without names has columns of one kind.
 
     Raises
     ------
@@ -178,7 +178,7 @@ def features(table: Named) -> tuple[str, ...]:
 
 
 def _pattern(name: str) -> tuple[str, str] | None:
-    """Return what stands before and behind the last number in a name."""
+    """Return the text before and after the last number in a name."""
     match = re.fullmatch(r"(.*?)\d+(\D*)", name, re.DOTALL)
     return (match[1], match[2]) if match else None
 
@@ -199,6 +199,6 @@ def _series(names: Sequence[str]) -> dict[Any, list[str]]:
 
 
 def _is_no_feature(name: str) -> bool:
-    """Return whether a word in a name says that the column is an id, a label, a score or the like."""
+    """Return whether a word in a name marks the column as an id, a label, a score or the like."""
     words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
     return any(word.casefold() in _NO_FEATURES for word in words)
