@@ -153,8 +153,8 @@ def _reached(estimator: Any, X: Any, metadata: Metadata) -> tuple[Any, Any]:
     inner = _inner(estimator)
     if not inner and _wraps(estimator):
         raise ValueError(
-            f"{_name(estimator)} holds no fitted estimator: fit it (a search with refit=True), let it keep what it "
-            "fits in estimator_, or pass step=, a function (estimator, X) -> representation."
+            f"{_name(estimator)} holds no fitted estimator: fit it (a search with refit=True), let it keep the "
+            "fitted one in estimator_, or pass step=, a function (estimator, X) -> representation."
         )
     if not any(map(_holds_map, inner)):
         return estimator, X
@@ -182,7 +182,7 @@ def _output_of(estimator: Any, X: Any, step: str, metadata: Metadata) -> Any:
         return representation(part, X, "auto", metadata)
     raise ValueError(
         f"step={step!r} names {_name(part[-1])}, which has no transform: name a step before it, or use "
-        'step="auto", which is what reaches it.'
+        'step="auto", which measures its input.'
     )
 
 
@@ -271,8 +271,8 @@ def _check_embeddings(estimator: Any) -> None:
     for name, value in _parameters(estimator, deep=True).items():
         if isinstance(value, str) and value.startswith("precomputed"):
             raise ValueError(
-                f"What reaches {_name(estimator)} is not embeddings, one per row, but a matrix of pairs of rows, since "
-                f"{name}={value!r}: call the measure itself with the embeddings, or pass step=, a function "
+                f"The input of {_name(estimator)} is not embeddings, one per row, but a matrix of pairs of rows, "
+                f"because {name}={value!r}: call the measure itself with the embeddings, or pass step=, a function "
                 "(estimator, X) -> representation."
             )
 

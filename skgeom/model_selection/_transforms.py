@@ -39,7 +39,7 @@ def default_transforms(X: Any) -> dict[str, Any]:
     -------
     dict from str to transformer
         "as is" ("passthrough"); "centred"; ``Whitening(k, power=p)`` for p = 0.25, 0.5 and 1 and k = 16, 64, 256 and so
-        on up to the rank; ``AllButTheTop``, of one direction and of one for each hundred features. Where a whitening
+        on up to the rank; ``AllButTheTop``, of one direction and of one per hundred features. Where a whitening
         would have fewer than three rows for each of its directions it gets ``shrinkage="ledoit_wolf"``.
 
     Raises

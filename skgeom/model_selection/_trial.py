@@ -154,8 +154,8 @@ def of_rows(x: np.ndarray, transforms: Transforms | None) -> Candidates:
     tried = default_transforms(x) if transforms is None else dict(transforms)
     if len(tried) < 2:
         raise ValueError(
-            f"transforms has {len(tried)} transforms, expected at least two, of which the first is what the others are "
-            "compared with: pass {'as is': 'passthrough', 'white': Whitening()}."
+            f"transforms has {len(tried)} transforms, expected at least two, because the others are compared with "
+            "the first: pass {'as is': 'passthrough', 'white': Whitening()}."
         )
     return Candidates(tried, lambda fold: mapped(tried, x[fold.order], fold.n_known))
 

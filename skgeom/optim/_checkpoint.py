@@ -45,8 +45,8 @@ class Checkpoint:
         others = [name for name in names if found["marks"].get(name) != self._marks.get(name)]
         if others:
             raise ValueError(
-                f"The checkpoint {str(self.path)!r} belongs to another fit: {', '.join(others)} differ. Fit with what "
-                "it was written with, remove the file, or pass another path."
+                f"The checkpoint {str(self.path)!r} belongs to another fit: {', '.join(others)} differ. Fit with the "
+                "same data and parameters, remove the file, or pass another path."
             )
         return found["state"]
 

@@ -100,7 +100,7 @@ class SharedMoments:
         func : callable
             The function that fits a step of a Pipeline.
         **options
-            What `joblib.Memory` would take beside it; ignored.
+            Arguments that `joblib.Memory` would take beside it; ignored.
 
         Returns
         -------

@@ -126,7 +126,7 @@ def _named(file: Named, entry: Entry) -> Wanted:
 
 
 def _unclear(file: Named, found: str) -> UnusableFileError:
-    """Return the error for a file whose embeddings are not obvious, which names what there is and what to do."""
+    """Return the error for a file whose embeddings are not obvious, which names the candidates and the remedy."""
     candidates = file.entries if not file.is_table else [e for e in file.entries if e.is_matrix] or file.entries
     remedy = f"Pass one of these as key: {_said(candidates)}."
     if file.is_table and not any(entry.is_matrix for entry in file.entries):
@@ -141,7 +141,7 @@ def _said(entries: Sequence[Entry]) -> str:
 
 def _remedy(entries: Iterable[Entry]) -> str:
     if any("binary" in entry.dtype for entry in entries):
-        return "Bytes do not say what they hold: save numpy.stack([numpy.frombuffer(b, 'float32') for b in column])."
+        return "Bytes do not show their type: save numpy.stack([numpy.frombuffer(b, 'float32') for b in column])."
     return 'A pattern as key takes several columns of numbers, as in key="dim_*"; or save the vectors as lists.'
 
 
@@ -173,7 +173,7 @@ def features(table: Named) -> tuple[str, ...]:
     elif not series and numbers and all(e.kind == FLOATS and not _is_no_feature(e.name) for e in numbers):
         return tuple(entry.name for entry in numbers)
     else:
-        found = "no column of vectors, and names and types do not tell which columns are features"
+        found = "no column of vectors, and names and types do not show which columns are features"
     raise _unclear(table, found)
 
 

@@ -72,7 +72,7 @@ def unknown_suffix(source: Source) -> UnusableFileError:
     """Return the error for a file whose suffix does not determine its format."""
     if source.suffix in _PICKLES:
         return pickled(source.path)
-    remedy = "Rename the file to what it is, or save the embeddings with numpy.save."
+    remedy = "Rename the file to match its format, or save the embeddings with numpy.save."
     if source.suffix in _GENSIM:
         remedy = (
             "Load it with gensim, and pass load_embeddings the KeyedVectors, or save them as text: "

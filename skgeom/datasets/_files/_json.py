@@ -35,8 +35,8 @@ def open_json(source: Source) -> Iterator[Table]:
         return
     if source.suffix == ".json" and not _is_lines(head):
         raise source.refused(
-            "expected an array of vectors or of objects, or a line for each object, and it is neither. Save a list "
-            'with an object for each row, as frame.to_json(path, orient="records") does, or use numpy.save.'
+            "expected an array of vectors or of objects, or one object per line, and it is neither. Save a list "
+            'with one object per row, as frame.to_json(path, orient="records") does, or use numpy.save.'
         )
     yield _lines(source)
 

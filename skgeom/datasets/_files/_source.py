@@ -154,7 +154,7 @@ def damaged(path: Path, reason: object) -> UnusableFileError:
     said = " ".join(str(reason).split()) or type(reason).__name__
     said = said if len(said) <= _REASON_WIDTH else said[:_REASON_WIDTH] + "…"
     return UnusableFileError(
-        f"{path} is damaged, incomplete or not what its suffix says: {said.removesuffix('.')}. "
+        f"{path} is damaged, incomplete or not of the format of its suffix: {said.removesuffix('.')}. "
         "Download it again, or save it again as plain numbers."
     )
 
