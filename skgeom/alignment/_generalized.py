@@ -53,7 +53,7 @@ class GeneralizedProcrustes(GeometryTransformer):
         Number of starts, of which the best is kept: the leading eigenvectors of all sums, the spaces turned towards the
         pivot, then random rotations.
     max_iter : int, default=100
-        Number of sweeps over the spaces, at most, from each start.
+        Maximum number of sweeps over the spaces from each start.
     tol : float, default=1e-9
         A fit ends when a sweep gains less than this share of :math:`\sum_{k<l} \langle X_k Q_k, X_l Q_l \rangle`.
     random_state : int, RandomState or None, default=None
@@ -92,8 +92,8 @@ class GeneralizedProcrustes(GeometryTransformer):
     ConvergenceWarning
         If the best start gained more than `tol` in its last sweep.
     UserWarning
-        If a space has directions of which the others say nothing (dead features, fewer rows than features): its
-        rotation is then not unique, and that nearest to the identity is taken.
+        If a space has directions that the others do not determine (dead features, fewer rows than features): its
+        rotation is then not unique, and the one nearest to the identity is taken.
 
     See Also
     --------
@@ -103,8 +103,8 @@ class GeneralizedProcrustes(GeometryTransformer):
     Notes
     -----
     Each sweep turns one space after the other towards the sum of the others, by a singular value decomposition; the
-    loss never rises. It has local minima: where the noise of the spaces is not larger than what they share, all starts
-    lead to one; with more noise they differ by some thousandths of the loss, and none is always the best.
+    loss never rises. It has local minima: where the noise of the spaces is not larger than their shared part, all
+    starts lead to one; with more noise they differ by some thousandths of the loss, and none is always the best.
 
     *Unequal numbers of features.* Narrower spaces are embedded isometrically, as if zeros were appended to their rows.
     Reduce wider ones first (`Whitening` with ``power=0`` and `n_components`) if the common space shall be narrow.

@@ -1,4 +1,4 @@
-"""What cosine is a match: the threshold at a rate of false matches, and probabilities."""
+"""Which cosine is a match: the threshold at a rate of false matches, and probabilities."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class CosineCalibrator(BaseEstimator):
         The share of pairs that do not belong together which may be above the threshold.
     n_pairs : "exact" or int, default="exact"
         "exact" looks at all pairs. A number draws as many of them, which takes less time for many rows and leaves an
-        estimator that holds no rows; at least 100 / alpha are advisable. If there are no more pairs, all are taken.
+        estimator without rows; at least 100 / alpha are advisable. If there are fewer pairs, all are taken.
     random_state : int, RandomState instance or None, default=None
         Draws the pairs.
 
@@ -142,7 +142,7 @@ class CosineCalibrator(BaseEstimator):
 
     With thresholds from 1,000 rows of six real sets, the rate on other rows, over alpha, is 0.97 to 1.05 at 1e-2 and
     1e-3, and 0.89 to 1.00 at 1e-4, on average over 20 halves (``python -m benchmarks thresholds``). A single threshold
-    scatters about that, as its interval says.
+    varies around that by as much as its interval.
 
     Invariant to rotation and to the length of each row.
 
@@ -301,10 +301,10 @@ class CosineCalibrator(BaseEstimator):
 
     @all_at_once
     def fit_matches(self, X: Any, Y: Any, y: Any) -> Self:
-        """Learn the probability of a match for each cosine from pairs that are known to be matches, or not.
+        """Learn the probability of a match, by cosine, from pairs that are known to match or not.
 
         The probability is an isotonic regression on the cosine: a step function that never falls. Each of five is
-        fitted to four fifths of the pairs, and their mean is what `predict_proba` returns. With m pairs it stays within
+        fitted to four fifths of the pairs, and `predict_proba` returns their mean. With m pairs it stays within
         [1 / (2 m), 1 - 1 / (2 m)].
 
         Parameters

@@ -166,7 +166,7 @@ def _paths(x: Array, y: Array, *, centre: Array, steps: np.ndarray) -> Array:
 
 
 def _check_directions(x: Array, centre: Array, name: str) -> None:
-    """Check that no row is at the centre, from where it has no direction."""
+    """Check that no row is at the centre, where its direction is undefined."""
     xp = namespace(x)
     check_no_zeros([xp.max(xp.abs(float64(x[rows, :]) - centre), axis=1) for rows in row_blocks(x)], name)
 

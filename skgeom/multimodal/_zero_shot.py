@@ -29,7 +29,7 @@ from skgeom._validation import (
 from skgeom._warnings import warn
 
 Logits: TypeAlias = Literal["cosine", "dot", "distance"]
-"""What a row and a class are compared by."""
+"""The comparison of a row with a class."""
 
 _RULES = {
     "cosine": _two_clouds.cosine_scores,
@@ -41,7 +41,7 @@ _RULES = {
 class ZeroShotClassifier(ClassifierMixin, OnDevice):
     r"""Classify embeddings by the nearest class embedding, as CLIP does with class names.
 
-    `fit` takes the embeddings of the classes, not labelled examples: one row for each prompt ("a photo of a cat", "a
+    `fit` takes the embeddings of the classes, not labelled examples: one row per prompt ("a photo of a cat", "a
     drawing of a cat"), with the class that it names. A query goes to the class of the largest logit
 
     ============  ============================================  ================================================
@@ -52,7 +52,7 @@ class ZeroShotClassifier(ClassifierMixin, OnDevice):
     "distance"    :math:`1 - \tfrac12 \lVert x - c \rVert^2`    mean of the p
     ============  ============================================  ================================================
 
-    On unit rows, with one unit prompt for each class, the three are the same numbers. Elsewhere "dot" favours long
+    On unit rows, with one unit prompt per class, the three are the same numbers. Elsewhere "dot" favours long
     class embeddings, and "distance" is the rule of the nearest mean.
 
     Parameters
@@ -64,7 +64,7 @@ class ZeroShotClassifier(ClassifierMixin, OnDevice):
     aligner : transformer, default=None
         A fitted transformer that maps queries into the space of the class embeddings before they are classified, for
         instance an aligner of images to text. Wrap it in `sklearn.frozen.FrozenEstimator`, or `clone`, as in
-        `cross_validate`, forgets what it was fitted to.
+        `cross_validate`, forgets the earlier fit.
     device : {None, "cpu", "cuda", "cuda:<index>", "auto"}, default=None
         Where host data are computed; results and attributes come back as NumPy. None stays where X is.
 
@@ -73,7 +73,7 @@ class ZeroShotClassifier(ClassifierMixin, OnDevice):
     classes_ : ndarray of shape (n_classes,)
         The classes, sorted.
     class_embeddings_ : array of shape (n_classes, n_features)
-        One embedding for each class, in float64, in the library of X.
+        One embedding per class, in float64, in the library of X.
     n_features_in_ : int
         Number of features of the queries.
     feature_names_in_ : ndarray of str
@@ -85,7 +85,7 @@ class ZeroShotClassifier(ClassifierMixin, OnDevice):
         If the temperature is not a number.
     ValueError
         If X is not a finite matrix or, but for "cosine", has magnitudes whose squares leave the range of float64, y is
-        not one class for each row, the unit prompts of a class cancel or are all zero (with "cosine"), the temperature
+        not one class per row, the unit prompts of a class cancel or are all zero (with "cosine"), the temperature
         is not above 0, the name of the logits is unknown, or queries differ from the class embeddings in width, library
         or device.
     sklearn.exceptions.NotFittedError
@@ -139,12 +139,12 @@ class ZeroShotClassifier(ClassifierMixin, OnDevice):
 
     @all_at_once
     def fit(self, X: Any, y: Any) -> Self:
-        """Learn one embedding for each class.
+        """Learn one embedding per class.
 
         Parameters
         ----------
         X : array of shape (n_prompts, n_features)
-            Embeddings of the prompts, one per row, at least one for each class.
+            Embeddings of the prompts, one per row, at least one per class.
         y : array of shape (n_prompts,)
             The class that each names.
 
@@ -240,7 +240,7 @@ class ZeroShotClassifier(ClassifierMixin, OnDevice):
         return super().score(X, to_numpy(y) if is_foreign(y) else y, sample_weight=sample_weight)
 
     def _of_logits(self, X: Any, function: Callable[[Array], Array]) -> Array:
-        """Return what a function makes of the logits (b, k) of blocks of queries."""
+        """Return a function of the logits (b, k) of blocks of queries."""
         x, embeddings = self._placed(self._queries(X)), self.class_embeddings_
         if self.device is not None:
             embeddings = asarray_like(embeddings, x, dtype=namespace(x).float64)
