@@ -39,6 +39,12 @@ JACKKNIFE, ESTIMATES = f"{CORE}/test_jackknife.py", f"{METRICS}/test_estimate.py
 PICTURES = "tests/inspection"
 PAGE = "tests/report/test_page.py"
 MUTANTS = [
+    Mutant("_array.py", "tell(full)", "pass", f"{METRICS}/test_training_loops.py"),
+    Mutant("_array.py", "if whole == 0 or x.dtype == xp.float64:", "if True:", "tests/test_array.py"),
+    Mutant("_array.py", "return [where]", "return []", "tests/test_devices.py"),
+    Mutant("_array.py", "if index >= n_gpus:", "if False:", "tests/test_devices.py"),
+    Mutant("_array.py", ".dtype == xp.float64\n    except", ".dtype != 0\n    except", "tests/test_devices.py"),
+    Mutant("multimodal/_offset.py", "if are_exact_lengths(z, *of_z)", "if True", ELLIPSOID),
     Mutant(
         "_core/_rows.py",
         "(x - pivot) - namespace(x).astype(mean - float64(pivot), x.dtype)",

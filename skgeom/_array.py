@@ -243,12 +243,15 @@ _FLOAT32_PRODUCTS = _Float32Products()
 
 def _reduced_products(torch: Any) -> list[tuple[Callable[[str], None], str, str]]:
     """Return where Torch multiplies float32 in less: what sets it, its value now, and that of full precision."""
-    kinds = [torch.backends.cuda.matmul, getattr(torch.backends.mkldnn, "matmul", None)]
-    if not hasattr(kinds[0], "fp32_precision"):  # before Torch 2.9
+    try:
+        kinds = [torch.backends.cuda.matmul, torch.backends.mkldnn.matmul]
+        found = [(kind, kind.fp32_precision) for kind in kinds]
+    except AttributeError:  # before Torch 2.9
         now = torch.get_float32_matmul_precision()
         return [] if now == "highest" else [(torch.set_float32_matmul_precision, now, "highest")]
-    found = [(partial(setattr, kind, "fp32_precision"), getattr(kind, "fp32_precision", "none")) for kind in kinds]
-    return [(tell, now, "ieee") for tell, now in found if now not in ("none", "ieee")]
+    return [
+        (partial(setattr, kind, "fp32_precision"), now, "ieee") for kind, now in found if now not in ("none", "ieee")
+    ]
 
 
 def _on_device_of(values: Iterable[Any]) -> list[Any]:
