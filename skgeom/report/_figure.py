@@ -244,7 +244,7 @@ def _of_pairs(space: Space, pair: np.ndarray) -> Iterator[Picture]:
     if both.size < 2 or x.shape[1] < 2:
         return
     caption = "Unit rows of both spaces in one plane: the dotted line between the means is the gap."
-    plot = partial(SpaceDisplay.from_embedding, x, y, normalize=True, names=["x", "pair"])
+    plot: Callable[..., Any] = partial(SpaceDisplay.from_embedding, x, y, normalize=True, names=["x", "pair"])
     yield Picture(PAIRS, "The two clouds", caption, plot)
     caption = "Cosines of partners and of other pairs. Where they overlap, no threshold tells them apart."
     plot = partial(SimilarityDisplay.from_embedding, x, y, random_state=SEED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,10 +16,11 @@ _KIND = "skgeom_cloud_summary"
 def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) -> None:
     """Write arrays under a temporary name, and move the file into place."""
     path = Path(path)
+    named: dict[str, Any] = {_KIND: np.array(_VERSION), **arrays}
     partial_file = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         with partial_file.open("wb") as file:
-            np.savez(file, **{_KIND: np.array(_VERSION), **arrays})
+            np.savez(file, **named)
             file.flush()
             os.fsync(file.fileno())
         partial_file.replace(path)
