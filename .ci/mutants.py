@@ -32,12 +32,19 @@ ELLIPSOID = "tests/multimodal/test_double_ellipsoid.py"
 FILES = "tests/datasets"
 COMPARISON = "tests/comparison"
 CLOUDS, DRIFT = f"{COMPARISON}/test_clouds.py", f"{COMPARISON}/test_drift.py"
+SUMMARY = "tests/summary/test_summary.py"
 SEEN = "tests/metrics/test_what_scorers_see.py"
 JUDGES, INTERVALS = "tests/model_selection/test_judges.py", "tests/model_selection/test_intervals.py"
 JACKKNIFE, ESTIMATES = f"{CORE}/test_jackknife.py", f"{METRICS}/test_estimate.py"
 PICTURES = "tests/inspection"
 PAGE = "tests/report/test_page.py"
 MUTANTS = [
+    Mutant("_array.py", "tell(full)", "pass", f"{METRICS}/test_training_loops.py"),
+    Mutant("_array.py", "if whole == 0 or x.dtype == xp.float64:", "if True:", "tests/test_array.py"),
+    Mutant("_array.py", "return [where]", "return []", "tests/test_devices.py"),
+    Mutant("_array.py", "if index >= n_gpus:", "if False:", "tests/test_devices.py"),
+    Mutant("_array.py", ".dtype == xp.float64\n    except", ".dtype != 0\n    except", "tests/test_devices.py"),
+    Mutant("multimodal/_offset.py", "if are_exact_lengths(z, *of_z)", "if True", ELLIPSOID),
     Mutant(
         "_core/_rows.py",
         "(x - pivot) - namespace(x).astype(mean - float64(pivot), x.dtype)",
@@ -160,8 +167,18 @@ MUTANTS = [
     Mutant(
         "_core/sums/_rank.py", "xp.maximum(entries, _median_of_positive(entries))", "entries", f"{CORE}/test_rank.py"
     ),
-    Mutant("_core/sums/_rank.py", "single if _are_on_a_grid(x, digits) else", "", f"{CORE}/test_rank.py {METRICS}"),
-    Mutant("_core/sums/_rank.py", "and not float32_suffices(second)", "and False", f"{CORE}/test_rank.py"),
+    Mutant(
+        "_core/sums/_rank.py",
+        "_SINGLE_DIGITS if on_a_grid else self.significant",
+        "self.significant",
+        f"{CORE}/test_rank.py {METRICS}",
+    ),
+    Mutant(
+        "_core/sums/_rank.py",
+        "in_float64 or float32_suffices(replace(m, epsilon=spacing))",
+        "True",
+        f"{CORE}/test_rank.py",
+    ),
     Mutant("_core/sums/_rank.py", "2.0**-10\n", "2.0**-30\n", f"{CORE}/test_rank.py"),
     Mutant("_core/sums/_rank.py", "TELLABLE = 16 * 2.0**-52", "TELLABLE = 0.0", f"{CORE}/test_rank.py"),
     Mutant("_core/sums/_blocks.py", "ones @ centred", "xp.sum(centred, axis=0)", f"{CORE}/test_rank.py"),
@@ -350,9 +367,13 @@ MUTANTS = [
     Mutant("comparison/_parts.py", "1 + 2 * (k - 2) * slack", "1.0", CLOUDS),
     Mutant("comparison/_parts.py", "axis=0) / size for", "axis=0) for", CLOUDS),
     Mutant("comparison/_parts.py", "similarities /= np.multiply.outer(counts, counts)", "pass", CLOUDS),
-    Mutant("comparison/_summary.py", "between.sum() / (n * (n - 1))", "0.0", CLOUDS),
-    Mutant("comparison/_summary.py", "min(self.max_rows, other.max_rows)", "self.max_rows + other.max_rows", CLOUDS),
-    Mutant("comparison/_summary.py", "quartic * n / (n - 2)", "quartic", CLOUDS),
+    Mutant("comparison/_sides.py", "between.sum() / (n * (n - 1))", "0.0", CLOUDS),
+    Mutant("summary/_summary.py", "min(self.max_rows, other.max_rows)", "self.max_rows + other.max_rows", CLOUDS),
+    Mutant("summary/_summary.py", "self.max_rows if is_whole else len(keys)", "self.max_rows", SUMMARY),
+    Mutant("summary/_summary.py", "epsilon=self.digits.spacing", "epsilon=2.0**-52", SUMMARY),
+    Mutant("summary/_summary.py", "-_ROUNDING * of_whole", "-of_whole", SUMMARY),
+    Mutant("_core/sums/_rank.py", "min(self.grid, other.grid)", "max(self.grid, other.grid)", SUMMARY),
+    Mutant("comparison/_sides.py", "quartic * n / (n - 2)", "quartic", CLOUDS),
     Mutant("comparison/_drift.py", "[seed, seen]", "[seed, 0]", DRIFT),
     Mutant("comparison/_drift.py", "self.alpha / self.n_batches", "self.alpha", DRIFT),
     Mutant("_core/_permutation.py", "+ 2 * np.sum(n_k * own**3)", "", CLOUDS),

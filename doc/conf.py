@@ -4,6 +4,8 @@ import sys
 from pathlib import Path
 
 import sphinx.application
+import sphinx.environment
+from sphinx.util import logging
 
 import skgeom
 
@@ -59,7 +61,8 @@ html_theme = "furo"
 html_title = f"skgeom {release}"
 html_static_path = ["_static"]
 html_css_files = ["tables.css", "pictures.css"]
-html_copy_source = False
+html_extra_path = ["llms.txt"]
+html_show_sourcelink = False  # the sources are there as plain text: see llms.txt
 html_show_sphinx = False
 
 
@@ -69,5 +72,14 @@ def _skip_what_others_document(app, what, name, obj, skip, options) -> bool | No
     return True if home.partition(".")[0] in ("sklearn", "builtins") else None
 
 
+def _list_every_page(app: sphinx.application.Sphinx, env: sphinx.environment.BuildEnvironment) -> None:
+    """Warn of pages that llms.txt lacks, but for those of single objects and the list of packages."""
+    listed = Path(app.srcdir, "llms.txt").read_text(encoding="utf-8")
+    for page in sorted(env.found_docs):
+        if f"({page}.html)" not in listed and "/generated/" not in page and page != "reference/index":
+            logging.getLogger(__name__).warning("llms.txt has no line for this page", location=page)
+
+
 def setup(app: sphinx.application.Sphinx) -> None:
     app.connect("autodoc-skip-member", _skip_what_others_document)
+    app.connect("env-check-consistency", _list_every_page)

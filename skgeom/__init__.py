@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         optim,
         preprocessing,
         report,
+        summary,
     )
     from skgeom.alignment import CCAAligner, GeneralizedProcrustes, LstsqAligner, ProcrustesAligner
     from skgeom.calibration import CosineCalibrator
@@ -70,6 +71,7 @@ _PACKAGES = (
     "optim",
     "preprocessing",
     "report",
+    "summary",
 )
 
 _HOMES = {
@@ -148,6 +150,7 @@ __all__ = [
     "recall_scorer",
     "report",
     "silhouette_scorer",
+    "summary",
 ]
 
 

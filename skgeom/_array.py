@@ -8,11 +8,13 @@ or has asked for a device.
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from math import ceil, log2
+from threading import Lock
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import array_api_compat
@@ -30,11 +32,22 @@ HOST_BLOCK_BYTES = 3 << 19
 ACCELERATOR_BLOCK_BYTES = 1 << 28
 """The same on any other device, where the start of an operation costs more than the memory."""
 
+HOST_DECOMPOSITION = 512
+"""Rows and columns of a matrix up to which the host decomposes it for an accelerator.
+
+A decomposition is a chain of small steps, each of which an accelerator must start, and libraries differ: PyTorch issue
+183806 reports a factor of 30 to 130 between two versions of Torch on CUDA. The matrix and its factors are a few MB. The
+size is a guess until it is measured on a GPU: the right one depends on GPU, host and library.
+"""
+
 SAFE_EXPONENTS = {32: (-40, 50), 64: (-200, 230)}
 """Powers of two between which fourth powers and their sums neither overflow nor vanish, by width of float."""
 
 SQUARES_SAFE = 480
 """Power of two up to which, or down to which, sums of squares stay within float64."""
+
+_ROWS_PER_PRODUCT = 4096
+"""Rows that one product in float32 sums over, as many as a block of 192 columns on a host: rounding grows with them."""
 
 _REFLECTIONS_AT_ONCE = 64
 """LAPACK applies reflections in blocks of at most so many: each needs room for a number per column and per other."""
@@ -98,6 +111,15 @@ def float64(x: Array) -> Array:
     return xp.astype(x, xp.float64, copy=False)
 
 
+def has_float64(x: Array) -> bool:
+    """Return whether the library of x has double precision on its device: MPS has none, and JAX by default hides it."""
+    xp = namespace(x)
+    try:
+        return xp.empty(0, dtype=xp.float64, device=device_of(x)).dtype == xp.float64
+    except (AttributeError, TypeError, ValueError):
+        return False
+
+
 def is_on_host(x: Array) -> bool:
     """Return whether the array lives in the memory of the CPU."""
     return str(device_of(x)).endswith(("cpu", "CPU_DEVICE')"))
@@ -157,26 +179,90 @@ def wants_gradient(*arrays: Array) -> bool:
 
 
 def in_full_precision(function: Callable[P, R]) -> Callable[P, R]:
-    """Return a function that computes in the precision of its input, whatever `torch.autocast` says around it.
+    """Return a function that computes in the precision and on the device of its input, whatever is set around it.
 
-    Where Torch is not there, or autocast is off, the function is called as it is.
+    `torch.autocast` is off inside, and Torch multiplies float32 in float32, never in TF32. CuPy computes on the device
+    that is current, not where its arrays are: inside, that is the device of the first array, or the one that the
+    `device` of an estimator names. Where there is nothing to change, the function is called as it is.
     """
 
     @wraps(function)
     def exact(*args: P.args, **kwargs: P.kwargs) -> R:
-        torch = sys.modules.get("torch")
-        if torch is None or not (kinds := _autocast_devices(torch)):
+        contexts = [*_torch_contexts(), *_on_device_of((*args, *kwargs.values()))]
+        if not contexts:
             return function(*args, **kwargs)
-        with ExitStack() as off:
-            for kind in kinds:
-                off.enter_context(torch.autocast(kind, enabled=False))
+        with ExitStack() as around:
+            for context in contexts:
+                around.enter_context(context)
             return function(*args, **kwargs)
 
     return exact
 
 
-def _autocast_devices(torch: Any) -> list[str]:
-    return [kind for kind in ("cpu", "cuda", "xpu") if torch.is_autocast_enabled(kind)]
+def _torch_contexts() -> list[Any]:
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return []
+    kinds = [kind for kind in ("cpu", "cuda", "xpu") if torch.is_autocast_enabled(kind)]
+    off = [torch.autocast(kind, enabled=False) for kind in kinds]
+    return [*off, _FLOAT32_PRODUCTS] if _FLOAT32_PRODUCTS.users or _reduced_products(torch) else off
+
+
+class _Float32Products:
+    """A context in which Torch multiplies float32 in float32; the last of several users ends it for the process.
+
+    TF32 keeps 10 binary digits of each number. The bounds that tell which neighbours a search in float32 must look at
+    again, and which ranks and variances products in float32 settle, allow for the rounding of 24.
+    """
+
+    def __init__(self) -> None:
+        self.users = 0
+        self._lock = Lock()
+        self._before: list[tuple[Callable[[str], None], str]] = []
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self.users += 1
+            if self.users > 1:
+                return
+            reduced = _reduced_products(sys.modules["torch"])
+            self._before = [(tell, now) for tell, now, _ in reduced]
+            for tell, _, full in reduced:
+                tell(full)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self.users -= 1
+            if self.users == 0:
+                for tell, before in self._before:
+                    tell(before)
+
+
+_FLOAT32_PRODUCTS = _Float32Products()
+
+
+def _reduced_products(torch: Any) -> list[tuple[Callable[[str], None], str, str]]:
+    """Return where Torch multiplies float32 in less: what sets it, its value now, and that of full precision."""
+    try:
+        kinds = [torch.backends.cuda.matmul, torch.backends.mkldnn.matmul]
+        found = [(kind, kind.fp32_precision) for kind in kinds]
+    except AttributeError:  # before Torch 2.9
+        now = torch.get_float32_matmul_precision()
+        return [] if now == "highest" else [(torch.set_float32_matmul_precision, now, "highest")]
+    return [
+        (partial(setattr, kind, "fp32_precision"), now, "ieee") for kind, now in found if now not in ("none", "ieee")
+    ]
+
+
+def _on_device_of(values: Iterable[Any]) -> list[Any]:
+    """Return the device of CuPy, a context, of the first of the values, or lists of them, that has or names one."""
+    for value in values:
+        where = getattr(value[0] if isinstance(value, list | tuple) and value else value, "device", None)
+        if isinstance(where, str) and names_gpu(where) and (found := find_accelerator(where)):
+            where = found[1]
+        if isinstance(where, getattr(getattr(sys.modules.get("cupy"), "cuda", None), "Device", ())):
+            return [where]
+    return []
 
 
 def detached(x: Array) -> Array:
@@ -230,17 +316,22 @@ def _known_gradients() -> Any:
     return KnownGradients
 
 
+def names_gpu(device: Any) -> bool:
+    """Return whether a device is "auto", "cuda" or "cuda:<index>"."""
+    return isinstance(device, str) and re.fullmatch("auto|cuda(:[0-9]+)?", device) is not None
+
+
 def find_accelerator(device: str) -> tuple[Namespace, Device] | None:
-    """Find the library that drives ``"cuda"`` or ``"cuda:1"``: CuPy if it sees a GPU, else Torch, else None.
+    """Find the library that drives a device that `names_gpu`: CuPy if it sees a GPU, else Torch, else None.
 
     CuPy imports without a GPU, hence the question to the driver.
     """
-    index = int(device.partition(":")[2] or 0)
     try:
         import cupy
 
         if cupy.cuda.is_available():
-            return array_api_compat.array_namespace(cupy.empty(0)), cupy.cuda.Device(index)
+            where = cupy.cuda.Device(gpu_index(device, cupy.cuda.runtime.getDeviceCount(), "CuPy"))
+            return array_api_compat.array_namespace(cupy.empty(0)), where
     except ImportError:
         pass
     try:
@@ -249,7 +340,26 @@ def find_accelerator(device: str) -> tuple[Namespace, Device] | None:
         return None
     if not torch.cuda.is_available():
         return None
-    return array_api_compat.array_namespace(torch.empty(0)), torch.device("cuda", index)
+    where = torch.device("cuda", gpu_index(device, torch.cuda.device_count(), "Torch"))
+    return array_api_compat.array_namespace(torch.empty(0)), where
+
+
+def gpu_index(device: str, n_gpus: int, library: str) -> int:
+    """Return the index of the GPU that a device names, 0 where it names none, of those that a library sees.
+
+    Raises
+    ------
+    RuntimeError
+        If there is no such GPU.
+    """
+    index = int(device.partition(":")[2] or 0)
+    if index >= n_gpus:
+        known = '"cuda:0"' if n_gpus == 1 else f'"cuda:0" to "cuda:{n_gpus - 1}"'
+        raise RuntimeError(
+            f"device must name a GPU that {library} sees, {known}, got {device!r}: pass one of these, or check "
+            "CUDA_VISIBLE_DEVICES."
+        )
+    return index
 
 
 def place(x: Array, device: str | None) -> Array:
@@ -258,11 +368,11 @@ def place(x: Array, device: str | None) -> Array:
     Raises
     ------
     RuntimeError
-        If a GPU is asked for and no installed library sees one.
+        If a GPU is asked for and no installed library sees one, or not that one.
     """
-    if device in (None, "cpu"):
+    if device is None or device == "cpu":
         return x
-    found = find_accelerator("cuda" if device == "auto" else device)
+    found = find_accelerator(device)
     if found is not None:
         xp, where = found
         return xp.asarray(x, device=where)
@@ -290,8 +400,12 @@ def row_blocks(x: Array, columns: int = 0, n_blocks: int = 1, least: int = 1) ->
 def peak(x: Array) -> float:
     """Return max |x| (NaN where there is a NaN) without a temporary of the size of x."""
     xp = namespace(x)
-    peaks = [(-to_float(xp.min(x[rows, :])), to_float(xp.max(x[rows, :]))) for rows in row_blocks(x)]
-    return float(np.max(peaks))
+    return float(np.max(np.abs(numbers([f(x[rows, :]) for rows in row_blocks(x) for f in (xp.min, xp.max)]))))
+
+
+def numbers(values: Sequence[Array]) -> np.ndarray:
+    """Return 0-d arrays of one kind as an array (n,) of NumPy: the host waits for an accelerator once, not n times."""
+    return to_numpy(namespace(values[0]).stack(values))
 
 
 def exponent_of(magnitude: float) -> int:
@@ -326,8 +440,25 @@ def subtract(x: Any, y: Any, out: np.ndarray | None) -> Array:
 
 
 def gram(x: Any, out: np.ndarray | None) -> Array:
-    """Return xᵀ x, written into a scratch array where there is one."""
-    return x.T @ x if out is None else np.matmul(x.T, x, out=out)
+    """Return xᵀ x, as `product_over_rows`."""
+    return product_over_rows(x, x, out)
+
+
+def product_over_rows(x: Any, y: Any, out: np.ndarray | None) -> Array:
+    """Return xᵀ y, written into a scratch array where there is one.
+
+    Where there is none, the blocks of an accelerator may have millions of rows: those in float32 are multiplied in
+    pieces, all at once, and summed in float64.
+    """
+    if out is not None:
+        return np.matmul(x.T, y, out=out)
+    xp, step = namespace(x), max(_ROWS_PER_PRODUCT, x.shape[1], y.shape[1])  # products no larger than the rows
+    whole = x.shape[0] - x.shape[0] % step
+    if whole == 0 or x.dtype == xp.float64:
+        return x.T @ y
+    pieces = [xp.reshape(rows[:whole, :], (-1, step, rows.shape[1])) for rows in (x, y)]
+    products = xp.permute_dims(pieces[0], (0, 2, 1)) @ pieces[1]
+    return xp.sum(products, axis=0, dtype=xp.float64) + float64(x[whole:, :].T @ y[whole:, :])
 
 
 class Eigenvectors(NamedTuple):
@@ -351,9 +482,8 @@ def eigen(matrix: Any) -> tuple[Array, Eigenvectors]:
     On NumPy, with a SciPy that has the routine, eigenvectors that nobody asks for cost less. The matrix is divided by a
     power of two, as reflections square its entries.
     """
-    xp = namespace(matrix)
     if not isinstance(matrix, np.ndarray) or matrix.shape[0] < 3 or not hasattr(lapack, "dstevd"):
-        values, vectors = xp.linalg.eigh(matrix)
+        values, vectors = decomposed("eigh", matrix)
         return values, Eigenvectors(vectors)
     unit = 2.0 ** exponent_of(abs(np.trace(matrix)))
     room = int(lapack.dsytrd_lwork(matrix.shape[0], lower=1)[0])
@@ -369,6 +499,19 @@ def _reflected(columns: Any, packed: np.ndarray, factors: np.ndarray) -> np.ndar
     room = _REFLECTIONS_AT_ONCE * (columns.shape[1] + _REFLECTIONS_AT_ONCE + 1)
     below, _, _ = lapack.dormqr("L", "N", packed, factors, columns[1:, :], room)
     return np.concatenate([columns[:1, :], below])
+
+
+def decomposed(name: str, matrix: Any, **options: Any) -> Any:
+    """Return what a function of `linalg`, such as eigh or svd, makes of a matrix: on the host if that is faster.
+
+    The parts come back to where the matrix is. Where gradients are wanted it never leaves.
+    """
+    if is_on_host(matrix) or max(matrix.shape) > HOST_DECOMPOSITION or wants_gradient(matrix):
+        return getattr(namespace(matrix).linalg, name)(matrix, **options)
+    found = getattr(_NUMPY.linalg, name)(to_numpy(matrix), **options)
+    if isinstance(found, tuple):
+        return tuple(asarray_like(part, matrix) for part in found)
+    return asarray_like(found, matrix)
 
 
 def is_positive_definite(matrix: Any) -> bool:
@@ -389,6 +532,16 @@ def is_positive_definite(matrix: Any) -> bool:
 def matmul(x: Any, y: Any, out: np.ndarray | None) -> Array:
     """Return x y, written into the first rows and columns of a scratch array where there is one."""
     return x @ y if out is None else np.matmul(x, y, out=out[: x.shape[0], : y.shape[1]])
+
+
+def vecdot(x: Any, y: Any) -> Array:
+    """Return the product of each row of x with that of y: the sum of x y along the last axis.
+
+    NumPy and Torch have a kernel for it; elsewhere, as for CuPy, array-api-compat would make a tiny product per row.
+    """
+    if isinstance(x, np.ndarray):
+        return np.vecdot(x, y)
+    return namespace(x).vecdot(x, y) if array_api_compat.is_torch_array(x) else namespace(x).sum(x * y, axis=-1)
 
 
 def side_by_side(parts: list[Array], room: np.ndarray | None) -> Array:

@@ -128,12 +128,17 @@ def rows_of(X: Any) -> Any:
 
 def is_stream(X: Any) -> bool:
     """Return whether the rows come in blocks, once."""
-    return not isinstance(X, Remainder) and isinstance(rows_of(X), Iterator)
+    return isinstance(_rows_at_hand(X), Iterator)
 
 
 def is_to_be_moved(X: Any) -> bool:
     """Return whether a derivative with respect to the rows may be asked for later."""
-    return not isinstance(X, Remainder) and wants_gradient(rows_of(X))
+    return wants_gradient(_rows_at_hand(X))
+
+
+def _rows_at_hand(X: Any) -> Any:
+    """Return the rows themselves, or None of a cloud that holds only sums, or has yet to gather them."""
+    return vars(X).get("X") if isinstance(X, Cloud) else X
 
 
 def once_per_cloud(summary: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:

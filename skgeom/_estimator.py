@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
+from inspect import isfunction
 from typing import Any, Self, TypeAlias, TypeVar, cast
 
 import numpy as np
@@ -26,6 +27,7 @@ from skgeom._validation import (
     check_squares,
     check_weights,
 )
+from skgeom.summary import CloudSummary
 
 _FEATURES = ("n_features_in_", "feature_names_in_")
 
@@ -72,6 +74,18 @@ def features_of(checked: BaseEstimator) -> dict[str, Any]:
     return {name: getattr(checked, name) for name in _FEATURES if hasattr(checked, name)}
 
 
+def record_width(estimator: Any, width: int, *, reset: bool) -> None:
+    """Record how many features there are, which have no names, or compare it with those at fit."""
+    if reset:
+        estimator.n_features_in_ = width
+        estimator.__dict__.pop("feature_names_in_", None)
+    elif width != estimator.n_features_in_:
+        raise ValueError(
+            f"X has {width} features, but {type(estimator).__name__} is expecting {estimator.n_features_in_} features "
+            "as input."
+        )
+
+
 def keep(estimator: BaseEstimator, fitted: Callable[[], Mapping[str, Any]], forget: Iterable[str]) -> None:
     """Set the fitted attributes of a long fit, and forget those of an earlier one by name, in one assignment.
 
@@ -99,46 +113,28 @@ def moments_from(source: Source) -> Iterator[None]:
         _source.reset(token)
 
 
-class GeometryTransformer(TransformerMixin, BaseEstimator):
-    """Base of the transformers: arrays follow the input, or, with a `device`, go there and come back as NumPy."""
+class OnDevice(BaseEstimator):
+    """Base of what computes where its input is, or, with a `device`, goes there and comes back as NumPy."""
 
     device: str | None
-    _n_features_out: int
 
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        tags.array_api_support = self.device is None
-        return tags
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let every public method of a subclass compute in the precision and on the device of its rows."""
+        for name, method in vars(cls).copy().items():
+            if isfunction(method) and not name.startswith("_"):
+                setattr(cls, name, in_full_precision(method))
+        super().__init_subclass__(**kwargs)
 
-    def _checked(self, X: Any, *, reset: bool, min_samples: int = 1) -> Array:
-        """Check X, and record or compare its features."""
-        if not reset:
-            check_is_fitted(self)
+    def _cloud(self, X: Any, *, name: str = "X", min_samples: int = 1) -> Array:
+        """Check rows, which with a device must be on the host."""
         check_device(self.device)
-        x = check_cloud(X, min_samples=min_samples)
+        x = check_cloud(X, name=name, min_samples=min_samples)
         if self.device is not None:
             check_host(X, self.device)
-        validate_data(self, X, reset=reset, skip_check_array=True)
         return x
-
-    def _receive(self, X: Any, *, reset: bool, min_samples: int = 1) -> Array:
-        """Check X and bring it to where it is computed."""
-        return self._placed(self._checked(X, reset=reset, min_samples=min_samples))
-
-    def _receive_output(self, X: Any) -> Array:
-        """Check rows of the output space, and bring them to where they are computed."""
-        check_is_fitted(self)
-        z = check_cloud(X, min_samples=1)
-        _check_width(z, self._n_features_out, type(self).__name__)
-        return self._placed(z)
 
     def _placed(self, x: Array) -> Array:
         return x if self.device is None else place(x, self.device)
-
-    def _here(self, name: str, x: Array, method: str = "transform") -> Array:
-        """Return a fitted attribute where the rows x are."""
-        return self._bring(getattr(self, name), x, method)
 
     def _bring(self, fitted: Array, x: Array, method: str = "transform") -> Array:
         """Move a fitted array to where the rows x are, if a device was asked for; else check that x is of its kind."""
@@ -154,6 +150,41 @@ class GeometryTransformer(TransformerMixin, BaseEstimator):
     def _own(self, values: Array) -> Array:
         """Return a copy, as it leaves, of what other estimators may be fitted from too."""
         return self._leave(copied(values))
+
+
+class GeometryTransformer(TransformerMixin, OnDevice):
+    """Base of the transformers."""
+
+    _n_features_out: int
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.array_api_support = self.device is None
+        return tags
+
+    def _checked(self, X: Any, *, reset: bool, min_samples: int = 1) -> Array:
+        """Check X, and record or compare its features."""
+        if not reset:
+            check_is_fitted(self)
+        x = self._cloud(X, min_samples=min_samples)
+        validate_data(self, X, reset=reset, skip_check_array=True)
+        return x
+
+    def _receive(self, X: Any, *, reset: bool, min_samples: int = 1) -> Array:
+        """Check X and bring it to where it is computed."""
+        return self._placed(self._checked(X, reset=reset, min_samples=min_samples))
+
+    def _receive_output(self, X: Any) -> Array:
+        """Check rows of the output space, and bring them to where they are computed."""
+        check_is_fitted(self)
+        z = check_cloud(X, min_samples=1)
+        _check_width(z, self._n_features_out, type(self).__name__)
+        return self._placed(z)
+
+    def _here(self, name: str, x: Array, method: str = "transform") -> Array:
+        """Return a fitted attribute where the rows x are."""
+        return self._bring(getattr(self, name), x, method)
 
 
 class RowwiseTransformer(GeometryTransformer):
@@ -212,12 +243,12 @@ class MomentsTransformer(RowwiseTransformer):
 
         Parameters
         ----------
-        X : array of shape (n_samples, n_features)
-            The embeddings, one per row.
+        X : array of shape (n_samples, n_features) or CloudSummary
+            The embeddings, one per row; or what they were summed up into by `skgeom.summary.cloud_summary`.
         y : ignored
             For the API.
         sample_weight : array of shape (n_samples,), default=None
-            How often each row counts.
+            How often each row counts; None for a summary.
 
         Returns
         -------
@@ -225,6 +256,8 @@ class MomentsTransformer(RowwiseTransformer):
             The fitted transformer.
         """
         self._check_parameters()
+        if isinstance(X, CloudSummary):
+            return self._learn(self._summed(X, sample_weight))
         x = self._receive(X, reset=True, min_samples=2)
         self._check_magnitude(x)
         x, w = check_weights(sample_weight, x)
@@ -236,12 +269,12 @@ class MomentsTransformer(RowwiseTransformer):
 
         Parameters
         ----------
-        X : array of shape (n_samples, n_features)
+        X : array of shape (n_samples, n_features) or CloudSummary
             More embeddings, one per row; a first batch of at least two.
         y : ignored
             For the API.
         sample_weight : array of shape (n_samples,), default=None
-            How often each row counts.
+            How often each row counts; None for a summary.
 
         Returns
         -------
@@ -250,13 +283,31 @@ class MomentsTransformer(RowwiseTransformer):
         """
         self._check_parameters()
         first = not hasattr(self, "_moments")
+        if isinstance(X, CloudSummary):
+            more: Any = self._summed(X, sample_weight, None if first else self._moments)
+            return self._learn(more if first else self._seen_beside(more.second.mean).merge(more))
         x = self._receive(X, reset=first, min_samples=2 if first else 1)
         self._check_magnitude(x)
         x, w = check_weights(sample_weight, x, minimum=1 if first else 0)
         if first:
             return self._learn(self._summary()(x, w))
-        seen: Any = self._moments.map_arrays(lambda a: self._bring(a, x))
+        seen = self._seen_beside(x)
         return self._learn(seen.merge(self._summary(seen)(x, w)))
+
+    def _summed(
+        self, summary: CloudSummary, sample_weight: Any, seen: Moments | FourthMoments | None = None
+    ) -> Moments | FourthMoments:
+        """Check a summary, record or compare its features, and return its moments, to the order of those seen."""
+        if sample_weight is not None:
+            raise ValueError("sample_weight is for rows, and a summary counts each of its rows once: pass None.")
+        check_device(self.device)
+        record_width(self, summary.n_features, reset=seen is None)
+        m = summary.ranked_moments(2 if seen is None else 1).map_arrays(self._placed)
+        return m if self._needs_fourth(seen) else m.second
+
+    def _seen_beside(self, x: Array) -> Any:
+        """Return the moments of all rows seen, where others are."""
+        return self._moments.map_arrays(lambda a: self._bring(a, x))
 
     def _fit_in_parts(self, parts: Iterable[Array], checked: BaseEstimator) -> Self:
         """Learn from a cloud that another estimator checked, and that comes in parts of its rows."""
@@ -272,6 +323,10 @@ class MomentsTransformer(RowwiseTransformer):
     def _summary(self, seen: Moments | FourthMoments | None = None) -> Summary:
         """Return what sums up rows as exactly as the estimator needs; after earlier rows, to the order of theirs."""
         return moments
+
+    def _needs_fourth(self, seen: Moments | FourthMoments | None) -> bool:
+        """Return whether rows are summed up to their fourth powers, beside what was seen before."""
+        return False
 
     def _learn(self, m: Moments | FourthMoments) -> Self:
         """Set the fitted attributes, and keep the moments for batches to come."""

@@ -1,7 +1,7 @@
 """The words that every signature uses.
 
-Arrays of different libraries share no base class, so a protocol says what the package asks of one, and the docstrings
-say the shape. Functions of a namespace are not typed by their libraries: what ``xp`` returns is Any.
+Arrays of different libraries share no base class, so a protocol lists the operations the package needs, and the
+docstrings give the shape. Libraries do not type the functions of a namespace: the result of ``xp`` is Any.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Frame(Protocol):
 
 
 HostData: TypeAlias = np.ndarray | Sequence[Sequence[float] | np.ndarray] | Frame | Iterator[Any]
-"""What is computed with NumPy: its arrays, rows in lists, frames, and iterators of blocks of rows."""
+"""Inputs that are computed with NumPy: its arrays, rows in lists, frames, and iterators of blocks of rows."""
 
 ForeignT = TypeVar("ForeignT", bound=Array)
 """The array of any other library that comes in, and so comes out."""

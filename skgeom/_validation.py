@@ -23,10 +23,12 @@ from skgeom._array import (
     excess_exponent,
     exponent_of,
     float64,
+    has_float64,
     is_foreign,
     is_real_floating,
     is_sparse,
     kind_of,
+    names_gpu,
     namespace,
     peak,
     same_kind,
@@ -40,7 +42,7 @@ from skgeom._cloud import Cloud, as_cloud, is_stream, once_per_cloud, rows_of, s
 from skgeom._core._labels import Labels, labels_of
 from skgeom._core._rows import DirectedRows, norms, row_scaled, shortest_exact
 from skgeom._core.sums._moments import Moments, exact_part_of_moments, merge_all, moments, part_of_moments
-from skgeom._core.sums._rank import is_resolved, ranked_moments, with_precision
+from skgeom._core.sums._rank import is_resolved, part_of_digits, ranked_moments
 from skgeom._typing import Array
 from skgeom._warnings import warn
 
@@ -102,9 +104,8 @@ def check_ranked_moments(X: Any) -> Moments:
 @once_per_cloud
 def _ranking(X: Cloud) -> tuple[Callable[[Array, int], Moments], float]:
     """Return how rows are summed such that the spectrum tells the rank, and the precision of their numbers."""
-    x = check_cloud(X, scale_free=True)
-    m = with_precision(check_moments(X), x)
-    return part_of_moments if is_resolved(m, x) else exact_part_of_moments, m.epsilon
+    spacing = X.sum(part_of_digits, partial(check_cloud, scale_free=True)).spacing
+    return part_of_moments if is_resolved(check_moments(X), spacing) else exact_part_of_moments, spacing
 
 
 @once_per_cloud
@@ -411,11 +412,8 @@ def check_positions(rows: np.ndarray, n: int, name: str, *, of: str = "X", remed
 
 def check_device(device: Any) -> None:
     """Check that a device is None, "cpu", "cuda", "cuda:<index>" or "auto"."""
-    if device is None or device in ("cpu", "cuda", "auto"):
-        return
-    if isinstance(device, str) and device.startswith("cuda:") and device[5:].isascii() and device[5:].isdigit():
-        return
-    raise ValueError(f'device must be None, "cpu", "cuda", "cuda:<index>" or "auto". Got {device!r} instead.')
+    if not (device is None or device == "cpu" or names_gpu(device)):
+        raise ValueError(f'device must be None, "cpu", "cuda", "cuda:<index>" or "auto". Got {device!r} instead.')
 
 
 def check_host(X: Any, device: str) -> None:
@@ -623,6 +621,11 @@ def _check_foreign_array(X: Array, name: str, min_samples: int) -> Array:
         raise ValueError(f"Expected 2D array, got {X.ndim}D array instead. Reshape {name} to (n_samples, n_features).")
     if xp.isdtype(X.dtype, "complex floating"):
         raise ValueError(f"Complex data not supported: {name} has dtype {X.dtype}.")
+    if not has_float64(X):
+        raise TypeError(
+            f"{name} must be where there is float64, in which all sums are formed, and there is none in {kind_of(X)}. "
+            "Move it to the host first, as by X.cpu(); JAX has float64 with jax_enable_x64=True."
+        )
     for size, minimum, what in ((X.shape[0], min_samples, "sample"), (X.shape[1], 1, "feature")):
         if size < minimum:
             raise ValueError(

@@ -1,5 +1,7 @@
 """The floor that knows array libraries: arrays go out, come back, and are cut into blocks without loss."""
 
+from pathlib import Path
+
 import array_api_compat
 import numpy as np
 import pytest
@@ -119,6 +121,30 @@ def test_the_peak_is_the_largest_magnitude_and_shows_what_is_not_finite(backend,
     assert_array_equal(_array.peak(backend.asarray(x)), np.abs(x).max())
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rows_are_multiplied_with_rows_or_with_one(backend, dtype):
+    x, y = rows().astype(dtype), rows().astype(dtype)[::-1] + 1
+    for other in (y, y[0]):
+        found = _array.vecdot(backend.asarray(x), backend.asarray(other))
+        assert found.dtype == getattr(backend.xp, dtype)
+        assert_allclose(_array.to_numpy(found), np.sum(x.astype(np.float64) * other, axis=1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("n", [5, 4096, 40_001])
+def test_products_over_many_rows_keep_the_digits_of_float32(backend, n):
+    """Products of these integers are below 2^12, so that 4,096 of them sum without rounding, and 40,001 do not."""
+    x, y = (default_rng(seed).integers(32, 64, size=(n, d)) for seed, d in ((0, 3), (1, 2)))
+    a, b = backend.asarray(x, "float32"), backend.asarray(y, "float32")
+    assert_array_equal(_array.to_numpy(_array.product_over_rows(a, b, None)), x.T @ y)
+    assert_array_equal(_array.to_numpy(_array.gram(a, None)), x.T @ x)
+
+
+def test_no_kernel_has_products_of_rows_of_its_own():
+    """What array-api-compat has for a library without a kernel, such as CuPy, makes a tiny product per row."""
+    kernels = Path(_array.__file__).parent / "_core"
+    assert not [p.name for p in kernels.rglob("*.py") if ".vecdot(" in p.read_text("utf8")]
+
+
 def test_the_logarithm_of_a_sum_of_exponentials_never_overflows(backend):
     x = backend.asarray([[1000.0, 1000.0], [-1000.0, -1000.0]])
     found = _array.to_numpy(_array.logsumexp(x, 1))
@@ -171,11 +197,11 @@ def test_data_move_to_the_accelerator_that_is_found(device, fake_accelerator):
     assert_array_equal(_array.to_numpy(moved), x)
 
 
-def test_auto_asks_for_the_first_gpu(monkeypatch):
+def test_auto_asks_for_a_gpu(monkeypatch):
     asked = []
     monkeypatch.setattr("skgeom._array.find_accelerator", asked.append)
     _array.place(rows(), "auto")
-    assert asked == ["cuda"]
+    assert asked == ["auto"]
 
 
 @pytest.mark.gpu
@@ -216,3 +242,45 @@ def test_a_matrix_of_zeros_has_eigenvectors_too():
     values, vectors = _array.eigen(np.zeros((5, 5)))
     assert_array_equal(values, 0)
     assert_allclose(vectors.leading(5) @ vectors.leading(5).T, np.eye(5), atol=1e-15)
+
+
+DECOMPOSITIONS = {
+    "eigh": lambda parts: parts[1] * parts[0] @ parts[1].T,
+    "svd": lambda parts: parts[0] * parts[1] @ parts[2],
+    "eigvalsh": np.sum,
+    "svdvals": lambda values: np.sum(np.abs(values)),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", DECOMPOSITIONS)
+def test_decompositions_come_back_to_where_the_matrix_is(backend, name, dtype):
+    matrix = (rows(6, 4).T @ rows(6, 4)).astype(dtype)
+    like = backend.asarray(matrix)
+    found = _array.decomposed(name, like)
+    parts = found if isinstance(found, tuple) else (found,)
+    assert all(_array.same_kind(part, like) and part.dtype == like.dtype for part in parts)
+    on_host = [_array.to_numpy(part) for part in parts]
+    back = DECOMPOSITIONS[name](on_host if len(on_host) > 1 else on_host[0])
+    assert_allclose(back, matrix if np.ndim(back) else np.trace(matrix), rtol=1e-5)
+
+
+@pytest.mark.parametrize(("d", "on_host"), [(512, True), (513, False)])
+def test_small_matrices_of_an_accelerator_are_decomposed_on_the_host(monkeypatch, d, on_host):
+    import array_api_strict as strict
+
+    asked = []
+    monkeypatch.setattr(strict.linalg, "eigvalsh", lambda matrix: asked.append(matrix) or matrix[0, :])
+    _array.decomposed("eigvalsh", strict.eye(d, device=strict.Device("device1")))
+    _array.decomposed("eigvalsh", strict.eye(2, device=strict.Device("CPU_DEVICE")))
+    assert len(asked) == 2 - on_host
+
+
+def test_a_matrix_whose_gradient_is_wanted_is_decomposed_where_it_is(monkeypatch):
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(_array, "is_on_host", lambda x: False)
+    x = torch.asarray(rows(3, 3), requires_grad=True)
+    (gradient,) = torch.autograd.grad(_array.decomposed("svdvals", x).sum(), x)
+    u, _, vt = np.linalg.svd(rows(3, 3))
+    assert_allclose(gradient.numpy(), u @ vt)
+    assert not _array.decomposed("svdvals", x.detach()).requires_grad

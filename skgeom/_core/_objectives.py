@@ -24,6 +24,7 @@ from skgeom._array import (
     row_blocks,
     sqrt_in_place,
     take_rows,
+    vecdot,
     wants_gradient,
     where,
     with_gradients,
@@ -53,7 +54,7 @@ def silhouette_objective(x: Array, labels: Labels) -> Array:
     centre = _mean_of_classes(m)
     offsets = m.mean - centre
     share = n - 2 * m.n
-    value = 2 * xp.sum(share * m.within + n * m.n * xp.vecdot(offsets, offsets))
+    value = 2 * xp.sum(share * m.within + n * m.n * vecdot(offsets, offsets))
     if not wants_gradient(x):
         return with_gradients(value, [x], [])
     codes, pull = _codes(data, labels), 8 * m.n[:, None] * offsets

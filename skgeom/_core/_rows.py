@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
 
 from skgeom._array import (
+    SAFE_EXPONENTS,
     excess_exponent,
     float64,
     namespace,
@@ -18,6 +20,7 @@ from skgeom._array import (
     take_rows,
     times_power_of_two,
     to_float,
+    vecdot,
     where,
 )
 from skgeom._typing import Array, ForeignT
@@ -46,13 +49,18 @@ def exact(rows: DirectedRows, block: slice) -> DirectedRows:
 def norms(x: Array) -> Array:
     """Return the Euclidean norms of the rows."""
     xp = namespace(x)
-    return xp.sqrt(xp.vecdot(x, x))
+    return xp.sqrt(vecdot(x, x))
 
 
 def shortest_exact(x: Array) -> float:
     """Return the length above which the squares of a row keep their precision."""
     info = namespace(x).finfo(x.dtype)
     return float(info.smallest_normal) ** 0.5 / float(info.eps)
+
+
+def are_exact_lengths(x: Array, least: float, longest: float) -> bool:
+    """Return whether the squares of rows of x from the shortest to the longest keep their precision."""
+    return shortest_exact(x) <= least and longest <= 2.0 ** SAFE_EXPONENTS[namespace(x).finfo(x.dtype).bits][1]
 
 
 def row_scaled(x: Array) -> Array:
@@ -97,11 +105,33 @@ def mean_of(x: Array) -> Array:
     return first + sum(xp.sum(float64(x[rows, :]) - first, axis=0) for rows in row_blocks(x)) / x.shape[0]
 
 
-def deviations(x: Array) -> Array:
-    """Return the sample standard deviation of each feature (d,) in float64, with gradient 0 where it is 0."""
+class Spread(NamedTuple):
+    """Number of rows, their mean (d,), and the sums (d,) of the squared distances to it."""
+
+    n: float
+    mean: Array
+    squares: Array
+
+    def merge(self, other: Spread) -> Spread:
+        """Return the sums of the union with a disjoint set of rows."""
+        n, delta = self.n + other.n, other.mean - self.mean
+        squares = self.squares + other.squares + delta**2 * (self.n * other.n / n)
+        return Spread(n, self.mean + delta * (other.n / n), squares)
+
+    def without(self, part: Spread, rest: Sequence[Spread]) -> Spread:
+        """Return the sums of the rows that are not of a part of them, from those of the rest."""
+        return reduce(Spread.merge, rest)
+
+    def deviations(self) -> Array:
+        """Return the sample standard deviation of each feature (d,), with gradient 0 where it is 0."""
+        return sqrt_in_place(self.squares / (self.n - 1))
+
+
+def part_of_spread(x: Array, n: int) -> Spread:
+    """Return the sums of the squares of each feature over some of n rows, in two passes."""
     xp, mean = namespace(x), mean_of(x)
     squares = sum(xp.sum((float64(x[rows, :]) - mean) ** 2, axis=0) for rows in row_blocks(x))
-    return sqrt_in_place(squares / (x.shape[0] - 1))
+    return Spread(x.shape[0], mean, squares)
 
 
 def mean_at(x: Array, index: np.ndarray, prepare: Callable[[Array], Array] = float64) -> Array:

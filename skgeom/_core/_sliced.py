@@ -17,6 +17,7 @@ from skgeom._array import (
     namespace,
     ratio,
     row_blocks,
+    vecdot,
     wants_gradient,
     where,
     with_gradients,
@@ -80,10 +81,10 @@ def quantisation_error(x: Array, points: Array) -> Array:
 
     def nearness(block: slice) -> Array:
         rows = float64(data[block, :]) - centre
-        return near @ rows.T - xp.vecdot(rows, rows)[None, :] / 2
+        return near @ rows.T - vecdot(rows, rows)[None, :] / 2
 
     apart = points - float64(xp.take(x, _owners(data, near.shape[0], nearness), axis=0))
-    return xp.mean(xp.vecdot(apart, apart))
+    return xp.mean(vecdot(apart, apart))
 
 
 def _owners(x: Array, m: int, nearness: Callable[[slice], Array]) -> Array:

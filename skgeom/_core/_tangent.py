@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from skgeom._array import device_of, namespace, ratio, sqrt_in_place, take_rows, to_float, where
+from skgeom._array import device_of, namespace, ratio, sqrt_in_place, take_rows, to_float, vecdot, where
 from skgeom._core._labels import Labels
 from skgeom._core._rows import norms
 from skgeom._core.sums._clusters import mean_largest_overlap
@@ -128,8 +128,8 @@ class Ball:
     def distance(self, mu: Array, x: Array) -> Array:
         """Return 2 asinh(‖x - μ‖ / √((1 - ‖x‖²)(1 - ‖μ‖²)))."""
         xp, apart = namespace(x), x - mu[None, :]
-        inside = (1 - xp.vecdot(x, x)) * (1 - xp.sum(mu * mu))
-        return 2 * xp.asinh(sqrt_in_place(xp.vecdot(apart, apart) / inside))
+        inside = (1 - vecdot(x, x)) * (1 - xp.sum(mu * mu))
+        return 2 * xp.asinh(sqrt_in_place(vecdot(apart, apart) / inside))
 
     def start(self, x: Array) -> Array:
         """Return the Euclidean mean, which is inside."""
@@ -162,7 +162,7 @@ GEOMETRIES: dict[str, Geometry] = {"sphere": Sphere(), "poincare": Ball()}
 def mobius_sum(a: Array, x: Array) -> Array:
     """Return a ⊕ x for a point (d,) and rows (n, d)."""
     xp = namespace(x)
-    ax, xx, aa = (x @ a)[:, None], xp.vecdot(x, x)[:, None], xp.sum(a * a)
+    ax, xx, aa = (x @ a)[:, None], vecdot(x, x)[:, None], xp.sum(a * a)
     return ((1 + 2 * ax + xx) * a[None, :] + (1 - aa) * x) / (1 + 2 * ax + aa * xx)
 
 

@@ -22,6 +22,7 @@ from skgeom._array import (
     row_blocks,
     sqrt_in_place,
     take_rows,
+    vecdot,
     where,
 )
 from skgeom._core._labels import Labels, unsorted
@@ -164,10 +165,10 @@ def _turned(ends: Ends, omega: Array, t: Array, tolerance: float) -> Array:
     x, y, u, v = ends
     xp = namespace(x)
     across = u + v
-    across = across - xp.vecdot(across, u)[:, None] * u
-    e = ratio(across, sqrt_in_place(xp.vecdot(across, across))[:, None])
-    length = xp.vecdot(x, u)[:, None]
-    change = xp.vecdot(y, v)[:, None] - length
+    across = across - vecdot(across, u)[:, None] * u
+    e = ratio(across, sqrt_in_place(vecdot(across, across))[:, None])
+    length = vecdot(x, u)[:, None]
+    change = vecdot(y, v)[:, None] - length
     change = where(xp.abs(change) > tolerance * length, change, 0.0)
     return xp.cos(t * omega) * x + xp.sin(t * omega) * length * e + change * _arc(t, omega) * v
 

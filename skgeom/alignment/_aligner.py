@@ -1,4 +1,4 @@
-"""What all aligners share: pairs come in, their moments determine the map, rows are mapped."""
+"""The common base of aligners: pairs come in, their moments determine the map, rows are mapped."""
 
 from __future__ import annotations
 
@@ -126,8 +126,8 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, RowwiseTransforme
         Returns
         -------
         array of shape (n_samples, n_features)
-            Rows of the first space: exact for what `transform` gave if it lost nothing, else the shortest (about the
-            mean) of those that come closest.
+            Rows of the first space: exact for the output of `transform` if it lost nothing, else the shortest (about
+            the mean) of those that come closest.
         """
         z = self._receive_output(X)
         x_mean, y_mean = (self._here(name, z, "inverse_transform") for name in ("x_mean_", "y_mean_"))
@@ -205,7 +205,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, RowwiseTransforme
         raise NotImplementedError
 
     def _summary(self, x: Array, t: Array, w: Array | None) -> _M:
-        """Return what the solution needs to know of pairs."""
+        """Return the summary of pairs that the solution needs."""
         raise NotImplementedError
 
     def _solve_rows(self, x: Array, t: Array, w: Array | None) -> _M:

@@ -50,7 +50,7 @@ class CCAAligner(Aligner[JointMoments]):
         as in PLS.
     rank_tol : float, default=None
         Directions whose variance is at most `rank_tol` times the largest of their space are dropped. None drops those
-        that the rows give no evidence of, by the rule of `Whitening`, on either side.
+        without evidence in the rows, by the rule of `Whitening`, on either side.
     device : {None, "cpu", "cuda", "cuda:<index>", "auto"}, default=None
         Where host data are computed; results and attributes come back as NumPy. None stays where X is.
 
@@ -85,8 +85,8 @@ class CCAAligner(Aligner[JointMoments]):
     -----
     UserWarning
         If y is one column of integers, as class labels are; if more components are asked for than there are; if
-        directions of X or y are dropped that are no rounding; or if the rank of either is less than half of what its
-        shape allows, and `n_components` is None.
+        directions of X or y are dropped that are more than rounding; or if the rank of either is less than half the
+        possible one, and `n_components` is None.
 
     See Also
     --------

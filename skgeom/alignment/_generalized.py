@@ -18,11 +18,8 @@ from skgeom._core.sums._maps import centred_product, exact_product
 from skgeom._estimator import GeometryTransformer, all_at_once
 from skgeom._typing import Array
 from skgeom._validation import (
-    check_cloud,
     check_count,
-    check_device,
     check_flag,
-    check_host,
     check_paired,
     check_real,
     check_same_kind,
@@ -56,7 +53,7 @@ class GeneralizedProcrustes(GeometryTransformer):
         Number of starts, of which the best is kept: the leading eigenvectors of all sums, the spaces turned towards the
         pivot, then random rotations.
     max_iter : int, default=100
-        Number of sweeps over the spaces, at most, from each start.
+        Maximum number of sweeps over the spaces from each start.
     tol : float, default=1e-9
         A fit ends when a sweep gains less than this share of :math:`\sum_{k<l} \langle X_k Q_k, X_l Q_l \rangle`.
     random_state : int, RandomState or None, default=None
@@ -95,8 +92,8 @@ class GeneralizedProcrustes(GeometryTransformer):
     ConvergenceWarning
         If the best start gained more than `tol` in its last sweep.
     UserWarning
-        If a space has directions of which the others say nothing (dead features, fewer rows than features): its
-        rotation is then not unique, and that nearest to the identity is taken.
+        If a space has directions that the others do not determine (dead features, fewer rows than features): its
+        rotation is then not unique, and the one nearest to the identity is taken.
 
     See Also
     --------
@@ -106,8 +103,8 @@ class GeneralizedProcrustes(GeometryTransformer):
     Notes
     -----
     Each sweep turns one space after the other towards the sum of the others, by a singular value decomposition; the
-    loss never rises. It has local minima: where the noise of the spaces is not larger than what they share, all starts
-    lead to one; with more noise they differ by some thousandths of the loss, and none is always the best.
+    loss never rises. It has local minima: where the noise of the spaces is not larger than their shared part, all
+    starts lead to one; with more noise they differ by some thousandths of the loss, and none is always the best.
 
     *Unequal numbers of features.* Narrower spaces are embedded isometrically, as if zeros were appended to their rows.
     Reduce wider ones first (`Whitening` with ``power=0`` and `n_components`) if the common space shall be narrow.
@@ -284,16 +281,9 @@ class GeneralizedProcrustes(GeometryTransformer):
         """Return rows, and the rotation, the mean and the offset of a space, where they are computed."""
         check_is_fitted(self)
         k = check_count(space, "space", 0, len(self.rotations_) - 1)
-        x = self._placed(self._checked_space(X, "X", 1))
+        x = self._placed(self._cloud(X))
         rotation, mean, offset = (self._bring(a, x, method) for a in (self.rotations_[k], self.means_[k], self.offset_))
         return x, rotation, mean, offset
-
-    def _checked_space(self, X: Any, name: str, min_samples: int) -> Array:
-        check_device(self.device)
-        x = check_cloud(X, name=name, min_samples=min_samples)
-        if self.device is not None:
-            check_host(X, self.device)
-        return x
 
     def _receive_spaces(self, X: Any, sample_weight: Any, min_samples: int) -> tuple[list[Array], Array | None]:
         """Check the rows of all spaces, bring them to where they are computed, and leave out those of no weight."""
@@ -301,7 +291,7 @@ class GeneralizedProcrustes(GeometryTransformer):
         check_count(self.pivot, "pivot", 0, len(X) - 1)
         names = [f"X[{k}]" for k in range(len(X))]
         spaces = [
-            self._checked_space(detached(rows) if hasattr(rows, "dtype") else rows, name, min_samples)
+            self._cloud(detached(rows) if hasattr(rows, "dtype") else rows, name=name, min_samples=min_samples)
             for rows, name in zip(X, names, strict=True)
         ]
         for rows, name in zip(spaces, names, strict=True):

@@ -37,19 +37,19 @@ class LstsqAligner(Aligner[RegressionMoments]):
 
     .. math:: \min_B \sum_k w_k \lVert x_k B - y_k \rVert^2 + \alpha \lVert B - P \rVert^2.
 
-    With few pairs plain least squares fits noise and destroys the space; a prior map with a large α keeps it where the
-    pairs say nothing.
+    With few pairs plain least squares fits noise and destroys the space; a prior map with a large α preserves it where
+    the pairs are not informative.
 
     Parameters
     ----------
     alpha : float or "gcv", default=0.0
         α >= 0, the penalty in the unit of X². "gcv" takes the one of smallest generalised cross-validation error [1]_
         from 101 values, :math:`10^{-6}` to :math:`10^{4}` times the mean of the squared singular values of X. That
-        error is the squared error: if retrieval is what counts, choose α by a search with a scorer of retrieval.
+        error is the squared error: if retrieval is the purpose, choose α by a search with a scorer of retrieval.
     fit_intercept : bool, default=False
         Subtract the means first; the map then takes mean to mean.
     prior : {"zero", "identity", "orthogonal"}, default="zero"
-        P: zero is ridge regression, "identity" says that both are one space already and needs equal widths,
+        P: zero is ridge regression, "identity" assumes that both spaces share their axes and needs equal widths,
         "orthogonal" is the map of `ProcrustesAligner` for the same pairs. With α = 0 it matters only where X leaves
         the map undetermined.
     device : {None, "cpu", "cuda", "cuda:<index>", "auto"}, default=None
@@ -199,7 +199,7 @@ class LstsqAligner(Aligner[RegressionMoments]):
         return procrustes(about).rotation
 
     def _warn_if_doubtful(self, system: System) -> None:
-        """Warn of a map that moments do not determine well; fewer pairs than features are no reason by themselves."""
+        """Warn of a map that moments do not determine well; fewer pairs than features are not enough reason."""
         lost = system.dropped - max(0, system.directions.shape[1] - int(system.n) + self.fit_intercept)
         bound = self.condition_**2 * EPSILON
         lost = 0 if self.alpha_ > 0 else lost

@@ -80,15 +80,15 @@ class ProcrustesAligner(Aligner[CrossMoments]):
     :math:`\langle X\Omega, Y\rangle`, so that :math:`\Omega^\top` is the isometric embedding of y with the smallest
     residual in the space of X.
 
-    *Undetermined directions.* Where :math:`X^\top Y` has no full rank (fewer pairs than dimensions, dead features),
-    many Ω are equally good: singular values up to :math:`16 \varepsilon \lVert X \rVert \lVert Y \rVert`, with ε of
-    float64, count as zero. Of the minimisers the one nearest to the identity is taken (to its leading block between
-    unequal widths), and where that too leaves a choice, the one nearest to the matrix of entries cos(i (j + 1)), i and
-    j counted from 1. The same matrix decides which axis is turned if a reflection is refused and the smallest singular
-    values are equal. So the answer depends on the pairs alone.
+    *Undetermined directions.* Where :math:`X^\top Y` does not have full rank (fewer pairs than dimensions, dead
+    features), many Ω are equally good: singular values up to :math:`16 \varepsilon \lVert X \rVert \lVert Y \rVert`,
+    with ε of float64, count as zero. Of the minimisers the one nearest to the identity is taken (to its leading block
+    between unequal widths), and where that too leaves a choice, the one nearest to the matrix of entries cos(i (j +
+    1)), i and j counted from 1. The same matrix decides which axis is turned if a reflection is excluded and the
+    smallest singular values are equal. So the answer depends on the pairs alone.
 
-    *Precision.* Products are in float64. Those of float32 rows are in float32 at `fit`, if that settles the map: the
-    target space is no narrower, no reflection is refused, and the smallest singular value of :math:`X^\top Y` exceeds
+    *Precision.* Products are in float64. Those of float32 rows are in float32 at `fit`, if that determines the map: the
+    target space is not narrower, no reflection is excluded, and the smallest singular value of :math:`X^\top Y` exceeds
     :math:`2^{-12} \lVert X \rVert \lVert Y \rVert`, about the means if they are subtracted. Ω then differs from that of
     float64 products by at most 2e-3 in the Frobenius norm, and by less than 1e-5 where rounding errors do not add up;
     `scale_` by 1e-6 of itself and `residual_` by 1e-6 :math:`\lVert X \rVert \lVert Y \rVert`.

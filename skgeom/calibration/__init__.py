@@ -1,4 +1,4 @@
-"""What a cosine means: the threshold of a match at a rate of false matches, and probabilities.
+"""The meaning of a cosine: the threshold of a match at a rate of false matches, and probabilities.
 
 The cosine of two rows that belong together is large or small only beside those of rows that do not, and these depend on
 the model and on the data. `CosineCalibrator` looks at them all.

@@ -1,4 +1,4 @@
-"""What cosine is a match: the threshold at a rate of false matches, and probabilities."""
+"""Which cosine is a match: the threshold at a rate of false matches, and probabilities."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skgeom._array import asarray_like, is_foreign, namespace, take_rows, to_numpy
+from skgeom._array import asarray_like, in_full_precision, is_foreign, namespace, take_rows, to_numpy
 from skgeom._core._equal_rows import first_equal
 from skgeom._core._rows import DirectedRows
 from skgeom._core.pairs._cosines import AllCosines, SampledCosines, paired_cosines, rate_error, sampled
@@ -83,7 +83,7 @@ class CosineCalibrator(BaseEstimator):
         The share of pairs that do not belong together which may be above the threshold.
     n_pairs : "exact" or int, default="exact"
         "exact" looks at all pairs. A number draws as many of them, which takes less time for many rows and leaves an
-        estimator that holds no rows; at least 100 / alpha are advisable. If there are no more pairs, all are taken.
+        estimator without rows; at least 100 / alpha are advisable. If there are fewer pairs, all are taken.
     random_state : int, RandomState instance or None, default=None
         Draws the pairs.
 
@@ -142,7 +142,7 @@ class CosineCalibrator(BaseEstimator):
 
     With thresholds from 1,000 rows of six real sets, the rate on other rows, over alpha, is 0.97 to 1.05 at 1e-2 and
     1e-3, and 0.89 to 1.00 at 1e-4, on average over 20 halves (``python -m benchmarks thresholds``). A single threshold
-    scatters about that, as its interval says.
+    varies around that by as much as its interval.
 
     Invariant to rotation and to the length of each row.
 
@@ -283,6 +283,7 @@ class CosineCalibrator(BaseEstimator):
         check_is_fitted(self)
         return self._rate(check_real(cosine, "cosine"))
 
+    @in_full_precision
     def predict(self, X: Any, Y: Any) -> np.ndarray:
         """Return whether the cosine of each row of X and the row of Y beside it is above `threshold_`.
 
@@ -300,10 +301,10 @@ class CosineCalibrator(BaseEstimator):
 
     @all_at_once
     def fit_matches(self, X: Any, Y: Any, y: Any) -> Self:
-        """Learn the probability of a match for each cosine from pairs that are known to be matches, or not.
+        """Learn the probability of a match, by cosine, from pairs that are known to match or not.
 
         The probability is an isotonic regression on the cosine: a step function that never falls. Each of five is
-        fitted to four fifths of the pairs, and their mean is what `predict_proba` returns. With m pairs it stays within
+        fitted to four fifths of the pairs, and `predict_proba` returns their mean. With m pairs it stays within
         [1 / (2 m), 1 - 1 / (2 m)].
 
         Parameters
@@ -337,6 +338,7 @@ class CosineCalibrator(BaseEstimator):
         self.match_brier_score_ = float(np.mean((of_others - y) ** 2))
         return self
 
+    @in_full_precision
     def predict_proba(self, X: Any, Y: Any) -> Array:
         """Return the probability that each row of X and the row of Y beside it are a match, after `fit_matches`.
 

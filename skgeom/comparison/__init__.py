@@ -4,7 +4,8 @@ Two representations of the same rows: `cka`, `mean_squared_correlation`, `shape_
 how much they agree, `relation_test` whether they are related at all, `compare` does both for many layers or models.
 
 Clouds of different rows: `cloud_test` says whether they differ, and in what: their means, variances or covariances.
-`DriftMonitor` asks that of batch after batch, beside one reference; `cloud_summary` is for rows in several places.
+`DriftMonitor` asks that of batch after batch, beside one reference; both take summaries of rows in several places
+(`skgeom.summary`).
 """
 
 from skgeom.comparison._clouds import CloudPair, CloudTest, cloud_test
@@ -13,17 +14,14 @@ from skgeom.comparison._drift import DriftMonitor
 from skgeom.comparison._overlap import neighbour_overlap
 from skgeom.comparison._relation import RelationTest, relation_test
 from skgeom.comparison._spaces import cka, mean_squared_correlation, shape_distance
-from skgeom.comparison._summary import CloudSummary, cloud_summary
 
 __all__ = [
     "CloudPair",
-    "CloudSummary",
     "CloudTest",
     "DriftMonitor",
     "RelationTest",
     "SpaceComparison",
     "cka",
-    "cloud_summary",
     "cloud_test",
     "compare",
     "mean_squared_correlation",

@@ -1,4 +1,4 @@
-"""Checks of what only comparisons take."""
+"""Checks of arguments that only comparisons take."""
 
 from __future__ import annotations
 

@@ -13,7 +13,9 @@ from skgeom._frames import frame_of
 from skgeom._typing import Array
 from skgeom._validation import check_cloud, check_count, check_groups, check_real, check_same_kind
 from skgeom.comparison._parts import Means, Part, Scales, Similarities, covariances, kernel_means
-from skgeom.comparison._summary import FEWEST, CloudSummary, Side, check_one_space, grouped_side, summary_of
+from skgeom.comparison._sides import FEWEST, Side, grouped_side, side_of
+from skgeom.summary import CloudSummary
+from skgeom.summary._summary import check_one_space, summary_of
 
 _Test: TypeAlias = Means | Scales | Similarities
 
@@ -149,7 +151,7 @@ def cloud_test(
     See Also
     --------
     DriftMonitor : For batches against one reference.
-    cloud_summary : For rows that are not in one place.
+    skgeom.summary.cloud_summary : For rows that are not in one place.
     relation_test : For two representations of the same rows.
     skgeom.metrics.modality_gap : The distance of the means on the sphere.
 
@@ -222,13 +224,15 @@ def cloud_test(
 
 def _sides(clouds: Sequence[Any], names: Sequence[str], max_rows: int, rng: np.random.Generator) -> list[Side]:
     summaries = [
-        cloud if isinstance(cloud, CloudSummary) else summary_of(_rows(cloud, name), name, max_rows, rng)
+        cloud.map_arrays(as_data)
+        if isinstance(cloud, CloudSummary)
+        else summary_of(_rows(cloud, name), name, max_rows, rng)
         for cloud, name in zip(clouds, names, strict=True)
     ]
     for other, name in zip(summaries[1:], names[1:], strict=True):
         check_one_space(summaries[0], other, (names[0], name))
     sizes = _shares([len(summary.rows) for summary in summaries], max_rows)
-    return [summary.side(name, size) for summary, name, size in zip(summaries, names, sizes, strict=True)]
+    return [side_of(summary, name, size) for summary, name, size in zip(summaries, names, sizes, strict=True)]
 
 
 def _grouped_sides(

@@ -22,7 +22,7 @@ _TELLABLE = 1e-6
 
 @dataclass(frozen=True)
 class SpaceComparison:
-    """Debiased CKA of each pair of spaces, and what it is for unrelated ones: what `compare` returns.
+    """Debiased CKA of each pair of spaces, and of unrelated ones: the result of `compare`.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class SpaceComparison:
     __str__ = table
 
     def to_frame(self) -> Any:
-        """Return one row for each pair of spaces, as a pandas frame.
+        """Return one row per pair of spaces, as a pandas frame.
 
         Raises
         ------

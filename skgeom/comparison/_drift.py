@@ -10,10 +10,12 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skgeom._array import as_data
-from skgeom._estimator import all_at_once
+from skgeom._estimator import all_at_once, record_width
 from skgeom._validation import check_cloud, check_count, check_real
 from skgeom.comparison._clouds import CloudTest, cloud_test
-from skgeom.comparison._summary import FEWEST, CloudSummary, summary_of
+from skgeom.comparison._sides import FEWEST
+from skgeom.summary import CloudSummary
+from skgeom.summary._summary import summary_of
 
 
 class DriftMonitor(BaseEstimator):
@@ -52,7 +54,7 @@ class DriftMonitor(BaseEstimator):
     See Also
     --------
     cloud_test : The test, for clouds that are at hand.
-    cloud_summary : Sums up a batch in parts, or where it is.
+    skgeom.summary.cloud_summary : Sums up a batch in parts, or where it is.
 
     Notes
     -----
@@ -92,7 +94,7 @@ class DriftMonitor(BaseEstimator):
 
     Batches that are too small by themselves, one by one or from several machines:
 
-    >>> from skgeom.comparison import cloud_summary
+    >>> from skgeom.summary import cloud_summary
     >>> merged = cloud_summary(rng.normal(0.1, size=(20, 16)), random_state=0)
     >>> monitor.moved(merged)
     ()
@@ -228,10 +230,8 @@ class DriftMonitor(BaseEstimator):
         Rows that join others need other keys than these: those of an integer seed follow from how many were seen.
         """
         if isinstance(X, CloudSummary):
-            if reset:
-                self.n_features_in_ = X.n_features
-                self.__dict__.pop("feature_names_in_", None)
-            return X
+            record_width(self, X.n_features, reset=reset)
+            return X.map_arrays(as_data)
         x = as_data(check_cloud(X, min_samples=min_samples))
         validate_data(self, X, reset=reset, skip_check_array=True)
         seed = self.random_state

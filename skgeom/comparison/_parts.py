@@ -15,7 +15,7 @@ from skgeom._core._permutation import Null, doubly_centred, null_of_doubly_centr
 from skgeom._core.sums._moments import Moments, ThinMoments
 from skgeom._typing import Array
 from skgeom.comparison._null import p_value
-from skgeom.comparison._summary import Side
+from skgeom.comparison._sides import Side
 
 _ORDERS = 999
 """Random orders that are looked at where the moments do not tell the tail."""

@@ -42,7 +42,7 @@ def cka(X: Any, Y: Any, *, debiased: bool = True) -> float:
     Y : array of shape (n_samples, m_features)
         The same rows in another; the widths may differ.
     debiased : bool, default=True
-        Whether to leave out what chance adds.
+        Whether to remove the contribution of chance.
 
     Returns
     -------

@@ -20,7 +20,7 @@ _OFFSET_RATIOS = (0.94, 1.03)
 _COSINE_OF_MEANS = 0.31
 _PARTICIPATION_RATIO = 152.0
 _TAGS = np.array([92, 133, 20, 61, 180, 241, 300, 381, 450])
-"""Features that tell the modalities apart, counted from 0: the 93rd and the 134th are the two of the source."""
+"""Features that separate the modalities, counted from 0: the 93rd and the 134th are the two of the source."""
 
 _TAG_WEIGHTS = np.array([3.2, 2.6, *np.linspace(1.2, 0.7, 7)])
 _TAG_SHRINKAGE = 0.35
@@ -77,7 +77,7 @@ def make_double_ellipsoid(
 
     See Also
     --------
-    skgeom.multimodal.double_ellipsoid : Measures what is planted here.
+    skgeom.multimodal.double_ellipsoid : Measures the planted properties.
     make_embedding_pair : Two clouds related by a rotation.
 
     Notes
@@ -87,7 +87,7 @@ def make_double_ellipsoid(
     separability 1; minimum of the loss in batches of 128, 500 and 2,000 pairs at α = -.03, -.01 and .01 (0), up to .02
     between seeds.
 
-    What cannot be had together: Gaussian KL of the conformities .14, as on real CLIP, with these offset ratios, whose
+    Impossible together: Gaussian KL of the conformities .14, as on real CLIP, with these offset ratios, whose
     mean conformities differ by .046 (here .55); low conformity with large norms.
 
     References
@@ -192,7 +192,7 @@ def make_embedding_pair(
 
     Notes
     -----
-    The axes of X are those of the coordinates: its spectrum, not its directions, is what decides how well few pairs
+    The axes of X are those of the coordinates: its spectrum, not its directions, decides how well few pairs
     determine R. R may reflect.
 
     Examples

@@ -17,7 +17,7 @@ def load_reverse_dictionary(*, return_X_y: bool = False) -> Any:
     final normalisation, so their lengths carry information; they are stored in half precision. The label of a
     row is the noun's semantic class in WordNet (animal, artifact, feeling, ...). The data serve
 
-    * shape: how isotropic is a real space, and what does whitening do to it;
+    * shape: how isotropic is a real space, and how does whitening change it;
     * classification and clustering: the class from ``data``; zero-shot by ``prompt_embeddings``;
     * alignment and retrieval: the reverse dictionary finds the word (``lemma``) for a definition (``data``).
 
@@ -85,5 +85,5 @@ def load_reverse_dictionary(*, return_X_y: bool = False) -> Any:
 
 
 def _widened(array: np.ndarray) -> np.ndarray:
-    """Return floats in float32 and integers in int64, which is what estimators compute with."""
+    """Return floats in float32 and integers in int64, the types that estimators compute with."""
     return array.astype({"f": np.float32, "i": np.int64}.get(array.dtype.kind, array.dtype))

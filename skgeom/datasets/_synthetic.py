@@ -50,7 +50,7 @@ def make_anisotropic_clusters(
     n_features : int, default=32
         Dimension d, at least 2.
     n_classes : int, default=4
-        Number of classes k, at least 2. Their sizes differ by one row at most.
+        Number of classes k, at least 2. Their sizes differ by at most one row.
     isoscore : float, default=0.3
         IsoScore of C, from 1e-6 to 1. It is that of the population: few rows look less isotropic.
     separation : float, default=3.0
@@ -85,8 +85,8 @@ def make_anisotropic_clusters(
 
     See Also
     --------
-    skgeom.metrics.isoscore : What `isoscore` sets.
-    skgeom.metrics.average_cosine : What `offset` sets.
+    skgeom.metrics.isoscore : The value set by `isoscore`.
+    skgeom.metrics.average_cosine : The value set by `offset`.
     skgeom.metrics.spectrum_slope : Estimates `truth.slope`.
 
     Notes
@@ -158,7 +158,7 @@ def _slope_of(isoscore: float, d: int) -> float:
 
 
 def _simplex(rng: np.random.RandomState, k: int, d: int, separation: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return class means (k, d), and a matrix (d, d) that shrinks white noise to what is left between them.
+    """Return class means (k, d), and a matrix (d, d) that shrinks white noise to the covariance within them.
 
     Together they have covariance I: the means share·VVᵀ, the noise I - share·VVᵀ. Orthonormal columns U
     (k, r) that sum to 0 give the means √(share·k)·UVᵀ. In the metric of the noise their squared distance is

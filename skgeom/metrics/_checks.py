@@ -10,7 +10,17 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from sklearn.utils import check_random_state
 
-from skgeom._array import epsilon, float64, is_foreign, is_torch_generator, kind_of, namespace, to_float, to_numpy
+from skgeom._array import (
+    decomposed,
+    epsilon,
+    float64,
+    is_foreign,
+    is_torch_generator,
+    kind_of,
+    namespace,
+    to_float,
+    to_numpy,
+)
 from skgeom._core._labels import Labels, labels_of
 from skgeom._core._rows import DirectedRows
 from skgeom._core._two_clouds import gaussian_divergence, histogram_divergence
@@ -133,7 +143,7 @@ def check_covariance(
     slack = 1e-5 * max(to_float(xp.max(xp.abs(c))), np.finfo(float).tiny)
     if to_float(xp.max(xp.abs(c - c.T))) > slack:
         raise ValueError(f"{name} is not symmetric: pass a covariance matrix, or rows to a measure that takes rows.")
-    if definite and to_float(xp.min(xp.linalg.eigvalsh(c))) < -slack * d:
+    if definite and to_float(xp.min(decomposed("eigvalsh", c))) < -slack * d:
         raise ValueError(f"{name} has a negative eigenvalue: a covariance is positive semi-definite.")
     return c
 

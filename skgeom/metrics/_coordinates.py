@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skgeom._array import in_full_precision, namespace, ratio, to_float, to_numpy
-from skgeom._cloud import Cloud
-from skgeom._core._rows import deviations
+from skgeom._cloud import Cloud, sum_of
+from skgeom._core._rows import part_of_spread
 from skgeom._core.sums import _angular
 from skgeom._core.sums._moments import Moments
 from skgeom._frames import frame_of
@@ -142,7 +142,7 @@ def variance_shares(X: Any) -> Array:
 
     Parameters
     ----------
-    X : array of shape (n_samples, n_features), or iterator of blocks of rows
+    X : array of shape (n_samples, n_features), iterator of blocks of rows or CloudSummary
         The embeddings, one per row.
 
     Returns
@@ -186,7 +186,7 @@ def coordinate_std(X: Any) -> Array:
 
     Parameters
     ----------
-    X : array of shape (n_samples, n_features)
+    X : array of shape (n_samples, n_features) or CloudSummary
         The embeddings, one per row.
 
     Returns
@@ -220,11 +220,16 @@ def coordinate_std(X: Any) -> Array:
     >>> coordinate_std(np.array([[1.0, 5.0], [3.0, 5.0], [5.0, 5.0]]))
     array([2., 0.])
     """
+    return sum_of(X, part_of_spread, _check_squares).deviations()
+
+
+def _check_squares(X: Any) -> Array:
     x = check_cloud(X)
     check_squares(x, "X")
-    return deviations(x)
+    return x
 
 
+@in_full_precision
 def layer_profile(layers: Any) -> LayerProfile:
     """Isotropy and rogue dimensions of each layer of a model, side by side.
 

@@ -212,7 +212,7 @@ def spherical_variance(X: Any) -> Array:
 
     Parameters
     ----------
-    X : array of shape (n_samples, n_features)
+    X : array of shape (n_samples, n_features) or CloudSummary
         The embeddings, one per row.
 
     Returns

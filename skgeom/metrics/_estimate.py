@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import partial, reduce
 from math import floor, inf, isfinite, log10, nan
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from skgeom._typing import Array
 from skgeom._validation import check_choice, check_count, check_groups, check_real
 from skgeom._warnings import warn
 from skgeom.metrics._measure import MEASURES, Measure, as_one_number
+from skgeom.summary import CloudSummary
 
 _LEAST_BLOCKS = 5
 MIN_GROUPS = 2 * _LEAST_BLOCKS
@@ -104,18 +105,19 @@ def estimate(
     measure : str or callable
         The name of a measure or its function, as "isoscore" or `isoscore`; or a function of your own
         ``(X, *others, **options) -> float`` of rows.
-    X : array of shape (n_samples, n_features)
-        The rows, at least ten.
+    X : array of shape (n_samples, n_features), or list of CloudSummary
+        The rows, at least ten; or the summaries of at least ten sets of rows (`skgeom.summary.cloud_summary`), each of
+        which is a block and counts as a group: a random share of the rows, or documents of its own.
     *others
-        What the measure takes besides: labels, partners, the second cloud.
+        What the measure takes besides: labels, partners, the second cloud, or the list of its summaries.
     groups : array-like of shape (n_samples,), default=None
         What belongs together, such as the document or the user of each row, or one number for equal rows: groups are
         left out as a whole. **Without groups, rows count as independent draws**: dealt at random, whatever their order
         in the file, so that the standard error of sentences of few documents, or of rows that occur several times, is
         too small at any number of rows. For two clouds whose rows do not belong together, a pair of such arrays.
     paired : bool, default=False
-        For a measure of two clouds, such as `modality_gap`: whether row i of one belongs to row i of the other, so that
-        they are left out together. Otherwise the clouds count as independent, and their variances add.
+        For a measure of two clouds, such as `modality_gap`: whether row, or summary, i of one belongs to row i of the
+        other, so that they are left out together. Otherwise the clouds count as independent, and their variances add.
     n_blocks : int, default=20
         Number of blocks, at least 5; half the number of groups, or of rows, where these are fewer than two per block.
     confidence : float, default=0.95
@@ -134,8 +136,10 @@ def estimate(
     Raises
     ------
     ValueError
-        As the measure, or if there are fewer than ten rows or groups, or no interval makes sense: for a measure that
-        is decided by one pair of rows, such as `min_angle`, or that is a sum over all rows or triplets.
+        As the measure, or if there are fewer than ten rows, groups or summaries, or no interval makes sense: for a
+        measure that is decided by one pair of rows, such as `min_angle`, or that is a sum over all rows or triplets.
+    TypeError
+        If summaries are mixed with other data, or the measure needs the rows.
 
     See Also
     --------
@@ -177,22 +181,33 @@ def estimate(
     0.4990 ± 0.0013
     >>> print(estimate("average_cosine", X, groups=np.arange(2000) // 5))
     0.00052 ± 0.00098
+
+    Of rows in a hundred places, each of which was summed up there:
+
+    >>> from skgeom.summary import cloud_summary
+    >>> print(estimate("isoscore", [cloud_summary(rows) for rows in np.split(X, 100)]))
+    0.4990 ± 0.0014
     """
     row = _row_of(measure)
     options = {**({"random_state": 0} if row.is_random else {}), **row.options, **options}
     _check_has_error(row, options)
     check_count(n_blocks, "n_blocks", _LEAST_BLOCKS)
     check_real(confidence, "confidence", 0.5, 0.999)
-    given = [_detached(values) for values in (X, *others)]
-    deal = partial(in_blocks, n_blocks=n_blocks, random_state=random_state)
-    if row.needs == "clouds" and not paired:
-        of_each = (None, None) if groups is None else groups
-        parts = [_without_blocks_of(side, row, given, deal(given[side], of_each[side]), options) for side in (0, 1)]
+    if isinstance(X, CloudSummary):
+        raise ValueError(f"A standard error needs at least {MIN_GROUPS} summaries, of parts of the rows: pass a list.")
+    if _are_summaries(X):
+        n, d, parts = _without_summaries(row, (X, *others), options, groups, paired=paired)
     else:
-        parts = [_without_blocks(row, given, X if isinstance(X, Blocks) else deal(given[0], groups), options)]
+        given = [_detached(values) for values in (X, *others)]
+        n, d = given[0].shape[:2]
+        deal = partial(in_blocks, n_blocks=n_blocks, random_state=random_state)
+        if row.needs == "clouds" and not paired:
+            of_each = (None, None) if groups is None else groups
+            parts = [_without_blocks_of(side, row, given, deal(given[side], of_each[side]), options) for side in (0, 1)]
+        else:
+            parts = [_without_blocks(row, given, X if isinstance(X, Blocks) else deal(given[0], groups), options)]
     # what a measure has debiased for independent rows needs no more, and for n < d the correction would be the error
     corrects = row.estimand == "population" and not (options.get("debias") and groups is None)
-    n, d = given[0].shape[:2]
     bounds = replace(row, options=options).range(inf if row.estimand == "population" else n, d)
     return _summary(row.name, parts, bounds, corrects=corrects, confidence=confidence)
 
@@ -289,6 +304,39 @@ def _without_blocks_of(side: int, row: Measure, given: list[Any], blocks: Blocks
         return as_one_number(row(*(blocks.rest[block] if cloud is blocks else cloud for cloud in pair), **options))
 
     return _LeftOut(value, np.array(in_threads(given[0], without, len(blocks.rest))), np.bincount(blocks.codes))
+
+
+def _are_summaries(values: Any) -> bool:
+    return isinstance(values, list | tuple) and any(isinstance(one, CloudSummary) for one in values)
+
+
+def _without_summaries(
+    row: Measure, clouds: Sequence[Any], options: dict[str, Any], groups: Any, *, paired: bool
+) -> tuple[int, int, list[_LeftOut]]:
+    """Return the numbers of rows and features, and the values without each summary of each cloud, or of both."""
+    if groups is not None:
+        raise ValueError("groups are for rows: each summary counts as a group. Pass None.")
+    for parts in clouds:
+        if not _are_summaries(parts) or not all(isinstance(one, CloudSummary) for one in parts):
+            raise TypeError("Summaries and other data are mixed: pass a list of summaries for each cloud.")
+        if len(parts) < MIN_GROUPS:
+            raise ValueError(f"Found {len(parts)} summaries, but a standard error needs at least {MIN_GROUPS}.")
+    if paired and len({len(parts) for parts in clouds}) > 1:
+        raise ValueError("paired=True takes two lists of as many summaries, which are left out together.")
+    wholes = [reduce(CloudSummary.merge, parts) for parts in clouds]
+    value = as_one_number(row(*wholes, **options))
+    sides = range(len(clouds))
+
+    def without(left_out: Sequence[int]) -> _LeftOut:
+        n_blocks = len(clouds[left_out[0]])
+        rests = (
+            [wholes[side].subtract(clouds[side][block]) if side in left_out else wholes[side] for side in sides]
+            for block in range(n_blocks)
+        )
+        values = np.array([as_one_number(row(*rest, **options)) for rest in rests])
+        return _LeftOut(value, values, np.array([one.n_rows for one in clouds[left_out[0]]]))
+
+    return wholes[0].n_rows, wholes[0].n_features, [without(sides)] if paired else [without([side]) for side in sides]
 
 
 def _summary(

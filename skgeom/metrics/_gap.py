@@ -60,9 +60,9 @@ def modality_gap(X: Any, Y: Any) -> Array:
 
     Parameters
     ----------
-    X : array of shape (n_samples, n_features)
+    X : array of shape (n_samples, n_features) or CloudSummary
         Embeddings of one modality, none of them zero.
-    Y : array of shape (m_samples, n_features)
+    Y : array of shape (m_samples, n_features) or CloudSummary
         Embeddings of the other; the rows need not be paired.
 
     Returns

@@ -17,7 +17,7 @@ from skgeom.metrics._checks import check_cutoffs, check_modalities
 
 
 class MixedRetrieval(NamedTuple):
-    """What `mixed_retrieval` returns.
+    """Result of `mixed_retrieval`.
 
     Attributes
     ----------
@@ -43,13 +43,13 @@ class MixedRetrieval(NamedTuple):
 
 @in_full_precision
 def mixed_retrieval(X: Any, Y: Any, *, k: int | Sequence[int] = 10) -> MixedRetrieval:
-    r"""Mixed-modality retrieval: queries of one modality look for their partners among the rows of both.
+    r"""Mixed-modality retrieval: queries of one modality search for their partners among the rows of both.
 
-    The candidates of query i are all rows of X but row i, and all rows of Y; what it looks for is row i of Y. They are
-    ranked by their cosine to the query. Where modalities lie apart, those of the own modality come first, which
-    `retrieval_score`, among the rows of Y alone, does not show.
+    The candidates of query i are all rows of X but row i, and all rows of Y; its target is row i of Y. They are
+    ranked by their cosine to the query. Where modalities are apart, those of the query's own modality rank first,
+    which `retrieval_score`, among the rows of Y alone, does not show.
 
-    Two numbers say how much the modality counts. With s the cosine, the own-modality AUC is the mean over queries of
+    Two numbers measure the effect of the modality. With s the cosine, the own-modality AUC is the mean over queries of
 
     .. math:: P\bigl(s(x_i, x_j) > s(x_i, y_l)\bigr) + \tfrac12 P\bigl(s(x_i, x_j) = s(x_i, y_l)\bigr),
               \qquad j, l \ne i;
@@ -92,7 +92,7 @@ def mixed_retrieval(X: Any, Y: Any, *, k: int | Sequence[int] = 10) -> MixedRetr
     places with their own rows: the AUC speaks of all candidates, the share of the nearest.
 
     Ties are those of `retrieval_score`: recall and MRR are expectations over random orders of tied candidates, a rank
-    and the AUC count a tied candidate as half, and rows tied at the k-th place share what is left of the k places.
+    and the AUC count a tied candidate as half, and rows tied at the k-th place share the remaining places.
 
     Exchange X and Y for queries of the other modality. Invariant to rotation and to the length of each row.
     O(n² (d + log n)) time in float64, 16 MiB for each thread and a few copies of that. Sorted and counted on the host,
@@ -213,7 +213,7 @@ def modality_gap_matrix(modalities: Any) -> Array:
     See Also
     --------
     modality_gap : That of two, with a gradient.
-    modality_auc_matrix : What the distances mean for retrieval.
+    modality_auc_matrix : The effect of the distances on retrieval.
 
     Notes
     -----

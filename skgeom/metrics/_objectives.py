@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from skgeom._array import wants_gradient
-from skgeom._cloud import rows_of
+from skgeom._cloud import is_to_be_moved
 from skgeom._core import _objectives
 from skgeom._core.sums import _spectrum
 from skgeom._typing import Array
@@ -125,7 +124,7 @@ def isotropy_objective(X: Any) -> Array:
     >>> round(isotropy_objective(X), 6)
     1.0
     """
-    if wants_gradient(rows_of(X)):
+    if is_to_be_moved(X):
         return _objectives.isotropy_objective(check_cloud(X, scale_free=True))
     return _spectrum.isotropy(check_moments(X))
 

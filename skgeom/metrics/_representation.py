@@ -1,7 +1,7 @@
-"""What a scorer looks at: the representation, the prediction or the clusters that a fitted estimator made.
+"""The output that a scorer measures: the representation, the prediction or the clusters that a fitted estimator made.
 
-What an estimator is, is asked by what it can do and by scikit-learn's tags. Where what it made cannot be told, it is
-refused in words.
+The methods of an estimator and scikit-learn's tags determine its kind. If its output cannot be determined, an error
+explains why.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Step: TypeAlias = str | Callable[..., Any]
 """Which representation: "auto", the name of a step, or a function."""
 
 Metadata: TypeAlias = Mapping[str, Any]
-"""What is routed to `transform` and `predict`, by name."""
+"""Metadata routed to `transform` and `predict`, by name."""
 
 _ENSEMBLES = ("estimators_", "calibrated_classifiers_")
 _FINAL = ("final_estimator_",)
@@ -141,7 +141,7 @@ def check_metadata(estimator: Any, step: Step, metadata: Metadata) -> None:
 
 
 def _reached(estimator: Any, X: Any, metadata: Metadata) -> tuple[Any, Any]:
-    """Return the innermost estimator whose input can be told, and the rows as they reach it."""
+    """Return the innermost estimator whose input can be determined, and the rows as they reach it."""
     estimator = _stand_in(estimator)
     if isinstance(estimator, Pipeline):
         before = _transformed(estimator[:-1], X, metadata) if len(estimator) > 1 else X
@@ -153,8 +153,8 @@ def _reached(estimator: Any, X: Any, metadata: Metadata) -> tuple[Any, Any]:
     inner = _inner(estimator)
     if not inner and _wraps(estimator):
         raise ValueError(
-            f"{_name(estimator)} holds no fitted estimator: fit it (a search with refit=True), let it keep what it "
-            "fits in estimator_, or pass step=, a function (estimator, X) -> representation."
+            f"{_name(estimator)} holds no fitted estimator: fit it (a search with refit=True), let it keep the "
+            "fitted one in estimator_, or pass step=, a function (estimator, X) -> representation."
         )
     if not any(map(_holds_map, inner)):
         return estimator, X
@@ -168,7 +168,7 @@ def _reached(estimator: Any, X: Any, metadata: Metadata) -> tuple[Any, Any]:
 
 
 def _output_of(estimator: Any, X: Any, step: str, metadata: Metadata) -> Any:
-    """Return what comes out of a named step of the Pipeline that an estimator is or holds."""
+    """Return the output of a named step of the Pipeline that an estimator is or holds."""
     estimator = _stand_in(estimator)
     inner = _inner(estimator)
     if len(inner) == 1 and not hasattr(estimator, "steps"):
@@ -182,12 +182,12 @@ def _output_of(estimator: Any, X: Any, step: str, metadata: Metadata) -> Any:
         return representation(part, X, "auto", metadata)
     raise ValueError(
         f"step={step!r} names {_name(part[-1])}, which has no transform: name a step before it, or use "
-        'step="auto", which is what reaches it.'
+        'step="auto", which measures its input.'
     )
 
 
 def _stand_in(estimator: Any) -> Any:
-    """Return what a frozen estimator or a fitted search stands for, and others as they are."""
+    """Return the estimator inside a frozen estimator or a fitted search, and others unchanged."""
     if isinstance(estimator, FrozenEstimator):
         return _stand_in(estimator.estimator)
     if hasattr(estimator, "best_estimator_"):
@@ -235,7 +235,7 @@ def _holds_map(estimator: Any) -> bool:
 
 
 def _predicts(step: Any) -> bool:
-    """Return whether a step is there to predict: by what it is, since many predictors have a `transform` too."""
+    """Return whether the purpose of a step is to predict: by its type, since many predictors have a `transform` too."""
     if not hasattr(step, "transform"):
         return any(hasattr(step, method) for method in ("predict", "fit_predict", "score_samples"))
     is_ensemble = hasattr(step, "predict") and bool(_inner(step))
@@ -267,18 +267,18 @@ def _transformed(estimator: Any, X: Any, metadata: Metadata) -> Any:
 
 
 def _check_embeddings(estimator: Any) -> None:
-    """Check that what reaches an estimator is embeddings, not a matrix of all pairs of rows."""
+    """Check that the input of an estimator is embeddings, not a matrix of all pairs of rows."""
     for name, value in _parameters(estimator, deep=True).items():
         if isinstance(value, str) and value.startswith("precomputed"):
             raise ValueError(
-                f"What reaches {_name(estimator)} is not embeddings, one per row, but a matrix of pairs of rows, since "
-                f"{name}={value!r}: call the measure itself with the embeddings, or pass step=, a function "
+                f"The input of {_name(estimator)} is not embeddings, one per row, but a matrix of pairs of rows, "
+                f"because {name}={value!r}: call the measure itself with the embeddings, or pass step=, a function "
                 "(estimator, X) -> representation."
             )
 
 
 def _check_rows_at_fit(estimator: Any, rows: Any, made: str) -> None:
-    """Check that what an estimator made belongs to these rows, since it knows no others than those of its fit."""
+    """Check that the output of an estimator belongs to these rows, since it knows no others than those of its fit."""
     check_is_fitted(estimator, made)
     expected, found = len(getattr(estimator, made)), rows.shape[0] if hasattr(rows, "shape") else len(rows)
     if found == expected and _are_those_at_fit(estimator, rows, made):
@@ -325,7 +325,7 @@ def _agree(first: Any, second: Any, name: str) -> bool:
 
 
 def _requests(step: Any) -> MetadataRequest | MetadataRouter:
-    """Return what a step asks of metadata routing: nothing, if it does not support it."""
+    """Return the metadata requests of a step: nothing, if it does not support it."""
     try:
         return get_routing_for_object(step)
     except NotImplementedError:

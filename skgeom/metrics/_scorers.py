@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from skgeom._array import is_foreign, place, take_rows, to_numpy
+from skgeom._array import in_full_precision, is_foreign, place, take_rows, to_numpy
 from skgeom._validation import check_choice, check_cloud, check_count, check_device, check_host, listed
 from skgeom.metrics._checks import pairs_of_one_kind
 from skgeom.metrics._estimate import Estimate, estimate
@@ -66,12 +66,14 @@ class EmbeddingScorer:
                 f"noise_label={noise_label!r} is for measures of labelled rows, and {self!r} has no labels."
             )
 
+    @in_full_precision
     def __call__(self, estimator: Any, X: Any, y: Any = None, *, labels: Any = None, **metadata: Any) -> float:
         """Return the signed value of the metric for what the estimator made of X."""
         given, options = self._asked(estimator, X, y, labels, metadata)
         value = as_one_number(self.metric(*given, **options))
         return value if self.greater_is_better else -value
 
+    @in_full_precision
     def estimate(
         self, estimator: Any, X: Any, y: Any = None, *, labels: Any = None, groups: Any = None, **metadata: Any
     ) -> Estimate:
@@ -245,13 +247,15 @@ def make_embedding_scorer(
     )
 
 
-def recall_scorer(k: int = 1) -> EmbeddingScorer:
+def recall_scorer(k: int = 1, *, device: str | None = None) -> EmbeddingScorer:
     """Make a scorer of aligned pairs: the share of rows whose partner is among the k nearest after the map.
 
     Parameters
     ----------
     k : int, default=1
         How many of the rows of y, nearest by cosine, are looked at.
+    device : {None, "cpu", "cuda", "cuda:<index>", "auto"}, default=None
+        Where host data are moved for the computation.
 
     Returns
     -------
@@ -292,16 +296,18 @@ def recall_scorer(k: int = 1) -> EmbeddingScorer:
     >>> search.fit(X, Y).best_params_
     {'alpha': 100.0}
     """
-    return EmbeddingScorer(recall_at_k, k=check_count(k, "k"), name=f"recall_scorer({k})")
+    return _retrieval_scorer("recall_scorer", k, device)
 
 
-def csls_scorer(k: int = 1) -> EmbeddingScorer:
+def csls_scorer(k: int = 1, *, device: str | None = None) -> EmbeddingScorer:
     """Make a scorer of aligned pairs as `recall_scorer`, under CSLS, which corrects the cosines for hubs.
 
     Parameters
     ----------
     k : int, default=1
         How many of the rows of y, nearest by CSLS, are looked at.
+    device : {None, "cpu", "cuda", "cuda:<index>", "auto"}, default=None
+        Where host data are moved for the computation.
 
     Returns
     -------
@@ -323,7 +329,12 @@ def csls_scorer(k: int = 1) -> EmbeddingScorer:
     >>> csls_scorer(5)
     csls_scorer(5)
     """
-    return EmbeddingScorer(recall_at_k, k=check_count(k, "k"), metric="csls", name=f"csls_scorer({k})")
+    return _retrieval_scorer("csls_scorer", k, device, metric="csls")
+
+
+def _retrieval_scorer(name: str, k: int, device: str | None, **options: Any) -> EmbeddingScorer:
+    shown = f"{name}({k})" if device is None else f"{name}({k}, device={device!r})"
+    return EmbeddingScorer(recall_at_k, k=check_count(k, "k"), device=device, name=shown, **options)
 
 
 def get_scorer(name: str) -> EmbeddingScorer:

@@ -17,7 +17,7 @@ from skgeom.metrics._checks import check_judgements, check_random
 
 
 class PairCosines(NamedTuple):
-    """What `pair_cosines` returns.
+    """Result of `pair_cosines`.
 
     Attributes
     ----------
@@ -54,8 +54,8 @@ def pair_cosines(
     labels : array of shape (n_samples,), default=None
         Class of each row of X: numbers or strings, from 2 to n_samples - 1 different ones.
     n_pairs : int, default=100_000
-        How many pairs are drawn of those there are: n(n - 1) others with Y; with labels, of the pairs i < j, those of
-        one label and those of two, so many of each. All are taken if there are no more.
+        Number of pairs to draw: from the n(n - 1) other pairs with Y; with labels, so many pairs i < j of one label
+        and so many of two. All are taken if there are fewer.
     random_state : int, RandomState, Generator or None, default=None
         Draws the pairs: a seed, or a generator of NumPy or Torch, which goes on drawing from call to call.
 
@@ -137,7 +137,7 @@ def _drawn(first: np.ndarray, counts: np.ndarray, n_pairs: int, rng: Any) -> np.
 
 
 def _distinct(total: int, k: int, rng: Any) -> np.ndarray:
-    """Return k different integers below total, all sets equally likely, or all of them if there are no more."""
+    """Return k different integers below total, all sets equally likely, or all of them if there are fewer."""
     if k >= total:
         return np.arange(total)
     drawn = np.empty(0, np.int64)
@@ -165,8 +165,8 @@ def cosine_spearman(X: Any, y: Any) -> float:
     Returns
     -------
     float
-        In [-1, 1], best = 1. If all cosines are equal, as in a space that has collapsed, 0: what ties broken at random
-        give on average.
+        In [-1, 1], best = 1. If all cosines are equal, as in a space that has collapsed, 0, the
+        average over ties broken at random.
 
     Raises
     ------

@@ -32,7 +32,7 @@ def compared(
     n_resamples: int,
     rng: np.random.Generator,
 ) -> Differences:
-    """Compare candidates by a statistic of what was observed (m, n) of each on held-out rows of folds (n,).
+    """Compare candidates by a statistic of the observations (m, n) of each on held-out rows of folds (n,).
 
     The value is the mean over folds, weighted by their rows. Groups of rows are resampled (Poisson bootstrap), the same
     ones for all candidates, since all saw the same rows. Each difference is divided by its standard error, and the

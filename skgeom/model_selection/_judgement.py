@@ -1,4 +1,4 @@
-"""What a judge found: transforms side by side, and the answer that follows."""
+"""The result of a judge: a comparison of transforms, and the answer that follows."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Judged(NamedTuple):
     n_features : int
         The number of columns it leaves.
     score : float
-        What the judge decides by: the mean over held-out folds.
+        The criterion of the judge: the mean over held-out folds.
     difference : float
         How much better the score is than that of the rows as they are; more is better.
     margin : float
-        Half the width of the interval of the difference. The intervals of all transforms hold at once, for what was
-        fitted to these folds: what another training sample would change is not in them.
+        Half the width of the interval of the difference. The intervals of all transforms hold at once, for transforms
+        fitted to these folds: they leave out the effect of another training sample.
     measures : dict from str to float
-        What else was measured, means over held-out folds.
+        Further measures, means over held-out folds.
     """
 
     name: str
@@ -51,29 +51,29 @@ class Judged(NamedTuple):
 
 @dataclass(frozen=True)
 class Judgement:
-    """Transforms side by side, judged on rows that they were not fitted to: what the judges return.
+    """Transforms compared on rows that they were not fitted to: the result of the judges.
 
     Attributes
     ----------
     task : str
-        What was asked: "classes", "retrieval", "similarity", "clusters" or "neighbours".
+        The task: "classes", "retrieval", "similarity", "clusters" or "neighbours".
     score_name : str
-        What decides, such as "accuracy".
+        The criterion, such as "accuracy".
     transforms : tuple of Judged
-        The rows of the table; the first is what the others are compared with.
+        The rows of the table; the others are compared with the first.
     answer : {"yes", "no", "not measurable", None}
         Whether some transform beats the first: "yes" if the interval of the best one is above 0; "no" if nothing is
-        ahead of the first; "not measurable" between; None if the task has no score that more of is better.
+        ahead of the first; "not measurable" between; None if the score of the task is not better when higher.
     verdict : str
         The answer as a sentence.
     recommended : transformer or "passthrough"
-        What to use, not fitted: the best transform if the answer is "yes", else "passthrough".
+        The recommendation, not fitted: the best transform if the answer is "yes", else "passthrough".
     confidence : float
         Joint confidence of the intervals.
     n_rows, n_folds : int
         How many rows, pairs or both took part, and in how many folds.
     notes : tuple of str
-        What else the reader should know.
+        Further notes for the reader.
 
     Examples
     --------
@@ -107,7 +107,7 @@ class Judgement:
         Returns
         -------
         dict
-            As `to_json` has it; what is not finite is None.
+            As `to_json` has it; numbers that are not finite are None.
         """
         return {
             "task": self.task,
@@ -153,7 +153,7 @@ class Judgement:
         Returns
         -------
         pandas.DataFrame
-            One row for each transform: transform, n_features, the score by its name, difference, margin, and the other
+            One row per transform: transform, n_features, the score by its name, difference, margin, and the other
             measures.
 
         Raises
@@ -184,7 +184,7 @@ class Judgement:
         Returns
         -------
         list of list of str
-            The names of the columns, then a row for each transform: its name, the number of columns it leaves, the
+            The names of the columns, then one row per transform: its name, the number of columns it leaves, the
             score, the difference with its margin, and the other measures.
         """
         first = self.transforms[0]
@@ -204,7 +204,7 @@ _BOLD = ' style="font-weight:600"'
 
 
 def aligned(rows: list[list[str]], width: float = inf) -> list[str]:
-    """Return lines of text, the first column to the left, without the last columns that a width has no room for."""
+    """Return lines of text, the first column to the left, without the last columns if the width is too small."""
     widths = [max(map(len, column)) + 2 for column in zip(*rows, strict=True)]
     n_shown = int(np.count_nonzero(np.cumsum(widths) - 2 <= width))
     name_width, *others = widths[:n_shown]

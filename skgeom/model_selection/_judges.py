@@ -1,4 +1,4 @@
-"""Is some transform better for the task at hand? One function for each task.
+"""Is some transform better for the task at hand? One function per task.
 
 All judges work alike. Rows are split into folds that keep equal rows together. Each transform is fitted to all folds
 but one, without labels, and something is observed of every row of that one. The scores of the transforms are compared
@@ -54,7 +54,7 @@ def judge_classes(
     n_resamples: int = 1000,
     random_state: Any = 0,
 ) -> Judgement:
-    r"""Judge transforms by how well a linear classifier tells classes apart on new rows.
+    r"""Judge transforms by how well a linear classifier separates classes on new rows.
 
     The score is the accuracy of logistic regression on held-out rows; its penalty is chosen on the next fold, among
     C = 0.1, 1, 10 and 100 for rows whose mean length is 1, and it is trained again on all other folds.
@@ -66,10 +66,10 @@ def judge_classes(
     y : array of shape (n_samples,)
         The class of each row. Classes of fewer different rows than folds are left out, with a note.
     groups : array of shape (n_samples,), default=None
-        What must stay together in one fold. None takes `row_groups`: equal rows.
+        Group of each row; groups are not split between folds. None takes `row_groups`: equal rows.
     transforms : dict from str to transformer, default=None
-        What is tried: transformers by name, "passthrough" for the rows as they are. The first is what the others are
-        compared with. None takes `default_transforms`.
+        Candidates: transformers by name, "passthrough" for the rows as they are. The others are compared
+        with the first. None takes `default_transforms`.
     n_folds : int, default=5
         Number of folds, at least three.
     confidence : float, default=0.95
@@ -82,7 +82,7 @@ def judge_classes(
     Returns
     -------
     Judgement
-        The table, the answer and what is recommended; "isoscore" is that of held-out rows,
+        The table, the answer and the recommendation; "isoscore" is that of held-out rows,
         debiased.
 
     Raises
@@ -101,10 +101,10 @@ def judge_classes(
     The difference of two transforms is the mean over held-out rows of the difference of their hits. Only rows on which
     they disagree count, and equal rows count as one. The interval is the difference ± the standard error of the Poisson
     bootstrap over groups times the quantile of the largest standardised error of all transforms (single-step max-t
-    [1]_). It answers for what is fitted to these folds: how much another training sample would change the transforms
-    and the classifiers is not in it.
+    [1]_). It holds for the transforms and classifiers fitted to these folds, and leaves out the effect of another
+    training sample.
 
-    The cost is that of the classifiers: five fits for each transform and fold.
+    The cost is that of the classifiers: five fits per transform and fold.
 
     References
     ----------
@@ -157,10 +157,11 @@ def judge_retrieval(
     X : array of shape (n_pairs, n_features)
         The embeddings of one side.
     Y : array of shape (n_pairs, n_targets)
-        Those of the other: row i belongs to row i of X. If they have another width only the aligners are tried, and the
-        first of them, Procrustes, is what the others are compared with.
+        Those of the other: row i belongs to row i of X. If the widths differ only the aligners are tried, and the
+        others are compared with the first of them, Procrustes.
     groups : array of shape (n_pairs,), default=None
-        What must stay together in one fold. None takes `row_groups`: pairs that have a row of either side in common.
+        Group of each pair; groups are not split between folds. None takes `row_groups`: pairs that share a row
+        of either side.
     n_folds : int, default=5
         Number of folds.
     confidence : float, default=0.95
@@ -173,7 +174,7 @@ def judge_retrieval(
     Returns
     -------
     Judgement
-        The table, the answer and what is recommended; "recall@1", "recall@10" (both directions
+        The table, the answer and the recommendation; "recall@1", "recall@10" (both directions
         averaged) and "mrr_csls" are measured too.
 
     Raises
@@ -190,8 +191,8 @@ def judge_retrieval(
     Notes
     -----
     Reciprocal ranks fall with the number of candidates, here the rows of a fold: compare rows of one table. For the
-    intervals, see `judge_classes`; pairs are resampled, and the candidates stay. They answer for what is fitted to
-    these folds, not for another training sample.
+    intervals, see `judge_classes`; pairs are resampled, and the candidates stay. They hold for the transforms fitted
+    to these folds, not for another training sample.
 
     Examples
     --------
@@ -239,10 +240,10 @@ def judge_similarity(
     y : array of shape (n_pairs,)
         How similar the two are, more being more similar.
     groups : array of shape (n_pairs,), default=None
-        What must stay together in one fold. None takes `row_groups`: pairs that have a row in common.
+        Group of each pair; groups are not split between folds. None takes `row_groups`: pairs that share a row.
     transforms : dict from str to transformer, default=None
-        What is tried: transformers by name, "passthrough" for the rows as they are. The first is what the others are
-        compared with. None takes `default_transforms`.
+        Candidates: transformers by name, "passthrough" for the rows as they are. The others are compared
+        with the first. None takes `default_transforms`.
     n_folds : int, default=5
         Number of folds.
     confidence : float, default=0.95
@@ -255,7 +256,7 @@ def judge_similarity(
     Returns
     -------
     Judgement
-        The table, the answer and what is recommended; "cosine_pearson" is measured too.
+        The table, the answer and the recommendation; "cosine_pearson" is measured too.
 
     Raises
     ------
@@ -333,10 +334,10 @@ def judge_clusters(
     n_clusters : int, default=None
         Number of clusters; None takes as many as there are classes in y, or 8.
     groups : array of shape (n_samples,), default=None
-        What must stay together in one fold. None takes `row_groups`: equal rows.
+        Group of each row; groups are not split between folds. None takes `row_groups`: equal rows.
     transforms : dict from str to transformer, default=None
-        What is tried: transformers by name, "passthrough" for the rows as they are. The first is what the others are
-        compared with. None takes `default_transforms`.
+        Candidates: transformers by name, "passthrough" for the rows as they are. The others are compared
+        with the first. None takes `default_transforms`.
     n_folds : int, default=5
         Number of folds.
     confidence : float, default=0.95
@@ -349,7 +350,7 @@ def judge_clusters(
     Returns
     -------
     Judgement
-        The table, the answer and what is recommended; "silhouette" of the clusters, and with
+        The table, the answer and the recommendation; "silhouette" of the clusters, and with
         labels that of the classes ("silhouette_y"), is measured too.
 
     Raises
@@ -360,13 +361,13 @@ def judge_clusters(
 
     See Also
     --------
-    judge_classes : How well a classifier tells the classes apart.
+    judge_classes : How well a classifier separates the classes.
 
     Notes
     -----
-    A silhouette tells how separate clusters are, not whether they mean anything: it rises where a transform leaves few
+    A silhouette measures the separation of clusters, not their meaning: it rises where a transform leaves few
     directions. With labels, agreement decides. For the intervals, see `judge_classes`: held-out rows are resampled, and
-    the centres stay. They answer for what is fitted to these folds, not for another training sample.
+    the centres stay. They hold for the clusters fitted to these folds, not for another training sample.
 
     Examples
     --------
@@ -418,20 +419,20 @@ def judge_neighbours(
     n_resamples: int = 1000,
     random_state: Any = 0,
 ) -> Judgement:
-    r"""Say how much transforms change the neighbours of a row: what can be said without labels, pairs or judgements.
+    r"""Measure how much transforms change the neighbours of a row, without labels, pairs or judgements.
 
     The score is the mean share of the ten nearest held-out rows by cosine that are among the ten nearest of the rows as
-    they are too. It is a distance, not a merit: whether other neighbours are better ones only a task can tell.
+    they are too. It is a distance, not a merit: only a task can show whether other neighbours are better.
 
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
         The embeddings, one per row.
     groups : array of shape (n_samples,), default=None
-        What must stay together in one fold. None takes `row_groups`: equal rows.
+        Group of each row; groups are not split between folds. None takes `row_groups`: equal rows.
     transforms : dict from str to transformer, default=None
-        What is tried: transformers by name, "passthrough" for the rows as they are. The first is what the others are
-        compared with. None takes `default_transforms`.
+        Candidates: transformers by name, "passthrough" for the rows as they are. The others are compared
+        with the first. None takes `default_transforms`.
     n_folds : int, default=5
         Number of folds.
     confidence : float, default=0.95
@@ -444,7 +445,7 @@ def judge_neighbours(
     Returns
     -------
     Judgement
-        The table, the answer and what is recommended; its `answer` is None, and "passthrough" is
+        The table, the answer and the recommendation; its `answer` is None, and "passthrough" is
         recommended. "isoscore" is that of held-out rows, debiased.
 
     Raises

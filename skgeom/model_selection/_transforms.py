@@ -1,4 +1,4 @@
-"""The transforms that are worth a trial, and what becomes of rows under each, fitted to the other folds."""
+"""The transforms that judges try, and the rows under each, fitted to the other folds."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ROWS_PER_DIRECTION = 3
 
 
 def default_transforms(X: Any) -> dict[str, Any]:
-    """Return the transforms that the judges try: the rows as they are, and what has helped embeddings elsewhere.
+    """Return the transforms that the judges try: the rows as they are, and transforms that have helped elsewhere.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def default_transforms(X: Any) -> dict[str, Any]:
     -------
     dict from str to transformer
         "as is" ("passthrough"); "centred"; ``Whitening(k, power=p)`` for p = 0.25, 0.5 and 1 and k = 16, 64, 256 and so
-        on up to the rank; ``AllButTheTop``, of one direction and of one for each hundred features. Where a whitening
+        on up to the rank; ``AllButTheTop``, of one direction and of one per hundred features. Where a whitening
         would have fewer than three rows for each of its directions it gets ``shrinkage="ledoit_wolf"``.
 
     Raises

@@ -1,4 +1,4 @@
-"""A trial of transforms: folds, what is tried, what becomes of the rows of each fold, and how it compares."""
+"""A trial of transforms: folds, candidates, the rows of each fold under each, and the comparison."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from skgeom.model_selection._judgement import Judged, Judgement, answered
 from skgeom.model_selection._transforms import AS_IS, Transforms, default_transforms, fitted, mapped
 
 Listener: TypeAlias = Callable[[int, int], None]
-"""What is told how many of all fits are done."""
+"""A callable that receives the number of fits done and of all fits."""
 
 _listener: ContextVar[Listener] = ContextVar("_listener", default=lambda done, total: None)
 
@@ -29,10 +29,10 @@ _MIN_GROUPS = 4
 """Different rows in each fold."""
 
 Observation: TypeAlias = tuple[np.ndarray, dict[str, float]]
-"""What is observed of each held-out row, and what else is measured on all of them."""
+"""The observation of each held-out row, and further measures on all of them."""
 
 Observe: TypeAlias = "Callable[[Any, Fold], Observation]"
-"""From what the rows of a fold become."""
+"""From the transformed rows of a fold."""
 
 
 class Split(NamedTuple):
@@ -44,7 +44,7 @@ class Split(NamedTuple):
 
 
 class Chance(NamedTuple):
-    """How many folds, what the intervals promise, and where random numbers come from."""
+    """The number of folds, the confidence of the intervals, and the source of random numbers."""
 
     n_folds: int
     confidence: float
@@ -75,7 +75,7 @@ class Fold(NamedTuple):
 
 
 class Candidates(NamedTuple):
-    """Transformers by name, and what yields the rows of a fold as each maps them that was fitted to the known ones."""
+    """Transformers by name, and an iterator of the rows of a fold, mapped by each one fitted to the known rows."""
 
     estimators: Transforms
     mapped: Callable[[Fold], Iterator[Any]]
@@ -83,7 +83,7 @@ class Candidates(NamedTuple):
 
 @contextmanager
 def progress_to(listener: Listener) -> Iterator[None]:
-    """Let a listener hear of each fit of the judges inside the block."""
+    """Notify a listener of each fit of the judges inside the block."""
     token = _listener.set(listener)
     try:
         yield
@@ -92,7 +92,7 @@ def progress_to(listener: Listener) -> Iterator[None]:
 
 
 def chance_of(n_folds: int, confidence: float, n_resamples: int, random_state: Any) -> Chance:
-    """Check what all judges take."""
+    """Check the parameters that all judges share."""
     check_count(n_folds, "n_folds", low=2)
     check_count(n_resamples, "n_resamples", low=100)
     if not 0 < check_real(confidence, "confidence", 0, 1) < 1:
@@ -150,18 +150,18 @@ def in_large_classes(codes: np.ndarray, groups: np.ndarray, least: int) -> np.nd
 
 
 def of_rows(x: np.ndarray, transforms: Transforms | None) -> Candidates:
-    """Return what is tried on the rows of one space."""
+    """Return the candidates for the rows of one space."""
     tried = default_transforms(x) if transforms is None else dict(transforms)
     if len(tried) < 2:
         raise ValueError(
-            f"transforms has {len(tried)} transforms, expected at least two, of which the first is what the others are "
-            "compared with: pass {'as is': 'passthrough', 'white': Whitening()}."
+            f"transforms has {len(tried)} transforms, expected at least two, because the others are compared with "
+            "the first: pass {'as is': 'passthrough', 'white': Whitening()}."
         )
     return Candidates(tried, lambda fold: mapped(tried, x[fold.order], fold.n_known))
 
 
 def of_sides(x: np.ndarray, y: np.ndarray) -> Candidates:
-    """Return what is tried on the rows of two spaces; all but the first after the mean of each side was removed."""
+    """Return the candidates for the rows of two spaces; all but the first after the mean of each side was removed."""
     shared = CCAAligner(shrinkage=0.1)
     aligners: dict[str, Any] = {
         "Procrustes": ProcrustesAligner(),

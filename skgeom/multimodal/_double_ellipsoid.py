@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 
-from skgeom._array import detached, in_full_precision, namespace, to_float, to_numpy
+from skgeom._array import detached, in_full_precision, namespace, numbers, place, to_float, to_numpy
 from skgeom._core.sums import _ellipsoid
 from skgeom._core.sums._angular import Resultant, conformity_to, unit_mean
 from skgeom._core.sums._moments import FourthMoments, Moments, fourth_moments
@@ -19,8 +19,10 @@ from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
     check_count,
+    check_device,
     check_directed,
     check_fourth_powers,
+    check_host,
     check_paired_clouds,
     check_positive,
     check_same_kind,
@@ -56,6 +58,10 @@ One batch of 500 pairs tells the place of the minimum up to about 0.05."""
 
 _RISE = 0.1
 """Least rise of the loss, in nats, where clouds are centred or their offset is doubled."""
+
+
+_ARRAYS = ("means", "unit_means", "variances", "separation")
+"""What a `DoubleEllipsoid` holds where the rows are."""
 
 
 class EllipsoidProperty(NamedTuple):
@@ -149,6 +155,7 @@ class DoubleEllipsoid:
     def __repr__(self) -> str:
         return repr(self.properties)
 
+    @in_full_precision
     def score_samples(self, X: Any, *, cloud: Side = "X") -> Array:
         """Return the conformity of each row: its mean cosine to the rows of one of the clouds.
 
@@ -171,7 +178,9 @@ class DoubleEllipsoid:
 
 
 @in_full_precision
-def double_ellipsoid(X: Any, Y: Any, *, temperature: float = 0.01, batch_size: int = 500) -> DoubleEllipsoid:
+def double_ellipsoid(
+    X: Any, Y: Any, *, temperature: float = 0.01, batch_size: int = 500, device: str | None = None
+) -> DoubleEllipsoid:
     r"""Describe two paired clouds by the six properties of the double ellipsoid of CLIP.
 
     Embeddings of images and of texts lie on two thin ellipsoid shells, apart from each other and away from the origin.
@@ -207,6 +216,8 @@ def double_ellipsoid(X: Any, Y: Any, *, temperature: float = 0.01, batch_size: i
         That of the loss along the offset.
     batch_size : int, default=500
         Number of pairs that compete in that loss: see `loss_along_offset`.
+    device : {None, "cpu", "cuda", "cuda:<index>", "auto"}, default=None
+        Where host data are computed; all arrays come back as NumPy. None stays where X and Y are.
 
     Returns
     -------
@@ -256,7 +267,21 @@ def double_ellipsoid(X: Any, Y: Any, *, temperature: float = 0.01, batch_size: i
     """
     check_positive(temperature, "temperature")
     size = check_count(batch_size, "batch_size", 2)
+    check_device(device)
     clouds = check_paired_clouds(detached(X), detached(Y), min_samples=4)
+    if device is None:
+        return _described(clouds, float(temperature), size)
+    for given in (X, Y):
+        check_host(given, device)
+    x, y = clouds
+    found = _described((place(x, device), place(y, device)), float(temperature), size)
+    arrays: dict[str, Any] = {name: to_numpy(getattr(found, name)) for name in _ARRAYS}
+    return replace(found, **arrays)
+
+
+@in_full_precision
+def _described(clouds: tuple[Array, Array], temperature: float, size: int) -> DoubleEllipsoid:
+    """Return what `double_ellipsoid` does, where the rows are."""
     rows = [check_directed(x, name=name) for x, name in zip(clouds, "XY", strict=True)]
     for x, name in zip(clouds, "XY", strict=True):
         check_fourth_powers(x, name)
@@ -272,7 +297,7 @@ def double_ellipsoid(X: Any, Y: Any, *, temperature: float = 0.01, batch_size: i
     dominances = _pair(map(_ellipsoid.off_diagonal_dominance, sums))
     offset_ratios = _pair(map(_ellipsoid.offset_ratio, sums))
     alphas = np.linspace(-1, 1, 21)
-    losses = shifted_losses(*clouds, alphas, float(temperature), size)
+    losses = shifted_losses(*clouds, alphas, temperature, size)
     return DoubleEllipsoid(
         properties=EllipsoidProperties(
             [
@@ -368,7 +393,7 @@ def _loss_along_offset(alphas: np.ndarray, losses: np.ndarray) -> EllipsoidPrope
 
 
 def _pair(values: Iterable[Any]) -> Pair:
-    first, second = map(to_float, values)
+    first, second = numbers(list(values)).tolist()
     return first, second
 
 

@@ -51,7 +51,7 @@ class GapShift(OneToOneFeatureMixin, RowwiseTransformer):
         If `lam` is not a number.
     ValueError
         If X is not a finite matrix, `groups` does not have one entry per row, there are more than two of them, a group
-        at transform was not there at fit, or no groups are given at transform after two at fit.
+        at transform was not seen at fit, or no groups are given at transform after two at fit.
 
     See Also
     --------
@@ -60,7 +60,7 @@ class GapShift(OneToOneFeatureMixin, RowwiseTransformer):
 
     Notes
     -----
-    Groups are routed as in `GroupCentering`. Without groups, or with one, there is no gap, and rows are only
+    Groups are routed as in `GroupCentering`. Without groups, or with one, the gap is undefined, and rows are only
     normalised. Zero rows stay zero, as in `sklearn.preprocessing.Normalizer`, and count as zero in the centres. The
     code of [1]_ divides Δ by its length before it shifts; the formula here is that of its text.
 
@@ -97,7 +97,7 @@ class GapShift(OneToOneFeatureMixin, RowwiseTransformer):
         y : ignored
             For the API.
         groups : array of shape (n_samples,), default=None
-            Modality of each row; None makes them one, which has no gap.
+            Modality of each row; None makes them one, without a gap.
 
         Returns
         -------

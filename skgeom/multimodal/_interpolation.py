@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from skgeom._array import asarray_like, epsilon, float64, is_foreign, namespace, row_blocks, to_float
+from skgeom._array import asarray_like, epsilon, float64, in_full_precision, is_foreign, namespace, row_blocks, to_float
 from skgeom._core import _two_clouds
 from skgeom._core._rows import unit_or_zero
 from skgeom._core._threads import map_rows
@@ -21,6 +21,7 @@ from skgeom._validation import (
 )
 
 
+@in_full_precision
 def slerp(x: Any, y: Any, t: Any) -> Array:
     r"""Spherical linear interpolation between two vectors, or between the rows of two arrays.
 
@@ -78,6 +79,7 @@ def slerp(x: Any, y: Any, t: Any) -> Array:
     return vslerp(x, y, t, None, 0.0)
 
 
+@in_full_precision
 def vslerp(x: Any, y: Any, t: Any, mean: Any, alpha: Any = 1.0) -> Array:
     r"""Interpolate spherically around a centre other than the origin: vSLERP.
 
@@ -164,7 +166,7 @@ def _paths(x: Array, y: Array, *, centre: Array, steps: np.ndarray) -> Array:
 
 
 def _check_directions(x: Array, centre: Array, name: str) -> None:
-    """Check that no row is at the centre, from where it has no direction."""
+    """Check that no row is at the centre, where its direction is undefined."""
     xp = namespace(x)
     check_no_zeros([xp.max(xp.abs(float64(x[rows, :]) - centre), axis=1) for rows in row_blocks(x)], name)
 

@@ -7,8 +7,8 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from skgeom._array import namespace, to_float
-from skgeom._core._rows import mean_of
+from skgeom._array import in_full_precision, namespace, numbers, to_float
+from skgeom._core._rows import DirectedRows, are_exact_lengths, mean_of, norms
 from skgeom._core._two_clouds import contrastive_loss
 from skgeom._core.sums._angular import conformity
 from skgeom._typing import Array
@@ -27,6 +27,7 @@ Movers: TypeAlias = Literal["X", "Y", "both"]
 """The clouds that a shift moves."""
 
 
+@in_full_precision
 def loss_along_offset(
     X: Any, Y: Any, alphas: Any, *, temperature: float = 0.01, batch_size: int | None = None
 ) -> np.ndarray:
@@ -98,6 +99,7 @@ def loss_along_offset(
     return np.reshape(shifted_losses(x, y, steps.ravel(), float(temperature), size), steps.shape)
 
 
+@in_full_precision
 def divergence_along_offset(
     X: Any, Y: Any, alphas: Any, *, move: Movers = "both", method: Density = "gaussian", bins: int = 50
 ) -> np.ndarray:
@@ -183,17 +185,33 @@ def shifted_losses(x: Array, y: Array, alphas: np.ndarray, temperature: float, b
     means, n = (mean_of(x), mean_of(y)), x.shape[0]
     size = min(batch_size, n)
     batches = [slice(start, min(start + size, n)) for start in range(0, n, size)]
+    cuts = [(alpha, batch) for alpha in alphas.tolist() for batch in batches]
 
-    def loss(alpha: float, batch: slice) -> float:
-        """Return the loss of a batch, 0 of one that is not whole: its rows are checked as all others are."""
+    def shifted(alpha: float, batch: slice) -> list[Array]:
+        return [_shifted(z[batch, :], alpha * mean) for z, mean in zip((x, y), means, strict=True)]
+
+    with np.errstate(over="ignore", invalid="ignore"):  # the checks say it in words
+        lengths = numbers([end for cut in cuts for z in shifted(*cut) for end in _extremes(norms(z))])
+
+    def directed(alpha: float, batch: slice, ends: np.ndarray) -> list[DirectedRows]:
+        """Return the shifted rows of a batch; those of extreme lengths, which the host knows already, are checked."""
         where = f"{alpha:g} · mean" + (f" in rows {batch.start} to {batch.stop - 1}," if len(batches) > 1 else "")
-        rows, others = (
-            check_directed(_shifted(z[batch, :], alpha * mean), name=f"{name} - {where}", min_samples=1)
-            for name, z, mean in zip("XY", (x, y), means, strict=True)
-        )
-        return to_float(contrastive_loss(rows, others, temperature)) if batch.stop - batch.start == size else 0.0
+        return [
+            DirectedRows(z, norms(z))
+            if are_exact_lengths(z, *of_z)
+            else check_directed(z, name=f"{name} - {where}", min_samples=1)
+            for name, z, of_z in zip("XY", shifted(alpha, batch), ends, strict=True)
+        ]
 
-    return np.asarray([sum(loss(alpha, batch) for batch in batches) / (n // size) for alpha in alphas.tolist()])
+    # the rows after the last whole batch are checked as all others are
+    rows = (directed(*cut, ends) for cut, ends in zip(cuts, np.reshape(lengths, (-1, 2, 2)), strict=True))
+    losses = [contrastive_loss(a, b, temperature) for a, b in rows if a.x.shape[0] == size]
+    return np.mean(np.reshape(numbers(losses), (alphas.size, -1)), axis=1)
+
+
+def _extremes(lengths: Array) -> tuple[Array, Array]:
+    xp = namespace(lengths)
+    return xp.min(lengths), xp.max(lengths)
 
 
 def _shifted(x: Array, offset: Array) -> Array:

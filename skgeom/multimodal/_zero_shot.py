@@ -7,21 +7,20 @@ from functools import partial
 from typing import Any, Literal, Self, TypeAlias, get_args
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skgeom._array import is_foreign, namespace, row_blocks, to_numpy
+from skgeom._array import asarray_like, is_foreign, namespace, row_blocks, to_numpy
 from skgeom._core import _two_clouds
 from skgeom._core._labels import labels_of
 from skgeom._core._rows import norms, unit_or_zero
 from skgeom._core._threads import map_rows
 from skgeom._core.sums._clusters import class_moments
-from skgeom._estimator import all_at_once
+from skgeom._estimator import OnDevice, all_at_once
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
     check_classes,
-    check_cloud,
     check_positive,
     check_same_kind,
     check_squares,
@@ -30,7 +29,7 @@ from skgeom._validation import (
 from skgeom._warnings import warn
 
 Logits: TypeAlias = Literal["cosine", "dot", "distance"]
-"""What a row and a class are compared by."""
+"""The comparison of a row with a class."""
 
 _RULES = {
     "cosine": _two_clouds.cosine_scores,
@@ -39,10 +38,10 @@ _RULES = {
 }
 
 
-class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
+class ZeroShotClassifier(ClassifierMixin, OnDevice):
     r"""Classify embeddings by the nearest class embedding, as CLIP does with class names.
 
-    `fit` takes the embeddings of the classes, not labelled examples: one row for each prompt ("a photo of a cat", "a
+    `fit` takes the embeddings of the classes, not labelled examples: one row per prompt ("a photo of a cat", "a
     drawing of a cat"), with the class that it names. A query goes to the class of the largest logit
 
     ============  ============================================  ================================================
@@ -53,7 +52,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
     "distance"    :math:`1 - \tfrac12 \lVert x - c \rVert^2`    mean of the p
     ============  ============================================  ================================================
 
-    On unit rows, with one unit prompt for each class, the three are the same numbers. Elsewhere "dot" favours long
+    On unit rows, with one unit prompt per class, the three are the same numbers. Elsewhere "dot" favours long
     class embeddings, and "distance" is the rule of the nearest mean.
 
     Parameters
@@ -65,14 +64,16 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
     aligner : transformer, default=None
         A fitted transformer that maps queries into the space of the class embeddings before they are classified, for
         instance an aligner of images to text. Wrap it in `sklearn.frozen.FrozenEstimator`, or `clone`, as in
-        `cross_validate`, forgets what it was fitted to.
+        `cross_validate`, forgets the earlier fit.
+    device : {None, "cpu", "cuda", "cuda:<index>", "auto"}, default=None
+        Where host data are computed; results and attributes come back as NumPy. None stays where X is.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The classes, sorted.
     class_embeddings_ : array of shape (n_classes, n_features)
-        One embedding for each class, in float64, in the library of X.
+        One embedding per class, in float64, in the library of X.
     n_features_in_ : int
         Number of features of the queries.
     feature_names_in_ : ndarray of str
@@ -84,7 +85,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         If the temperature is not a number.
     ValueError
         If X is not a finite matrix or, but for "cosine", has magnitudes whose squares leave the range of float64, y is
-        not one class for each row, the unit prompts of a class cancel or are all zero (with "cosine"), the temperature
+        not one class per row, the unit prompts of a class cancel or are all zero (with "cosine"), the temperature
         is not above 0, the name of the logits is unknown, or queries differ from the class embeddings in width, library
         or device.
     sklearn.exceptions.NotFittedError
@@ -123,19 +124,27 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
     array([[0.5, 0.5]])
     """
 
-    def __init__(self, *, logits: Logits = "cosine", temperature: float = 0.01, aligner: Any = None) -> None:
+    def __init__(
+        self,
+        *,
+        logits: Logits = "cosine",
+        temperature: float = 0.01,
+        aligner: Any = None,
+        device: str | None = None,
+    ) -> None:
         self.logits = logits
         self.temperature = temperature
         self.aligner = aligner
+        self.device = device
 
     @all_at_once
     def fit(self, X: Any, y: Any) -> Self:
-        """Learn one embedding for each class.
+        """Learn one embedding per class.
 
         Parameters
         ----------
         X : array of shape (n_prompts, n_features)
-            Embeddings of the prompts, one per row, at least one for each class.
+            Embeddings of the prompts, one per row, at least one per class.
         y : array of shape (n_prompts,)
             The class that each names.
 
@@ -146,17 +155,19 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         """
         check_choice(self.logits, get_args(Logits), "logits")
         check_positive(self.temperature, "temperature")
-        x = check_cloud(X, min_samples=1)
+        x = self._cloud(X)
         validate_data(self, X, y, skip_check_array=True)
         self.classes_, codes = check_classes(y, x.shape[0])
         if self.aligner is not None:
             check_is_fitted(self.aligner)
             self.n_features_in_ = self.aligner.n_features_in_
+        x = self._placed(x)
         if self.logits == "cosine":
-            self.class_embeddings_ = _mean_directions(x, codes, self.classes_)
+            embeddings = _mean_directions(x, codes, self.classes_)
         else:
             check_squares(x, "X")
-            self.class_embeddings_ = class_moments(x, labels_of(codes)).mean
+            embeddings = class_moments(x, labels_of(codes)).mean
+        self.class_embeddings_ = self._leave(embeddings)
         self._first_of_equals = _first_of_equals(to_numpy(self.class_embeddings_))
         return self
 
@@ -229,22 +240,25 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):
         return super().score(X, to_numpy(y) if is_foreign(y) else y, sample_weight=sample_weight)
 
     def _of_logits(self, X: Any, function: Callable[[Array], Array]) -> Array:
-        """Return what a function makes of the logits (b, k) of blocks of queries."""
-        x, embeddings = self._queries(X), self.class_embeddings_
+        """Return a function of the logits (b, k) of blocks of queries."""
+        x, embeddings = self._placed(self._queries(X)), self.class_embeddings_
+        if self.device is not None:
+            embeddings = asarray_like(embeddings, x, dtype=namespace(x).float64)
         check_same_kind(x, embeddings, ("X", "the class embeddings"))
         if self.logits == "cosine":
             _warn_of_zero_rows(x)
         else:
             check_squares(x, "X")
         rule = _RULES[self.logits]
-        return map_rows(lambda rows: function(rule(rows, embeddings)), x, columns=2 * embeddings.shape[0])
+        logits = map_rows(lambda rows: function(rule(rows, embeddings)), x, columns=2 * embeddings.shape[0])
+        return self._leave(logits)
 
     def _queries(self, X: Any) -> Array:
         """Return the queries in the space of the class embeddings."""
         check_is_fitted(self)
         if self.aligner is not None:
-            return check_cloud(self.aligner.transform(X), name="The aligned X", min_samples=1)
-        x = check_cloud(X, min_samples=1)
+            return self._cloud(self.aligner.transform(X), name="The aligned X")
+        x = self._cloud(X)
         validate_data(self, X, reset=False, skip_check_array=True)
         return x
 

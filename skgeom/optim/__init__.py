@@ -22,7 +22,7 @@ _HOMES = {
     "RiemannianAdam": "_riemannian",
     "RiemannianSGD": "_riemannian",
 }
-"""What needs Torch to be defined: the file each name is loaded from on first use."""
+"""Names that need Torch: the file from which each is loaded on first use."""
 
 __all__ = [
     "EmbeddingOptimizer",

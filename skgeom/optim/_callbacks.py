@@ -45,7 +45,7 @@ class Updates:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Close the task of the fit; if it failed, what callbacks raise then does not hide the failure."""
+        """Close the task of the fit; if it failed, exceptions of callbacks do not hide the failure."""
         with suppress(Exception) if kind is not None else nullcontext():
             if self.context is not None:
                 self.context.call_on_fit_task_end(estimator=self.estimator, reconstruction_attributes={}, **self.data)

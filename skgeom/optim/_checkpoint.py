@@ -17,7 +17,7 @@ from skgeom._warnings import warn
 
 _KIND = "skgeom checkpoint 1"
 _NOT_COMPARED = ("verbose", "checkpoint", "checkpoint_every")
-"""Parameters that change nothing of what is computed."""
+"""Parameters that do not change the result."""
 
 
 class Checkpoint:
@@ -31,7 +31,7 @@ class Checkpoint:
         self._has_failed = False
 
     def read(self) -> dict[str, Any] | None:
-        """Return the state that the file holds, or None where there is no file.
+        """Return the state that the file holds, or None if the file does not exist.
 
         Raises
         ------
@@ -45,13 +45,13 @@ class Checkpoint:
         others = [name for name in names if found["marks"].get(name) != self._marks.get(name)]
         if others:
             raise ValueError(
-                f"The checkpoint {str(self.path)!r} belongs to another fit: {', '.join(others)} differ. Fit with what "
-                "it was written with, remove the file, or pass another path."
+                f"The checkpoint {str(self.path)!r} belongs to another fit: {', '.join(others)} differ. Fit with the "
+                "same data and parameters, remove the file, or pass another path."
             )
         return found["state"]
 
     def write(self, state: Mapping[str, Any]) -> None:
-        """Write a state under a temporary name and move it into place; a disk that refuses it ends no fit."""
+        """Write a state under a temporary name and move it into place; a disk error does not end the fit."""
         partial_file = self.path.with_name(f"{self.path.name}.{os.getpid()}.partial")
         try:
             with partial_file.open("wb") as file:
@@ -78,7 +78,7 @@ class Checkpoint:
 
 
 class Saver:
-    """Writes the state of a descent, and of what it works on, to a checkpoint."""
+    """Writes the state of a descent and of its start to a checkpoint."""
 
     def __init__(self, checkpoint: Checkpoint, beside: Callable[[], dict[str, Any]]) -> None:
         self.every = checkpoint.every
@@ -86,7 +86,7 @@ class Saver:
         self._beside = beside
 
     def save(self, descent: Mapping[str, Any]) -> None:
-        """Write the state of a descent, and what stands beside it."""
+        """Write the state of a descent, and the state beside it."""
         self._checkpoint.write({"descent": descent, **self._beside()})
 
 

@@ -1,4 +1,4 @@
-"""Checks of what the optimisers are given: objectives, y, pairs, parameters on spheres."""
+"""Checks of the arguments of the optimisers: objectives, y, pairs, parameters on spheres."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def check_terms(objective: Any, names: Iterable[str]) -> list[tuple[Any, float |
     TypeError
         If a term is neither a name nor a callable, or a weight is not a number.
     ValueError
-        If there are no terms, a name is unknown, or a weight is not finite.
+        If terms are missing, a name is unknown, or a weight is not finite.
     """
     if isinstance(objective, dict) and not objective:
         raise ValueError("objective is an empty dict: pass at least one term and its weight.")
@@ -77,7 +77,7 @@ def check_head(head: Any, names: Iterable[str], fit_intercept: bool) -> None:
 
 
 def check_head_losses(head: Any, losses: Iterable[str]) -> None:
-    """Check that an objective trains the head, and can: squared distances say which class is nearest, not how many."""
+    """Check that an objective trains the head, and can: squared distances find one class, not several."""
     losses = list(losses)
     if head != "linear" and not losses:
         raise ValueError(
@@ -117,7 +117,7 @@ def same_state(module: Any, earlier: Any) -> None:
 
 
 def check_outputs(outputs: Any, shape: tuple[int, int]) -> None:
-    """Check the shape of what a head made of rows."""
+    """Check the shape of the output of a head."""
     found = tuple(getattr(outputs, "shape", ()))
     if found != shape:
         raise ValueError(f"The head must return outputs (n_rows, n_outputs) = {shape}, got {found or type(outputs)}.")
@@ -191,7 +191,7 @@ def check_supervised(y: Any, needed_by: Iterable[str]) -> None:
 
 
 def check_one_kind_of_y(needed_by: Iterable[str]) -> None:
-    """Check that all objectives that need y need the same kind, given one objective for each kind."""
+    """Check that all objectives that need y need the same kind, given one objective per kind."""
     needed_by = list(needed_by)
     if len(needed_by) > 1:
         raise ValueError(

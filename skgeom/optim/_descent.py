@@ -1,4 +1,4 @@
-"""The loop: batches, updates, what is recorded, and the best state kept for when something goes wrong."""
+"""The loop: batches, updates, records, and the best state, kept in case of an exception."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _PATIENCE = 10
 """Number of windows without progress after which `tol` stops."""
 
 _SMOOTH = 200
-"""Number of updates over which a random loss is averaged at least: that of Lloyd wavers by a twentieth."""
+"""Number of updates over which a random loss is averaged, as a minimum: that of Lloyd wavers by a twentieth."""
 
 Record = Callable[[int, float, list[Tensor], bool], None]
 """From an iteration, its loss, its terms, and whether it is the last, a row of the history."""
 
 
 class Outcome(NamedTuple):
-    """Number of updates done, the loss of the state kept, after how many updates it was reached, and what went wrong.
+    """Number of updates done, the loss of the state kept, after how many updates it was reached, and the exception.
 
-    It converged if the loss stalled before the last update. An error is what the caller is to get once the state is
+    It converged if the loss stalled before the last update. An error is raised for the caller once the state is
     kept.
     """
 
@@ -48,12 +48,12 @@ class Outcome(NamedTuple):
 
 
 class Saver(Protocol):
-    """What keeps the state of a descent in a file every so many updates."""
+    """Keeps the state of a descent in a file every so many updates."""
 
     every: int
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Keep a state together with that of what the descent works on."""
+        """Keep a state together with that of the start."""
 
 
 class Best:
@@ -88,7 +88,7 @@ class Best:
             _copy(self._copies, self.parameters)
 
     def state(self) -> list[Any]:
-        """Return what a file has to hold."""
+        """Return the state that a file must hold."""
         return [self.iteration, self.loss, self._copies]
 
     def load(self, state: Sequence[Any]) -> None:
@@ -134,7 +134,7 @@ class LossTrend:
         return self.level > self.first + max(self.first - self.best, 0.01 * abs(self.first))
 
     def state(self) -> list[Any]:
-        """Return what a file has to hold."""
+        """Return the state that a file must hold."""
         return [list(self.recent), self.first, self.best, self.idle]
 
     def load(self, state: Sequence[Any]) -> None:
@@ -144,7 +144,7 @@ class LossTrend:
 
 
 class Batches:
-    """Positions of `size` different items out of n for ever, in epochs that drop what is left; None means all."""
+    """Positions of `size` different items out of n for ever, in epochs that drop the remainder; None means all."""
 
     def __init__(self, n: int, size: int | None, generator: torch.Generator, device: torch.device) -> None:
         self.n = n
@@ -180,7 +180,7 @@ def window_of(n: int, size: int | None, is_random: bool) -> int:
 
 
 class Descent:
-    """Updates until the end, until the loss stalls or until a callback says stop.
+    """Updates until the end, until the loss stalls or until a callback stops it.
 
     Whatever ends it early, an interrupt, a loss that is not a number, a loss that rose, or any exception, brings the
     best state back. An exception or interrupt before the first update is the caller's, and passes. Buffers change in
@@ -216,7 +216,7 @@ class Descent:
         self.loss = inf
 
     def run(self, saver: Saver | None = None) -> Outcome:
-        """Update until the end, and say how it went."""
+        """Update until the end, and return the outcome."""
         try:
             with self.interruptible():
                 trouble = self._loop(saver)
@@ -233,7 +233,7 @@ class Descent:
         return Outcome(self.done, self.loss, self.done, "", converged=self.trend.has_stalled())
 
     def state(self) -> dict[str, Any]:
-        """Return all that the updates to come depend on, but for what the caller holds."""
+        """Return all state that later updates depend on, except that of the caller."""
         return {
             "done": self.done,
             "parameters": [p.detach() for p in self.parameters],
@@ -254,7 +254,7 @@ class Descent:
         self.trend.load(state["trend"])
 
     def _loop(self, saver: Saver | None) -> str:
-        """Update until the end, and return what went wrong."""
+        """Update until the end, and return the exception, if any."""
         stopping = False
         while True:
             total, values = self.evaluate()
@@ -288,7 +288,7 @@ class Descent:
         return True
 
     def _rise(self) -> str:
-        """Say that the loss rose, if it did: an infinite one of a batch says nothing about the others."""
+        """Warn if the loss rose; an infinite loss of one batch is no evidence about the others."""
         trend = self.trend
         if trend.recent and trend.window == 1 and self.loss == inf:
             return f"the loss rose from {trend.first:.4g} to inf"

@@ -24,7 +24,7 @@ from skgeom.optim._interrupts import interrupts_wait, raise_kept, terminated_as_
 from skgeom.optim._requirement import load
 
 Parametrization: TypeAlias = Literal["points", "linear"]
-"""What moves: the rows, or a linear map of them."""
+"""The moving parameters: the rows, or a linear map of them."""
 
 Optimizer: TypeAlias = Literal["adam", "sgd"]
 """The rules of the updates."""
@@ -60,21 +60,21 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
     Parameters
     ----------
     objective : str, callable or dict, default="cross_entropy"
-        What is minimised. A name: "cross_entropy" (`y` holds class labels) or "binary_cross_entropy" (`y` is a
+        The loss to minimise. A name: "cross_entropy" (`y` holds class labels) or "binary_cross_entropy" (`y` is a
         multi-label indicator), both of the `head`, a classifier that is trained along, or a differentiable measure of
         `skgeom.metrics`: "isoscore", "silhouette_objective", "uniformity", "retention" (stay near the start) and so on;
         those of labelled rows take the clusters of `y`, those of two clouds, as "alignment_loss" and "clip_loss", take
         target embeddings as `y`. A callable: a measure with other parameters, ``functools.partial(uniformity, t=4)``,
         or your own ``f(embedding)``, or ``f(embedding, y)`` if it has a parameter of that name, from a Torch tensor
         (n_samples, n_features) to a 0-d tensor. A dict from names
-        or callables to weights :math:`w_k`: negative weights maximise. Without a dict, what is named is made better:
-        it is minimised if less is better, as of callables of your own, else maximised.
+        or callables to weights :math:`w_k`: negative weights maximise. Without a dict, the named measure is
+        improved: minimised if less is better, as for your own callables, else maximised.
     parametrization : {"linear", "points"}, default="linear"
         "linear" learns a square matrix W, from the identity on, and maps x to x W: `transform` takes new rows, so the
         optimiser can be a step of a Pipeline.
         "points" moves the rows: like `sklearn.manifold.TSNE` there is `fit_transform` but no `transform` of new rows.
         It can be the last step of a Pipeline, and scorers of skgeom score `embedding_` on the rows of the fit, but
-        neither a step before others (scikit-learn says that "intermediate steps should be transformers") nor scored on
+        neither a step before others (scikit-learn raises "intermediate steps should be transformers") nor scored on
         held-out rows.
     constraint : {None, "sphere", "fixed_norm"}, default=None
         "sphere": rows have norm 1, from the start on. "fixed_norm": each keeps the norm it has in X. Points then move
@@ -82,13 +82,13 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
     head : {"linear", "distance"} or callable, default="linear"
         The classifier on top of the rows that "cross_entropy" and "binary_cross_entropy" train along with them.
         "linear" has the outputs :math:`\langle w_c, x \rangle + b_c`.
-        "distance" has :math:`-\lVert x - p_c \rVert^2` with a prototype :math:`p_c` for each class, which starts at the
+        "distance" has :math:`-\lVert x - p_c \rVert^2` with a prototype :math:`p_c` per class, which starts at the
         mean of the class: "cross_entropy" only. (It is the linear head with :math:`w_c = 2 p_c` and
-        :math:`b_c = -\lVert p_c \rVert^2`: what is tied draws the rows of a class to one point.)
+        :math:`b_c = -\lVert p_c \rVert^2`: this tie draws the rows of a class to one point.)
         A function ``head(n_features, n_outputs)`` returns any `torch.nn.Module` from (n, n_features) to
         (n, n_outputs), such as a multilayer perceptron. It stays in training mode; its parameters and its random layers
         on the host draw from `random_state`. With `pairs`, n_features counts both rows of a pair.
-        Other heads than "linear" are refused where the objective trains none.
+        Heads other than "linear" raise if the objective does not train a head.
     fit_intercept : bool, default=True
         Whether the linear head has an intercept. (The model of polarity in [1]_ has none.)
     optimizer : {"adam", "sgd"}, default="adam"
@@ -98,10 +98,10 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
     max_iter : int, default=1000
         Number of updates.
     batch_size : int, default=None
-        Number of rows (of pairs, if there are) in each update, drawn without replacement in epochs that drop what is
-        left. None takes all.
+        Number of rows (with `pairs`, of pairs) in each update, drawn without replacement in epochs that drop the
+        remainder. None takes all.
     monitor : str, callable, list of these or None, default=("isoscore", "silhouette")
-        What is measured: names as in the table of measures, or callables ``f(embedding)`` or ``f(embedding, y)`` that
+        Measures to record: names as in the table of measures, or callables ``f(embedding)`` or ``f(embedding, y)`` that
         get the rows (as NumPy array, or as tensor on a GPU) and `y` as passed. Measures of labelled rows take the
         clusters from `y`: its classes, or the distinct rows of an indicator; without such `y` they are left out.
     monitor_every : int, default=1
@@ -109,7 +109,7 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
     monitor_sample : int, default=None
         Measure a fresh random sample of so many rows at each record, at least 100, as [1]_ does for its largest tasks;
         None measures all. All monitors of a record see the same rows; with `pairs`, measures of labelled rows see so
-        many pairs instead, drawn apart. What has no more rows is measured as a whole. See the notes.
+        many pairs instead, drawn apart. Smaller sets are measured as a whole. See the notes.
     tol : float, default=None
         Stop early if the loss has not fallen more than `tol` below its lowest for 10 updates; with batches, the mean
         loss over an epoch for 10 epochs; of a random objective, over 200 updates for 2000. None never stops.
@@ -121,12 +121,12 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
     random_state : int, RandomState instance or None, default=None
         Draws the start of the head, the batches and random objectives. The global generator of Torch is not touched.
     verbose : int, default=0
-        1 prints about ten lines per fit, 2 one for each record.
+        1 prints about ten lines per fit, 2 one per record.
     checkpoint : str or path, default=None
         A file for the complete state, written under a temporary name and moved into place. A fit that finds the file
-        goes on from it, and equals an unbroken one bit for bit; parameters and data must be those it was written with
-        (functions are known by name and code), else it is refused. The file is removed when a fit comes to its end, and
-        stays after an interrupt or an exception.
+        continues from it, and equals an uninterrupted one bit for bit; parameters and data must be the same as when it
+        was written (functions are compared by name and code), otherwise it raises. The file is removed when a fit is
+        complete, and stays after an interrupt or an exception.
     checkpoint_every : int, default=100
         Number of updates between two writings of the file.
 
@@ -141,13 +141,13 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
     prototypes_ : ndarray of shape (n_classes, n_features) or (n_classes, 2 * n_features)
         With ``head="distance"``, the prototypes.
     head_ : torch.nn.Module
-        With a callable as head, a copy of what it made, trained, in evaluation mode.
+        With a callable as head, a copy of its module, trained, in evaluation mode.
     intercept_ : ndarray of shape (n_outputs,)
         Its intercepts; zeros without.
     classes_ : ndarray of shape (n_classes,)
         The class labels, where `y` holds such.
     history_ : History
-        What was recorded: ``history_["isoscore"]``, ``history_.loss``, ``history_.to_frame()``; of samples also
+        The records: ``history_["isoscore"]``, ``history_.loss``, ``history_.to_frame()``; of samples also
         ``history_["isoscore_se"]``.
     n_iter_ : int
         Number of updates done.
@@ -161,11 +161,11 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
     Raises
     ------
     TypeError
-        If an objective or a monitor is neither a name nor a callable, a head makes no module, or a parameter is of the
-        wrong kind.
+        If an objective or a monitor is neither a name nor a callable, a head does not return a module, or a
+        parameter is of the wrong kind.
     ValueError
         If X is not a finite matrix of at least two rows, or has magnitudes whose squares leave the range of float64, a
-        name is unknown, a weight is not finite, `y` is missing, has only one class or is not what the objective needs,
+        name is unknown, a weight is not finite, `y` is missing, has only one class or unfit for the objective,
         `pairs` are out of range, a parameter is out of range, a head is not the objective's or returns outputs of
         another shape, a function of rows and y is to watch a sample of rows where y belongs to pairs, or rows are zero
         under a constraint or a measure of angles.
@@ -178,7 +178,7 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
     -----
     ConvergenceWarning
         If the fit was interrupted (Ctrl-C), the loss became infinite or NaN, or it rose above its start: the state of
-        the lowest loss and the history are kept, and the message says which. Also if `tol` is given and `max_iter`
+        the lowest loss and the history are kept, and the message names it. Also if `tol` is given and `max_iter`
         updates were not enough.
 
     See Also
@@ -206,8 +206,8 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
     the same measure of all rows: 0 if all are seen, and too large where blocks of s/20 rows are few for the dimension.
     It is NaN where a block is too small or has one class only, and where the blocks are, on average, further from the
     sample than twice their standard deviation: then the measure depends on the number of rows, as "dunn",
-    "calinski_harabasz", sums and nearest neighbours do, and a sample does not say what it is of all rows. Functions are
-    called once, with the rows and y of the sample, and have no error. With the draw and the errors a record costs two
+    "calinski_harabasz", sums and nearest neighbours do, and a sample cannot estimate that of all rows. Functions are
+    called once, with the rows and y of the sample, without an error. With the draw and the errors a record costs two
     to five times a measure of s rows that is one pass over them, and one to two times one of all their pairs (2,000 and
     20,000 rows of 384 features).
 
@@ -311,7 +311,7 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         X : array of shape (n_samples, n_features)
             The embeddings to start from, one per row.
         y : array of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Class labels, a multi-label indicator or target embeddings, as the objective needs; one for each pair where
+            Class labels, a multi-label indicator or target embeddings, as the objective needs; one per pair where
             there are pairs. Where the objective needs none, it serves the monitors.
         pairs : array of shape (n_pairs, 2) or (n_items, 1), default=None
             Two positions of rows for each entry of `y`: the pairs that are classified. Or one: items that share rows,

@@ -43,7 +43,7 @@ class LinearHead(Head):
 
 
 class DistanceHead(Head):
-    """Minus the squared distances to prototypes (k, d), but for a number of each row, which no softmax sees."""
+    """Minus the squared distances to prototypes (k, d), up to one constant per row, which a softmax ignores."""
 
     def __init__(self, prototypes: Tensor) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ def linear_start(n_outputs: int, n_features: int, fit_intercept: bool, generator
 
 @contextmanager
 def drawing_from(generator: torch.Generator) -> Iterator[None]:
-    """Let what draws from the global generator of the host draw from another one, and leave the global one alone."""
+    """Redirect draws from the global generator of the host to another one, and leave the global one alone."""
     with torch.random.fork_rng(devices=[]):
         torch.set_rng_state(generator.get_state())
         yield

@@ -1,4 +1,4 @@
-"""Interrupts of a long fit: what asks it to end, and when that may be."""
+"""Interrupts of a long fit: their sources, and when they take effect."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def interrupts_wait() -> Iterator[Interruptible]:
 
 
 def raise_kept(outcome: Any) -> None:
-    """Raise what an outcome holds for the caller, if it does, with a note that says what was kept."""
+    """Raise the exception of an outcome, if it has one, with a note on the state that was kept."""
     if outcome.error is not None:
         outcome.error.add_note(
             f"After {outcome.n_iter} updates. The state after {outcome.kept} updates, with the lowest loss found "
@@ -60,7 +60,7 @@ def raise_kept(outcome: Any) -> None:
 
 @contextmanager
 def _handling(handlers: Mapping[signal.Signals, Any]) -> Iterator[None]:
-    """Handle signals so for a while; only the main thread may, and only what Python handled before can be put back."""
+    """Handle signals so for a while; only the main thread may, and only handlers of Python can be restored."""
     before = {}
     if threading.current_thread() is threading.main_thread():
         before = {s: earlier for s in handlers if (earlier := signal.getsignal(s)) is not None}

@@ -27,7 +27,7 @@ _N_BLOCKS = 20
 """Number of blocks of a sample: their values spread by its square root times the error of the sample."""
 
 _ERROR = "_se"
-"""What follows the name of a measure in that of the column of its standard errors."""
+"""The suffix of the column with the standard errors of a measure."""
 
 
 def chosen(monitor: Any) -> list[Any]:
@@ -57,7 +57,7 @@ class Draw(NamedTuple):
 
 
 class View(NamedTuple):
-    """What monitors look at: rows, the rows that have labels with these, and y as it was passed."""
+    """The input of monitors: rows, the rows that have labels with these, and y as it was passed."""
 
     cloud: Cloud
     labelled: Cloud
@@ -66,7 +66,7 @@ class View(NamedTuple):
 
 
 class Monitors:
-    """Measures by name, and functions of the rows, computed together so that they share what they need.
+    """Measures by name, and functions of the rows, computed together so that they share summaries.
 
     Measures of labelled rows see the concatenated rows of the pairs, where there are pairs, and all others the rows:
     all of them, or of each record a sample of some size, drawn by a seed and the iteration alone.
@@ -195,9 +195,9 @@ class Monitors:
     def _error(self, row: Measure, value: float, blocks: Callable[[], list[View]]) -> float:
         """Return the standard error of a measure of a sample.
 
-        It is NaN where a block does not have what it needs or a value is infinite, and where blocks are far from the
-        sample beside how far they are from each other: the measure is one of the number of rows, and says nothing about
-        all of them.
+        It is NaN where a block is too small for the measure or a value is infinite, and where blocks differ more from
+        the sample than from each other: the measure then depends on the number of rows, and a sample cannot estimate it
+        for all of them.
         """
         n = self._n(row)
         if not self._is_sampled(n):
@@ -246,7 +246,7 @@ def _is_function_of_y(monitor: Any) -> bool:
 
 
 def _sorted(clusters: np.ndarray) -> Labels:
-    """Return the labels of a sample, which may have one class only: measures refuse it then."""
+    """Return the labels of a sample, which may have one class only: measures then raise."""
     return labels_of(np.unique(clusters, return_inverse=True)[1])
 
 

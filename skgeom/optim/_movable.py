@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skgeom._array import is_foreign, no_gpu, to_numpy
+from skgeom._array import gpu_index, is_foreign, no_gpu, to_numpy
 from skgeom.optim._constraint import on_spheres
 
 
@@ -68,4 +68,5 @@ def _device(name: str | None) -> torch.device:
         return torch.device("cpu")
     if not torch.cuda.is_available():
         raise no_gpu(name, "Torch")
+    gpu_index(str(name), torch.cuda.device_count(), "Torch")
     return torch.device("cuda" if name == "auto" else str(name))

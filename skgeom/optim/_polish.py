@@ -28,7 +28,7 @@ _UPDATES = 200
 """Number of updates on each potential."""
 
 _PROGRAMS = 100
-"""Number of linear programs at most; they converge quadratically where the code is rigid."""
+"""Maximum number of linear programs; they converge quadratically where the code is rigid."""
 
 _FEW = 130
 """Degrees of freedom up to which linear programs find their way from afar."""

@@ -1,4 +1,4 @@
-"""Torch is needed to optimise, not to import: what uses it is loaded when it is used."""
+"""Torch is needed to optimise, not to import: files that use it are loaded on first use."""
 
 from __future__ import annotations
 

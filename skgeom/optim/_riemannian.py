@@ -53,7 +53,7 @@ class _SphereOptimizer(torch.optim.Optimizer):
         Returns
         -------
         object
-            What the closure returned, or None.
+            The result of the closure, or None.
         """
         loss = None
         if closure is not None:
@@ -72,7 +72,7 @@ class _SphereOptimizer(torch.optim.Optimizer):
         p[rows.which], state["moment"][rows.which] = _along_great_circles(rows, -group["lr"] * velocity, m)
 
     def _more_state(self, radius: Tensor) -> dict[str, Tensor]:
-        """Return what is kept for each row beside its radius and first moment."""
+        """Return the state of each row besides its radius and first moment."""
         return {}
 
     def _velocity(self, rows: _Rows, state: dict[str, Tensor], group: dict[str, Any]) -> tuple[Tensor, Tensor]:
@@ -158,8 +158,8 @@ class RiemannianAdam(_SphereOptimizer):
               x &\leftarrow \exp_x\Bigl(-\eta\, \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}\Bigr),
               \qquad m \leftarrow \text{m carried along in parallel.}
 
-    The second moment v is one number for each row [1]_: entry by entry, as in Adam, it would depend on the coordinates
-    and turn the step away from the gradient. `RiemannianSGD` says what the exponential map is.
+    The second moment v is one number per row [1]_: entry by entry, as in Adam, it would depend on the coordinates
+    and turn the step away from the gradient. `RiemannianSGD` defines the exponential map.
 
     Parameters
     ----------

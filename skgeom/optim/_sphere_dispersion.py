@@ -28,14 +28,14 @@ _POLISHED = 500
 class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTransformer):
     r"""Spread points over the unit sphere.
 
-    The rows of X, divided by their norms, move along great circles under :class:`RiemannianAdam`, such that a loss
-    falls that says how close they are; the learning rate falls to 0 along half a cosine. In the end the minimum angle
-    itself is made as large as can be. `min_angle_`, `bound_` and `optimality_` say how far that came.
+    The rows of X, divided by their norms, move along great circles under :class:`RiemannianAdam`, so that a loss
+    of their closeness falls; the learning rate falls to 0 along half a cosine. At the end a polish maximises the
+    minimum angle itself. `min_angle_`, `bound_` and `optimality_` measure the result.
 
     Parameters
     ----------
     loss : str or callable, default="mma"
-        What is minimised: a measure of `skgeom.metrics` of directions alone, of which less is better: "mma", "koleo",
+        The loss to minimise: a measure of `skgeom.metrics` of directions alone, where less is better: "mma", "koleo",
         "mmcs", "uniformity", "kernel_energy" (Gaussian), "laplace_energy", "geodesic_gaussian_energy",
         "geodesic_laplace_energy", "riesz_energy", "mhe", "mmd_uniform", "lloyd", "sliced_dispersion",
         "axis_sliced_dispersion", "spherical_sliced_wasserstein", "cosine_regularizer", "average_cosine" or
@@ -63,9 +63,9 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
         Whether the loss is printed, ten times for each start.
     checkpoint : str or path, default=None
         A file for the complete state, written under a temporary name and moved into place. A fit that finds the file
-        goes on from it, and equals an unbroken one bit for bit; parameters and data must be those it was written with
-        (functions are known by name and code), else it is refused. The file is removed when a fit comes to its end, and
-        stays after an interrupt or an exception.
+        continues from it, and equals an uninterrupted one bit for bit; parameters and data must be the same as when it
+        was written (functions are compared by name and code), otherwise it raises. The file is removed when a fit is
+        complete, and stays after an interrupt or an exception.
     checkpoint_every : int, default=100
         Number of updates between two writings of the file.
 
@@ -95,7 +95,7 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
         If a parameter is of the wrong kind, or the loss returns no 0-d tensor.
     ValueError
         If X is not a finite matrix of two rows and at least two columns, a row is zero, a parameter is out of range, or
-        the loss has no gradient.
+        the loss is not differentiable.
     RuntimeError
         If a GPU is asked for and none is visible.
 
@@ -112,12 +112,12 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
 
     Notes
     -----
-    Like TSNE, it moves the rows of X and has no `transform` of others: it can only be the last step of a Pipeline, and
-    scorers take it on the rows of the fit alone. Rows of one direction are parted by random steps
-    of a tenth of `bound_` first, since no loss has a gradient between them.
+    Like TSNE, it moves the rows of X and cannot transform others: it can only be the last step of a Pipeline, and
+    scorers take it only on the rows of the fit. Rows of one direction are first separated by random steps of a tenth of
+    `bound_`, because all losses are flat between them.
 
-    The optimum of 24 points in d = 3 is 43.6908 degrees, the snub cube (`tammes_bound` says why 48.535, which has been
-    printed, is wrong). In degrees, the best of three starts, unpolished, after 1500 updates:
+    The optimum of 24 points in d = 3 is 43.6908 degrees, the snub cube (`tammes_bound` explains why the
+    published 48.535 is wrong). In degrees, the best of three starts, unpolished, after 1500 updates:
 
     ======================================  =====  ==================================  =====
     mma, koleo                              43.69  sliced_dispersion                   33.11
@@ -129,8 +129,8 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
     geodesic_laplace                        40.44  axis_sliced_dispersion              15.7
     ======================================  =====  ==================================  =====
 
-    What a loss of the nearest makes largest is a mean, and not always the minimum angle: 5 points come to angles of
-    89.09 and 97.24 degrees under "mma", though all could be 90, and the polish takes them there.
+    A loss of the nearest maximises a mean, and not always the minimum angle: 5 points reach angles of
+    89.09 and 97.24 degrees under "mma", though all could be 90, and the polish attains that.
 
     Elementwise Adam with a projection back to the sphere reached .03 degrees with the Gaussian kernel of rows that
     the loss does not normalise, as in much code: the part of the gradient along the rows spoils the size of the steps.

@@ -69,14 +69,14 @@ class Settings(Protocol):
 
 
 class Result(NamedTuple):
-    """The best of the starts, and how the last of them went, with what is kept of the best."""
+    """The best of the starts with its state, and the outcome of the last."""
 
     best: Spread
     last: Outcome
 
 
 class Start:
-    """One start: its points, their batches and optimiser, and what was recorded."""
+    """One start: its points, their batches and optimiser, and its records."""
 
     def __init__(self, settings: Settings, points: Tensor, generator: torch.Generator) -> None:
         self.points = points.clone().requires_grad_()
@@ -87,7 +87,7 @@ class Start:
         self.optimizer.register_step_post_hook(lambda *_: self.schedule.step())
 
     def state(self) -> dict[str, Any]:
-        """Return what a file has to hold beside the descent."""
+        """Return the state that a file must hold besides the descent."""
         return {"batches": self.batches.state(), "history": self.history, "schedule": self.schedule.state_dict()}
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -98,7 +98,7 @@ class Start:
 
 
 class Spreading:
-    """What one fit works with: the parameters of the estimator, and checked rows x."""
+    """The input of one fit: the parameters of the estimator, and checked rows x."""
 
     def __init__(self, settings: Settings, x: Array, polishes: bool) -> None:
         self.settings = settings
@@ -126,7 +126,7 @@ class Spreading:
         return Result(best, last._replace(loss=best.outcome.loss, kept=best.outcome.kept))
 
     def _next(self, updates: Updates, earlier: Mapping[str, Any] | None) -> Outcome:
-        """Spread from the next start, or go on with one, and say how it went; what fails at the first is the user's."""
+        """Spread from the next start, or continue one, and return the outcome; a failure of the first is the user's."""
         try:
             self.found.append(self._spread(updates, earlier))
         except BaseException as error:
@@ -140,7 +140,7 @@ class Spreading:
         return self.found[-1].outcome
 
     def _is_over(self, last: Outcome) -> bool:
-        """Return whether there are no more starts, an exception or an interrupt came, or a callback said stop."""
+        """Return whether all starts are done, an exception or an interrupt came, or a callback stopped it."""
         stopped = last.n_iter < self.settings.max_iter and not last.trouble
         return stopped or not last.is_complete or len(self.found) == self.settings.n_init
 

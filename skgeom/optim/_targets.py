@@ -1,4 +1,4 @@
-"""What y is: class labels, a multi-label indicator or target embeddings, and the clusters that follow from it."""
+"""The kinds of y: class labels, a multi-label indicator or target embeddings, and the clusters that follow from it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Targets(NamedTuple):
 def read_targets(y: Any, n: int, kind: str | None) -> Targets:
     """Return y of the kind that the objective needs, or, if it needs none, of the kind that it looks like.
 
-    Continuous values make no clusters; with several labels for each row, distinct label vectors are the clusters.
+    Continuous values do not define clusters; with several labels per row, distinct label vectors are the clusters.
     """
     if y is None:
         return Targets()

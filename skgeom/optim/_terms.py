@@ -1,4 +1,4 @@
-"""The loss of an optimisation: weighted terms, each a function of a batch of rows or of what the head makes of it."""
+"""The loss of an optimisation: weighted terms, each a function of a batch of rows or of the output of the head."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from skgeom.optim._targets import CLASSES, CLUSTERS, INDICATOR, TARGETS
 
 
 class HeadLoss(NamedTuple):
-    """A loss of the outputs of the head against y, and what kind of y it takes."""
+    """A loss of the outputs of the head against y, and the kind of y it takes."""
 
     name: str
     function: Callable[..., Tensor]
@@ -49,7 +49,7 @@ _KIND_OF_Y = {"labels": CLUSTERS, "partners": TARGETS, "clouds": TARGETS}
 
 
 class Batch(NamedTuple):
-    """What the terms see of one update.
+    """The input of the terms in one update.
 
     The rows z (b, d) and where they started; `joint`, the rows to which y belongs: z, or the concatenated pairs of its
     rows; y of these, and their clusters.
@@ -82,7 +82,7 @@ class Term(NamedTuple):
 
     @property
     def kind_of_y(self) -> str | None:
-        """What y must be, None for anything."""
+        """The required kind of y, None for any."""
         if isinstance(self.source, HeadLoss):
             return self.source.kind_of_y
         return _KIND_OF_Y.get(self.source.needs) if isinstance(self.source, Measure) else None
@@ -119,7 +119,7 @@ def terms_of(objective: Any, monitors: Iterable[str]) -> list[Term]:
 
 
 def check_y(terms: list[Term], y: Any, pairs: Any) -> str | None:
-    """Return what y must be for all terms, None for anything; clusters follow from class labels and an indicator alike.
+    """Return the kind of y that all terms require, None for any; class labels and an indicator both give clusters.
 
     Raises
     ------
@@ -137,7 +137,7 @@ def check_y(terms: list[Term], y: Any, pairs: Any) -> str | None:
 
 
 def _measured(row: Measure, batch: Batch) -> Tensor:
-    """Return the value of a measure for what it needs of a batch."""
+    """Return the value of a measure for its part of a batch."""
     rows = batch.joint if row.needs == "labels" else batch.z
     others = row.besides(labels=batch.labels, partners=batch.y, start=batch.start)
     return row(rows, *others, **({"random_state": batch.generator} if row.is_random else {}))

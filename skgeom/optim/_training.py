@@ -60,7 +60,7 @@ class Settings(Protocol):
 
 
 class Training:
-    """What one fit works with.
+    """The input of one fit.
 
     The parameters of the estimator, checked rows x, y, pairs (m, 2) or single items (m, 1) of positions, and the fitted
     attributes from which the fit goes on, none for a fresh start.
@@ -94,7 +94,7 @@ class Training:
         self.checkpoint = self._checkpoint(y)
 
     def run(self, updates: Updates, interruptible: Interruptible) -> Outcome:
-        """Update until the end, from where a checkpoint was if there is one, and return what came of it."""
+        """Update until the end, from a checkpoint if there is one, and return the outcome."""
         settings = self.settings
         descent = Descent(
             self._evaluate,
@@ -145,7 +145,7 @@ class Training:
         return History([term.name for term in self.terms], self.monitors.names, self.history, self.monitors.errors)
 
     def _space(self) -> tuple[Movable, Tensor]:
-        """Return what moves, and where the rows are before it does."""
+        """Return the moving parameters, and the rows before they move."""
         settings = self.settings
         x = as_tensor(self.x, settings.device)
         radius = radii(x, settings.constraint)

@@ -26,7 +26,7 @@ _ROWS_PER_COLUMN = 16
 
 
 class _GroupTransformer(RowwiseTransformer):
-    """Base of the transformers with `groups`, a label for each row, given or routed to fit and to transform."""
+    """Base of the transformers with `groups`, one label per row, given or routed to fit and to transform."""
 
     groups_: list[Any]
 
@@ -66,7 +66,7 @@ class _GroupTransformer(RowwiseTransformer):
         return transformer._fit_in_parts(parts, self)
 
     def _transformed_by_each(self, fits: Sequence[Any], x: Array, groups: Any, out: np.ndarray | None) -> Array:
-        """Return each row transformed by what was fitted to its group."""
+        """Return each row transformed by the transformer of its group."""
         if self.device is None:
             check_fitted_kind(self, x, fits[0].mean_)
 
@@ -83,7 +83,7 @@ class GroupCentering(OneToOneFeatureMixin, _GroupTransformer):
     .. math:: \tilde x = x - \mu_{g(x)}.
 
     With modalities as groups it removes the distance between their centroids, the modality gap; with languages, the
-    direction that tells them apart.
+    direction that separates them.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ class GroupCentering(OneToOneFeatureMixin, _GroupTransformer):
     Raises
     ------
     ValueError
-        If X is not a finite matrix, `groups` does not have one entry per row, a group at transform was not there at
+        If X is not a finite matrix, `groups` does not have one entry per row, a group at transform was not seen at
         fit, or no groups are given at transform after several at fit.
 
     Warns
@@ -210,7 +210,7 @@ class GroupWhitening(ClassNamePrefixFeaturesOutMixin, _GroupTransformer):
     groups_ : list
         The groups, sorted.
     whitenings_ : list of Whitening
-        One fitted whitening for each group.
+        One fitted whitening per group.
     n_features_in_, feature_names_in_
         As in scikit-learn.
 
@@ -311,7 +311,7 @@ class GroupAllButTheTop(OneToOneFeatureMixin, _GroupTransformer):
     .. math:: \tilde x = x - \mu_g - \sum_{i \le D} \langle u_{g,i}, x - \mu_g \rangle\,u_{g,i}, \qquad g = g(x),
 
     with u the principal directions of the rows of the group. The groups of the source are clusters of contextual
-    embeddings, whose leading directions carry what a whole cluster shares, such as punctuation or tense.
+    embeddings, whose leading directions carry common properties of a cluster, such as punctuation or tense.
 
     Parameters
     ----------
@@ -327,7 +327,7 @@ class GroupAllButTheTop(OneToOneFeatureMixin, _GroupTransformer):
     groups_ : list
         The groups, sorted.
     transformers_ : list of AllButTheTop
-        What was fitted to each group.
+        The fitted transformer of each group.
     n_features_in_, feature_names_in_
         As in scikit-learn.
 
@@ -447,7 +447,7 @@ def _one_width(fits: Sequence[MomentsTransformer], groups: list[Any]) -> int:
 
 
 def _occupied(fitted: Iterable[_T], parts: list[np.ndarray]) -> list[tuple[_T, np.ndarray]]:
-    """Return what was fitted to each group beside its rows, without the groups that have none."""
+    """Return the transformer of each group beside its rows, without empty groups."""
     return [(f, rows) for f, rows in zip(fitted, parts, strict=True) if rows.size]
 
 

@@ -1,4 +1,4 @@
-"""What a search over pipelines needs of each fold once: the moments of its rows, told by their bytes."""
+"""Moments that a search over pipelines needs once per fold, identified by the bytes of the rows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BYTES_PER_NUMBER = 8
 """Moments, and all that follows from them, are in float64."""
 
 _SHARES = 16
-"""The share of the room, one of so many, that the rows of a fold may take: others are told by a hash."""
+"""The share of the room, one of so many, that the rows of a fold may take: others are identified by a hash."""
 
 _SAMPLE_ROWS = 16
 
@@ -34,8 +34,8 @@ class SharedMoments:
     """Let the candidates of a search share the moments of each fold: ``Pipeline(steps, memory=SharedMoments())``.
 
     `GridSearchCV` fits a Pipeline to the same rows again for every candidate. `Whitening` and `AllButTheTop` depend on
-    the rows through their moments, and `n_components`, `power` and most other parameters only say what becomes of
-    those. With this object as its `memory` a Pipeline sums up the rows of a fold once, and decomposes the sums once.
+    the rows through their moments, and `n_components`, `power` and most other parameters only change their
+    use. With this object as its `memory` a Pipeline sums up the rows of a fold once, and decomposes the sums once.
     All else is as without: checks, warnings, steps of other kinds, and every fitted attribute to the last bit.
 
     Parameters
@@ -52,17 +52,17 @@ class SharedMoments:
 
     Notes
     -----
-    Moments are known by all bytes of the rows and weights, by their shape, type and layout, and by what was summed.
-    Rows that differ in one bit, or were changed in place, are other rows. A copy of the rows is kept for that, or, if
-    they take more than a sixteenth of `max_bytes`, their SHA-256 hash.
+    Moments are identified by all bytes of the rows and weights, by their shape, type and layout, and by the kind of
+    sum. Rows that differ in one bit, or were changed in place, are other rows. A copy of the rows is kept for that, or,
+    if they take more than a sixteenth of `max_bytes`, their SHA-256 hash.
 
     With d features a fold takes its rows and 24 d² bytes, or 16 n d if its n rows are fewer, and that again for each
     `shrinkage_` and for the forms "-cor": for 5 folds and the refit of 10,000 rows with 384 features 77 MB in float32
-    and 21 MB. A search needs room for all its folds; with less, each fit starts anew. The peak is `max_bytes`, and what
-    one fold takes, above that of one fit without.
+    and 21 MB. A search needs room for all its folds; with less, each fit starts anew. The peak is `max_bytes` and
+    one fold above that of one fit without.
 
-    To compare rows takes 0.1 s per GB, the hash 0.5 s where the processor has instructions for it. What else remains of
-    a fit is the product that transforms the rows. Rows on another device (also by ``device="cuda"``) are summed as
+    Comparing rows takes 0.1 s per GB, the hash 0.5 s where the processor has instructions for it. The rest of a fit is
+    the product that transforms the rows. Rows on another device (also by ``device="cuda"``) are summed as
     without, since a comparison would have to read them back. So are those of `partial_fit`, of transformers by group,
     and of the last step of a Pipeline, which is fitted without asking its memory.
 
@@ -84,7 +84,7 @@ class SharedMoments:
     """
 
     location = None
-    """There is no file: scikit-learn then fits the steps of a Pipeline themselves, as it does without a memory."""
+    """No file is used: scikit-learn then fits the steps of a Pipeline themselves, as it does without a memory."""
 
     def __init__(self, max_bytes: int = 2**30) -> None:
         self.max_bytes = check_count(max_bytes, "max_bytes", 0)
@@ -98,9 +98,9 @@ class SharedMoments:
         Parameters
         ----------
         func : callable
-            What fits a step of a Pipeline.
+            The function that fits a step of a Pipeline.
         **options
-            What `joblib.Memory` would take beside it; ignored.
+            Arguments that `joblib.Memory` would take beside it; ignored.
 
         Returns
         -------
@@ -182,7 +182,7 @@ class _Rows:
 
 
 def _content(x: Array, largest: int) -> Hashable:
-    """Return what tells an array on the host from all others, and from the same numbers in another layout.
+    """Return a key that identifies an array on the host, and its layout.
 
     The layout decides in which order numbers are summed, hence the last bit. To compare rows takes a sixth of the time
     of a hash; those of more bytes than the largest that are kept have one. SHA-256 is twice as fast as BLAKE2 where the
@@ -210,7 +210,7 @@ def _copied(key: Any) -> Any:
 
 
 def _n_bytes(value: Any) -> int:
-    """Return the bytes of all arrays in moments, in what is known about them, and in keys."""
+    """Return the bytes of all arrays in moments, in their derived values, and in keys."""
     if isinstance(value, _Rows):
         return value.values.nbytes
     if isinstance(value, Moments | FourthMoments):

@@ -19,12 +19,12 @@ class SiameseTransformer(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
 
     In tasks of similarity a sample is a pair of rows with a judgement, and a transformer sees rows. This one is fitted
     to the rows of all pairs, first and second alike, and maps both rows of each pair in the same way. Around it,
-    `cross_validate` and `GridSearchCV` split pairs, and `cosine_spearman_scorer` scores what it makes of them.
+    `cross_validate` and `GridSearchCV` split pairs, and `cosine_spearman_scorer` scores its output.
 
     Parameters
     ----------
     transformer : transformer or "passthrough"
-        What maps the rows, such as `Whitening` or a Pipeline of transformers. A copy of it is fitted. "passthrough"
+        The transformer of the rows, such as `Whitening` or a Pipeline of transformers. A copy is fitted. "passthrough"
         leaves them as they are, so that all of `default_transforms` can be a grid.
 
     Attributes
@@ -44,8 +44,8 @@ class SiameseTransformer(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    A row of several pairs counts as often as it is there. The judgements are not passed on: transformers that learn
-    from y want a label for each row. Because X has three dimensions, nothing but this transformer and those scorers
+    A row of several pairs counts as often as it occurs. The judgements are not passed on: transformers that learn
+    from y need one label per row. Because X has three dimensions, nothing but this transformer and those scorers
     takes it, and no step can mix the two sides unseen.
 
     Examples

@@ -25,8 +25,8 @@ class TangentSpace(ClassNamePrefixFeaturesOutMixin, RowwiseTransformer):
 
     .. math:: z = \log_\mu(x), \qquad \mu = \arg\min_\mu \sum_i d(\mu, x_i)^2,
 
-    in an orthonormal basis: the length of z is the distance d(μ, x), and what is made for flat spaces, as IsoScore,
-    `Whitening` or a linear classifier, then speaks of the curved one. `inverse_transform` maps back.
+    in an orthonormal basis: the length of z is the distance d(μ, x), and methods for flat spaces, such as
+    IsoScore, `Whitening` or a linear classifier, then apply to the curved one. `inverse_transform` maps back.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.metaestimators import available_if
 
-from skgeom._array import float64, to_float
+from skgeom._array import float64, in_full_precision, to_float
 from skgeom._core._rows import unit_or_zero
 from skgeom._core._threads import map_rows
 from skgeom._core.sums import _maps
@@ -202,6 +202,7 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         return self._leave(self._transformed(self._receive(X, reset=False)))
 
     @available_if(_keeps_lengths)
+    @in_full_precision
     def inverse_transform(self, X: Any) -> Array:
         """Map whitened rows back: the exact inverse on the span of the kept directions.
 
@@ -269,8 +270,10 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         (check_fourth_powers if isinstance(self.shrinkage, str) else check_squares)(x, "X")
 
     def _summary(self, seen: Moments | FourthMoments | None = None) -> Summary:
-        needs_fourth = self.shrinkage == "ledoit_wolf" if seen is None else isinstance(seen, FourthMoments)
-        return ranked_fourth_moments if needs_fourth else ranked_moments
+        return ranked_fourth_moments if self._needs_fourth(seen) else ranked_moments
+
+    def _needs_fourth(self, seen: Moments | FourthMoments | None) -> bool:
+        return self.shrinkage == "ledoit_wolf" if seen is None else isinstance(seen, FourthMoments)
 
     def _solve(self, m: Moments | FourthMoments) -> None:
         self.shrinkage_ = self._share(m)

@@ -13,8 +13,10 @@ from scipy.stats import f_oneway, ttest_ind
 
 from skgeom._core._permutation import doubly_centred, sums_of, sums_of_membership
 from skgeom._core.sums._moments import ThinMoments, moments
-from skgeom.comparison import CloudTest, _clouds, _parts, cloud_summary, cloud_test
+from skgeom.comparison import CloudTest, _clouds, _parts, cloud_test
 from skgeom.comparison._parts import Part
+from skgeom.comparison._sides import side_of
+from skgeom.summary import cloud_summary
 
 PARTS = ("location", "scale", "covariance", "kernel")
 
@@ -207,7 +209,7 @@ def test_traces_of_two_covariances_are_right_on_average():
     found = []
     for _ in range(4000):
         x, y = (rng.normal(size=(n, 3)) * np.sqrt(v) for n, v in zip(sizes, variances, strict=True))
-        means = _parts.Means([cloud_summary(z, max_rows=16, random_state=0).side("X", 8) for z in (x, y)])
+        means = _parts.Means([side_of(cloud_summary(z, max_rows=16, random_state=0), "X", 8) for z in (x, y)])
         found.append([means.three[0, 0, 1] * means.unit**3, means.three[1, 0, 1] * means.unit**3])
     a, b = variances
     expected = [np.sum(a * a * b) / (9 * 9 * 12), np.sum(a * b * b) / (9 * 12 * 12)]
@@ -237,7 +239,7 @@ def test_the_tail_of_the_distance_of_means_is_skewed():
     found = []
     for _ in range(1000):
         summaries = [cloud_summary(rng.normal(size=(n, 2)) * np.sqrt(variances), max_rows=16) for n in (60, 40)]
-        found.append(_parts.Means([summary.side("X", 8) for summary in summaries]).test([0, 1]).pvalue)
+        found.append(_parts.Means([side_of(summary, "X", 8) for summary in summaries]).test([0, 1]).pvalue)
     assert 0.003 < np.mean(np.array(found) < 0.01) < 0.019  # a normal tail gives .03
     assert 0.035 < np.mean(np.array(found) < 0.05) < 0.07
 
@@ -449,5 +451,7 @@ def test_summaries_that_do_not_fit_are_refused():
         cloud_test(summary, cloud_summary(y[:5]))
     with pytest.raises(ValueError, match="summary has none"):
         cloud_test(summary, y, groups=(np.arange(120), np.arange(80)))
+    with pytest.raises(ValueError, match=r"Y keeps 8 rows.*max_rows"):
+        cloud_test(summary, cloud_summary(y, max_rows=8))
     with pytest.raises(ValueError, match="max_rows"):
-        cloud_summary(x, max_rows=8)
+        cloud_summary(x, max_rows=-1)

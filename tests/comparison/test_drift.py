@@ -6,7 +6,8 @@ from numpy.random import default_rng
 from numpy.testing import assert_allclose
 from sklearn.exceptions import NotFittedError
 
-from skgeom.comparison import DriftMonitor, cloud_summary, cloud_test
+from skgeom.comparison import DriftMonitor, cloud_test
+from skgeom.summary import cloud_summary
 
 
 def rows(n, seed=0, d=8):

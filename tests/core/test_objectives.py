@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.random import default_rng
 from numpy.testing import assert_allclose
 
-from skgeom._array import same_kind, to_numpy
+from skgeom._array import asarray_like, namespace, same_kind, to_numpy
 from skgeom._core import _objectives as o
 from skgeom._core._labels import labels_of
 from skgeom._core._rows import DirectedRows, norms
@@ -45,10 +45,7 @@ def of_labels(y):
 
 def like(values, x):
     """Return host values where x is, in float64."""
-    if type(x) is np.ndarray:
-        return values
-    xp = x.__array_namespace__() if hasattr(x, "__array_namespace__") else pytest.importorskip("torch")
-    return xp.asarray(values, dtype=xp.float64, device=x.device)
+    return asarray_like(values, x, dtype=namespace(x).float64)
 
 
 def target(d):

@@ -266,7 +266,7 @@ def test_truncated_file_is_refused(tmp_path, suffix, kept):
 @pytest.mark.parametrize("suffix", [*WRITERS, ".txt.gz"])
 def test_other_content_than_the_suffix_says_is_refused(tmp_path, suffix):
     (tmp_path / f"x{suffix}").write_text(GLOVE * 10)
-    with pytest.raises(ValueError, match="damaged, incomplete or not what its suffix says"):
+    with pytest.raises(ValueError, match="damaged, incomplete or not of the format of its suffix"):
         load_embeddings(tmp_path / f"x{suffix}")
 
 
@@ -339,7 +339,7 @@ def test_key_is_refused_where_nothing_has_a_name(tmp_path, suffix):
         ),
         ({"a": [1.0]}, "a", r"has no vectors in 'a' double. The columns are 'a' double. A pattern as key"),
         ({"a": ["x"]}, None, r"has no column of vectors, .* The columns are 'a' string"),
-        ({"a": [b"x"]}, None, r"The columns are 'a' binary. Bytes do not say"),
+        ({"a": [b"x"]}, None, r"The columns are 'a' binary. Bytes do not show"),
         ({"a": [[1.0, 2.0], [3.0]]}, None, r"got 2 numbers in row 0 and 1 in row 1"),
         ({"a": [[1.0, 2.0], None]}, None, r"got 2 numbers in row 0 and 0 in row 1"),
         ({"a": [[], []], "b": [[1.0], [2.0]]}, "a", r"has no vectors in 'a'"),

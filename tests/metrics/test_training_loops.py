@@ -1,13 +1,19 @@
 """Measures inside the loops of others: autocast, modes without gradients, halves, temperatures that are learnt."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from numpy.random import default_rng
 from numpy.testing import assert_allclose
 
 import skgeom.metrics as metrics
+from skgeom._array import _reduced_products, detached, in_full_precision
 from skgeom._cloud import Cloud
 from skgeom.metrics._measure import MEASURES
+from skgeom.preprocessing import Whitening
 
 torch = pytest.importorskip("torch")
 
@@ -98,6 +104,106 @@ def test_what_is_no_measure_keeps_its_precision_too(question, dtype):
 
 
 COVARIANCE = rows(0).T @ rows(0)
+
+MATMUL = torch.backends.cuda.matmul
+REDUCTIONS = {
+    "high": lambda: torch.set_float32_matmul_precision("high"),
+    "medium": lambda: torch.set_float32_matmul_precision("medium"),
+    "allow_tf32": lambda: setattr(MATMUL, "allow_tf32", True),
+}
+if hasattr(MATMUL, "fp32_precision"):  # Torch 2.9
+    REDUCTIONS["fp32_precision"] = lambda: setattr(MATMUL, "fp32_precision", "tf32")
+
+
+def product_settings():
+    """Return how Torch multiplies float32 on a GPU and on the host."""
+    if not hasattr(MATMUL, "fp32_precision"):
+        return (torch.get_float32_matmul_precision(),)
+    return MATMUL.fp32_precision, torch.backends.mkldnn.matmul.fp32_precision
+
+
+@pytest.fixture
+def full_after():
+    yield
+    for kind in (MATMUL, torch.backends.mkldnn.matmul) if hasattr(MATMUL, "fp32_precision") else ():
+        kind.fp32_precision = "ieee"
+    torch.set_float32_matmul_precision("highest")
+
+
+@pytest.mark.parametrize("reduce", REDUCTIONS.values(), ids=REDUCTIONS)
+def test_float32_is_multiplied_in_float32_inside_and_as_before_outside(reduce, full_after):
+    reduce()
+    before, seen = product_settings(), []
+
+    @in_full_precision
+    def inner():
+        seen.append(product_settings())
+
+    @in_full_precision
+    def outer():
+        inner()
+        seen.append(product_settings())
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        outer()
+    assert product_settings() == before
+    assert not {*seen[0], *seen[1]} & {"tf32", "bf16", "high", "medium"}
+
+
+def test_before_torch_2_9_the_precision_has_one_name():
+    said = []
+    old = SimpleNamespace(
+        backends=SimpleNamespace(cuda=SimpleNamespace(matmul=SimpleNamespace()), mkldnn=SimpleNamespace()),
+        get_float32_matmul_precision=lambda: "medium",
+        set_float32_matmul_precision=said.append,
+    )
+    ((tell, now, full),) = _reduced_products(old)
+    tell(full)
+    tell(now)
+    assert said == ["highest", "medium"]
+    old.get_float32_matmul_precision = lambda: "highest"
+    assert not _reduced_products(old)
+
+
+def test_of_two_threads_the_last_one_allows_tf32_again(full_after):
+    REDUCTIONS["high"]()
+    before, first, second = product_settings(), Event(), Event()
+
+    @in_full_precision
+    def outlived():
+        first.set()
+        assert second.wait(60)
+        return product_settings()
+
+    @in_full_precision
+    def short():
+        assert first.wait(60)
+
+    with ThreadPoolExecutor(2) as pool:
+        longer = pool.submit(outlived)
+        pool.submit(short).result()
+        second.set()
+        assert "tf32" not in longer.result()
+        assert "high" not in longer.result()
+    assert product_settings() == before
+
+
+@pytest.mark.parametrize("question", [lambda x: metrics.k_nearest(x, k=3), metrics.isoscore, Whitening().fit])
+def test_neighbours_and_moments_are_computed_without_tf32(question, monkeypatch, full_after):
+    """The products that bounds in float32 speak of: whatever multiplies matrices finds TF32 off."""
+    REDUCTIONS["high"]()
+    seen, product = [], torch.Tensor.__matmul__
+
+    def watched(self, other):
+        seen.extend(product_settings())
+        return product(self, other)
+
+    monkeypatch.setattr("skgeom.metrics._neighbours.as_data", detached)  # as on a GPU: no view of NumPy
+    monkeypatch.setattr(torch.Tensor, "__matmul__", watched)
+    question(rows(0))
+    assert seen
+    assert not {*seen} & {"tf32", "bf16", "high", "medium"}
 
 
 # The contrastive loss

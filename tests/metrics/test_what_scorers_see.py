@@ -438,7 +438,7 @@ OF_PAIRS = [
 def test_kernels_and_distances_are_not_taken_for_embeddings(estimator, scorer, rows):
     model = estimator.fit(rows, CLASSES)
     with pytest.raises(
-        ValueError, match=r"not embeddings, one per row, but a matrix of pairs of rows, since .*'precomp"
+        ValueError, match=r"not embeddings, one per row, but a matrix of pairs of rows, because .*'precomp"
     ):
         scorer(model, rows)
 

@@ -29,6 +29,7 @@ from skgeom._array import (
     take_rows,
     to_float,
     to_numpy,
+    vecdot,
     wants_gradient,
     where,
     with_gradients,
@@ -346,7 +347,7 @@ class _Logits:
     def __init__(self, a: Array, b: Array, partners: tuple[Array, Array] | None = None) -> None:
         self.a, self.b = a, b
         self.of_b, self.of_a = (a, b) if partners is None else partners
-        self.positive = namespace(a).vecdot(a if partners is None else float64(a), self.of_a)
+        self.positive = vecdot(a if partners is None else float64(a), self.of_a)
         self.panels = panels(a)
 
     def tile(self, i: int, j: int, out: np.ndarray | None) -> Array:
@@ -390,14 +391,17 @@ class _Logits:
 
 
 def _log_sums(tile: Array) -> tuple[Array, Array]:
-    """Return log Σ exp over the rows and over the columns of a tile, in float64: with one exponential if it is safe."""
+    """Return log Σ exp over the rows and over the columns of a tile, in float64: with one exponential if it is safe.
+
+    Not on an accelerator, where the question makes the host wait: two exponentials cost less.
+    """
     xp = namespace(tile)
-    top = xp.max(tile)
-    e = xp.exp(tile - top)
-    sums = [float64(xp.sum(e, axis=axis)) for axis in (1, 0)]
-    least = min(to_float(xp.min(total)) for total in sums)
-    if least > exp(-_SAFE_EXPONENT):
-        return float64(top) + xp.log(sums[0]), float64(top) + xp.log(sums[1])
+    if is_on_host(tile):
+        top = xp.max(tile)
+        e = xp.exp(tile - top)
+        sums = [float64(xp.sum(e, axis=axis)) for axis in (1, 0)]
+        if min(to_float(xp.min(total)) for total in sums) > exp(-_SAFE_EXPONENT):
+            return float64(top) + xp.log(sums[0]), float64(top) + xp.log(sums[1])
     return float64(logsumexp(tile, 1)), float64(logsumexp(tile, 0))
 
 
@@ -409,9 +413,10 @@ def _log_total(parts: Sequence[Array]) -> Array:
 def _softmax(tile: Array, of_rows: Array, of_columns: Array) -> Array:
     """Return the softmax of the logits along the rows plus that along the columns, given the logarithms of the sums."""
     xp = namespace(tile)
-    top = float64(xp.max(tile))
-    if to_float(top) - min(to_float(xp.min(of_rows)), to_float(xp.min(of_columns))) < _SAFE_EXPONENT:
-        shares = [xp.astype(xp.exp(top - log_sum), tile.dtype) for log_sum in (of_rows, of_columns)]
-        return xp.exp(tile - xp.astype(top, tile.dtype)) * (shares[0][:, None] + shares[1][None, :])
+    if is_on_host(tile):
+        top = float64(xp.max(tile))
+        if to_float(top) - min(to_float(xp.min(of_rows)), to_float(xp.min(of_columns))) < _SAFE_EXPONENT:
+            shares = [xp.astype(xp.exp(top - log_sum), tile.dtype) for log_sum in (of_rows, of_columns)]
+            return xp.exp(tile - xp.astype(top, tile.dtype)) * (shares[0][:, None] + shares[1][None, :])
     of_rows, of_columns = (xp.astype(log_sum, tile.dtype) for log_sum in (of_rows, of_columns))
     return xp.exp(tile - of_rows[:, None]) + xp.exp(tile - of_columns[None, :])

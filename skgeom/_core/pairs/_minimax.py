@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import exp, log
 from typing import NamedTuple
 
-from skgeom._array import device_of, namespace, row_blocks, to_float, where
+from skgeom._array import device_of, namespace, row_blocks, to_float, vecdot, where
 from skgeom._core._rows import norms
 from skgeom._typing import Array
 
@@ -38,5 +38,5 @@ def soft_largest_cosine(x: Array, sharpness: float) -> SoftLargest:
     shares = [exp(sharpness * (own - top)) for own in tops]
     total = sum(share * part for share, part in zip(shares, sums, strict=True))
     pull = xp.concat([share * part for share, part in zip(shares, pulls, strict=True)]) * (2 * sharpness / total)
-    gradient = (pull - xp.vecdot(pull, u)[:, None] * u) / lengths
+    gradient = (pull - vecdot(pull, u)[:, None] * u) / lengths
     return SoftLargest(top, sharpness * top + log(total), gradient)

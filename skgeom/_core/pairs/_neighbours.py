@@ -33,6 +33,7 @@ from skgeom._array import (
     take_rows,
     times_power_of_two,
     to_numpy,
+    vecdot,
     where,
 )
 from skgeom._core._equal_rows import first_equal
@@ -352,7 +353,7 @@ def offset_of(y: Rows, adjust: Array | None) -> Array | None:
     half = None if adjust is None else adjust / 2
     if y.norms is not None:
         return half
-    squares = xp.concat([xp.vecdot(block, block) for block in (block_of(y, panel) for panel in panels(y.x))])
+    squares = xp.concat([vecdot(block, block) for block in (block_of(y, panel) for panel in panels(y.x))])
     return squares / 2 if half is None else squares / 2 + half
 
 
@@ -361,7 +362,7 @@ def _squared_distances(x: Rows, y: Rows, i: Array, j: Array) -> Array:
     parts = []
     for pairs in row_blocks(i[:, None], columns=x.x.shape[1]):
         difference = _at(x, i[pairs]) - _at(y, j[pairs])
-        parts.append(namespace(difference).vecdot(difference, difference))
+        parts.append(vecdot(difference, difference))
     return namespace(x.x).concat(parts)
 
 
@@ -420,7 +421,7 @@ def candidates(search: Search, panel: slice, met: Strips | None = None) -> _Cand
     block, k, n_rows = block_of(search.x, panel), search.k, panel.stop - panel.start
     xp, d, found = namespace(block), block.shape[1], None
     left = xp.astype(block, search.dtype, copy=False)
-    length = xp.vecdot(left, left)
+    length = vecdot(left, left)
     kth = xp.full_like(length, -xp.inf)
     excluded = None if search.own is None else search.own[panel]
     usual = _PER_NEIGHBOUR * k * n_rows
@@ -510,7 +511,7 @@ def _ranges(row: Array, n_rows: int) -> tuple[Array, Array]:
 def _lengths(rows: Rows) -> np.ndarray:
     """Return ‖x‖² (n,) of the rows as they enter products, on the host."""
     blocks = (block_of(rows, panel) for panel in panels(rows.x))
-    return np.concatenate([to_numpy(namespace(block).vecdot(block, block)) for block in blocks])
+    return np.concatenate([to_numpy(vecdot(block, block)) for block in blocks])
 
 
 def tie_width(squares: np.ndarray, x: Rows, y: Rows) -> np.ndarray:
@@ -602,7 +603,7 @@ def entries(mask: Array) -> tuple[Array, Array]:
 def _products(x: Rows, y: Rows, i: Array, j: Array) -> Array:
     """Return the products of rows i of x with rows j of y (p,), in float64."""
     xp = namespace(x.x)
-    parts = [xp.vecdot(_at(x, i[pairs]), _at(y, j[pairs])) for pairs in row_blocks(i[:, None], columns=x.x.shape[1])]
+    parts = [vecdot(_at(x, i[pairs]), _at(y, j[pairs])) for pairs in row_blocks(i[:, None], columns=x.x.shape[1])]
     return xp.concat(parts) if parts else float64(x.x[:0, 0])
 
 

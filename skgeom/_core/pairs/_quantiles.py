@@ -9,11 +9,13 @@ repeated between them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
 from math import ceil, log
+from operator import add
 
 import numpy as np
 
-from skgeom._array import asarray_like, namespace, to_numpy, where
+from skgeom._array import asarray_like, is_on_host, namespace, to_numpy, where
 from skgeom._core._rows import DirectedRows
 from skgeom._core._threads import in_threads
 from skgeom._core.pairs._sphere import Chords, Pairs
@@ -105,7 +107,7 @@ def keys(chords: Chords, counting: Array | None) -> Array:
     """Return the keys of the pairs of a tile; of those that do not count they are infinite."""
     xp, (minus, plus) = namespace(chords.minus), chords
     opposite = plus == 0
-    apart = not bool(xp.any(opposite))
+    apart = is_on_host(plus) and not bool(xp.any(opposite))
     found = minus / plus if apart else where(opposite, xp.inf, minus / where(opposite, 1.0, plus))
     return found if counting is None else where(counting, found, xp.inf)
 
@@ -121,13 +123,12 @@ def n_near(pairs: Pairs, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     like = pairs.sphere.rows.x
     at = asarray_like(edges, like)
 
-    def work(i: int) -> np.ndarray:
-        total = np.zeros((2, edges.size), dtype=np.int64)
-        for tile in _keys(pairs, i):
-            total += to_numpy(_counted(tile, at))
-        return total
+    none = asarray_like(np.zeros((2, edges.size)), like, dtype=namespace(like).int64)
 
-    below, up_to = np.sum(in_threads(like, work, len(pairs.panels)), axis=0)
+    def work(i: int) -> Array:
+        return reduce(add, (_counted(tile, at) for tile in _keys(pairs, i)), none)
+
+    below, up_to = to_numpy(reduce(add, in_threads(like, work, len(pairs.panels))))
     return below, np.minimum(up_to, pairs.n)
 
 

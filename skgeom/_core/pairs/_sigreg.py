@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.polynomial import chebyshev
 
-from skgeom._array import as_data, float64, namespace, wants_gradient, with_gradients
+from skgeom._array import as_data, float64, namespace, vecdot, wants_gradient, with_gradients
 from skgeom._core._rows import bounded
 from skgeom._core.pairs._energies import sum_over_pairs
 from skgeom._core.pairs._tiles import Squares
@@ -38,7 +38,7 @@ def sigreg(x: Array, sigma: float, *, debiased: bool) -> Array:
     )
     own = exact(slice(None))
     single = sigma**2 / (1 + sigma**2)
-    k, slope = _kernel(single, d, namespace(own).vecdot(own, own))
+    k, slope = _kernel(single, d, vecdot(own, own))
     n_pairs, ownership = (n * (n - 1), 0.0) if debiased else (n * n, 1 / n)
     weight = 2 / sqrt(1 + sigma**2) / n
     value = 2 * total / n_pairs + ownership - weight * namespace(k).sum(k) + 1 / sqrt(1 + 2 * sigma**2)

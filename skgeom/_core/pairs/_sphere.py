@@ -24,6 +24,7 @@ from skgeom._array import (
     namespace,
     sqrt_in_place,
     to_float,
+    vecdot,
     where,
 )
 from skgeom._core._rows import DirectedRows, norms
@@ -56,7 +57,7 @@ class Sphere:
 
     def _chords(self, i: int, j: int, minus: Array) -> Chords:
         xp, close = namespace(minus), 2 * self.squares.close
-        if to_float(xp.min(minus)) < _CONTACT:
+        if not is_on_host(minus) or to_float(xp.min(minus)) < _CONTACT:  # elsewhere asking costs more than cutting
             minus = _cut(minus)
         plus = 4 - minus
         if to_float(xp.min(plus)) < close:
@@ -153,7 +154,7 @@ def chords_of(u: Array, v: Array) -> Chords:
 
 
 def _squares(chords: Array) -> Array:
-    return _cut(namespace(chords).vecdot(chords, chords))
+    return _cut(vecdot(chords, chords))
 
 
 def _cut(squares: Array) -> Array:

@@ -22,6 +22,7 @@ from skgeom._array import (
     is_on_host,
     matmul,
     namespace,
+    numbers,
     one_hot,
     overwrite_diagonal,
     put,
@@ -29,6 +30,7 @@ from skgeom._array import (
     scratch,
     to_float,
     to_numpy,
+    vecdot,
 )
 from skgeom._core._threads import in_threads
 from skgeom._typing import Array
@@ -82,22 +84,22 @@ class Squares:
         self.half_gaps = xp.sum((self.pivots[:, None, :] - self.pivots[None, :, :]) ** 2, axis=2) / 2
         self.right: list[Any] = in_threads(like, self._right, len(self.panels))
         self.to_pivots = [self._to_pivots(detached(right)) for right in self.right]
-        self.largest = [to_float(xp.max(squares)) for squares in self.to_pivots]
+        self.largest = numbers([xp.max(squares) for squares in self.to_pivots]).tolist()
 
     def _right(self, i: int) -> Array:
         xp, x = namespace(self.like), self.rows(self.panels[i])
         if self.k == 1:
             own = xp.ones((x.shape[0], 1), dtype=self.like.dtype, device=device_of(x))
             r = x - xp.astype(self.pivots, x.dtype)
-            bracket = xp.vecdot(r, r)[:, None]
+            bracket = vecdot(r, r)[:, None]
         else:
             centred = self.pivots - self.pivots[:1, :]
-            along = (float64(x) - self.pivots[:1, :]) @ centred.T - xp.vecdot(centred, centred)[None, :] / 2
+            along = (float64(x) - self.pivots[:1, :]) @ centred.T - vecdot(centred, centred)[None, :] / 2
             nearest = xp.argmax(detached(along), axis=1)
             own = one_hot(nearest, self.k, self.like)
             r = x - xp.astype(xp.take(self.pivots, nearest, axis=0), x.dtype)
             ahead = xp.take_along_axis(along, nearest[:, None], axis=1) - along
-            bracket = float64(xp.vecdot(r, r))[:, None] + 2 * ahead - xp.take(self.half_gaps, nearest, axis=0)
+            bracket = float64(vecdot(r, r))[:, None] + 2 * ahead - xp.take(self.half_gaps, nearest, axis=0)
         return xp.concat([xp.astype(part, self.like.dtype, copy=False) for part in (r, own, bracket)], axis=1)
 
     def _to_pivots(self, right: Array) -> Array:
@@ -215,13 +217,13 @@ def _mean(x: np.ndarray) -> np.ndarray:
 
 
 def _square_sums(x: Array) -> Array:
-    return namespace(x).vecdot(x, x)
+    return vecdot(x, x)
 
 
 def squared_distances(x: Array, y: Array) -> Array:
     """Return ‖x - y‖² for all pairs of rows of two centred blocks: by one matrix product, the close ones directly."""
     xp = namespace(x)
-    norms = xp.vecdot(x, x)[:, None] + xp.vecdot(y, y)[None, :]
+    norms = vecdot(x, x)[:, None] + vecdot(y, y)[None, :]
     squares = norms - 2 * (x @ y.T)
     i, j = positions(squares <= CLOSE * norms)
     if not i.shape[0]:

@@ -16,7 +16,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skgeom._array import asarray_like, float64, is_positive_definite, namespace, ratio, row_blocks, to_float, where
+from skgeom._array import (
+    asarray_like,
+    decomposed,
+    float64,
+    is_positive_definite,
+    namespace,
+    ratio,
+    row_blocks,
+    to_float,
+    vecdot,
+    where,
+)
 from skgeom._core._threads import one_thread
 from skgeom._core.sums._cross import CrossMoments, RegressionMoments, cross_moments, regression_moments
 from skgeom._core.sums._maps import WhiteningMap
@@ -138,10 +149,10 @@ def _nearest_orthogonal(target: Array, tolerance: float, references: Sequence[Ar
     depend on the bases that a decomposition happens to return.
     """
     xp = namespace(target)
-    u, s, vt = xp.linalg.svd(target, full_matrices=False)
+    u, s, vt = decomposed("svd", target, full_matrices=False)
     rank = int(xp.sum(xp.astype(s > tolerance, xp.int64)))
     if rank < s.shape[0] and references:
-        u, s, vt = xp.linalg.svd(target, full_matrices=True) if target.shape[0] != target.shape[1] else (u, s, vt)
+        u, s, vt = decomposed("svd", target, full_matrices=True) if target.shape[0] != target.shape[1] else (u, s, vt)
         null = [u[:, rank:].T @ r @ vt[rank:, :].T for r in references]
         handed = determinant and determinant * _handedness(u) * _handedness(vt)
         return (
@@ -155,7 +166,7 @@ def _nearest_orthogonal(target: Array, tolerance: float, references: Sequence[Ar
     u, v = u[:, weakest:], vt[weakest:, :].T
     if references and u.shape[1] > 1:
         tie = u.T @ references[-1] @ v
-        turn = xp.linalg.eigh(tie + tie.T)[1]
+        turn = decomposed("eigh", tie + tie.T)[1]
         u, v = u @ turn, v @ turn
     else:
         u, v = xp.flip(u, axis=1), xp.flip(v, axis=1)
@@ -258,7 +269,7 @@ def _system(
     targets = directions @ m.xy / s[:, None]
     if basis is None:
         return _filled(s, directions, targets, m)._replace(dropped=values.shape[0] - alive.shape[0])
-    u, s, directions = xp.linalg.svd((s[:, None] * directions) @ basis.backward, full_matrices=False)
+    u, s, directions = decomposed("svd", (s[:, None] * directions) @ basis.backward, full_matrices=False)
     return _cut(s, directions, u.T @ targets, m)
 
 
@@ -268,7 +279,7 @@ def _system_of_few_rows(x: Array, y: Array, weights: Array | None, m: CrossMomen
     if weights is not None:
         root = xp.sqrt(weights)[:, None]
         x, y = x * root, y * root
-    u, s, directions = xp.linalg.svd(x, full_matrices=False)
+    u, s, directions = decomposed("svd", x, full_matrices=False)
     return _cut(s, directions, u.T @ y, m)
 
 
@@ -297,7 +308,7 @@ def _basis_of_sample(x: Array, weights: Array | None, *, centre: bool, penalty: 
     m = moments(float64(x[::stride, :]), None if weights is None else weights[::stride])
     scatter = (m if centre else m.about_origin()).dense().scatter
     with one_thread(scatter):
-        values = namespace(x).flip(namespace(x).linalg.eigvalsh(scatter))
+        values = namespace(x).flip(decomposed("eigvalsh", scatter))
     return None if _is_safe(values, penalty / stride) else _basis(*_eigen(scatter))
 
 
@@ -336,7 +347,7 @@ def _eigen(scatter: Array) -> tuple[Array, Array]:
     """Return eigenvalues in descending order, at least 0, and eigenvectors in columns."""
     xp = namespace(scatter)
     with one_thread(scatter):
-        values, vectors = xp.linalg.eigh(scatter)
+        values, vectors = decomposed("eigh", scatter)
     return xp.clip(xp.flip(values), min=0.0), xp.flip(vectors, axis=1)
 
 
@@ -364,7 +375,7 @@ def canonical(m: CrossMoments, x_whitening: WhiteningMap, y_whitening: Whitening
     """
     xp = namespace(m.xy)
     between = x_whitening.forward.T @ m.xy @ y_whitening.forward / (m.n - 1)
-    u, correlations, vt = xp.linalg.svd(between, full_matrices=False)
+    u, correlations, vt = decomposed("svd", between, full_matrices=False)
     x_forward = x_whitening.forward @ u
     sign = where(-xp.min(x_forward, axis=0) > xp.max(x_forward, axis=0), -xp.ones_like(correlations), 1.0)
     return Canonical(
@@ -392,7 +403,7 @@ def variance_explained(y: Array, x: Array, predict: Callable[[Array], Array], we
 
     def squares(block: slice, other: Array) -> Array:
         rest = float64(y[block, :]) - other
-        return xp.vecdot(shares[block], xp.vecdot(rest, rest))
+        return vecdot(shares[block], vecdot(rest, rest))
 
     wrong = reduce(add, (squares(b, float64(predict(x[b, :]))) for b in blocks))
     spread = reduce(add, (squares(b, mean) for b in blocks))

@@ -21,6 +21,7 @@ from skgeom._array import (
     row_blocks,
     sqrt_in_place,
     to_float,
+    vecdot,
     where,
 )
 from skgeom._core._rows import DirectedRows, exact
@@ -88,7 +89,7 @@ def average_cosine(sums: Resultant) -> Array:
     """Return the mean cosine over pairs of different rows: (‖Σu‖² - n) / (n(n - 1))."""
     n, total = sums
     xp = namespace(total)
-    return xp.clip((xp.vecdot(total, total) - n) / (n * (n - 1)), min=-1.0, max=1.0)
+    return xp.clip((vecdot(total, total) - n) / (n * (n - 1)), min=-1.0, max=1.0)
 
 
 def average_cosine_error(rows: DirectedRows) -> float:
@@ -150,7 +151,7 @@ def conformity_line(rows: DirectedRows, direction: Array) -> tuple[Array, Array,
     With R the mean cosine, conformity is about n R / (n - 1) · cosine - 1 / (n - 1).
     """
     n, total = resultant(rows)
-    share = namespace(total).vecdot(total, direction) / n
+    share = vecdot(total, direction) / n
     return mean_cosines(rows, direction), n * share / (n - 1), -1 / (n - 1)
 
 
@@ -217,14 +218,14 @@ def toward(v: Array, mean: Array) -> Array:
 def first_order(m: Moments) -> Array:
     """Return the first-order form of I1: (n - ‖Σx‖) / (n + ‖Σx‖)."""
     xp = namespace(m.mean)
-    total = m.n * xp.sqrt(xp.vecdot(m.mean, m.mean))
+    total = m.n * xp.sqrt(vecdot(m.mean, m.mean))
     return (m.n - total) / (m.n + total)
 
 
 def second_order(m: Moments) -> Array:
     """Return the second-order form of I1, which adds half the extreme squared singular values of X."""
     xp = namespace(m.mean)
-    total = m.n * xp.sqrt(xp.vecdot(m.mean, m.mean))
+    total = m.n * xp.sqrt(vecdot(m.mean, m.mean))
     s2 = m.about_origin().singular_values() ** 2
     least = 0.0 * s2[0] if s2.shape[0] < m.mean.shape[0] else s2[-1]
     return (m.n - total + 0.5 * least) / (m.n + total + 0.5 * s2[0])

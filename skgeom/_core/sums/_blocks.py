@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skgeom._array import asarray_like, device_of, float64, gram, namespace, row_blocks, scratch, subtract
+from skgeom._array import asarray_like, device_of, float64, gram, namespace, row_blocks, scratch, subtract, vecdot
 from skgeom._core._threads import in_threads, shares
 from skgeom._typing import Array
 
@@ -83,7 +83,7 @@ def _higher_share(x: Array, mean: Array, weights: Array | None, blocks: Sequence
     room = scratch(mean, (blocks[0].stop - blocks[0].start, x.shape[1]))
     for rows in blocks:
         centred = subtract(float64(x[rows, :]) if room is None else x[rows, :], mean, room)
-        squares = xp.vecdot(centred, centred)
+        squares = vecdot(centred, centred)
         weighted = squares if weights is None else squares * weights[rows]
         cubic, quartic = cubic + weighted @ centred, quartic + xp.sum(weighted * squares)
     return cubic, quartic

@@ -21,6 +21,7 @@ from skgeom._array import (
     row_blocks,
     sqrt_in_place,
     take_rows,
+    vecdot,
     where,
 )
 from skgeom._core._labels import Labels, PerRow, silhouettes, unsorted
@@ -60,12 +61,12 @@ def class_moments(x: Array, labels: Labels, prepare: Callable[[Array], Array] = 
 
     def centred_with_squares(block: _ClassBlock) -> Array:
         centred = block.x - xp.take(mean, block.codes, axis=0)
-        return xp.concat([centred, xp.vecdot(centred, centred)[:, None]], axis=1)
+        return xp.concat([centred, vecdot(centred, centred)[:, None]], axis=1)
 
     second = _class_sums(x, labels, prepare, centred_with_squares)
     slack = second[:, :-1] / n[:, None]
-    mean, within = mean + slack, second[:, -1] - n * xp.vecdot(slack, slack)
-    return ClassMoments(n, mean, where(within > _DUPLICATE * n * xp.vecdot(mean, mean), within, 0.0))
+    mean, within = mean + slack, second[:, -1] - n * vecdot(slack, slack)
+    return ClassMoments(n, mean, where(within > _DUPLICATE * n * vecdot(mean, mean), within, 0.0))
 
 
 def calinski_harabasz(m: ClassMoments) -> Array:
@@ -121,11 +122,11 @@ def squared_silhouette_samples(
     centre = xp.mean(m.mean, axis=0)
     mu = m.mean - centre
     spread = m.within / m.n
-    offset = xp.vecdot(mu, mu) + spread
+    offset = vecdot(mu, mu) + spread
 
     def samples(block: _ClassBlock) -> Array:
         own, other = _own_and_other(block, block.x - centre, m, mu, spread, offset)
-        noise = _DUPLICATE * xp.vecdot(block.x, block.x)
+        noise = _DUPLICATE * vecdot(block.x, block.x)
         return of(own, other, xp.take(m.n, block.codes), noise)
 
     return unsorted(xp.concat(_of_class_blocks(x, labels, prepare, samples)), labels)
@@ -137,7 +138,7 @@ def _mean_distances(x: Array, labels: Labels, m: ClassMoments) -> Array:
 
     def distances(block: _ClassBlock) -> Array:
         centred = block.x - xp.take(m.mean, block.codes, axis=0)
-        return sqrt_in_place(xp.vecdot(centred, centred))[:, None]
+        return sqrt_in_place(vecdot(centred, centred))[:, None]
 
     return _class_sums(x, labels, float64, distances)[:, 0] / m.n
 
@@ -156,7 +157,7 @@ def _own_and_other(
         return xp.sum((centred - xp.take(mu, codes, axis=0)) ** 2, axis=1) + xp.take(spread, codes)
 
     to_own = to_class(block.codes)
-    to_all = xp.clip(xp.vecdot(centred, centred)[:, None] - 2 * (centred @ mu.T) + offset, min=0.0)
+    to_all = xp.clip(vecdot(centred, centred)[:, None] - 2 * (centred @ mu.T) + offset, min=0.0)
     is_own = one_hot(block.codes, mu.shape[0], centred) > 0
     nearest = xp.argmin(where(is_own, xp.inf, to_all), axis=1)
     return to_own * size / xp.clip(size - 1, min=1.0), to_class(nearest)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from skgeom._array import asarray_like, namespace, standard_normal, to_float
+from skgeom._array import asarray_like, decomposed, namespace, standard_normal, to_float
 from skgeom._core._rows import orthonormal
 from skgeom._core.sums._align import SMALLEST_VARIANCE, nearest_orthogonal
 from skgeom._core.sums._cross import CrossMoments
@@ -92,7 +92,7 @@ class _Spaces:
     def n_open(self, i: int, rotations: list[Array]) -> int:
         """Return how many directions of a space have no partner in the others."""
         towards = self.towards_others(i, rotations)
-        values = namespace(towards).linalg.svdvals(towards)
+        values = decomposed("svdvals", towards)
         return int(namespace(values).count_nonzero(values <= self.tolerances[i]))
 
     def in_axes_of(self, pivot: int, rotations: list[Array]) -> list[Array]:
@@ -118,7 +118,7 @@ class _Spaces:
             return asarray_like(np.zeros((self.widths[i],) * 2), self.sums[0, 1]) if i == j else self.sums[i, j]
 
         whole = xp.concat([xp.concat([block(i, j) for j in range(self.k)], axis=1) for i in range(self.k)])
-        leading = xp.linalg.eigh(whole)[1][:, -self.p :]
+        leading = decomposed("eigh", whole)[1][:, -self.p :]
         return [nearest_orthogonal(part, SMALLEST_VARIANCE) for part in self.cut(leading)]
 
     def cut(self, rows: Array) -> Iterator[Array]:

@@ -16,7 +16,18 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from skgeom._array import device_of, float64, gram, matmul, namespace, row_blocks, scratch, subtract
+from skgeom._array import (
+    device_of,
+    float64,
+    gram,
+    matmul,
+    namespace,
+    product_over_rows,
+    row_blocks,
+    scratch,
+    subtract,
+    vecdot,
+)
 from skgeom._core._rows import mean_of
 from skgeom._core._threads import in_threads, shares
 from skgeom._core.sums._rank import precision
@@ -225,7 +236,7 @@ def _summed_share(
         n += x.shape[0] if w is None else float(namespace(w).sum(w))
         totals[0] += _column_sums(x, w)
         totals[1] += _column_sums(y, w)
-        totals[2] += matmul(x.T, y, rooms[2])
+        totals[2] += product_over_rows(x, y, rooms[2])
         totals[3] += gram(x, rooms[3]) if a.full else _squares(x)
         totals[4] += gram(y, rooms[4]) if b.full else _squares(y)
     return n, totals[0], totals[1], totals[2], totals[3], totals[4]
@@ -262,7 +273,7 @@ def _within(slack: Array, full: bool) -> Array:
 
 def _squares(x: Array) -> Array:
     xp = namespace(x)
-    return xp.sum(float64(xp.vecdot(x, x)))
+    return xp.sum(float64(vecdot(x, x)))
 
 
 def _outer(x: Array, y: Array) -> Array:

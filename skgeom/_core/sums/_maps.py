@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skgeom._array import device_of, float64, is_foreign, matmul, namespace, ratio, subtract, where
+from skgeom._array import device_of, float64, is_foreign, matmul, namespace, ratio, subtract, vecdot, where
 from skgeom._core._rows import centred
 from skgeom._core._threads import map_rows, write_rows
 from skgeom._core.sums._moments import Axes, FourthMoments, Moments, once_per_moments
@@ -148,7 +148,7 @@ def log_density(centred: Array, variances: Array, directions: Array, scale: Arra
     xp = namespace(centred)
     z = (centred * scale) @ directions.T / xp.sqrt(variances)
     volume = xp.sum(xp.log(variances)) - 2 * xp.sum(xp.log(where(scale > 0, scale, 1.0)))
-    return -0.5 * (xp.vecdot(z, z) + variances.shape[0] * log(2 * pi) + volume)
+    return -0.5 * (vecdot(z, z) + variances.shape[0] * log(2 * pi) + volume)
 
 
 def _rotation(method: str, directions: Array, whitening: Array) -> Array:

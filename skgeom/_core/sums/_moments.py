@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import reduce, wraps
 from typing import Any, Concatenate, NamedTuple, ParamSpec, Self, TypeVar
 
-from skgeom._array import Eigenvectors, eigen, epsilon, namespace, row_blocks, sqrt_in_place, where
+from skgeom._array import Eigenvectors, decomposed, eigen, epsilon, namespace, row_blocks, sqrt_in_place, vecdot, where
 from skgeom._core._rows import centred
 from skgeom._core._threads import map_rows, one_thread
 from skgeom._core.sums._blocks import centred_rows, higher_sums, panels
@@ -174,7 +174,7 @@ class DenseMoments(Moments):
     def singular_values(self) -> Array:
         xp = namespace(self.mean)
         with one_thread(self.scatter):
-            squares = xp.linalg.eigvalsh(self.scatter)
+            squares = decomposed("eigvalsh", self.scatter)
         return sqrt_in_place(xp.clip(xp.flip(squares), min=0.0))
 
     def axes(self) -> Axes:
@@ -230,11 +230,11 @@ class ThinMoments(Moments):
         return namespace(c).sum((self.rows / unit @ c) * self.rows) / (self.n - 1)
 
     def singular_values(self) -> Array:
-        return namespace(self.mean).linalg.svdvals(self.rows)
+        return decomposed("svdvals", self.rows)
 
     def axes(self) -> Axes:
         xp = namespace(self.mean)
-        _, s, directions = xp.linalg.svd(self.rows, full_matrices=False)
+        _, s, directions = decomposed("svd", self.rows, full_matrices=False)
         return Axes(s * s / (self.n - 1), Eigenvectors(xp.flip(directions, axis=0).T))
 
     def _squares(self) -> Array:
@@ -284,9 +284,9 @@ class FourthMoments:
         """Expand ‖y - δ‖² (y - δ) and ‖y - δ‖⁴ over the rows y around their mean, with δ from the mean to a centre."""
         delta = centre - self.second.mean
         xp, n, scatter = namespace(delta), self.second.n, self.second.dense().scatter
-        total, length, stretched = xp.linalg.trace(scatter), xp.vecdot(delta, delta), scatter @ delta
+        total, length, stretched = xp.linalg.trace(scatter), vecdot(delta, delta), scatter @ delta
         cubic = self.cubic - 2 * stretched - (total + n * length) * delta
-        quartic = self.quartic + 4 * xp.vecdot(delta, stretched) + 2 * length * total - 4 * xp.vecdot(delta, self.cubic)
+        quartic = self.quartic + 4 * vecdot(delta, stretched) + 2 * length * total - 4 * vecdot(delta, self.cubic)
         return cubic, quartic + n * length * length
 
 

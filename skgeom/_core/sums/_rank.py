@@ -11,9 +11,10 @@ were rounded to.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from math import frexp
+from math import frexp, inf
+from typing import NamedTuple
 
 from skgeom._array import (
     detached,
@@ -26,7 +27,7 @@ from skgeom._array import (
     row_blocks,
     where,
 )
-from skgeom._core.sums._moments import FourthMoments, Moments, fourth_moments, moments
+from skgeom._core.sums._moments import FourthMoments, Moments, ThinMoments, fourth_moments, moments
 from skgeom._typing import Array
 
 TELLABLE = 16 * 2.0**-52
@@ -36,6 +37,8 @@ _HALF_DIGITS = (8, 11)
 """Significant binary digits of the half precisions."""
 
 _SINGLE_DIGITS = 24
+
+_DOUBLE_DIGITS = 53
 
 _SPACINGS = 32
 """Noise of float32 and float64 rows in spacings: what products and sums of such numbers leave in null directions, and
@@ -47,17 +50,62 @@ _LEAST_CORRELATION = 2.0**-10
 _SAMPLE_ROWS = 4
 
 
-def precision(x: Array) -> float:
-    """Return the relative spacing of the narrowest floating format that holds all entries of x.
+class Digits(NamedTuple):
+    """What tells how numbers were rounded; that of a union of numbers follows from those of the parts.
 
-    Entries on a grid, such as counts, are exact and tell nothing about rounding: they are taken for float32, never for
-    halves. So are halves that all lie between two neighbouring powers of two.
+    Attributes
+    ----------
+    significant : int
+        Binary digits of the narrowest floating format that holds all.
+    largest : float
+        The largest magnitude.
+    grid : float
+        Exponent of the coarsest power of two of which all are multiples; -inf where it is finer than 11 digits of the
+        largest, and of no use.
     """
-    single = 2.0 ** (1 - _SINGLE_DIGITS)
+
+    significant: int
+    largest: float
+    grid: float
+
+    @property
+    def spacing(self) -> float:
+        """The relative spacing of the narrowest floating format that holds all numbers.
+
+        Numbers on a grid, such as counts, are exact and tell nothing about rounding: they are taken for float32, never
+        for halves. So are halves that all lie between two neighbouring powers of two.
+        """
+        on_a_grid = self.significant in _HALF_DIGITS and self.grid >= frexp(self.largest)[1] - self.significant
+        return 2.0 ** (1 - (_SINGLE_DIGITS if on_a_grid else self.significant))
+
+    def merge(self, other: Digits) -> Digits:
+        """Return what tells the rounding of a union."""
+        return Digits(
+            max(self.significant, other.significant), max(self.largest, other.largest), min(self.grid, other.grid)
+        )
+
+    def without(self, part: Digits, rest: Sequence[Digits] = ()) -> Digits:
+        """Return the same: what is left was rounded as the whole."""
+        return self
+
+
+def digits_of(x: Array) -> Digits:
+    """Return what tells how the entries of x were rounded."""
     for digits in _HALF_DIGITS:
         if _have_digits(x, digits):
-            return single if _are_on_a_grid(x, digits) else 2.0 ** (1 - digits)
-    return single if epsilon(x) < single and _have_digits(x, _SINGLE_DIGITS) else epsilon(x)
+            return Digits(digits, *_grid_of(x))
+    is_single = epsilon(x) >= 2.0 ** (1 - _SINGLE_DIGITS) or _have_digits(x, _SINGLE_DIGITS)
+    return Digits(_SINGLE_DIGITS if is_single else _DOUBLE_DIGITS, 0.0, -inf)
+
+
+def part_of_digits(x: Array, n: int) -> Digits:
+    """Return what tells how some of n rows were rounded."""
+    return digits_of(x)
+
+
+def precision(x: Array) -> float:
+    """Return the relative spacing of the narrowest floating format that holds all entries of x."""
+    return digits_of(x).spacing
 
 
 def with_precision(m: Moments, x: Array) -> Moments:
@@ -70,15 +118,16 @@ def resolved(m: Moments | FourthMoments, x: Array, weights: Array | None = None)
 
     They are summed once more in float64 where products in float32 may have lost a direction.
     """
-    second = with_precision(m.second, x)
-    if not is_resolved(second, x):
-        second = replace(moments(x, weights, exact=True), epsilon=second.epsilon)
-    return m.with_second(second)
+    second, spacing = m.second, precision(x)
+    if not is_resolved(second, spacing):
+        second = moments(x, weights, exact=True)
+    return m.with_second(replace(second, epsilon=spacing))
 
 
-def is_resolved(m: Moments, x: Array) -> bool:
-    """Return whether the spectrum of moments of the rows of x, summed in their precision, tells the rank."""
-    return x.shape[0] < x.shape[1] or x.dtype == namespace(x).float64 or float32_suffices(m)
+def is_resolved(m: Moments, spacing: float) -> bool:
+    """Return whether the spectrum of moments that know the dtype of their rows tells the rank, given their spacing."""
+    in_float64 = isinstance(m, ThinMoments) or m.epsilon < 2.0 ** (1 - _SINGLE_DIGITS)
+    return in_float64 or float32_suffices(replace(m, epsilon=spacing))
 
 
 def ranked_moments(x: Array, weights: Array | None = None) -> Moments:
@@ -188,8 +237,17 @@ def _have_digits(x: Array, digits: int) -> bool:
     return _all_rows(x, lambda rows: rows * factor - (rows * factor - rows) == rows)
 
 
-def _are_on_a_grid(x: Array, digits: int) -> bool:
-    """Return whether entries of so many digits have one spacing, where rounding leaves small numbers a finer one."""
-    xp = namespace(x)
-    spacing = 2.0 ** (frexp(peak(x))[1] - digits)
-    return _all_rows(x, lambda rows: rows / spacing == xp.floor(rows / spacing))
+def _grid_of(x: Array) -> tuple[float, float]:
+    """Return the largest magnitude in x, and the exponent of the coarsest grid that its entries are on."""
+    xp, largest = namespace(x), peak(x)
+    if not largest:
+        return 0.0, inf
+    top = frexp(largest)[1]
+
+    def is_on(exponent: int) -> bool:
+        return _all_rows(x, lambda rows: rows / 2.0**exponent == xp.floor(rows / 2.0**exponent))
+
+    finest = top - max(_HALF_DIGITS)
+    if not is_on(finest):
+        return largest, -inf
+    return largest, next((e - 1 for e in range(finest + 1, top) if not is_on(e)), top - 1)

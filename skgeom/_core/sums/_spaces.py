@@ -11,7 +11,7 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from skgeom._array import asarray_like, float64, matmul, namespace, row_blocks, take_rows, to_float, to_numpy
+from skgeom._array import asarray_like, float64, matmul, namespace, row_blocks, take_rows, to_float, to_numpy, vecdot
 from skgeom._core._permutation import Centred, DoublyCentred
 from skgeom._core._threads import in_threads
 from skgeom._core.sums._cross import cross_moments
@@ -48,7 +48,7 @@ class Space:
 
     def _squares(self, which: slice) -> np.ndarray:
         rows = self.rows(which)
-        return to_numpy(namespace(rows).vecdot(rows, rows))
+        return to_numpy(vecdot(rows, rows))
 
     @property
     def doubly_centred_squares(self) -> float:
@@ -92,7 +92,7 @@ class Space:
             x = self.rows(rows)
             rest = np.stack([np.ones(rows.stop - rows.start), e[rows]], axis=1)
             f = xp.concat([x, asarray_like(rest, x, dtype=xp.float64)], axis=1)
-            return to_numpy(xp.vecdot(matmul(f, form, None), f))
+            return to_numpy(vecdot(matmul(f, form, None), f))
 
         squared = self._over_blocks(diagonal)
         cubed = float(np.sum((step @ step) * step.T)) - 3 * float(own @ squared) + 2 * float(np.sum(own**3))
@@ -105,7 +105,7 @@ class Space:
 
         def row_squares(rows: slice) -> np.ndarray:
             x = self.rows(rows)
-            return to_numpy(xp.vecdot(matmul(x, s, None), x))
+            return to_numpy(vecdot(matmul(x, s, None), x))
 
         squares = self._over_blocks(row_squares)
         towards = to_numpy(self._sum(g))

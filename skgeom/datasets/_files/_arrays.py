@@ -1,4 +1,4 @@
-"""Files of arrays: .npy, .npz and .safetensors. Headers are read first, and of the arrays only what is asked for."""
+"""Files of arrays: .npy, .npz and .safetensors. Headers are read first, and of the arrays only the requested ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _KINDS = {"f": FLOATS, "i": INTEGERS, "u": INTEGERS, "U": TEXT, "S": TEXT}
 
 
 class _Header(NamedTuple):
-    """What the first bytes of the .npy format say, and how many they are."""
+    """The first bytes of the .npy format, and their number."""
 
     shape: tuple[int, ...]
     is_fortran: bool
@@ -36,7 +36,7 @@ class _Header(NamedTuple):
 
 
 def read_npy(source: Source, limit: int | None) -> tuple[np.ndarray, None]:
-    """Return the array of a .npy file, which has no words: memory-mapped, or read where the file is packed."""
+    """Return the array of a .npy file, without words: memory-mapped, or read where the file is packed."""
     with source.open() as file:
         header = _header(source, file)
         if header.dtype.hasobject:

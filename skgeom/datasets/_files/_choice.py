@@ -67,7 +67,7 @@ class Named(Protocol):
 
     @property
     def entries(self) -> Sequence[Entry]:
-        """What has a name."""
+        """Anything with a name."""
 
     @property
     def is_table(self) -> bool:
@@ -75,7 +75,7 @@ class Named(Protocol):
 
     @property
     def has_names(self) -> bool:
-        """Whether the names are those of the file, which say what the columns are."""
+        """Whether the names are those of the file and describe the columns."""
 
     def read(self, wanted: Sequence[Wanted], limit: int | None) -> list[np.ndarray]:
         """Return arrays of the first rows."""
@@ -85,7 +85,7 @@ class Named(Protocol):
 
 
 def choose_matrix(file: Named) -> Wanted:
-    """Return what the key names, by default the only vectors, or the features of a table of numbers."""
+    """Return the entry that the key names, by default the only vectors, or the features of a table of numbers."""
     key, entries = file.source.key, {entry.name: entry for entry in file.entries}
     if key is not None:
         if key in entries:
@@ -126,7 +126,7 @@ def _named(file: Named, entry: Entry) -> Wanted:
 
 
 def _unclear(file: Named, found: str) -> UnusableFileError:
-    """Return the error for a file whose embeddings are not obvious, which names what there is and what to do."""
+    """Return the error for a file whose embeddings are not obvious, which names the candidates and the remedy."""
     candidates = file.entries if not file.is_table else [e for e in file.entries if e.is_matrix] or file.entries
     remedy = f"Pass one of these as key: {_said(candidates)}."
     if file.is_table and not any(entry.is_matrix for entry in file.entries):
@@ -141,7 +141,7 @@ def _said(entries: Sequence[Entry]) -> str:
 
 def _remedy(entries: Iterable[Entry]) -> str:
     if any("binary" in entry.dtype for entry in entries):
-        return "Bytes do not say what they hold: save numpy.stack([numpy.frombuffer(b, 'float32') for b in column])."
+        return "Bytes do not show their type: save numpy.stack([numpy.frombuffer(b, 'float32') for b in column])."
     return 'A pattern as key takes several columns of numbers, as in key="dim_*"; or save the vectors as lists.'
 
 
@@ -149,8 +149,8 @@ def features(table: Named) -> tuple[str, ...]:
     """Return the columns that are features where each has one number of a vector.
 
     Columns numbered by their names (or named by consecutive letters) are features; a column beside them is left out if
-    it holds integers or its name says that it is not a feature. Without such a series, all columns are features, if all
-    hold fractions and no name says otherwise; a table without names has columns of one kind.
+    it holds integers or its name marks it. Without such a series, all columns are features, if all
+    hold fractions and no name suggests otherwise; a table without names has columns of one kind.
 
     Raises
     ------
@@ -173,12 +173,12 @@ def features(table: Named) -> tuple[str, ...]:
     elif not series and numbers and all(e.kind == FLOATS and not _is_no_feature(e.name) for e in numbers):
         return tuple(entry.name for entry in numbers)
     else:
-        found = "no column of vectors, and names and types do not tell which columns are features"
+        found = "no column of vectors, and names and types do not show which columns are features"
     raise _unclear(table, found)
 
 
 def _pattern(name: str) -> tuple[str, str] | None:
-    """Return what stands before and behind the last number in a name."""
+    """Return the text before and after the last number in a name."""
     match = re.fullmatch(r"(.*?)\d+(\D*)", name, re.DOTALL)
     return (match[1], match[2]) if match else None
 
@@ -199,6 +199,6 @@ def _series(names: Sequence[str]) -> dict[Any, list[str]]:
 
 
 def _is_no_feature(name: str) -> bool:
-    """Return whether a word in a name says that the column is an id, a label, a score or the like."""
+    """Return whether a word in a name marks the column as an id, a label, a score or the like."""
     words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
     return any(word.casefold() in _NO_FEATURES for word in words)

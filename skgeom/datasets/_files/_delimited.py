@@ -23,7 +23,7 @@ _REMEDY = 'Write the table with "," between the cells and "." in the numbers, an
 
 
 class Dialect(NamedTuple):
-    """How a table is written: what separates its cells, and fractions; and the cells of its first line."""
+    """How a table is written: the separators of cells and of fractions; and the cells of its first line."""
 
     separator: str
     decimal_point: str
@@ -36,15 +36,15 @@ def is_delimited(source: Source) -> bool:
 
 
 def dialect(source: Source) -> Dialect:
-    """Return how a table is written, as its first lines tell.
+    """Return how a table is written, judged by its first lines.
 
-    They have the same number of cells, two or more, by what separates them; a table of one column has commas. Where
-    lines fit commas and something else, the commas belong to numbers if all numbers have one.
+    The separator is the one by which they have the same number of cells, two or more; a table of one column has commas.
+    Where lines fit commas and something else, the commas belong to numbers if all numbers have one.
 
     Raises
     ------
     ValueError
-        If the lines can be read in two ways, or it is open what commas in numbers separate.
+        If the lines can be read in two ways, or the meaning of commas in numbers is ambiguous.
     """
     with source.open() as file:
         head = file.read(_BLOCK_BYTES)
@@ -77,7 +77,7 @@ def _is_table(rows: list[list[str]]) -> bool:
 
 
 def _decimal_point(source: Source, rows: list[list[str]]) -> str:
-    """Return what separates fractions in the columns of numbers."""
+    """Return the decimal separator in the columns of numbers."""
     columns = [list(filter(None, column)) for column in zip(*(rows[1:] or rows), strict=False)]
     with_comma = [
         [cell for cell in column if "," in cell]

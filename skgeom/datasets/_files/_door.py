@@ -1,7 +1,7 @@
 """The one door for embeddings: a file, a folder of files, or the word vectors of gensim.
 
-A reader refuses what is wrong with a file; what is wrong with the numbers in it (NaN, too few rows) is found
-by whoever computes with them.
+A reader raises for errors in a file; errors in the numbers (NaN, too few rows) are found by the functions
+that compute with them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from skgeom.datasets._files._source import Source
 
 
 class _Read(NamedTuple):
-    """What a file holds: the rows, their words, and the columns that they are made of, each None if there are none."""
+    """The contents of a file: the rows, their words, and the columns that they come from, each None if absent."""
 
     data: np.ndarray
     words: np.ndarray | None
@@ -40,7 +40,7 @@ def load_embeddings(
 ) -> Bunch:
     r"""Read embeddings, and the words they belong to, from a file or a folder.
 
-    The suffix tells the format. Any may be followed by ``.gz``, ``.bz2``, ``.xz`` or ``.zip``.
+    The suffix determines the format. Any may be followed by ``.gz``, ``.bz2``, ``.xz`` or ``.zip``.
 
     ``.npy``
         One array. Unless packed, it is memory-mapped: rows are read when they are used, and the file may exceed the
@@ -51,9 +51,9 @@ def load_embeddings(
     ``.parquet``, ``.feather``, ``.arrow``, ``.csv``, ``.tsv``, ``.json``, ``.jsonl``
         The column of vectors named `key`, by default the only one: lists of any or of a fixed length, tensors of one
         shape, or text as in ``"[0.1, 0.2]"`` or ``"0.1 0.2"``. Words are the only other column of text. A table
-        without vectors has one number of each in a column: see below. Cells of ``.csv`` are separated by commas,
+        without vectors has one feature per column: see below. Cells of ``.csv`` are separated by commas,
         semicolons or tabs, whichever all of its first lines fit; beside the last two, numbers may have decimal commas.
-        JSON is an array of objects or of vectors, or has one of them on each line.
+        JSON is an array of objects or of vectors, or has one of them per line.
     ``.txt``, ``.vec``
         word2vec, fastText or GloVe text: a word, then its d numbers, on each line. A first line "n d" is optional. The
         data are float32. Words may contain blanks, be blank, empty or end in a number, where the first line or
@@ -66,8 +66,8 @@ def load_embeddings(
     is taken as it is.
 
     **Tables of numbers.** Features are the columns named alike but for a number (or by consecutive letters), or, if no
-    names are, all columns. Integers and columns whose name says so (id, label, score, ...) are not features. A column
-    that this leaves open is an error, which names it; a pattern as `key` then says which columns are features:
+    names are, all columns. Integers and columns with such a name (id, label, score, ...) are not features. A column
+    that this leaves open is an error, which names it; a pattern as `key` then selects the features:
     ``key="dim_*"``.
 
     Parameters
@@ -78,7 +78,7 @@ def load_embeddings(
         Name of the array, tensor or column, or pattern of columns, for files that can hold several; of a ``.zip`` of
         several files, the name of one.
     labels : str, default=None
-        Name of the array or column, of the same file, that has a label for each row.
+        Name of the array or column, of the same file, with one label per row.
     limit : int, default=None
         Read the first rows only, at most that many.
     pairs : bool, default=False
@@ -101,15 +101,14 @@ def load_embeddings(
     Raises
     ------
     FileNotFoundError
-        If there is no such file or folder.
+        If the file or folder does not exist.
     ImportError
         If pyarrow or safetensors is needed and not installed.
     ValueError
-        If the suffix is unknown, the file is damaged, incomplete or empty, or asks for more memory than there is;
-        `key` is missing, unknown or of no use; it is not settled which columns are features, or what a comma or an
-        integer at the end of a word stands for; the array is not a
-        numeric matrix, a line or a vector has the wrong length, or a label is missing. Python objects are never
-        unpickled.
+        If the suffix is unknown, the file is damaged, incomplete or empty, or needs more memory than there is;
+        `key` is missing, unknown or useless; it is ambiguous which columns are features, or whether a comma or an
+        integer at the end of a word belongs to it; the array is not a numeric matrix, a line or a vector has the wrong
+        length, or a label is missing. Python objects are never unpickled.
 
     Warns
     -----

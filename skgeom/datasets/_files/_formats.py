@@ -1,4 +1,4 @@
-"""The suffixes of all formats, the files of a folder, and what becomes of an exception in a reader."""
+"""The suffixes of all formats, the files of a folder, and the handling of an exception in a reader."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ _GENSIM = {".kv", ".model", ".wordvectors"}
 def reading(path: Path) -> Iterator[None]:
     """Turn whatever a reader raises into an error that names the file.
 
-    A refusal becomes a plain ValueError; so does memory that a file asks for and that is not there, and anything else
-    that a parser makes of hostile bytes. A missing library and an error of the system pass as they are.
+    An unusable file becomes a plain ValueError; so do requests for more memory than there is, and any other exception
+    of a parser on hostile bytes. A missing library and an error of the system pass unchanged.
     """
     try:
         yield
@@ -69,10 +69,10 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def unknown_suffix(source: Source) -> UnusableFileError:
-    """Return the error for a file whose suffix does not tell its format."""
+    """Return the error for a file whose suffix does not determine its format."""
     if source.suffix in _PICKLES:
         return pickled(source.path)
-    remedy = "Rename the file to what it is, or save the embeddings with numpy.save."
+    remedy = "Rename the file to match its format, or save the embeddings with numpy.save."
     if source.suffix in _GENSIM:
         remedy = (
             "Load it with gensim, and pass load_embeddings the KeyedVectors, or save them as text: "
@@ -90,9 +90,9 @@ def shards(path: Path) -> list[Path]:
     Raises
     ------
     FileNotFoundError
-        If there is no such file or folder.
+        If the file or folder does not exist.
     ValueError
-        If a folder has no files of embeddings, or files of several formats.
+        If a folder does not contain files of embeddings, or has files of several formats.
     """
     if path.is_file():
         return [path]
@@ -128,5 +128,5 @@ def _is_embeddings(file: Path) -> bool:
 
 
 def _natural(file: Path) -> list[Any]:
-    """Return what sorts part-2 before part-10."""
+    """Return a key that sorts part-2 before part-10."""
     return [int(part) if i % 2 else part for i, part in enumerate(re.split(r"(\d+)", file.name))]

@@ -27,7 +27,7 @@ _DECODER = json.JSONDecoder()
 
 @contextmanager
 def open_json(source: Source) -> Iterator[Table]:
-    """Open JSON as a table of what its objects have, or of one column of vectors."""
+    """Open JSON as a table of the fields of its objects, or of one column of vectors."""
     with source.open() as file:
         head = file.read(_BLOCK_BYTES).removeprefix(b"\xef\xbb\xbf").lstrip()
     if head[:1] == b"[":
@@ -35,8 +35,8 @@ def open_json(source: Source) -> Iterator[Table]:
         return
     if source.suffix == ".json" and not _is_lines(head):
         raise source.refused(
-            "expected an array of vectors or of objects, or a line for each object, and it is neither. Save a list "
-            'with an object for each row, as frame.to_json(path, orient="records") does, or use numpy.save.'
+            "expected an array of vectors or of objects, or one object per line, and it is neither. Save a list "
+            'with one object per row, as frame.to_json(path, orient="records") does, or use numpy.save.'
         )
     yield _lines(source)
 
@@ -84,13 +84,13 @@ def _elements(source: Source) -> Iterator[Any]:
 
 
 class _Rest:
-    """What is still to be read of a text."""
+    """The unread rest of a text."""
 
     def __init__(self, text: TextIO) -> None:
         self._text, self._buffer, self._place = text, "", 0
 
     def skips(self, pattern: re.Pattern[str]) -> bool:
-        """Skip what comes next, and return whether it was there."""
+        """Skip the next character, and return whether it was there."""
         if len(self._buffer) - self._place < _CHUNK:
             self._buffer, self._place = self._buffer[self._place :] + self._text.read(_CHUNK), 0
         found = pattern.match(self._buffer, self._place)
@@ -133,7 +133,7 @@ def _whole_lines(source: Source) -> Iterator[bytes]:
 
 
 def _schema(pa: Any, schema: Any, wanted: Sequence[Wanted]) -> Any:
-    """Return the types of what is wanted."""
+    """Return the expected types."""
     return pa.schema([(n, _with_fractions(pa, schema.field(n).type, w.is_matrix)) for w in wanted for n in w.names])
 
 

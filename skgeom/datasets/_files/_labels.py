@@ -20,7 +20,7 @@ _CELL_WIDTH = 24
 
 
 def read_labels(path: Path, key: str | None, n: int, limit: int | None = None) -> tuple[np.ndarray, str]:
-    """Read a label for each of n rows, and return them with a note on how they were read, or "".
+    """Read one label per row, and return them with a note on how they were read, or "".
 
     Labels of text are an array of objects, as one long label would widen a fixed-width array as a whole.
 
@@ -69,7 +69,7 @@ def _read(source: Source, limit: int | None) -> np.ndarray:
 
 
 def _choose(file: Named) -> Wanted:
-    """Return the array or column that the key names, by default the only one with one value for each row."""
+    """Return the array or column that the key names, by default the only one with one value per row."""
     key, path = file.source.key, file.source.path
     if key is None:
         names = [entry.name for entry in file.entries if len(entry.shape) == 1]

@@ -1,4 +1,4 @@
-"""A file as the readers see it: its plain bytes, however it is packed, and the words for what is wrong with it."""
+"""A file as the readers see it: its plain bytes, however it is packed, and the messages for its errors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PACKINGS = (*_UNPACK, ".zip")
 
 
 class UnusableFileError(ValueError):
-    """What was expected of a file, what came, what to do."""
+    """The requirement for a file, its actual content, and the remedy."""
 
 
 class Source:
@@ -41,14 +41,14 @@ class Source:
     path : Path
         The file.
     key : str or None
-        What the caller wants of it: of a zip archive of several files, the name of one.
+        The caller's choice: of a zip archive of several files, the name of one.
 
     Attributes
     ----------
     suffix : str
         The suffix of the plain file, in small letters.
     key : str or None
-        What the caller wants of the plain file.
+        The caller's choice within the plain file.
     """
 
     def __init__(self, path: Path, key: str | None = None) -> None:
@@ -89,7 +89,7 @@ class Source:
 
     @contextmanager
     def lines(self, newline: str | None) -> Iterator[Iterator[str]]:
-        """Give the lines of UTF-8 text with their ends; one that is too long for any is refused in time."""
+        """Give the lines of UTF-8 text with their ends; one that is too long for any raises in time."""
         with self.open() as file, io.TextIOWrapper(file, "utf-8-sig", newline=newline) as text:
 
             def bounded() -> Iterator[str]:
@@ -120,7 +120,7 @@ class Source:
         return damaged(self.path, reason)
 
     def library(self, name: str) -> ModuleType:
-        """Import what the format needs."""
+        """Import the library that the format needs."""
         package = name.partition(".")[0]
         try:
             import_module(package)
@@ -154,7 +154,7 @@ def damaged(path: Path, reason: object) -> UnusableFileError:
     said = " ".join(str(reason).split()) or type(reason).__name__
     said = said if len(said) <= _REASON_WIDTH else said[:_REASON_WIDTH] + "…"
     return UnusableFileError(
-        f"{path} is damaged, incomplete or not what its suffix says: {said.removesuffix('.')}. "
+        f"{path} is damaged, incomplete or not of the format of its suffix: {said.removesuffix('.')}. "
         "Download it again, or save it again as plain numbers."
     )
 

@@ -141,7 +141,7 @@ class Table:
             )
 
     def _values(self, column: Any) -> np.ndarray:
-        """Return one value for each row: numbers, or text, "" where it is missing."""
+        """Return one value per row: numbers, or text, "" where it is missing."""
         if self._is_number(column.type):
             return column.to_numpy(zero_copy_only=False)
         values = np.empty(len(column), dtype=object)
@@ -160,7 +160,7 @@ class Table:
 
 
 def are_vectors(cells: Sequence[str | None]) -> bool:
-    """Return whether texts are vectors, "[0.1, 0.2]" or "0.1 0.2", of numbers that have no comma for a point."""
+    """Return whether texts are vectors, "[0.1, 0.2]" or "0.1 0.2", of numbers without decimal commas."""
     texts = [cell or "" for cell in cells]
     return (
         bool(texts)

@@ -48,7 +48,7 @@ def read_text(source: Source, limit: int | None) -> tuple[np.ndarray, np.ndarray
 
 
 def _lines(source: Source, file: BinaryIO) -> Iterator[bytes]:
-    """Yield lines without their ends; one that is too long for any row is refused before it fills the memory."""
+    """Yield lines without their ends; one that is too long for any row raises before it fills the memory."""
     rest = b""
     while chunk := file.read(_CHUNK_BYTES):
         lines = (rest + chunk).split(b"\n")
@@ -159,7 +159,7 @@ def _parse_block(source: Source, lines: Sequence[Line], d: int, announced: int |
 
 
 def _word_and_numbers(line: bytes, d: int, is_settled: bool = True) -> tuple[bytes, bytes]:
-    """Split a line after its word, counted from the end only where blanks say that the word is an unusual one."""
+    """Split a line after its word, counted from the end only where blanks show that the word is unusual."""
     line = line.rstrip()
     if not line[:1].isspace():
         word, numbers = line.split(None, 1)

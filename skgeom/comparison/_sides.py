@@ -1,0 +1,97 @@
+"""What the tests need of each cloud: the mean and spread of its rows or groups, and a sample of them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from skgeom._array import float64, namespace, take_rows, to_float, to_numpy
+from skgeom._core._labels import labels_of
+from skgeom._core.sums._clusters import class_moments
+from skgeom._core.sums._moments import Moments, moments
+from skgeom._typing import Array
+from skgeom._validation import check_fourth_powers
+from skgeom.summary import CloudSummary
+
+FEWEST = 8
+"""Rows, or groups of rows, of a cloud from which its second and third moments can be told."""
+
+_EQUIDISTANT = 1e-12
+"""Share of the squares of inner products below which they are rounding once they are doubly centred."""
+
+
+class Side(NamedTuple):
+    """A cloud as the tests see it: n rows, or groups of rows, that do not depend on one another.
+
+    Attributes
+    ----------
+    moments : Moments
+        Of the rows, or of the means of the groups.
+    variance, deviation : float
+        Mean over them of the squared distance to the mean of all, without the bias of few rows, and its deviation.
+    rows : ndarray
+        A sample of the rows in random order, those of a group one after another.
+    units : ndarray
+        Number of the group of each of these rows, ascending from 0.
+    """
+
+    moments: Moments
+    variance: float
+    deviation: float
+    rows: np.ndarray
+    units: np.ndarray
+
+
+def side_of(summary: CloudSummary, name: str, size: int) -> Side:
+    """Return a cloud that is summed up with so many rows of its sample, or refuse what cannot be tested."""
+    m, n = summary.moments.second, summary.n_rows
+    if n < FEWEST:
+        raise ValueError(f"{name} has {n} rows, but at least {FEWEST} are needed to test it: merge more.")
+    if len(summary.rows) < min(n, 2 * FEWEST):
+        raise ValueError(
+            f"The summary of {name} keeps {len(summary.rows)} rows, but at least {2 * FEWEST} are needed to test it: "
+            "sum up with a larger max_rows."
+        )
+    check_geometry(m, to_float(summary.moments.quartic), name)
+    total = to_float(m.total_variance()) * (n - 1)
+    spread = max(to_float(summary.moments.quartic) / n - (total / n) ** 2, 0.0) * n / (n - 1)
+    rows = summary.rows[:size].astype(np.float64)
+    return Side(m, total / (n - 1), spread**0.5 * n / (n - 1), rows, np.arange(len(rows)))
+
+
+def grouped_side(x: Array, codes: np.ndarray, name: str, max_rows: int, rng: np.random.Generator) -> Side:
+    """Return the cloud of checked rows whose groups count, each once, or refuse what cannot be tested."""
+    check_fourth_powers(x, name)
+    n = int(codes.max()) + 1
+    if n < FEWEST:
+        raise ValueError(f"{name} has {n} groups, but at least {FEWEST} are needed to test it.")
+    labels = labels_of(codes)
+    classes = class_moments(x, labels)
+    m = moments(classes.mean, exact=True)
+    about = classes.mean - m.mean
+    between = to_numpy(namespace(about).vecdot(about, about))
+    check_geometry(m, float(between @ between), name)
+    squares = to_numpy(classes.within) / labels.sizes + between
+    variance = float(squares.mean() + between.sum() / (n * (n - 1)))
+    drawn = rng.permutation(n)[: max(FEWEST, max_rows * n // x.shape[0])]
+    starts = np.cumsum(labels.sizes) - labels.sizes
+    of_group = [labels.order[starts[g] : starts[g] + labels.sizes[g]] for g in drawn]
+    index = np.concatenate([rng.permutation(rows) for rows in of_group])
+    units = np.repeat(np.arange(len(drawn)), labels.sizes[drawn])
+    rows = to_numpy(float64(take_rows(x, index)))
+    return Side(m, variance, float(np.std(squares, ddof=1) * variance / squares.mean()), rows, units)
+
+
+def check_geometry(m: Moments, quartic: float, name: str) -> None:
+    """Check that rows differ, and not all by the same distance: Σ A_ij² of their doubly centred products is above 0."""
+    n = m.n
+    total, squares = (to_float(value) * (n - 1) ** power for power, value in enumerate(m.traces(), start=1))
+    if not total > 0:
+        raise ValueError(f"All rows of {name} are equal: they have no geometry to compare.")
+    rest = squares - quartic * n / (n - 2) + total**2 / ((n - 1) * (n - 2))
+    if rest <= _EQUIDISTANT * squares:
+        raise ValueError(
+            f"All rows of {name} are equally far from one another, so that nothing tells its covariance from that of "
+            "fewer rows: pass other rows."
+        )

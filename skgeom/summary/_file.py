@@ -1,0 +1,56 @@
+"""Named arrays in one file: without pickles, and never half-written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_VERSION = 1
+_KIND = "skgeom_cloud_summary"
+
+
+def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays under a temporary name, and move the file into place."""
+    path = Path(path)
+    named: dict[str, Any] = {_KIND: np.array(_VERSION), **arrays}
+    partial_file = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        with partial_file.open("wb") as file:
+            np.savez(file, **named)
+            file.flush()
+            os.fsync(file.fileno())
+        partial_file.replace(path)
+    finally:
+        partial_file.unlink(missing_ok=True)
+
+
+def read_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    """Return the arrays of a file that `write_arrays` wrote.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError
+        If it is another file, cut off, or of a later format.
+    """
+    with open(path, "rb") as file:
+        try:
+            with np.load(file, allow_pickle=False) as found:
+                arrays = {name: found[name] for name in found.files}
+            version = int(arrays.pop(_KIND))
+        except Exception as error:  # which ones NumPy and zipfile raise for other bytes is not documented
+            raise ValueError(
+                f"The file {str(path)!r} is no complete summary: it is cut off, or was not written by "
+                "CloudSummary.save. Write it again."
+            ) from error
+    if version > _VERSION:
+        raise ValueError(
+            f"The summary in {str(path)!r} has format {version}, and this version of skgeom knows formats up to "
+            f"{_VERSION}: update skgeom."
+        )
+    return arrays

@@ -1,0 +1,279 @@
+"""Devices by name and by array: what is computed is computed where the rows are, or on the GPU that was asked for."""
+
+import sys
+from collections import Counter
+from types import ModuleType, SimpleNamespace
+from typing import ClassVar
+
+import array_api_strict as strict
+import numpy as np
+import pytest
+from array_api_strict._array_object import Array as StrictArray
+from numpy.random import default_rng
+from numpy.testing import assert_allclose
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+
+from skgeom import _array
+from skgeom._core.pairs import _tiles
+from skgeom.alignment import CCAAligner, GeneralizedProcrustes, LstsqAligner, ProcrustesAligner
+from skgeom.metrics import conformity, csls_scorer, isoscore, make_embedding_scorer, recall_scorer
+from skgeom.metrics._measure import MEASURES
+from skgeom.multimodal import ZeroShotClassifier, double_ellipsoid, loss_along_offset
+from skgeom.optim import SphereDispersion
+from skgeom.optim._movable import as_tensor
+from skgeom.preprocessing import Whitening
+
+
+def rows(seed=0):
+    return default_rng(seed).normal(size=(50, 4)) * [1, 2, 3, 4] + 1
+
+
+class Gpu(strict.Device):
+    """A device of array-api-strict that is used as one of CuPy: computing takes place on the one that is current."""
+
+    current: ClassVar[list[int]] = [0]
+
+    def __init__(self, index):
+        super().__init__(f"device{index + 1}")
+        self.id = index
+
+    def __enter__(self):
+        self.current.append(self.id)
+
+    def __exit__(self, *_):
+        self.current.pop()
+
+
+@pytest.fixture
+def two_gpus(monkeypatch):
+    """Make the library believe that CuPy sees two GPUs, and return the devices that products were computed on.
+
+    A product of arrays of a device that is not current fails.
+    """
+    cupy, used = ModuleType("cupy"), []
+    cupy.ndarray, cupy.empty = type("ndarray", (), {}), strict.empty
+    cupy.cuda = SimpleNamespace(
+        Device=Gpu, is_available=lambda: True, runtime=SimpleNamespace(getDeviceCount=lambda: 2)
+    )
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    product = StrictArray.__matmul__
+
+    def product_here(self, other):
+        used.append(self.device.id)
+        assert self.device.id == Gpu.current[-1]
+        return product(self, other)
+
+    monkeypatch.setattr(StrictArray, "__matmul__", product_here)
+    return used
+
+
+@pytest.mark.parametrize(("device", "index"), [("cuda", 0), ("cuda:0", 0), ("cuda:1", 1), ("auto", 0)])
+def test_an_estimator_computes_on_the_gpu_that_it_names(two_gpus, device, index):
+    whitening = Whitening(device=device).fit(rows())
+    z = whitening.transform(rows())
+    assert_allclose(whitening.inverse_transform(z), rows())
+    assert_allclose(z, Whitening().fit_transform(rows()))
+    ProcrustesAligner(device=device).fit(rows(), rows(1)).predict(rows())
+    GeneralizedProcrustes(device=device).fit([rows(), rows(1)]).transform(rows(), space=0)
+    assert set(two_gpus) == {index}
+    assert Gpu.current == [0]
+
+
+def test_a_scorer_computes_on_the_gpu_that_it_names(two_gpus):
+    pipeline = make_pipeline(Whitening(), Ridge()).fit(rows(), rows())
+    scored = make_embedding_scorer("conformity", device="cuda:1")(pipeline, rows())
+    assert scored == pytest.approx(make_embedding_scorer("conformity")(pipeline, rows()))
+    assert set(two_gpus) == {1}
+
+
+@pytest.mark.parametrize("make", [recall_scorer, csls_scorer])
+def test_a_retrieval_scorer_computes_on_the_gpu_that_it_names(two_gpus, make):
+    aligner = ProcrustesAligner().fit(rows(), rows(1))
+    scorer = make(3, device="cuda:1")
+    assert repr(scorer) == f"{make.__name__}(3, device='cuda:1')"
+    assert scorer(aligner, rows(), rows(1)) == make(3)(aligner, rows(), rows(1))
+    assert set(two_gpus) == {1}
+
+
+@pytest.mark.parametrize("logits", ["cosine", "dot", "distance"])
+@pytest.mark.parametrize("aligner", [None, ProcrustesAligner().fit(rows(), rows(1))])
+def test_zero_shot_classification_computes_on_the_gpu_that_it_names(two_gpus, logits, aligner):
+    there, here = (
+        ZeroShotClassifier(logits=logits, aligner=aligner, device=d).fit(rows(1)[:9], list("abcabcabc"))
+        for d in ("cuda:1", None)
+    )
+    for ask in ("decision_function", "predict_proba", "class_embeddings_"):
+        found, expected = (getattr(classifier, ask) for classifier in (there, here))
+        found, expected = (f(rows()) if callable(f) else f for f in (found, expected))
+        assert type(found) is np.ndarray
+        assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+    assert list(there.predict(rows())) == list(here.predict(rows()))
+    assert there.score(rows(), list("abcba") * 10) == here.score(rows(), list("abcba") * 10)
+    assert set(two_gpus) == {1}
+    if aligner is None:
+        with pytest.raises(ValueError, match="device='cuda:1' is for data on the host"):
+            there.predict(strict.asarray(rows()))
+
+
+def test_a_double_ellipsoid_is_computed_on_the_gpu_that_is_named(two_gpus):
+    there, here = (double_ellipsoid(rows(), rows(1), batch_size=10, device=d) for d in ("cuda:1", None))
+    assert repr(there) == repr(here)
+    for name, value in vars(there).items():
+        assert type(value) is type(getattr(here, name))
+        if isinstance(value, np.ndarray):
+            assert_allclose(value, getattr(here, name), rtol=1e-9)
+    assert_allclose(there.score_samples(rows()), here.score_samples(rows()))
+    assert set(two_gpus) == {1}
+    with pytest.raises(ValueError, match="device='cuda' is for data on the host"):
+        double_ellipsoid(strict.asarray(rows()), strict.asarray(rows()), device="cuda")
+    with pytest.raises(ValueError, match="device must be None"):
+        double_ellipsoid(rows(), rows(), device="gpu")
+
+
+def test_arrays_are_computed_where_they_are(two_gpus):
+    x, y = (strict.asarray(rows(seed), device=Gpu(1)) for seed in (0, 1))
+    assert float(isoscore(x)) == pytest.approx(isoscore(rows()))
+    assert conformity(x).device == Gpu(1)
+    assert Whitening().fit(x).transform(x).device == Gpu(1)
+    GeneralizedProcrustes().fit([x, y])
+    loss_along_offset(x, y, [0.0, 0.5])
+    double_ellipsoid(x, y, batch_size=10).score_samples(x)
+    assert set(two_gpus) == {1}
+    assert Gpu.current == [0]
+
+
+def test_a_call_that_fails_leaves_the_device_as_it_was(two_gpus):
+    with pytest.raises(ValueError, match="no spread"):
+        Whitening(device="cuda:1").fit(np.ones((5, 2)))
+    assert Gpu.current == [0]
+
+
+def test_a_gpu_that_cupy_does_not_see_is_refused(two_gpus):
+    message = r"""device must name a GPU that CuPy sees, "cuda:0" to "cuda:1", got 'cuda:7': pass one of these"""
+    with pytest.raises(RuntimeError, match=message):
+        Whitening(device="cuda:7").fit(rows())
+    with pytest.raises(RuntimeError, match=message):
+        _array.place(rows(), "cuda:7")
+
+
+@pytest.mark.parametrize("ask", [_array.place, as_tensor])
+def test_a_gpu_that_torch_does_not_see_is_refused(ask, monkeypatch):
+    torch = pytest.importorskip("torch")
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(RuntimeError, match=r"""a GPU that Torch sees, "cuda:0", got 'cuda:1': pass one of these"""):
+        ask(rows(), "cuda:1")
+
+
+@pytest.mark.parametrize("device", ["cuda:", "cuda:x", "cuda:-1", "cuda:¹", "gpu", 0, 1.5, ["cuda"], ""])
+def test_a_device_in_other_words_is_refused(two_gpus, device):
+    with pytest.raises(ValueError, match='device must be None, "cpu", "cuda"'):
+        Whitening(device=device).fit(rows())
+
+
+# Devices without float64, as of Apple's MPS
+
+
+@pytest.fixture
+def single():
+    """Return a function that puts rows where there is no float64."""
+    try:
+        device = strict.Device("no_float64")
+    except ValueError:
+        pytest.skip("this array-api-strict has float64 on all devices")
+    return lambda seed: strict.asarray(rows(seed).astype(np.float32), device=device)
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_a_measure_says_what_to_do_where_there_is_no_float64(single, name):
+    row = MEASURES[name]
+    besides = row.besides(labels=np.arange(50) % 3, partners=single(1), start=single(1))
+    with pytest.raises(TypeError, match=r"X must be where there is float64.*no_float64.*Move it to the host first"):
+        row(single(0), *besides, **({"random_state": 0} if row.is_random else {}))
+
+
+@pytest.mark.parametrize("estimator", [Whitening(), ProcrustesAligner(), SphereDispersion(), ZeroShotClassifier()])
+def test_an_estimator_says_what_to_do_where_there_is_no_float64(single, estimator):
+    with pytest.raises(TypeError, match="must be where there is float64"):
+        estimator.fit(single(0), np.arange(50) % 3 if isinstance(estimator, ZeroShotClassifier) else single(1))
+
+
+def test_a_library_that_silently_takes_float32_for_float64_is_refused(monkeypatch):
+    """JAX without jax_enable_x64 does so: a sum in it would lose digits without a word."""
+    monkeypatch.setattr(strict, "empty", lambda shape, **_: strict.ones(shape, dtype=strict.float32))
+    with pytest.raises(TypeError, match="jax_enable_x64"):
+        isoscore(strict.asarray(rows()))
+
+
+# How often the host waits for an accelerator
+
+
+@pytest.fixture
+def waits(monkeypatch):
+    """Return the places where the library made a number of the host of an array, each as often as it did so.
+
+    Each is a wait of the host for the device, which stands idle then until the next operation arrives. Tiles are a
+    third of the 600 rows of these tests, as those of 4,096 rows are of 10,000.
+    """
+    places = []
+
+    def counting(method):
+        def counted(*args, **kwargs):
+            caller = sys._getframe(1)
+            if caller.f_globals["__name__"].startswith("skgeom"):
+                places.append(f"{caller.f_code.co_qualname}:{caller.f_lineno}")
+            return method(*args, **kwargs)
+
+        return counted
+
+    for name in ("__bool__", "__int__", "__float__", "__index__", "to_device"):
+        monkeypatch.setattr(StrictArray, name, counting(getattr(StrictArray, name)))
+    monkeypatch.setitem(_tiles._TILE_ROWS, False, 200)
+    return places
+
+
+ALIGNERS = [ProcrustesAligner(), LstsqAligner(), CCAAligner()]
+
+
+def many(seed, dtype=np.float32):
+    x = default_rng(seed).normal(size=(600, 8)) + 1
+    return strict.asarray(x.astype(dtype), device=strict.Device("device1"))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", MEASURES)
+def test_a_measure_makes_the_host_wait_at_most_40_times(waits, name, dtype):
+    row = MEASURES[name]
+    besides = row.besides(labels=np.arange(600) % 3, partners=many(1, dtype), start=many(1, dtype))
+    row(many(0, dtype), *besides, **({"random_state": 0} if row.is_random else {}))
+    assert len(waits) <= 40, Counter(waits).most_common(3)
+
+
+@pytest.mark.parametrize("name", ["isoscore", "conformity", "average_cosine", "isotropy_defect", "calinski_harabasz"])
+def test_a_measure_of_sums_makes_the_host_wait_at_most_6_times(waits, name):
+    row = MEASURES[name]
+    row(many(0), *row.besides(labels=np.arange(600) % 3))
+    assert len(waits) <= 6, waits
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_double_ellipsoid_makes_the_host_wait_at_most_40_times_however_many_batches_there_are(waits, dtype):
+    counts = []
+    for batch_size in (30, 300):
+        waits.clear()
+        double_ellipsoid(many(0, dtype), many(1, dtype), batch_size=batch_size)
+        counts.append(len(waits))
+    assert counts[0] == counts[1] <= 40, Counter(waits).most_common(3)
+
+
+@pytest.mark.parametrize(
+    "estimator", [Whitening(), Whitening(method="zca"), ProcrustesAligner(), LstsqAligner(), CCAAligner()]
+)
+def test_an_estimator_makes_the_host_wait_at_most_40_times(waits, estimator):
+    estimator.fit(many(0), many(1))
+    fitting = len(waits)
+    estimator.transform(many(0))
+    assert fitting <= 40, Counter(waits).most_common(3)
+    assert len(waits) - fitting <= 4
