@@ -352,7 +352,7 @@ def cloud_summary(
     -----
     O(n d²) time. It holds d² + `max_rows` d numbers, or all rows where they are fewer than their features. Products are
     formed in float64, also of float32 rows. What is asked of it equals what is asked of the rows up to rounding:
-    1e-10 for rows of float64, 1e-5 for those of float32, whose products would be formed in float32.
+    1e-10 for rows of float64, 2e-5 for those of float32, whose products would be formed in float32.
 
     Examples
     --------
