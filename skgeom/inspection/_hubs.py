@@ -11,7 +11,7 @@ from skgeom._core.pairs._neighbours import occurrences
 from skgeom._validation import check_count
 from skgeom.inspection._display import REFERENCE, CloudDisplay, is_first, legend_above, mark, next_look, plain_ticks
 from skgeom.inspection._numbers import check_table
-from skgeom.metrics._neighbours import HubMetric, check_hubs
+from skgeom.metrics._neighbours import HubMetric, check_hubs, rows_under
 
 
 class HubDisplay(CloudDisplay):
@@ -102,8 +102,8 @@ class HubDisplay(CloudDisplay):
         ValueError
             As `skgeom.metrics.hubness`.
         """
-        rows, k = check_hubs(X, k, metric)
-        return cls(occurrences(rows, k), k=k, name=name).plot(ax)
+        x, k = check_hubs(X, k, metric)
+        return cls(occurrences(rows_under(x, metric), k), k=k, name=name).plot(ax)
 
     def plot(self, ax: Any = None) -> Self:
         """Draw the shares.

@@ -445,17 +445,21 @@ def hubness(X: Any, *, k: int = 10, metric: HubMetric = "cosine") -> Array:
     >>> round(hubness(X[:, :3]), 1), round(hubness(X, metric="euclidean"), 1)
     (0.0, 7.9)
     """
-    rows, k = check_hubs(X, k, metric)
-    return asarray_like(_neighbours.hubness(rows, k), rows.x, dtype=namespace(rows.x).float64)
+    x, k = check_hubs(X, k, metric)
+    return asarray_like(_neighbours.hubness(rows_under(x, metric), k), x, dtype=namespace(x).float64)
 
 
-def check_hubs(X: Any, k: Any, metric: Any) -> tuple[Rows, int]:
-    """Return the rows of X as a metric sees them, and the number of neighbours, at most those there are."""
+def check_hubs(X: Any, k: Any, metric: Any) -> tuple[Array, int]:
+    """Return the rows of X that a metric compares, and the number of neighbours, at most those there are."""
     check_choice(metric, get_args(HubMetric), "metric")
     k = check_count(k, "k")
     x = check_directed(X).x if metric == "cosine" else check_cloud(X, scale_free=True)
-    rows = (_neighbours.as_directions if metric == "cosine" else _neighbours.as_places)(as_data(x))
-    return rows, min(k, x.shape[0] - 1)
+    return x, min(k, x.shape[0] - 1)
+
+
+def rows_under(x: Array, metric: HubMetric) -> Rows:
+    """Return checked rows as a metric compares them."""
+    return (_neighbours.as_directions if metric == "cosine" else _neighbours.as_places)(as_data(x))
 
 
 def _ranked(X: Any, Y: Any, metric: str, relevant: Any) -> tuple[Array, Ranks]:

@@ -202,8 +202,13 @@ class _Sums:
             total = xp.take(total, asarray_like(self.tiles.columns(self.i), total, dtype=xp.int64), axis=1)
         own = xp.take_along_axis(total, asarray_like(codes[None, :], total, dtype=xp.int64), axis=0)[0, :]
         is_own = codes[None, :] == np.arange(first, last)[:, None]
-        total /= asarray_like(self.tiles.sizes, total)[:, None]  # means from now on, without a second array (k, b)
-        others = add_rows(total, slice(first, last), asarray_like(np.where(is_own, np.inf, 0.0), total))
+        sizes = asarray_like(self.tiles.sizes, total)[:, None]
+        if wants_gradient(total):
+            means = total / sizes
+        else:
+            means = total  # no second array (k, b)
+            means /= sizes
+        others = add_rows(means, slice(first, last), asarray_like(np.where(is_own, np.inf, 0.0), total))
         size = asarray_like(self.tiles.sizes[codes], own, dtype=xp.float64)
         return of(float64(own) / xp.clip(size - 1, min=1.0), float64(xp.min(others, axis=0)), size, 0.0)
 
