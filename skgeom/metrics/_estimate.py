@@ -154,9 +154,10 @@ def estimate(
     interval is for the mean over other samples of n rows, around the value itself. So is that of a value that was
     debiased for independent rows (``debias=True``, without groups).
 
-    On planted distributions, 200 and 1,000 rows, 95 % intervals hold the truth in 92 to 98 % of samples; those of recall
-    and of shared neighbours are too wide and hold it in 95 to 100 %. For rows in documents of five, without `groups`,
-    those of IsoScore hold it in 26 and 65 %, of the average cosine in 71 % (``benchmarks/results/coverage.md``).
+    On planted distributions, 200 and 1,000 rows, 95 % intervals hold the truth in 92 to 98 % of samples; those
+    of recall and of shared neighbours are too wide and hold it in 95 to 100 %. For rows in documents of five,
+    without `groups`, those of IsoScore hold it in 26 and 65 %, of the average cosine in 71 %
+    (``benchmarks/results/coverage.md``).
 
     The error is NaN where a value is not finite or all blocks agree to the last digit: 100 hits of 100 do not mean
     certainty. Near a bound, as at an IsoScore of 0, errors are not normal, and an interval cut at the bound covers less
