@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial, reduce, wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeAlias, TypeVar
+from weakref import ref
 
 import numpy as np
 
@@ -88,9 +89,16 @@ class Remainder(Cloud):
     """A cloud in blocks without one of them: its sums follow from theirs, and its rows are gathered where asked for."""
 
     def __init__(self, blocks: Blocks, block: int) -> None:
-        self.blocks = blocks
+        self._blocks = ref(blocks)  # which hold this: in a circle, the sums of all would wait for the garbage collector
         self.block = block
         self._known = {}
+
+    @property
+    def blocks(self) -> Blocks:
+        """The cloud with the block."""
+        blocks = self._blocks()
+        assert blocks is not None
+        return blocks
 
     @property
     def whole(self) -> Cloud:

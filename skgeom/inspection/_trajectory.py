@@ -64,7 +64,7 @@ class TrajectoryDisplay(Display):
     Raises
     ------
     ValueError
-        If there is no column, or one has not an entry for each record.
+        If there is no column, or a column does not have one entry per record.
 
     See Also
     --------

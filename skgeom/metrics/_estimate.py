@@ -12,7 +12,7 @@ import numpy as np
 from scipy import stats
 from sklearn.utils import check_random_state
 
-from skgeom._array import as_data, is_foreign, take_rows
+from skgeom._array import as_data, is_foreign
 from skgeom._cloud import Blocks, Cloud, rows_of
 from skgeom._core._jackknife import balanced_blocks, jackknife
 from skgeom._core._threads import in_threads
@@ -121,7 +121,7 @@ def estimate(
     n_blocks : int, default=20
         Number of blocks, at least 5; half the number of groups, or of rows, where these are fewer than two per block.
     confidence : float, default=0.95
-        Of the interval.
+        Of the interval, from 0.5 to 0.999.
     random_state : int, RandomState instance or None, default=0
         Decides which block a group is in.
     **options
@@ -167,9 +167,9 @@ def estimate(
     twice the error, as for the plain IsoScore of fewer rows than features, there is a warning, and the interval is NaN.
 
     Measures of moments and of mean directions are merged from the sums of the blocks. That costs one pass, O(b
-    d²) more for most and O(b d³) for the ranks, and the memory of the sums of all blocks. Mean kernels over
-    pairs, silhouettes of distances that need pairs, and ranks of partners need one pass over the pairs. All
-    others are computed once more for each block.
+    d²) more for most and O(b d³) for the ranks, and the sums of each block and of its rest in memory, 16 b d²
+    bytes. Mean kernels over pairs, silhouettes of distances that need pairs, and ranks of partners need one
+    pass over the pairs. All others are computed once more for each block.
 
     References
     ----------
@@ -288,7 +288,7 @@ def _without_blocks(row: Measure, given: list[Any], blocks: Blocks, options: dic
     others = [Blocks(values, codes) if is_known and row.needs == "clouds" else values for values in given[1:]]
 
     def rest(values: Any, block: int) -> Any:
-        return values.rest[block] if isinstance(values, Blocks) else take_rows(values, np.flatnonzero(codes != block))
+        return values.rest[block] if isinstance(values, Blocks) else blocks.rest[block].rest_of(values)
 
     def without(block: int) -> float:
         first = blocks if is_known else given[0]

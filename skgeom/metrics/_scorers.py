@@ -77,9 +77,24 @@ class EmbeddingScorer:
     def estimate(
         self, estimator: Any, X: Any, y: Any = None, *, labels: Any = None, groups: Any = None, **metadata: Any
     ) -> Estimate:
-        """Return the score with its standard error and interval, as `skgeom.metrics.estimate` does.
+        """Return the score with its standard error and interval.
 
-        Groups of rows are left out as a whole; what is passed on by metadata routing needs another name.
+        Parameters
+        ----------
+        estimator, X, y, labels, **metadata
+            As in a call of the scorer.
+        groups : array-like of shape (n_samples,), default=None
+            What belongs together, as in `skgeom.metrics.estimate`; it is not passed on to the estimator.
+
+        Returns
+        -------
+        Estimate
+            Of the measure, or of minus the measure where less of it is better.
+
+        Raises
+        ------
+        ValueError
+            As a call of the scorer, or as `skgeom.metrics.estimate`.
         """
         given, options = self._asked(estimator, X, y, labels, metadata)
         found = estimate(self.metric, *given, groups=groups, paired=_needs_of(self.metric) == "clouds", **options)

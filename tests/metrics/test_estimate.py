@@ -1,10 +1,13 @@
 """Standard errors of measures: as by computing each without each block, and honest about what they are not."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from numpy.random import default_rng
 from numpy.testing import assert_allclose
 from sklearn.decomposition import PCA
+from threadpoolctl import threadpool_limits
 
 from skgeom import metrics
 from skgeom._core._jackknife import balanced_blocks
@@ -203,3 +206,13 @@ def test_scorers_report_the_error_of_what_they_score():
     assert minus.interval == (-plus.interval[1], -plus.interval[0])
     per_row = make_embedding_scorer(lambda x: np.linalg.norm(x, axis=1))
     assert per_row.estimate(model, X).value == per_row(model, X)
+
+
+def test_the_memory_of_moments_is_that_of_two_sums_for_each_block():
+    x = (default_rng(0).normal(size=(2000, 200)) * np.geomspace(1, 0.01, 200)).astype(np.float32)
+    tracemalloc.start()
+    with threadpool_limits(1):
+        estimate("stable_rank", x)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.25 * 16 * 20 * 200**2
