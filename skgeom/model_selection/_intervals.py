@@ -6,12 +6,17 @@ from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
+from scipy.stats import poisson
 
 Statistic: TypeAlias = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """From observations (m, n) of candidates, positions (n,) of their rows and weights (b, n) to values (b, m)."""
 
 _CHUNK = 2**22
 """Numbers in the largest array of a block of resamples."""
+
+
+_COUNTS = np.searchsorted(np.round(2**16 * poisson.cdf(np.arange(9), 1.0)), np.arange(2**16), side="right") + 0.0
+"""Counts of a Poisson distribution of mean 1, each as often as it is likely, to 2^-16: drawn ten times as fast."""
 
 
 class Differences(NamedTuple):
@@ -44,7 +49,8 @@ def compared(
     per_block = max(1, _CHUNK // fold.size)
     replicates = []
     for start in range(0, n_resamples, per_block):
-        draws = rng.poisson(1.0, (min(per_block, n_resamples - start), groups.max() + 1)).astype(np.float64)
+        size = min(per_block, n_resamples - start), groups.max() + 1
+        draws = _COUNTS[rng.integers(0, _COUNTS.size, size, dtype=np.uint16)]
         replicates.append(_values(observed, fold, draws[:, groups], statistic))
     resampled = np.concatenate(replicates)
     errors = resampled - resampled[:, :1] - differences

@@ -68,7 +68,7 @@ def fit(
     def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
         v = flat.reshape(m, k + 1)
         loss, residuals = _misfit(_logits(v * unit, white), codes)
-        slopes = np.column_stack([residuals[-m:] @ white, residuals[-m:].sum(axis=1)]) / n
+        slopes = np.column_stack([residuals @ white, residuals.sum(axis=1)]) / n
         return loss + 0.5 * float((pull * v * v).sum()), (slopes * unit + pull * v).ravel()
 
     begin = np.zeros((m, k + 1)) if start is None else start / unit
@@ -79,18 +79,24 @@ def fit(
 
 def predicted(weights: np.ndarray, white: np.ndarray) -> np.ndarray:
     """Return the likeliest class of each row."""
-    return _logits(weights, white).argmax(axis=0)
+    logits = _logits(weights, white)
+    return logits.argmax(axis=0) if len(logits) > 1 else (logits[0] > 0).astype(np.intp)
 
 
 def _logits(weights: np.ndarray, white: np.ndarray) -> np.ndarray:
-    """Return the logits (K, n) of rows; of two classes, the first has 0."""
+    """Return the logits of rows (K, n), or of two classes that of the second, where the first has 0 (1, n)."""
     w = weights.astype(white.dtype)
-    z = w[:, :-1] @ white.T + w[:, -1:]
-    return z if len(z) > 1 else np.vstack([np.zeros_like(z), z])
+    return w[:, :-1] @ white.T + w[:, -1:]
 
 
 def _misfit(logits: np.ndarray, codes: np.ndarray) -> tuple[float, np.ndarray]:
     """Return the mean loss, and its derivatives by the logits times the number of rows."""
+    if len(logits) == 1:
+        t = np.where(codes == 1, -logits[0], logits[0])  # the loss is log(1 + exp(t))
+        e = np.exp(-np.abs(t))
+        loss = np.maximum(t, 0) + np.log1p(e)
+        p = np.where(t > 0, 1, e) / (1 + e)
+        return float(loss.mean(dtype=np.float64)), np.where(codes == 1, -p, p)[None]
     own = codes, np.arange(len(codes))
     highest = logits.max(axis=0)
     p = np.exp(logits - highest)

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skgeom._core.sums._maps import default_top
 from skgeom._validation import check_cloud
-from skgeom.preprocessing import AllButTheTop, Whitening
+from skgeom.preprocessing import AllButTheTop, SharedMoments, Whitening
 
 Transforms: TypeAlias = Mapping[str, Any]
 """Transformers by name; "passthrough" leaves the rows as they are."""
@@ -91,12 +91,14 @@ def mapped(transforms: Transforms, x: np.ndarray, n_known: int) -> Iterator[Mapp
     """Yield all rows as each transform maps them that was fitted to the first ones.
 
     The whitenings of one shrinkage are columns of one map, scaled: they share one fit and one product. The white
-    coordinates of the rows as they are, centred, or without their leading directions, are columns of it, too.
+    coordinates of the rows as they are, centred, or without their leading directions, are columns of it, too. All fits
+    share the moments of the first rows.
     """
+    fit = SharedMoments().cache(fitted)
 
     @cache
     def whitened(shrinkage: Any = None) -> tuple[np.ndarray, np.ndarray]:
-        return _white(x, n_known, shrinkage)
+        return _white(fit, x, n_known, shrinkage)
 
     for estimator in transforms.values():
         if _is_scaled_projection(estimator):
@@ -104,14 +106,17 @@ def mapped(transforms: Transforms, x: np.ndarray, n_known: int) -> Iterator[Mapp
             spread = deviations ** (1 - estimator.power)
             yield Mapped(white * spread.astype(white.dtype), partial(tuple, (white, spread)))
             continue
-        z = x if isinstance(estimator, str) else np.asarray(fitted(estimator, x[:n_known]).transform(x))
+        z = x if isinstance(estimator, str) else np.asarray(fit(estimator, x[:n_known]).transform(x))
         top = _n_removed(estimator)
-        yield Mapped(z, partial(_white, z, n_known) if top is None else partial(_without_leading, whitened, top))
+        of_z = partial(_white, fitted, z, n_known) if top is None else partial(_without_leading, whitened, top)
+        yield Mapped(z, of_z)
 
 
-def _white(z: np.ndarray, n_known: int, shrinkage: Any = None) -> tuple[np.ndarray, np.ndarray]:
-    """Return the white coordinates of all rows by a whitening of the first ones, and the spread of each."""
-    full = fitted(Whitening(shrinkage=shrinkage), z[:n_known])
+def _white(
+    fit: Callable[..., Any], z: np.ndarray, n_known: int, shrinkage: Any = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the white coordinates of all rows by a whitening fitted to the first ones, and the spread of each."""
+    full = fit(Whitening(shrinkage=shrinkage), z[:n_known])
     return full.transform(z), np.sqrt(full.spectrum_)
 
 

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy.stats import poisson
 
-from skgeom.model_selection._intervals import compared, mean_of
+from skgeom.model_selection._intervals import _COUNTS, compared, mean_of
 
 
 def compare(observed, groups=None, fold=None, seed=0, **options):
@@ -24,6 +25,13 @@ def test_one_candidate_has_the_interval_of_a_paired_difference():
     assert found.values == pytest.approx([first.mean(), second.mean()])
     assert found.differences[1] == pytest.approx(gaps.mean())
     assert found.margins[1] == pytest.approx(1.96 * gaps.std() / 500**0.5, rel=0.06)
+
+
+def test_the_bootstrap_draws_from_a_poisson_distribution():
+    shares = np.bincount(_COUNTS.astype(int)) / _COUNTS.size
+    assert shares == pytest.approx(poisson.pmf(np.arange(shares.size), 1.0), abs=2**-16)
+    assert _COUNTS.mean() == 1
+    assert _COUNTS.var() == pytest.approx(1, abs=1e-4)
 
 
 def test_equal_rows_are_no_new_evidence():
