@@ -58,6 +58,7 @@ NAMES = (
     "standard_errors",
     "clouds",
     "relations",
+    "guide",
 )
 LIBRARIES = ("scikit-embedding-geometry", "numpy", "scipy", "scikit-learn", "torch", "IsoScore", "faiss-cpu", "geoopt")
 SAMPLE_SECONDS = 0.05
