@@ -86,3 +86,8 @@ def test_a_changed_number_of_the_readme_is_noticed(parts):
     ratio, *rest = parts[0]
     changed = [f"{ratio[:-1]}{(int(ratio[-1]) + 1) % 10}", *rest]
     assert not any(all(stands_in(one, line) for one in changed) for line in results("cpu").splitlines())
+
+
+def test_the_citation_has_the_version_of_the_package():
+    version = re.search(r'^version = "(.*)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)[1]
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
