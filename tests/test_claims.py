@@ -39,8 +39,6 @@ def stands_in(number, text):
 def passages():
     """Yield page, names of results and text of each paragraph that names one, with the table that it announces."""
     for page in PAGES:
-        if page == "doc/guide/papers.rst":
-            continue
         blocks = re.split(r"\n\s*\n", (ROOT / page).read_text(encoding="utf-8"))
         for i, block in enumerate(blocks):
             names = [one for pair in NAMED.findall(block) for one in pair if one not in ("", "all")]
@@ -51,8 +49,8 @@ def passages():
 
 
 def rows():
-    """Yield names of results and the third cell of each row of the page of the papers that names a script."""
-    page = (ROOT / "doc/guide/papers.rst").read_text(encoding="utf-8")
+    """Yield names of results and the third cell of each row of the pages of the papers that names a script."""
+    page = "".join(file.read_text(encoding="utf-8") for file in sorted((ROOT / "doc/papers").glob("*.rst")))
     for row, rest in re.findall(r"^   \* - (.*)\n((?:     -.*\n)+)", page, re.MULTILINE):
         cells = [line[7:] for line in rest.splitlines()]
         if names := SCRIPT.findall(cells[1]):
