@@ -151,6 +151,18 @@ def take_rows(x: Array, index: np.ndarray) -> Array:
     return xp.take(x, asarray_like(index, x, dtype=xp.int64), axis=0)
 
 
+def rows_at(x: Array, which: slice | np.ndarray, out: np.ndarray | None = None) -> Array:
+    """Return a slice of the rows of x, or those at positions, written into a scratch array of its dtype if there is one.
+
+    The positions must be right: NumPy checks none of those that it writes into an array without a copy.
+    """
+    if isinstance(which, slice):
+        return x[which, ...]
+    if out is None or not isinstance(x, np.ndarray) or out.dtype != x.dtype:
+        return take_rows(x, which)
+    return np.take(x, which, axis=0, out=out[: which.size], mode="clip")
+
+
 def to_numpy(x: Array) -> np.ndarray:
     """Copy an array of any library and device to the host, cut from any gradient."""
     own: Any = x  # each library has its own words for it

@@ -32,6 +32,10 @@ class DirectedRows(NamedTuple):
     x: Array
     norms: Array
 
+    def at(self, index: np.ndarray | None) -> DirectedRows:
+        """Return the rows at some positions, or all."""
+        return self if index is None else DirectedRows(take_rows(self.x, index), take_rows(self.norms, index))
+
     def unit(self) -> Array:
         """Return the rows divided by their norms, through which gradients flow."""
         return self.x / self.norms[:, None]
@@ -112,23 +116,27 @@ class Spread(NamedTuple):
     mean: Array
     squares: Array
 
-    def merge(self, other: Spread) -> Spread:
-        """Return the sums of the union with a disjoint set of rows."""
+    def merge(self, *others: Spread) -> Spread:
+        """Return the sums of the union with disjoint sets of rows."""
+        return reduce(Spread._merged, others, self)
+
+    def _merged(self, other: Spread) -> Spread:
         n, delta = self.n + other.n, other.mean - self.mean
         squares = self.squares + other.squares + delta**2 * (self.n * other.n / n)
         return Spread(n, self.mean + delta * (other.n / n), squares)
 
     def without(self, part: Spread, rest: Sequence[Spread]) -> Spread:
         """Return the sums of the rows that are not of a part of them, from those of the rest."""
-        return reduce(Spread.merge, rest)
+        return rest[0].merge(*rest[1:])
 
     def deviations(self) -> Array:
         """Return the sample standard deviation of each feature (d,), with gradient 0 where it is 0."""
         return sqrt_in_place(self.squares / (self.n - 1))
 
 
-def part_of_spread(x: Array, n: int) -> Spread:
-    """Return the sums of the squares of each feature over some of n rows, in two passes."""
+def part_of_spread(x: Array, index: np.ndarray | None) -> Spread:
+    """Return the sums of the squares of each feature over the rows at some positions, or all, in two passes."""
+    x = x if index is None else take_rows(x, index)
     xp, mean = namespace(x), mean_of(x)
     squares = sum(xp.sum((float64(x[rows, :]) - mean) ** 2, axis=0) for rows in row_blocks(x))
     return Spread(x.shape[0], mean, squares)

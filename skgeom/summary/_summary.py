@@ -200,6 +200,7 @@ class CloudSummary(Cloud):
         if not np.isin(expected, self.keys).all():
             raise _not_a_part("its sample holds other rows")
         moments = self.moments.without(part.moments)
+        moments = moments.with_second(moments.second.dense())  # of its own, without the whole and the part
         _check_rest(moments.second, self.moments.second)
         kept = ~np.isin(self.keys, expected)
         rows, keys = self.rows[kept], self.keys[kept]

@@ -88,9 +88,9 @@ def test_each_block_is_summed_once():
     seen = []
     blocks = Blocks(default_rng(0).normal(size=(100, 4)), np.arange(100) % 5)
 
-    def kernel(x, n):
-        seen.append(x.shape[0])
-        return part_of_moments(x, n)
+    def kernel(x, index):
+        seen.append(index.size)
+        return part_of_moments(x, index)
 
     for b in (0, 1, 2, 2):
         sum_of(Remainder(blocks, b), kernel, check_cloud)

@@ -12,6 +12,8 @@ from math import inf, log
 from operator import add
 from typing import NamedTuple
 
+import numpy as np
+
 from skgeom._array import (
     device_of,
     epsilon,
@@ -42,9 +44,9 @@ class Resultant(NamedTuple):
     n: int
     total: Array
 
-    def merge(self, other: Resultant) -> Resultant:
-        """Return the sum over the union with a disjoint set of rows."""
-        return Resultant(self.n + other.n, self.total + other.total)
+    def merge(self, *others: Resultant) -> Resultant:
+        """Return the sum over the union with disjoint sets of rows."""
+        return Resultant(*(reduce(add, parts) for parts in zip(self, *others, strict=True)))
 
     def without(self, part: Resultant, rest: Sequence[Resultant] = ()) -> Resultant:
         """Return the sum over the rows that are not of a part of them."""
@@ -67,13 +69,14 @@ def unit_mean(rows: DirectedRows) -> Array:
     return resultant(rows).mean
 
 
-def part_of_resultant(rows: DirectedRows, n: int) -> Resultant:
-    """Return the sum of the unit rows that are some of n."""
-    return resultant(rows)
+def part_of_resultant(rows: DirectedRows, index: np.ndarray | None) -> Resultant:
+    """Return the sum of the unit rows at some positions, or of all."""
+    return resultant(rows.at(index))
 
 
-def part_of_mean_cosine(rows: DirectedRows, n: int) -> Resultant:
-    """Return the sum of the unit rows that are some of n, as exactly as their mean cosine needs it."""
+def part_of_mean_cosine(rows: DirectedRows, index: np.ndarray | None) -> Resultant:
+    """Return the sum of the unit rows at some positions, or of all, as exactly as their mean cosine needs it."""
+    rows = rows.at(index)
     if epsilon(rows.x) < _EXACT or rows.x.shape[0] < 2:
         return resultant(rows)
     quick = resultant(rows, exactly=False)
@@ -82,7 +85,7 @@ def part_of_mean_cosine(rows: DirectedRows, n: int) -> Resultant:
 
 def mean_cosine(rows: DirectedRows) -> Array:
     """Return the mean cosine over pairs of different rows."""
-    return average_cosine(part_of_mean_cosine(rows, rows.x.shape[0]))
+    return average_cosine(part_of_mean_cosine(rows, None))
 
 
 def average_cosine(sums: Resultant) -> Array:
