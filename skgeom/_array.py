@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import array_api_compat
 import numpy as np
-from scipy.linalg import get_lapack_funcs, lapack
+from scipy.linalg import blas, get_lapack_funcs, lapack
 
 from skgeom._typing import Array, Device, Namespace
 
@@ -471,6 +471,16 @@ def product_over_rows(x: Any, y: Any, out: np.ndarray | None) -> Array:
     pieces = [xp.reshape(rows[:whole, :], (-1, step, rows.shape[1])) for rows in (x, y)]
     products = xp.permute_dims(pieces[0], (0, 2, 1)) @ pieces[1]
     return xp.sum(products, axis=0, dtype=xp.float64) + float64(x[whole:, :].T @ y[whole:, :])
+
+
+def less_square(matrix: Any, row: Any) -> Array:
+    """Return a symmetric matrix in float64 less the product of a row (d,) with itself, written over a matrix of NumPy.
+
+    In NumPy alone, products of the row would fill an array of their own, twice the time.
+    """
+    if isinstance(matrix, np.ndarray):
+        return blas.dger(-1.0, row, row, a=matrix.T, overwrite_a=1).T
+    return matrix - row[:, None] * row
 
 
 class Eigenvectors(NamedTuple):

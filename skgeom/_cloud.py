@@ -69,7 +69,8 @@ class Blocks(Cloud):
     def __init__(self, X: Any, codes: np.ndarray) -> None:
         super().__init__(X)
         self.codes = codes
-        self.rows = [np.flatnonzero(codes == block) for block in range(codes.max() + 1)]
+        order = np.argsort(codes.astype(np.min_scalar_type(codes.max())), kind="stable")
+        self.rows = np.split(order, np.cumsum(np.bincount(codes))[:-1])
         self.rest = [Remainder(self, block) for block in range(len(self.rows))]
 
     def sum(self, kernel: Kernel[S], check: Callable[[Any], Any]) -> S:

@@ -13,6 +13,7 @@ from skgeom._array import (
     device_of,
     float64,
     gram,
+    less_square,
     namespace,
     row_blocks,
     rows_at,
@@ -134,9 +135,10 @@ def _panel(x: Array, weights: Array | None, blocks: Sequence[Which], exact: bool
     shifts = xp.stack(pivots) - pivots[0] + residual / size
     shift = xp.sum(shifts * size, axis=0) / n
     between, slack = (shifts - shift) * xp.sqrt(size), residual / xp.sqrt(size)
-    if len(blocks) > 1:
-        scatter += between.T @ between  # two products, since one of unequal factors can differ from its transpose
-    scatter -= slack.T @ slack if len(blocks) > 1 else slack.T * slack
+    if len(blocks) == 1:
+        return Panel(n, pivots[0] + shift, less_square(scatter, slack[0, :]))
+    scatter += between.T @ between  # two products, since one of unequal factors can differ from its transpose
+    scatter -= slack.T @ slack
     return Panel(n, pivots[0] + shift, scatter)
 
 
