@@ -152,7 +152,7 @@ def take_rows(x: Array, index: np.ndarray) -> Array:
 
 
 def rows_at(x: Array, which: slice | np.ndarray, out: np.ndarray | None = None) -> Array:
-    """Return a slice of the rows of x, or those at positions, written into a scratch array of its dtype if there is one.
+    """Return consecutive rows of x, or those at positions, the latter in a scratch array if it has the dtype of x.
 
     The positions must be right: NumPy checks none of those that it writes into an array without a copy.
     """

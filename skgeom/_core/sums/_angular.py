@@ -21,12 +21,13 @@ from skgeom._array import (
     logsumexp,
     namespace,
     row_blocks,
+    rows_at,
     sqrt_in_place,
     to_float,
     vecdot,
     where,
 )
-from skgeom._core._rows import DirectedRows, exact
+from skgeom._core._rows import DirectedRows, blocks_at, exact
 from skgeom._core._threads import in_threads
 from skgeom._core.sums._moments import Moments, merge_all, moments
 from skgeom._typing import Array
@@ -58,10 +59,15 @@ class Resultant(NamedTuple):
         return self.total / self.n
 
 
-def resultant(rows: DirectedRows, *, exactly: bool = True) -> Resultant:
-    """Return the sum of the unit rows: exactly, from float64, or a few times faster in the precision of the rows."""
-    blocks = _blocks(rows, exactly)
-    return Resultant(rows.x.shape[0], reduce(add, (float64((1 / b.norms) @ b.x) for b in blocks)))
+def resultant(rows: DirectedRows, index: np.ndarray | None = None, *, exactly: bool = True) -> Resultant:
+    """Return the sum of the unit rows at some positions, or of all.
+
+    It is exact, from float64, or a few times faster in the precision of the rows.
+    """
+    blocks = _blocks(rows, exactly, index)
+    return Resultant(
+        rows.x.shape[0] if index is None else index.size, reduce(add, (float64((1 / b.norms) @ b.x) for b in blocks))
+    )
 
 
 def unit_mean(rows: DirectedRows) -> Array:
@@ -71,16 +77,15 @@ def unit_mean(rows: DirectedRows) -> Array:
 
 def part_of_resultant(rows: DirectedRows, index: np.ndarray | None) -> Resultant:
     """Return the sum of the unit rows at some positions, or of all."""
-    return resultant(rows.at(index))
+    return resultant(rows, index)
 
 
 def part_of_mean_cosine(rows: DirectedRows, index: np.ndarray | None) -> Resultant:
     """Return the sum of the unit rows at some positions, or of all, as exactly as their mean cosine needs it."""
-    rows = rows.at(index)
-    if epsilon(rows.x) < _EXACT or rows.x.shape[0] < 2:
-        return resultant(rows)
-    quick = resultant(rows, exactly=False)
-    return quick if to_float(average_cosine(quick)) < _NARROW else resultant(rows)
+    if epsilon(rows.x) < _EXACT:
+        return resultant(rows, index)
+    quick = resultant(rows, index, exactly=False)
+    return quick if quick.n > 1 and to_float(average_cosine(quick)) < _NARROW else resultant(rows, index)
 
 
 def mean_cosine(rows: DirectedRows) -> Array:
@@ -131,9 +136,9 @@ def mean_cosines(rows: DirectedRows, mean: Array, *, exactly: bool = True) -> Ar
     return xp.concat([(b.x @ xp.astype(mean, b.x.dtype)) / b.norms for b in _blocks(rows, exactly)])
 
 
-def _blocks(rows: DirectedRows, exactly: bool) -> Iterator[DirectedRows]:
-    for block in row_blocks(rows.x):
-        yield exact(rows, block) if exactly else DirectedRows(rows.x[block, :], rows.norms[block])
+def _blocks(rows: DirectedRows, exactly: bool, index: np.ndarray | None = None) -> Iterator[DirectedRows]:
+    for block in blocks_at(rows.x, index):
+        yield exact(rows, block) if exactly else DirectedRows(*(rows_at(part, block) for part in rows))
 
 
 def conformity(rows: DirectedRows, *, exactly: bool = True) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import reduce
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,12 +15,12 @@ from skgeom._array import (
     gram,
     less_square,
     namespace,
-    row_blocks,
     rows_at,
     scratch,
     subtract,
     vecdot,
 )
+from skgeom._core._rows import Which, blocks_at
 from skgeom._core._threads import in_threads, shares
 from skgeom._typing import Array
 
@@ -28,10 +28,6 @@ _SAMPLE_STRIDE = 16
 _BLOCKS_PER_PANEL = 256
 _ROWS_PER_COLUMN = 4
 """A Gram product costs O(d²) beyond its flops: blocks of 4 d rows keep that small, in O(d²) memory."""
-
-
-Which: TypeAlias = slice | np.ndarray
-"""Some rows: consecutive ones, or those at positions, which are gathered where they are summed."""
 
 
 class Panel(NamedTuple):
@@ -60,15 +56,13 @@ class _Sums(NamedTuple):
     scatter: Array
 
 
-def panels(
-    x: Array, weights: Array | None, index: np.ndarray | None = None, *, exact: bool = False
-) -> Iterator[Panel]:
+def panels(x: Array, weights: Array | None, index: np.ndarray | None = None, *, exact: bool = False) -> Iterator[Panel]:
     """Yield the sums of the rows of x (n, d), with positive weights (n,) or none, a panel of blocks at a time.
 
     Of all rows, or of those at some positions. Products are formed in the dtype of x, or in float64 if they are to be
     exact.
     """
-    blocks = _blocks(x, index, least=_ROWS_PER_COLUMN * x.shape[1])
+    blocks = list(blocks_at(x, index, n_blocks=2, least=_ROWS_PER_COLUMN * x.shape[1]))
     for start in range(0, len(blocks), _BLOCKS_PER_PANEL):
         yield _panel(x, weights, blocks[start : start + _BLOCKS_PER_PANEL], exact)
 
@@ -88,22 +82,11 @@ def centred_rows(x: Array, weights: Array | None) -> tuple[float, Array, Array]:
     return n, first + mean, xp.sqrt(w)[:, None] * (shifted - mean)
 
 
-def higher_sums(
-    x: Array, mean: Array, weights: Array | None, index: np.ndarray | None = None
-) -> tuple[Array, Array]:
+def higher_sums(x: Array, mean: Array, weights: Array | None, index: np.ndarray | None = None) -> tuple[Array, Array]:
     """Return Σ w ‖y‖² y (d,) and Σ w ‖y‖⁴ () over the rows y of x, or those at some positions, about their mean."""
-    cuts = shares(x, _blocks(x, index))
+    cuts = shares(x, list(blocks_at(x, index, n_blocks=2)))
     parts = in_threads(x, lambda i: _higher_share(x, mean, weights, cuts[i]), len(cuts))
     return reduce(lambda a, b: (a[0] + b[0], a[1] + b[1]), parts)
-
-
-def _blocks(x: Array, index: np.ndarray | None, least: int = 1) -> list[Which]:
-    """Return the blocks that the rows of x are cut into, or those at some positions."""
-    blocks = row_blocks(x, n_blocks=2, least=least)
-    if index is None:
-        return list(blocks)
-    step = next(blocks).stop
-    return [index[start : start + step] for start in range(0, index.size, step)]
 
 
 def _room(like: Array, block: Which, d: int) -> np.ndarray | None:
@@ -155,7 +138,7 @@ def _joined(a: _Sums, b: _Sums) -> _Sums:
 def _summed_share(x: Array, weights: Array | None, blocks: Sequence[Which], exact: bool) -> _Sums:
     xp = namespace(x)
     d = x.shape[1]
-    scatter = None
+    scatter: Array | None = None
     like = float64(x[:1, :]) if exact else x
     room = _room(like, blocks[0], d), scratch(like, (d, d))
     sizes, pivots, residuals = [], [], []
@@ -168,6 +151,7 @@ def _summed_share(x: Array, weights: Array | None, blocks: Sequence[Which], exac
             scatter = xp.astype(block.gram, xp.float64)  # a copy
         else:
             scatter += block.gram
+    assert scatter is not None
     return _Sums(sizes, pivots, residuals, scatter)
 
 

@@ -93,10 +93,7 @@ class Moments(ABC):
         return xp.linalg.trace(gram) / scale, sum(squares)
 
     def _union(self, others: Sequence[Moments]) -> tuple[float, Array, Array]:
-        """Return the weight and mean of the union, and a row for each other (k, d): their product is the scatter between.
-
-        That is, between the means.
-        """
+        """Return the weight and mean of the union, and rows (k, d) whose scatter is that between the means of all."""
         n, mean, shifts = self.n, self.mean, []
         for other in others:
             delta, before = other.mean - mean, n
@@ -402,9 +399,7 @@ def exact_part_of_moments(x: Array, index: np.ndarray | None) -> Moments:
     return part_of_moments(x, index, exact=True)
 
 
-def _dense_moments(
-    x: Array, weights: Array | None = None, *, index: np.ndarray | None = None, exact: bool
-) -> Moments:
+def _dense_moments(x: Array, weights: Array | None = None, *, index: np.ndarray | None = None, exact: bool) -> Moments:
     sums = panels(x, weights, index, exact=exact)
     return merge_all(DenseMoments(p.n, p.mean, epsilon(x), p.scatter) for p in sums)
 

@@ -11,7 +11,18 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from skgeom._array import asarray_like, float64, matmul, namespace, row_blocks, rows_at, to_float, to_numpy, vecdot
+from skgeom._array import (
+    asarray_like,
+    float64,
+    matmul,
+    namespace,
+    row_blocks,
+    rows_at,
+    take_rows,
+    to_float,
+    to_numpy,
+    vecdot,
+)
 from skgeom._core._permutation import Centred, DoublyCentred
 from skgeom._core._threads import in_threads
 from skgeom._core.sums._cross import cross_moments
