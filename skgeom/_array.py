@@ -476,7 +476,7 @@ def product_over_rows(x: Any, y: Any, out: np.ndarray | None) -> Array:
 def less_square(matrix: Any, row: Any) -> Array:
     """Return a symmetric matrix in float64 less the product of a row (d,) with itself, written over a matrix of NumPy.
 
-    In NumPy alone, products of the row would fill an array of their own, twice the time.
+    Written out, the product would fill an array of its own and take twice as long.
     """
     if isinstance(matrix, np.ndarray):
         return blas.dger(-1.0, row, row, a=matrix.T, overwrite_a=1).T

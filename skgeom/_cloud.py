@@ -29,8 +29,8 @@ class Sum(Protocol):
 S = TypeVar("S", bound=Sum)
 
 Kernel: TypeAlias = Callable[[Any, np.ndarray | None], S]
-"""From the checked rows, an array or a tuple of arrays about the same rows, the sum of those at some positions, or of
-all: of many blocks it gathers the rows as it sums them."""
+"""From the checked rows, an array or a tuple of arrays about the same rows, the sum of those at some positions or, for
+None, of all. It gathers the rows as it sums them, so that no copy of a part is made."""
 
 
 class Cloud:

@@ -133,7 +133,7 @@ class Spread(NamedTuple):
 
     def without(self, part: Spread, rest: Sequence[Spread]) -> Spread:
         """Return the sums of the rows that are not of a part of them, from those of the rest."""
-        return rest[0].merge(*rest[1:])
+        return reduce(Spread._merged, rest)
 
     def deviations(self) -> Array:
         """Return the sample standard deviation of each feature (d,), with gradient 0 where it is 0."""
