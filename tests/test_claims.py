@@ -1,4 +1,4 @@
-"""What README and guide quote from runs stands in the result files that they name, digit for digit."""
+"""What README, guide and `estimate` quote from runs stands in the result files that they name, digit for digit."""
 
 import re
 from itertools import takewhile
@@ -8,7 +8,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results"
-PAGES = ["README.md", *sorted(f"doc/guide/{page.name}" for page in (ROOT / "doc/guide").glob("*.rst"))]
+PAGES = [
+    "README.md",
+    "skgeom/metrics/_estimate.py",
+    *sorted(f"doc/guide/{page.name}" for page in (ROOT / "doc/guide").glob("*.rst")),
+]
 
 NUMBER = re.compile(r"(?<![\w./])(?:\d[\d,]*)?\.?\d+(?:e[-+]?\d+)?(?![\w]|[.,/]\d)")
 NAMED = re.compile(r"benchmarks/results/(\w+)\.md|python -m benchmarks(?:\.papers\.| )(\w+)")
