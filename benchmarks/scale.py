@@ -1,8 +1,8 @@
 """Rows beyond memory: 10,000,000 x 256 float32 in a file of 10 GB, each call in a process of its own.
 
-Memory is the largest anonymous memory of the process, imports included, without the pages of the mapped file, which the
-system takes back as it likes. The bare scatter is the product of each block of 4,096 rows with itself in float32, added up
-in float64. Needs 13 GB of free disk in the folder of temporary files; not part of ``all``.
+Memory is the largest anonymous memory of the process, imports included, without the pages of the mapped file, which
+the system takes back as it likes. The bare scatter is the product of each block of 4,096 rows with itself in float32,
+added up in float64. Needs 13 GB of free disk in the folder of temporary files; not part of ``all``.
 """
 
 from __future__ import annotations
