@@ -107,7 +107,7 @@ class LstsqAligner(Aligner[RegressionMoments]):
 
     Fit takes O(n d²) time with products in float64, up to three passes over the rows, and O(d²) memory beyond a block
     of rows. `sample_weight` counts pairs: integers equal repetition. Without penalty only the ratios of the weights
-    matter; α stands beside them as in `sklearn.linear_model.Ridge`. "gcv" needs weights that sum to more than 1.
+    matter; α is weighed against them as in `sklearn.linear_model.Ridge`. "gcv" needs weights that sum to more than 1.
 
     References
     ----------

@@ -45,7 +45,7 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
             version = int(arrays.pop(_KIND))
         except Exception as error:  # which ones NumPy and zipfile raise for other bytes is not documented
             raise ValueError(
-                f"The file {str(path)!r} is no complete summary: it is cut off, or was not written by the "
+                f"The file {str(path)!r} is not a complete summary: it is cut off, or was not written by the "
                 "method save of one. Write it again."
             ) from error
     if version > _VERSION:
