@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from skgeom._array import in_full_precision, take_rows, to_numpy
+from skgeom._core.pairs._left_out import Lists, Space, sum_without
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_count, check_flag
 from skgeom.comparison._checks import check_same_rows
 from skgeom.metrics import k_nearest
+from skgeom.metrics._measure import comparison
 
 Metric: TypeAlias = Literal["cosine", "euclidean"]
 
@@ -23,6 +26,17 @@ _ENTRIES = 2**22
 """Distances that are looked at at once."""
 
 
+def _without_blocks(X: Any, Y: Any, *, codes: np.ndarray, k: int, metric: Metric, per_row: bool) -> np.ndarray | None:
+    """Return the mean shares without blocks of rows and of all."""
+    check_choice(metric, _METRICS, "metric")
+    sides = check_same_rows(X, Y, min_samples=3)
+    if k > codes.size - np.bincount(codes).max() - 2:
+        return None
+    found = shares_without(codes, sides, k, metric)
+    return None if found is None else found[1]
+
+
+@comparison(bounds=("0", "1"), without_blocks=_without_blocks)
 @in_full_precision
 def neighbour_overlap(
     X: Any, Y: Any, *, k: int = 10, metric: Metric = "cosine", per_row: bool = False
@@ -86,6 +100,41 @@ def neighbour_overlap(
     return shares if per_row else float(shares.mean())
 
 
+def shares_without(
+    codes: np.ndarray, sides: Sequence[Array], k: int, metric: Metric
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the share of each row, and the mean without each block of rows, and of all; None if too many are tied.
+
+    The codes (n,) are those of blocks of which any leaves more than k rows.
+    """
+    n_blocks, n = codes.max() + 1, codes.size
+    of_rows = np.empty(n)
+
+    def sums(parts: Sequence[Lists]) -> np.ndarray:
+        rows = parts[0].rows
+        pairs = (np.arange(rows.size)[:, None] * n + one.index for one in parts)
+        places = np.intersect1d(*pairs, assume_unique=True, return_indices=True)[1:]
+        row = places[0] // parts[0].near.shape[1]
+        own, found = codes[rows[row]], np.empty(n_blocks + 1)
+        for block in range(n_blocks + 1):
+            both = np.minimum(*(one.weights(block, k).ravel()[at] for one, at in zip(parts, places, strict=True)))
+            found[block] = both[own != block].sum()
+        of_rows[rows] = np.bincount(row, both, rows.size) / k
+        return found
+
+    total = sum_without(codes, [_space(x, metric) for x in sides], k, sums)
+    n_left = n - np.append(np.bincount(codes), 0)
+    return None if total is None else (of_rows, total / (k * n_left))
+
+
+def _space(x: Array, metric: Metric) -> Space:
+    def nearest(rows: np.ndarray | None, w: int) -> tuple[np.ndarray, np.ndarray]:
+        found = k_nearest(x, k=w, metric=metric) if rows is None else k_nearest(take_rows(x, rows), x, k=w, metric=metric)
+        return to_numpy(found.distances), to_numpy(found.indices)
+
+    return Space(nearest, lambda _, kth: _width(kth))
+
+
 def neighbourhoods(X: Any, Y: Any, k: int, metric: Metric) -> tuple[csr_array, csr_array]:
     """Return the weights w (n, n) of the neighbours of each row in two spaces."""
     check_choice(metric, _METRICS, "metric")
@@ -114,7 +163,7 @@ def _weights(x: Array, k: int, metric: Metric) -> csr_array:
         parts.append(_all_tied(x, rows, k, metric))
     row, column, distance = (np.concatenate(part) for part in zip(*parts, strict=True))
     kth = near[row, k - 1]
-    nearer = distance < kth - _TIED * np.maximum(1, kth)
+    nearer = distance < kth - _width(kth)
     n_nearer, n_tied = (np.bincount(row, mask, n) for mask in (nearer, ~nearer))
     weights = np.where(nearer, 1.0, ((k - n_nearer) / np.maximum(n_tied, 1))[row])
     return csr_array((weights, (row, column)), shape=(n, n))
@@ -122,7 +171,11 @@ def _weights(x: Array, k: int, metric: Metric) -> csr_array:
 
 def _reach(near: np.ndarray, k: int) -> np.ndarray:
     kth = near[:, k - 1 : k]
-    return kth + _TIED * np.maximum(1, kth)
+    return kth + _width(kth)
+
+
+def _width(kth: np.ndarray) -> np.ndarray:
+    return _TIED * np.maximum(1, kth)
 
 
 def _all_tied(x: Array, rows: np.ndarray, k: int, metric: Metric) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -19,7 +19,7 @@ from skgeom._core._threads import in_threads
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_count, check_groups, check_real
 from skgeom._warnings import warn
-from skgeom.metrics._measure import MEASURES, Measure, as_one_number
+from skgeom.metrics._measure import COMPARISONS, MEASURES, Measure, as_one_number
 from skgeom.summary import CloudSummary
 
 _LEAST_BLOCKS = 5
@@ -251,7 +251,7 @@ def _row_of(measure: Any) -> Measure:
     if not callable(measure):
         raise TypeError(f"measure must be the name of a measure or a function of rows, got {measure!r}.")
     own = Measure(getattr(measure, "__name__", "measure"), measure, 0, ("-inf", "inf"), "", "", estimand="sample")
-    return next((row for row in MEASURES.values() if row.function is measure and not row.options), own)
+    return next((row for row in MEASURES.values() if row.function is measure and not row.options), COMPARISONS.get(measure, own))
 
 
 def _check_has_error(row: Measure, options: dict[str, Any]) -> None:
