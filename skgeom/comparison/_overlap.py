@@ -32,8 +32,7 @@ def _without_blocks(X: Any, Y: Any, *, codes: np.ndarray, k: int, metric: Metric
     sides = check_same_rows(X, Y, min_samples=3)
     if k > codes.size - np.bincount(codes).max() - 2:
         return None
-    found = shares_without(codes, sides, k, metric)
-    return None if found is None else found[1]
+    return shares_without(codes, sides, k, metric)[1]
 
 
 @comparison(bounds=("0", "1"), without_blocks=_without_blocks)
@@ -102,10 +101,10 @@ def neighbour_overlap(
 
 def shares_without(
     codes: np.ndarray, sides: Sequence[Array], k: int, metric: Metric
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the share of each row, and the mean without each block of rows, and of all; None if too many are tied.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the share of each row (n,), and the mean without each block of rows, and of all (b + 1,).
 
-    The codes (n,) are those of blocks of which any leaves more than k rows.
+    The codes (n,) are those of blocks of which any leaves at least k + 2 rows.
     """
     n_blocks, n = codes.max() + 1, codes.size
     of_rows = np.empty(n)
@@ -123,8 +122,11 @@ def shares_without(
         return found
 
     total = sum_without(codes, [_space(x, metric) for x in sides], k, sums)
-    n_left = n - np.append(np.bincount(codes), 0)
-    return None if total is None else (of_rows, total / (k * n_left))
+    if total is not None:
+        return of_rows, total / (k * (n - np.append(np.bincount(codes), 0)))
+    of_rows = np.asarray(neighbour_overlap(*sides, k=k, metric=metric, per_row=True))
+    left = ([take_rows(x, np.flatnonzero(codes != block)) for x in sides] for block in range(n_blocks))
+    return of_rows, np.array([*(neighbour_overlap(*rest, k=k, metric=metric) for rest in left), of_rows.mean()])
 
 
 def _space(x: Array, metric: Metric) -> Space:
