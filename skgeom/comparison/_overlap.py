@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from functools import lru_cache, partial
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -15,6 +16,7 @@ from skgeom._validation import check_choice, check_count, check_flag
 from skgeom.comparison._checks import check_same_rows
 from skgeom.metrics import k_nearest
 from skgeom.metrics._measure import comparison
+from skgeom.metrics._neighbours import Neighbours
 
 Metric: TypeAlias = Literal["cosine", "euclidean"]
 
@@ -29,10 +31,10 @@ _ENTRIES = 2**22
 def _without_blocks(X: Any, Y: Any, *, codes: np.ndarray, k: int, metric: Metric, per_row: bool) -> np.ndarray | None:
     """Return the mean shares without blocks of rows and of all."""
     check_choice(metric, _METRICS, "metric")
-    sides = check_same_rows(X, Y, min_samples=3)
+    sides = [ranked(x, metric) for x in check_same_rows(X, Y, min_samples=3)]
     if k > codes.size - np.bincount(codes).max() - 2:
         return None
-    return shares_without(codes, sides, k, metric)[1]
+    return shares_without(codes, sides, k)[1]
 
 
 @comparison(bounds=("0", "1"), without_blocks=_without_blocks)
@@ -99,9 +101,28 @@ def neighbour_overlap(
     return shares if per_row else float(shares.mean())
 
 
-def shares_without(
-    codes: np.ndarray, sides: Sequence[Array], k: int, metric: Metric
-) -> tuple[np.ndarray, np.ndarray]:
+class Ranked(NamedTuple):
+    """Checked rows, and their neighbours by a metric, which are sought once for all comparisons with these rows."""
+
+    x: Array
+    metric: Metric
+    space: Space
+
+
+def ranked(x: Array, metric: Metric) -> Ranked:
+    """Return rows among which neighbours are sought."""
+
+    @lru_cache(maxsize=1)
+    def of_all(w: int) -> tuple[np.ndarray, np.ndarray]:
+        return _on_host(k_nearest(x, k=w, metric=metric))
+
+    def nearest(rows: np.ndarray | None, w: int) -> tuple[np.ndarray, np.ndarray]:
+        return of_all(w) if rows is None else _on_host(k_nearest(take_rows(x, rows), x, k=w, metric=metric))
+
+    return Ranked(x, metric, Space(nearest, lambda _, kth: _width(kth)))
+
+
+def shares_without(codes: np.ndarray, sides: Sequence[Ranked], k: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the share of each row (n,), and the mean without each block of rows, and of all (b + 1,).
 
     The codes (n,) are those of blocks of which any leaves at least k + 2 rows.
@@ -121,20 +142,13 @@ def shares_without(
         of_rows[rows] = np.bincount(row, both, rows.size) / k
         return found
 
-    total = sum_without(codes, [_space(x, metric) for x in sides], k, sums)
+    total = sum_without(codes, [side.space for side in sides], k, sums)
     if total is not None:
         return of_rows, total / (k * (n - np.append(np.bincount(codes), 0)))
-    of_rows = np.asarray(neighbour_overlap(*sides, k=k, metric=metric, per_row=True))
-    left = ([take_rows(x, np.flatnonzero(codes != block)) for x in sides] for block in range(n_blocks))
-    return of_rows, np.array([*(neighbour_overlap(*rest, k=k, metric=metric) for rest in left), of_rows.mean()])
-
-
-def _space(x: Array, metric: Metric) -> Space:
-    def nearest(rows: np.ndarray | None, w: int) -> tuple[np.ndarray, np.ndarray]:
-        found = k_nearest(x, k=w, metric=metric) if rows is None else k_nearest(take_rows(x, rows), x, k=w, metric=metric)
-        return to_numpy(found.distances), to_numpy(found.indices)
-
-    return Space(nearest, lambda _, kth: _width(kth))
+    overlap = partial(neighbour_overlap, k=k, metric=sides[0].metric, per_row=True)
+    of_rows = np.asarray(overlap(*(side.x for side in sides)))
+    rests = ([take_rows(side.x, np.flatnonzero(codes != block)) for side in sides] for block in range(n_blocks))
+    return of_rows, np.array([*(np.mean(overlap(*rest)) for rest in rests), of_rows.mean()])
 
 
 def neighbourhoods(X: Any, Y: Any, k: int, metric: Metric) -> tuple[csr_array, csr_array]:
@@ -153,8 +167,7 @@ def shared(a: csr_array, b: csr_array) -> np.ndarray:
 def _weights(x: Array, k: int, metric: Metric) -> csr_array:
     n = x.shape[0]
     width = min(2 * k, n - 1)
-    found = k_nearest(x, k=width, metric=metric)
-    near, index = to_numpy(found.distances), to_numpy(found.indices)
+    near, index = _on_host(k_nearest(x, k=width, metric=metric))
     tied = near <= _reach(near, k)
     (ahead,) = np.nonzero(tied[:, -1] & (width < n - 1))
     row, place = np.nonzero(tied & ~np.isin(np.arange(n), ahead)[:, None])
@@ -176,14 +189,17 @@ def _reach(near: np.ndarray, k: int) -> np.ndarray:
     return kth + _width(kth)
 
 
+def _on_host(found: Neighbours) -> tuple[np.ndarray, np.ndarray]:
+    return to_numpy(found.distances), to_numpy(found.indices)
+
+
 def _width(kth: np.ndarray) -> np.ndarray:
     return _TIED * np.maximum(1, kth)
 
 
 def _all_tied(x: Array, rows: np.ndarray, k: int, metric: Metric) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the rows, their neighbours and the distances of these, as far as the k-th and as many as there are."""
-    found = k_nearest(take_rows(x, rows), x, k=x.shape[0], metric=metric)
-    near, index = to_numpy(found.distances), to_numpy(found.indices)
+    near, index = _on_host(k_nearest(take_rows(x, rows), x, k=x.shape[0], metric=metric))
     others = index != rows[:, None]
     near, index = (values[others].reshape(rows.size, -1) for values in (near, index))
     row, place = np.nonzero(near <= _reach(near, k))

@@ -28,7 +28,7 @@ from skgeom._validation import (
     check_pairs_of_rows,
 )
 from skgeom.comparison import neighbour_overlap
-from skgeom.comparison._overlap import shares_without
+from skgeom.comparison._overlap import Ranked, ranked, shares_without
 from skgeom.metrics import isoscore, silhouette_samples
 from skgeom.metrics._checks import check_judgements
 from skgeom.metrics._estimate import MIN_GROUPS
@@ -496,12 +496,13 @@ def judge_neighbours(
     x = to_numpy(check_directed(X).x)
     split, notes = split_of(groups_of(row_groups(x), groups), chance, MAX_PAIRS)
     x = x[split.rows]
+    before = [ranked(x[split.fold == f], "cosine") for f in range(n_folds)]
     blocks = [_blocks(split.groups[split.fold == f], chance.rng) for f in range(n_folds)]
 
     def observe(mapped: Mapped, fold: Fold) -> Observation:
-        before, after = x[fold.held_out], mapped.rows[fold.n_known :]
-        kept, left_out = _overlaps(before, after, blocks[fold.number])
-        return Observation(kept, {"isoscore": isoscore(after, debias=True)}, left_out)
+        held_out = mapped.rows[fold.n_known :]
+        kept, left_out = _overlaps(before[fold.number], held_out, blocks[fold.number])
+        return Observation(kept, {"isoscore": isoscore(held_out, debias=True)}, left_out)
 
     return judged("neighbours", "overlap", of_rows(x, transforms), split, observe, mean_of, chance, notes)
 
@@ -535,14 +536,14 @@ def _blocks(groups: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
     return blocks if codes.size - np.bincount(blocks).max() >= _N_NEIGHBOURS + 2 else None
 
 
-def _overlaps(before: np.ndarray, after: np.ndarray, blocks: np.ndarray | None) -> tuple[np.ndarray, LeftOut | None]:
+def _overlaps(before: Ranked, after: np.ndarray, blocks: np.ndarray | None) -> tuple[np.ndarray, LeftOut | None]:
     """Return the share of the nearest rows of each row that stay, and what is left of the mean without blocks."""
-    n = len(before)
+    n = len(after)
     if n < _N_NEIGHBOURS + 2:
         return np.ones(n), None
     if blocks is None:
-        return np.asarray(neighbour_overlap(before, after, k=_N_NEIGHBOURS, per_row=True)), None
-    if np.array_equal(before, after):
+        return np.asarray(neighbour_overlap(before.x, after, k=_N_NEIGHBOURS, per_row=True)), None
+    if np.array_equal(before.x, after):
         return np.ones(n), LeftOut(np.ones(blocks.max() + 2), np.bincount(blocks))
-    kept, scores = shares_without(blocks, (before, after), _N_NEIGHBOURS, "cosine")
+    kept, scores = shares_without(blocks, (before, ranked(after, "cosine")), _N_NEIGHBOURS)
     return kept, LeftOut(scores, np.bincount(blocks))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 _SPARE = 4
-"""How much longer the first lists are than twice the neighbours that count."""
+"""How much longer the first lists are than one and a half times the neighbours that count."""
 
 _LONGER = 4
 """How many times as long the next lists are."""
@@ -70,7 +70,7 @@ def sum_without(
     for the block that it is in itself.
     """
     n, total = codes.size, np.array(0.0)
-    rows, w = np.arange(n), min(2 * k + _SPARE, n - 1)
+    rows, w = np.arange(n), min(k + k // 2 + _SPARE, n - 1)
     most, step = _MOST * n * w, max(1, _ENTRIES // w)
     while rows.size and rows.size * w <= most:
         found = [_nearest_others(space, rows, n, w) for space in spaces]
