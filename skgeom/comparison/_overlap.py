@@ -132,8 +132,8 @@ def shares_without(codes: np.ndarray, sides: Sequence[Ranked], k: int) -> tuple[
 
     def sums(parts: Sequence[Lists]) -> np.ndarray:
         rows = parts[0].rows
-        pairs = (np.arange(rows.size)[:, None] * n + one.index for one in parts)
-        places = np.intersect1d(*pairs, assume_unique=True, return_indices=True)[1:]
+        first, second = (np.arange(rows.size)[:, None] * n + one.others for one in parts)
+        places = np.intersect1d(first, second, assume_unique=True, return_indices=True)[1:]
         row = places[0] // parts[0].near.shape[1]
         own, found = codes[rows[row]], np.empty(n_blocks + 1)
         for block in range(n_blocks + 1):

@@ -168,8 +168,10 @@ def estimate(
 
     Measures of moments and of mean directions are merged from the sums of the blocks. That costs one pass, O(b
     d²) more for most and O(b d³) for the ranks, and the sums of each block and of its rest in memory, 16 b d²
-    bytes. Mean kernels over pairs, silhouettes of distances that need pairs, and ranks of partners need one
-    pass over the pairs. All others are computed once more for each block.
+    bytes. Mean kernels over pairs (as "uniformity" and "mmd_uniform"), silhouettes of distances that need pairs, and
+    ranks of partners by cosine need one pass over the pairs, and so do measures of nearest rows: "mma", "mmcs" and
+    "koleo", "hubness", and `skgeom.comparison.neighbour_overlap`. Where so many rows are tied that the longer lists of
+    neighbours which the last two need do not pass the ties, these are computed once more for each block, as all others.
 
     References
     ----------
@@ -251,7 +253,8 @@ def _row_of(measure: Any) -> Measure:
     if not callable(measure):
         raise TypeError(f"measure must be the name of a measure or a function of rows, got {measure!r}.")
     own = Measure(getattr(measure, "__name__", "measure"), measure, 0, ("-inf", "inf"), "", "", estimand="sample")
-    return next((row for row in MEASURES.values() if row.function is measure and not row.options), COMPARISONS.get(measure, own))
+    rows = (*MEASURES.values(), *COMPARISONS)
+    return next((row for row in rows if row.function is measure and not row.options), own)
 
 
 def _check_has_error(row: Measure, options: dict[str, Any]) -> None:

@@ -152,8 +152,8 @@ class RowwiseMeasure(Protocol[P]):
     def __call__(self, X: Cloud, *args: P.args, **kwargs: P.kwargs) -> Any: ...
 
 
-COMPARISONS: dict[Callable[..., Any], Measure] = {}
-"""Rows of functions of two spaces by function, for `estimate` alone: they are no measures of one space."""
+COMPARISONS: list[Measure] = []
+"""The rows of functions of two spaces, for `estimate` alone: they are no measures of one space."""
 
 
 def comparison(
@@ -162,9 +162,8 @@ def comparison(
     """Write the row of a comparison of two representations of the same rows above its function."""
 
     def of(function: Callable[P, R]) -> Callable[P, R]:
-        COMPARISONS[function] = Measure(
-            function.__name__, function, 0, bounds, "", "", "partners", estimand="sample", without_blocks=without_blocks
-        )
+        row = Measure(function.__name__, function, 0, bounds, "", "", "partners", estimand="sample")
+        COMPARISONS.append(replace(row, without_blocks=without_blocks))
         return function
 
     return of

@@ -475,14 +475,19 @@ def judge_neighbours(
 
     Notes
     -----
-    Where fewer than twelve rows are held out, all others are neighbours, and the share is 1. Ties share the last places,
-    as in `skgeom.comparison.neighbour_overlap`.
+    Where fewer than twelve rows are held out, all others are neighbours, and the share is 1. Ties share the last
+    places, as in `skgeom.comparison.neighbour_overlap`.
 
-    A row is the neighbour of others, so that to draw rows does not tell how sure the mean of their shares is. The errors
-    are those of the jackknife instead: each of 20 blocks of whole groups of the held-out rows of a fold is left out, and
-    the share of the others is taken among themselves, as `skgeom.metrics.estimate` does. The margin is the error times
-    the quantile of `judge_classes`. Where some fold has fewer than ten groups, there is no "standard_error", and margins
-    are those of resamples, which are too narrow. Neither answers for transforms fitted to another training sample.
+    Rows are neighbours of one another, so that intervals from draws of rows with their shares are too narrow. Here the
+    errors are those of the jackknife: of the held-out rows of a fold, 20 blocks of whole groups are left out in turn,
+    as in `skgeom.metrics.estimate`, and the others are neighbours among themselves. On average they are not too small
+    [1]_, but about one and a half times too large. The margin is the error times the quantile of `judge_classes`. If a
+    fold has fewer than ten groups there is no "standard_error", and margins are those of `judge_classes`. Intervals
+    answer for transforms fitted to these folds, not to another training sample.
+
+    References
+    ----------
+    .. [1] Efron & Stein 1981, The jackknife estimate of variance, doi:10.1214/aos/1176345462.
 
     Examples
     --------
@@ -543,7 +548,7 @@ def _overlaps(before: Ranked, after: np.ndarray, blocks: np.ndarray | None) -> t
         return np.ones(n), None
     if blocks is None:
         return np.asarray(neighbour_overlap(before.x, after, k=_N_NEIGHBOURS, per_row=True)), None
-    if np.array_equal(before.x, after):
+    if np.array_equal(to_numpy(before.x), after):
         return np.ones(n), LeftOut(np.ones(blocks.max() + 2), np.bincount(blocks))
     kept, scores = shares_without(blocks, (before, ranked(after, "cosine")), _N_NEIGHBOURS)
     return kept, LeftOut(scores, np.bincount(blocks))

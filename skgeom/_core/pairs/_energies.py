@@ -171,7 +171,8 @@ def uniformity(rows: DirectedRows, t: float, mean_of: Callable[[DirectedRows, Ke
 
 def mmd_uniform(rows: DirectedRows, gamma: float) -> Array:
     """Return the squared MMD to the uniform distribution under exp(-γ ‖u - v‖²): its mean less the expected one."""
-    return _discrepancy(mean_energy(rows, partial(gaussian, gamma, 0.0)), *rows.x.shape, gamma)
+    n, d = rows.x.shape
+    return _discrepancy(mean_energy(rows, partial(gaussian, gamma, 0.0)), n, d, gamma)
 
 
 def mmd_uniform_without(codes: np.ndarray, rows: DirectedRows, gamma: float) -> np.ndarray:
@@ -352,7 +353,7 @@ def _rows_without(codes: np.ndarray) -> np.ndarray:
     return codes.size - np.append(np.bincount(codes), 0)
 
 
-def _discrepancy(mean: Array, n: Any, d: int, gamma: float) -> Array:
+def _discrepancy(mean: Any, n: Any, d: int, gamma: float) -> Any:
     return mean * ((n - 1) / n) + (1 / n - mean_gaussian(gamma, d))
 
 

@@ -36,14 +36,14 @@ class Space(NamedTuple):
 
 
 class Lists(NamedTuple):
-    """The nearest others of some rows (r,): their distances (r, w), ascending, which they are, and their blocks (r, w).
+    """The nearest others of some rows (r,): their distances (r, w), ascending, who they are, and their blocks (r, w).
 
     `low` and `high` (b + 1, r) enclose what is tied with the k-th that is left without each block, and without none.
     """
 
     rows: np.ndarray
     near: np.ndarray
-    index: np.ndarray
+    others: np.ndarray
     blocks: np.ndarray
     low: np.ndarray
     high: np.ndarray
@@ -58,7 +58,8 @@ class Lists(NamedTuple):
 
     def some(self, rows: np.ndarray) -> Lists:
         """Return the lists of those rows of which a mask (r,) holds."""
-        return Lists(*(part[rows] for part in self[:4]), self.low[:, rows], self.high[:, rows])
+        rest = self.near[rows], self.others[rows], self.blocks[rows]
+        return Lists(self.rows[rows], *rest, self.low[:, rows], self.high[:, rows])
 
 
 def sum_without(

@@ -304,7 +304,7 @@ def hubness_without(codes: np.ndarray, x: Rows, k: int) -> np.ndarray | None:
 
     def counts(parts: Sequence[Lists]) -> np.ndarray:
         (lists,) = parts
-        flat, own = lists.index.ravel(), codes[lists.rows, None]
+        flat, own = lists.others.ravel(), codes[lists.rows, None]
         weights = (lists.weights(block, k) * (own != block) for block in range(codes.max() + 2))
         return np.stack([np.bincount(flat, one.ravel(), codes.size) for one in weights])
 
