@@ -273,7 +273,8 @@ def _errors(left_out: list[list[LeftOut | None]], shares: np.ndarray) -> np.ndar
             if one is None or results[0] is None:
                 return None
             for of, scores in enumerate((one.scores, one.scores - results[0].scores)):
-                squares[of, j] += (share * jackknife(scores[-1], scores[:-1], one.sizes).error) ** 2
+                if np.ptp(scores) > 0:
+                    squares[of, j] += (share * jackknife(scores[-1], scores[:-1], one.sizes).error) ** 2
     return np.sqrt(squares)
 
 
