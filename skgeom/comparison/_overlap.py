@@ -30,11 +30,11 @@ _ENTRIES = 2**22
 
 def _without_blocks(X: Any, Y: Any, *, codes: np.ndarray, k: int, metric: Metric, per_row: bool) -> np.ndarray | None:
     """Return the mean shares without blocks of rows and of all."""
-    check_choice(metric, _METRICS, "metric")
-    sides = [ranked(x, metric) for x in check_same_rows(X, Y, min_samples=3)]
+    check_flag(per_row, "per_row")
+    sides = _checked(X, Y, k, metric)
     if k > codes.size - np.bincount(codes).max() - 2:
         return None
-    return shares_without(codes, sides, k)[1]
+    return shares_without(codes, [ranked(x, metric) for x in sides], k)[1]
 
 
 @comparison(bounds=("0", "1"), without_blocks=_without_blocks)
@@ -153,15 +153,20 @@ def shares_without(codes: np.ndarray, sides: Sequence[Ranked], k: int) -> tuple[
 
 def neighbourhoods(X: Any, Y: Any, k: int, metric: Metric) -> tuple[csr_array, csr_array]:
     """Return the weights w (n, n) of the neighbours of each row in two spaces."""
-    check_choice(metric, _METRICS, "metric")
-    x, y = check_same_rows(X, Y, min_samples=3)
-    check_count(k, "k", 1, x.shape[0] - 2)
+    x, y = _checked(X, Y, k, metric)
     return _weights(x, k, metric), _weights(y, k, metric)
 
 
 def shared(a: csr_array, b: csr_array) -> np.ndarray:
     """Return Σ_j min(a_ij, b_ij) of each row."""
     return np.asarray(a.minimum(b).sum(axis=1))
+
+
+def _checked(X: Any, Y: Any, k: int, metric: Metric) -> list[Array]:
+    check_choice(metric, _METRICS, "metric")
+    sides = check_same_rows(X, Y, min_samples=3)
+    check_count(k, "k", 1, sides[0].shape[0] - 2)
+    return sides
 
 
 def _weights(x: Array, k: int, metric: Metric) -> csr_array:

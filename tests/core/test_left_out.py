@@ -100,5 +100,12 @@ def test_more_neighbours_than_are_left_are_all_of_them():
         estimate(neighbour_overlap, ROWS[:12], ROWS[12:24], k=10)
 
 
+@pytest.mark.parametrize(("options", "message"), [({"k": 0}, "k must be"), ({"metric": "csls"}, "metric must be")])
+def test_options_are_checked_before_anything_is_left_out(options, message):
+    for function in (hubness, neighbour_overlap):
+        with pytest.raises(ValueError, match=message):
+            estimate(function, *spaces(function, ROWS), **options)
+
+
 def test_shares_stay_within_their_bounds():
     assert estimate(neighbour_overlap, ROWS, 1.001 * ROWS + 1e-3 * ROWS[::-1], k=3).interval[1] <= 1
