@@ -23,7 +23,11 @@ def cases(data: Data) -> list[Case]:
     partners = (few + 0.05 * np.random.default_rng(0).normal(size=few.shape)).astype(np.float32)
     sums = [
         Case(f"{name} {x.shape[0]:,} x {x.shape[1]}", "alone", (x,), partial(metrics.estimate, name), function)
-        for name, function in (("isoscore", metrics.isoscore), ("effective_rank", metrics.effective_rank))
+        for name, function in (
+            ("isoscore", metrics.isoscore),
+            ("average_cosine", metrics.average_cosine),
+            ("effective_rank", metrics.effective_rank),
+        )
         for x in (few, many)
     ]
     pairs = [

@@ -11,12 +11,13 @@ from sklearn.utils import Tags
 from skgeom._array import to_float
 from skgeom._core._threads import one_thread
 from skgeom._core.sums._align import variance_explained
-from skgeom._core.sums._cross import CrossMoments
+from skgeom._core.sums._cross import CrossMoments, JointMoments
 from skgeom._core.sums._maps import centred_product, exact_product
-from skgeom._estimator import RowwiseTransformer, all_at_once
+from skgeom._estimator import RowwiseTransformer, all_at_once, record_width
 from skgeom._typing import Array
-from skgeom._validation import check_squares, check_weights
+from skgeom._validation import check_device, check_squares, check_weights
 from skgeom.alignment._checks import check_target_width, check_targets
+from skgeom.summary import PairedSummary
 
 _M = TypeVar("_M", bound=CrossMoments)
 
@@ -38,17 +39,17 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, RowwiseTransforme
         return tags
 
     @all_at_once
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Learn the map from pairs.
 
         Parameters
         ----------
-        X : array of shape (n_samples, n_features)
-            Embeddings, one per row.
+        X : array of shape (n_samples, n_features) or PairedSummary
+            Embeddings, one per row; or what both sides were summed up into by `skgeom.summary.paired_summary`.
         y : array of shape (n_samples, n_targets) or (n_samples,)
-            The target embeddings: row k is the partner of row k of X.
+            The target embeddings: row k is the partner of row k of X. None for a summary.
         sample_weight : array of shape (n_samples,), default=None
-            How often each pair counts.
+            How often each pair counts; None for a summary.
 
         Returns
         -------
@@ -56,20 +57,22 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, RowwiseTransforme
             The fitted aligner.
         """
         self._check_parameters()
+        if isinstance(X, PairedSummary):
+            return self._learn(self._solved(self._summed(X, y, sample_weight, reset=True)))
         return self._learn(self._solve_rows(*self._receive_pairs(X, y, sample_weight, reset=True)))
 
     @all_at_once
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Add pairs to those seen, and learn from the moments of all of them.
 
         Parameters
         ----------
-        X : array of shape (n_samples, n_features)
+        X : array of shape (n_samples, n_features) or PairedSummary
             More embeddings, one per row; a first batch of at least two.
         y : array of shape (n_samples, n_targets) or (n_samples,)
-            The target embeddings: row k is the partner of row k of X.
+            The target embeddings: row k is the partner of row k of X. None for a summary.
         sample_weight : array of shape (n_samples,), default=None
-            How often each pair counts.
+            How often each pair counts; None for a summary.
 
         Returns
         -------
@@ -78,10 +81,12 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, RowwiseTransforme
         """
         self._check_parameters()
         first = not hasattr(self, "_cross")
-        x, t, w = self._receive_pairs(X, y, sample_weight, reset=first)
-        m = self._summary(x, t, w)
+        if isinstance(X, PairedSummary):
+            m = self._summed(X, y, sample_weight, reset=first)
+        else:
+            m = self._summary(*self._receive_pairs(X, y, sample_weight, reset=first))
         if not first:
-            m = self._cross.map_arrays(lambda a: self._bring(a, x, "partial_fit")).merge(m)
+            m = self._cross.map_arrays(lambda a: self._bring(a, m.xy, "partial_fit")).merge(m)
         return self._learn(self._solved(m))
 
     def transform(self, X: Any) -> Array:
@@ -180,6 +185,22 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, RowwiseTransforme
         self._is_flat = flat
         return x, t, w
 
+    def _summed(self, pairs: PairedSummary, y: Any, sample_weight: Any, *, reset: bool) -> _M:
+        """Check a summary, record or compare its widths, and return the moments that the solution needs."""
+        if y is not None or sample_weight is not None:
+            raise ValueError("A summary has both sides and counts each pair once: pass None for y and sample_weight.")
+        least = 2 if reset else 1
+        if pairs.n_pairs < least:
+            raise ValueError(f"Found a summary of {pairs.n_pairs} pair(s) while a minimum of {least} is required.")
+        check_device(self.device)
+        d, k = pairs.scatter.shape
+        record_width(self, d, reset=reset)
+        if not reset:
+            check_target_width(pairs.scatter, self.coef_.shape[0])
+        self._check_widths(d, k)
+        self._is_flat = False
+        return self._part(pairs.moments().map_arrays(self._placed))
+
     def _learn(self, m: _M) -> Self:
         self._cross = m.map_arrays(self._leave)
         self.n_samples_seen_ = m.n
@@ -206,6 +227,10 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, RowwiseTransforme
 
     def _summary(self, x: Array, t: Array, w: Array | None) -> _M:
         """Return the summary of pairs that the solution needs."""
+        raise NotImplementedError
+
+    def _part(self, m: JointMoments) -> _M:
+        """Return those of the moments of pairs that the solution needs."""
         raise NotImplementedError
 
     def _solve_rows(self, x: Array, t: Array, w: Array | None) -> _M:

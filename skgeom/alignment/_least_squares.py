@@ -18,7 +18,7 @@ from skgeom._core.sums._align import (
     ridge,
     singular_tolerance,
 )
-from skgeom._core.sums._cross import RegressionMoments, regression_moments
+from skgeom._core.sums._cross import JointMoments, RegressionMoments, regression_moments
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_flag, check_real
 from skgeom._warnings import warn
@@ -162,6 +162,9 @@ class LstsqAligner(Aligner[RegressionMoments]):
 
     def _summary(self, x: Array, t: Array, w: Array | None) -> RegressionMoments:
         return regression_moments(x, t, w)
+
+    def _part(self, m: JointMoments) -> RegressionMoments:
+        return m.part(RegressionMoments)
 
     def _solve_rows(self, x: Array, t: Array, w: Array | None) -> RegressionMoments:
         penalty = 0.0 if isinstance(self.alpha, str) else float(self.alpha)

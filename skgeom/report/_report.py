@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 
@@ -262,8 +263,9 @@ def values_of(sections: Sequence[Section]) -> dict[str, float]:
 
 
 def slug(name: str) -> str:
-    """Return the name of an entry as `Report.values` has it."""
-    return re.sub(r"[^\w@%]+", "_", name.strip().lower()).strip("_")
+    """Return the name of an entry as `Report.values` has it: in letters that any keyboard has."""
+    plain = normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^\w@%]+", "_", plain.strip().lower()).strip("_")
 
 
 def _check_scores(space: Space) -> None:

@@ -424,6 +424,11 @@ def test_a_condition_that_holds_is_exit_code_3(folder, capsys, conditions, code)
     assert ("holds" in err) == (code == 3)
 
 
+@pytest.mark.parametrize("name", ["calinski_harabasz", "Caliński-Harabasz"])
+def test_a_condition_can_be_typed_on_any_keyboard(folder, capsys, name):
+    assert report(capsys, "x.npy", "--labels", "y.npy", "--fail-on", f"{name} >= 0")[0] == 3
+
+
 @pytest.mark.parametrize("condition", ["isoscore", "isoscore = 1", "isoscore < many", "< 1"])
 def test_a_condition_that_is_none_is_one_line(folder, capsys, condition):
     with pytest.raises(SystemExit, match="2"):

@@ -240,10 +240,10 @@ def test_other_files_and_pieces_of_files_are_refused(tmp_path):
     for other in (tmp_path / "array.npy", path):
         with pytest.raises(ValueError, match="no complete summary"):
             load_summary(other)
-    np.savez(path, skgeom_cloud_summary=2)
+    np.savez(path, skgeom_summary=2)
     with pytest.raises(ValueError, match=r"format 2.*update"):
         load_summary(path)
-    np.savez(path, skgeom_cloud_summary=1, X=np.array([{}], dtype=object))
+    np.savez(path, skgeom_summary=1, X=np.array([{}], dtype=object))
     with pytest.raises(ValueError, match="no complete summary"):
         load_summary(path)
     with pytest.raises(FileNotFoundError):

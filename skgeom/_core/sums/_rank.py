@@ -16,6 +16,8 @@ from dataclasses import replace
 from math import frexp, inf
 from typing import NamedTuple
 
+import numpy as np
+
 from skgeom._array import (
     detached,
     device_of,
@@ -25,6 +27,7 @@ from skgeom._array import (
     peak,
     ratio,
     row_blocks,
+    take_rows,
     where,
 )
 from skgeom._core.sums._moments import FourthMoments, Moments, ThinMoments, fourth_moments, moments
@@ -78,11 +81,10 @@ class Digits(NamedTuple):
         on_a_grid = self.significant in _HALF_DIGITS and self.grid >= frexp(self.largest)[1] - self.significant
         return 2.0 ** (1 - (_SINGLE_DIGITS if on_a_grid else self.significant))
 
-    def merge(self, other: Digits) -> Digits:
+    def merge(self, *others: Digits) -> Digits:
         """Return what tells the rounding of a union."""
-        return Digits(
-            max(self.significant, other.significant), max(self.largest, other.largest), min(self.grid, other.grid)
-        )
+        significant, largest, grid = zip(self, *others, strict=True)
+        return Digits(max(significant), max(largest), min(grid))
 
     def without(self, part: Digits, rest: Sequence[Digits] = ()) -> Digits:
         """Return the same: what is left was rounded as the whole."""
@@ -98,9 +100,9 @@ def digits_of(x: Array) -> Digits:
     return Digits(_SINGLE_DIGITS if is_single else _DOUBLE_DIGITS, 0.0, -inf)
 
 
-def part_of_digits(x: Array, n: int) -> Digits:
-    """Return what tells how some of n rows were rounded."""
-    return digits_of(x)
+def part_of_digits(x: Array, index: np.ndarray | None) -> Digits:
+    """Return what tells how the rows at some positions, or all, were rounded."""
+    return digits_of(x if index is None else take_rows(x, index))
 
 
 def precision(x: Array) -> float:
