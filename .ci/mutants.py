@@ -36,6 +36,7 @@ SUMMARY = "tests/summary/test_summary.py"
 SEEN = "tests/metrics/test_what_scorers_see.py"
 JUDGES, INTERVALS = "tests/model_selection/test_judges.py", "tests/model_selection/test_intervals.py"
 JACKKNIFE, ESTIMATES = f"{CORE}/test_jackknife.py", f"{METRICS}/test_estimate.py"
+LEFT_OUT = f"{CORE}/test_left_out.py"
 PICTURES = "tests/inspection"
 PAGE = "tests/report/test_page.py"
 MUTANTS = [
@@ -226,6 +227,9 @@ MUTANTS = [
         JUDGES,
     ),
     Mutant("model_selection/_trial.py", "count_nonzero(turns > 1)", "count_nonzero(turns)", JUDGES),
+    Mutant("model_selection/_trial.py", "(share * jackknife", "(jackknife", JUDGES),
+    Mutant("model_selection/_trial.py", "one.scores - results[0].scores", "one.scores", JUDGES),
+    Mutant("model_selection/_intervals.py", "(scale if errors is None else errors)", "scale", JUDGES),
     Mutant("model_selection/_intervals.py", "standard.max(axis=1)", "standard[:, -1]", INTERVALS),
     Mutant(
         "model_selection/_intervals.py",
@@ -354,6 +358,12 @@ MUTANTS = [
     Mutant("_core/pairs/_energies.py", "- np.diagonal(between), 0.0)", ", 0.0)", ESTIMATES),
     Mutant("_core/pairs/_silhouettes.py", "here = blocks != block", "here = blocks >= 0", ESTIMATES),
     Mutant("_core/pairs/_neighbours.py", "(whole - gone)[:, codes != block]", "whole[:, codes != block]", ESTIMATES),
+    Mutant("_core/pairs/_energies.py", "second, first)[codes != one]", "first, first)[codes != one]", LEFT_OUT),
+    Mutant("_core/pairs/_left_out.py", "lists.near[:, -1] > lists.high", "lists.near[:, -1] >= lists.low", LEFT_OUT),
+    Mutant("_core/pairs/_left_out.py", "np.argsort(index == rows[:, None]", "np.argsort(0 * index", LEFT_OUT),
+    Mutant("_core/pairs/_left_out.py", "return None if rows.size else total", "return total", LEFT_OUT),
+    Mutant("_core/pairs/_neighbours.py", "weights(block, k) * (own != block)", "weights(block, k)", LEFT_OUT),
+    Mutant("comparison/_overlap.py", "both[own != block].sum()", "both.sum()", LEFT_OUT),
     Mutant("metrics/_estimate.py", "abs(bias) > 2 * error and", "False and", ESTIMATES),
     Mutant("metrics/_estimate.py", "and groups is None)", ")", ESTIMATES),
     Mutant("_validation.py", "epsilon=precision)", "epsilon=0.0)", JACKKNIFE),
