@@ -2,7 +2,8 @@
 
 Memory is the largest anonymous memory of the process, imports included, without the pages of the mapped file, which
 the system takes back as it likes. The bare scatter is the product of each block of 4,096 rows with itself in float32,
-added up in float64; that of two sides is in float64 throughout. Needs 13 GB of free disk in the folder of temporary files; not part of ``all``.
+added up in float64; that of two sides is in float64 throughout. Needs 13 GB of free disk in the folder of temporary
+files; not part of ``all``.
 """
 
 from __future__ import annotations
