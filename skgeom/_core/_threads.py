@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
+from threading import Lock
 from typing import Any, TypeVar
 
 import numpy as np
@@ -31,7 +32,7 @@ def in_threads(x: Array, work: Callable[[int], _R], n_tasks: int) -> list[_R]:
     workers = min(n_tasks, n_threads(x))
     if workers <= 1:
         return [work(task) for task in range(n_tasks)]
-    with _blas().limit(limits=1), ThreadPoolExecutor(workers) as pool:
+    with ONE_BLAS_THREAD, ThreadPoolExecutor(workers) as pool:
         futures = [pool.submit(work, task) for task in range(n_tasks)]
         try:
             return [future.result() for future in futures]
@@ -101,7 +102,36 @@ def one_thread(matrix: Array) -> AbstractContextManager[None]:
     More would gain little, and on a busy machine lose much: they wait for each other at every step.
     """
     is_small = not is_foreign(matrix) and max(matrix.shape) <= _SMALL
-    return _blas().limit(limits=1) if is_small else nullcontext()
+    return ONE_BLAS_THREAD if is_small else nullcontext()
+
+
+class _OneBlasThread:
+    """A context in which BLAS has one thread; the last of several users ends it for the process.
+
+    The users may be threads, such as Dask's and joblib's, that come and go in any order: had each a limit of its own,
+    one that came second and left last would keep the limit of the first for ever.
+    """
+
+    def __init__(self) -> None:
+        self.users = 0
+        self._lock = Lock()
+        self._limit: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self.users == 0:
+                self._limit = _blas().limit(limits=1)
+                self._limit.__enter__()
+            self.users += 1
+
+    def __exit__(self, *raised: Any) -> None:
+        with self._lock:
+            self.users -= 1
+            if self.users == 0:
+                self._limit.__exit__(*raised)
+
+
+ONE_BLAS_THREAD = _OneBlasThread()
 
 
 @cache

@@ -451,8 +451,9 @@ def _bounded_moments(X: Any) -> Moments:
     return sum_of(X, part_of_moments, _check_bounded)
 
 
-def _check_bounded(X: Any) -> Array:
-    return _rows.bounded(check_cloud(X))
+def _check_bounded(X: Any, *, part: bool = False) -> Array:
+    x = check_cloud(X, part=part)
+    return x if part else _rows.bounded(x)
 
 
 def _log_partition(X: Any, directions: Any, signs: str, normalize: bool, random_state: Any) -> Array:

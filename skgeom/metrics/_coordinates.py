@@ -223,8 +223,8 @@ def coordinate_std(X: Any) -> Array:
     return sum_of(X, part_of_spread, _check_squares).deviations()
 
 
-def _check_squares(X: Any) -> Array:
-    x = check_cloud(X)
+def _check_squares(X: Any, *, part: bool = False) -> Array:
+    x = check_cloud(X, part=part)
     check_squares(x, "X")
     return x
 

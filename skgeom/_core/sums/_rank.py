@@ -27,7 +27,14 @@ from skgeom._array import (
     row_blocks,
     where,
 )
-from skgeom._core.sums._moments import FourthMoments, Moments, ThinMoments, fourth_moments, moments
+from skgeom._core.sums._moments import (
+    FourthMoments,
+    Moments,
+    ThinMoments,
+    exact_part_of_moments,
+    fourth_moments,
+    moments,
+)
 from skgeom._typing import Array
 
 TELLABLE = 16 * 2.0**-52
@@ -138,6 +145,32 @@ def ranked_moments(x: Array, weights: Array | None = None) -> Moments:
 def ranked_fourth_moments(x: Array, weights: Array | None = None) -> Moments | FourthMoments:
     """Return `ranked_moments` with the sums of the third and fourth powers of the rows."""
     return resolved(fourth_moments(x, weights), x, weights)
+
+
+class RankedSums(NamedTuple):
+    """Moments from products in float64, and how the numbers were rounded: what tells the rank of a union of parts."""
+
+    exact: Moments
+    digits: Digits
+
+    @property
+    def moments(self) -> Moments:
+        """The moments such that their spectrum tells the rank."""
+        return replace(self.exact, epsilon=self.digits.spacing)
+
+    def merge(self, other: RankedSums) -> RankedSums:
+        """Return the sums of the union with a disjoint set of rows."""
+        return RankedSums(self.exact.merge(other.exact), self.digits.merge(other.digits))
+
+    def without(self, part: RankedSums, rest: Sequence[RankedSums] = ()) -> RankedSums:
+        """Return the sums of the rows that are not of a part of them, of which the rest may be given in parts."""
+        exact = self.exact.without(part.exact, [one.exact for one in rest])
+        return RankedSums(exact, self.digits)
+
+
+def part_of_ranked(x: Array, n: int) -> RankedSums:
+    """Return what tells the rank, of some of n rows."""
+    return RankedSums(exact_part_of_moments(x, n), digits_of(x))
 
 
 def float32_suffices(m: Moments) -> bool:
