@@ -17,16 +17,21 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Sum(Protocol):
-    """What rows are summed into: that of a union, and of what is left, follow from those of the parts."""
+class Mergeable(Protocol):
+    """What rows are summed into: that of a union follows from those of the parts."""
 
     def merge(self, other: Self) -> Self: ...
+
+
+class Sum(Mergeable, Protocol):
+    """A sum of which that of what is left follows too."""
 
     def without(self, part: Self, rest: Sequence[Self]) -> Self:
         """Return the sum less a part of it, given the others."""
         ...
 
 
+M = TypeVar("M", bound=Mergeable)
 S = TypeVar("S", bound=Sum)
 
 Kernel: TypeAlias = Callable[[Any, int], S]
@@ -142,7 +147,7 @@ def sum_of(X: Any, kernel: Kernel[S], check: Callable[[Any], Any]) -> S:
     return as_cloud(X).sum(kernel, check)
 
 
-def sum_of_chunks(of_chunk: Callable[..., S], chunks: Sequence[tuple[Any, ...]], min_samples: int) -> S:
+def sum_of_chunks(of_chunk: Callable[..., M], chunks: Sequence[tuple[Any, ...]], min_samples: int) -> M:
     """Return the sum over chunks of rows, computed by the workers of Dask; chunks without rows are left out.
 
     A chunk that fails ends it with its error.
@@ -164,7 +169,7 @@ def _sum_of_chunk(kernel: Kernel[S], check: Callable[..., Any], rows: Any) -> S:
     return _sum_of_parts(kernel, check(rows, part=True))[0]
 
 
-def _counted(of_chunk: Callable[..., S], *chunk: Any) -> tuple[int, S | None]:
+def _counted(of_chunk: Callable[..., M], *chunk: Any) -> tuple[int, M | None]:
     """Return the number of rows in a chunk, and their sum if there are any."""
     n = len(chunk[0])
     return n, of_chunk(*chunk) if n else None

@@ -43,10 +43,10 @@ def dask_rows(X: Any, name: str = "X", ndims: Sequence[int] = (2,)) -> Any:
 
 
 def sample_row(X: Any) -> Any:
-    """Return made-up rows of the kind, dtype and columns of a Dask array or frame; short, for maps of a ball."""
+    """Return a made-up row of the kind, dtype and columns of a Dask array or frame; short, for maps of a ball."""
     x = dask_rows(X)
     rows = X._meta_nonempty if hasattr(X, "to_dask_array") else np.ones_like(x._meta, shape=(1, x.shape[1]))
-    return rows / (2 * x.shape[1])
+    return rows[:1] / (2 * x.shape[1])
 
 
 def chunks_of(*arrays: Any) -> list[tuple[Any, ...]]:
@@ -79,8 +79,8 @@ def summed_in_tree(
     return sums[0]
 
 
-def mapped_by_chunk(of_chunk: Callable[[Any, Any], Any], X: Any, common: Any, like: Any) -> Any:
-    """Return what a function of rows and of a common object makes of each chunk: a Dask array, yet to be computed.
+def mapped_by_chunk(of_chunk: Callable[..., Any], X: Any, common: Any, like: Any, *per_row: Any) -> Any:
+    """Return what a function of rows, a common object and values per row makes of each chunk: a Dask array.
 
     `like` is what it makes of a sample: a matrix, or one number per row. The object goes to each worker once.
     """
@@ -90,6 +90,7 @@ def mapped_by_chunk(of_chunk: Callable[[Any, Any], Any], X: Any, common: Any, li
     return x.map_blocks(
         of_chunk,
         delayed(common, traverse=False, pure=False),
+        *(_cut_like(x, values)[:, None] for values in per_row),
         chunks=(x.chunks[0], *((width,) for width in like.shape[1:])),
         drop_axis=[1] if like.ndim == 1 else [],
         dtype=like.dtype,
@@ -113,4 +114,3 @@ def _cut_like(first: Any, other: Any) -> Any:
             "unknown sizes: call compute_chunk_sizes() on each, or cut them alike."
         )
     return other
-
