@@ -10,7 +10,7 @@ from weakref import ref
 import numpy as np
 
 from skgeom._array import is_dask, take_rows, wants_gradient
-from skgeom._core._threads import ONE_BLAS_THREAD, in_threads
+from skgeom._core._threads import in_threads, one_blas_thread, one_of_many
 from skgeom._dask import chunks_of, dask_rows, summed_in_tree
 
 P = ParamSpec("P")
@@ -157,7 +157,7 @@ def sum_of_chunks(of_chunk: Callable[..., M], chunks: Sequence[tuple[Any, ...]],
     ValueError
         If there are fewer rows than needed.
     """
-    with ONE_BLAS_THREAD:  # where the workers are threads of this process, each works on a chunk of its own
+    with one_blas_thread():  # where the workers are threads of this process, each works on a chunk of its own
         n, total = summed_in_tree(partial(_counted, of_chunk), _merged_counts, chunks).compute()
     if n < min_samples:
         raise ValueError(f"Found Dask chunks of {n} sample(s) while a minimum of {min_samples} is required.")
@@ -172,7 +172,8 @@ def _sum_of_chunk(kernel: Kernel[S], check: Callable[..., Any], rows: Any) -> S:
 def _counted(of_chunk: Callable[..., M], *chunk: Any) -> tuple[int, M | None]:
     """Return the number of rows in a chunk, and their sum if there are any."""
     n = len(chunk[0])
-    return n, of_chunk(*chunk) if n else None
+    with one_of_many():
+        return n, of_chunk(*chunk) if n else None
 
 
 def _merged_counts(parts: Sequence[tuple[int, Any]]) -> tuple[int, Any]:

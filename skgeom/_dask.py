@@ -29,7 +29,7 @@ def dask_rows(X: Any, name: str = "X", ndims: Sequence[int] = (2,)) -> Any:
     """
     import dask.array as da
 
-    x = X.to_dask_array() if hasattr(X, "to_dask_array") else X
+    x = X.to_dask_array() if hasattr(type(X), "to_dask_array") else X
     if not isinstance(x, da.Array):
         raise TypeError(f"{name} must be an array or a frame of Dask, got {type(X).__name__}: pass its array.")
     if x.ndim not in ndims:
@@ -45,7 +45,7 @@ def dask_rows(X: Any, name: str = "X", ndims: Sequence[int] = (2,)) -> Any:
 def sample_row(X: Any) -> Any:
     """Return a made-up row of the kind, dtype and columns of a Dask array or frame; short, for maps of a ball."""
     x = dask_rows(X)
-    rows = X._meta_nonempty if hasattr(X, "to_dask_array") else np.ones_like(x._meta, shape=(1, x.shape[1]))
+    rows = X._meta_nonempty if hasattr(type(X), "to_dask_array") else np.ones_like(x._meta, shape=(1, x.shape[1]))
     return rows[:1] / (2 * x.shape[1])
 
 

@@ -16,7 +16,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skgeom._array import asarray_like, copied, detached, in_full_precision, is_dask, namespace, place, to_numpy
-from skgeom._core._threads import one_thread
+from skgeom._core._threads import one_of_many, one_thread
 from skgeom._core.sums._moments import FourthMoments, Moments, merge_all, moments
 from skgeom._dask import mapped_by_chunk, sample_row
 from skgeom._typing import Array
@@ -183,7 +183,8 @@ def _of_chunk(method: str, empty: Array, names: Iterable[str], rows: Any, estima
     if not len(rows):
         return empty
     given = {name: values[:, 0] for name, values in zip(names, per_row, strict=True)}
-    return getattr(estimator, method)(rows, **given)
+    with one_of_many():
+        return getattr(estimator, method)(rows, **given)
 
 
 def _mapping_part(estimator: E) -> E:

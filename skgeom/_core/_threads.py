@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from functools import cache
-from threading import Lock
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,6 +17,8 @@ from skgeom._typing import Array
 
 _SMALL = 1024
 """Rows and columns of a matrix up to which one thread decomposes it."""
+
+_is_one_of_many: ContextVar[bool] = ContextVar("_is_one_of_many", default=False)
 
 _R = TypeVar("_R")
 _T = TypeVar("_T")
@@ -32,7 +34,7 @@ def in_threads(x: Array, work: Callable[[int], _R], n_tasks: int) -> list[_R]:
     workers = min(n_tasks, n_threads(x))
     if workers <= 1:
         return [work(task) for task in range(n_tasks)]
-    with ONE_BLAS_THREAD, ThreadPoolExecutor(workers) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(workers) as pool:
         futures = [pool.submit(work, task) for task in range(n_tasks)]
         try:
             return [future.result() for future in futures]
@@ -93,7 +95,25 @@ def shares(x: Array, items: Sequence[_T]) -> list[Sequence[_T]]:
 
 def n_threads(x: Array) -> int:
     """Return how many threads share work on x: those of BLAS, and one for arrays of other libraries."""
-    return 1 if is_foreign(x) else _blas_threads()
+    return 1 if is_foreign(x) or _is_one_of_many.get() else _blas_threads()
+
+
+@contextmanager
+def one_of_many() -> Iterator[None]:
+    """Return a context in which this thread, one of several that work side by side, shares no work out.
+
+    It changes no limit of BLAS, which is one for the process: limits of threads that overlap would outlive them.
+    """
+    token = _is_one_of_many.set(True)
+    try:
+        yield
+    finally:
+        _is_one_of_many.reset(token)
+
+
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """Return a context in which BLAS has one thread, for a thread that starts and awaits others."""
+    return _blas().limit(limits=1)
 
 
 def one_thread(matrix: Array) -> AbstractContextManager[None]:
@@ -101,37 +121,8 @@ def one_thread(matrix: Array) -> AbstractContextManager[None]:
 
     More would gain little, and on a busy machine lose much: they wait for each other at every step.
     """
-    is_small = not is_foreign(matrix) and max(matrix.shape) <= _SMALL
-    return ONE_BLAS_THREAD if is_small else nullcontext()
-
-
-class _OneBlasThread:
-    """A context in which BLAS has one thread; the last of several users ends it for the process.
-
-    The users may be threads, such as Dask's and joblib's, that come and go in any order: had each a limit of its own,
-    one that came second and left last would keep the limit of the first for ever.
-    """
-
-    def __init__(self) -> None:
-        self.users = 0
-        self._lock = Lock()
-        self._limit: Any = None
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self.users == 0:
-                self._limit = _blas().limit(limits=1)
-                self._limit.__enter__()
-            self.users += 1
-
-    def __exit__(self, *raised: Any) -> None:
-        with self._lock:
-            self.users -= 1
-            if self.users == 0:
-                self._limit.__exit__(*raised)
-
-
-ONE_BLAS_THREAD = _OneBlasThread()
+    is_small = not is_foreign(matrix) and max(matrix.shape) <= _SMALL and not _is_one_of_many.get()
+    return one_blas_thread() if is_small else nullcontext()
 
 
 @cache
