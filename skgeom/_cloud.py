@@ -171,7 +171,7 @@ def _sum_of_chunk(kernel: Kernel[S], check: Callable[..., Any], rows: Any) -> S:
 
 def _counted(of_chunk: Callable[..., M], *chunk: Any) -> tuple[int, M | None]:
     """Return the number of rows in a chunk, and their sum if there are any."""
-    n = len(chunk[0])
+    n = chunk[0].shape[0]
     with one_of_many():
         return n, of_chunk(*chunk) if n else None
 

@@ -16,8 +16,10 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skgeom._array import asarray_like, copied, detached, in_full_precision, is_dask, namespace, place, to_numpy
+from skgeom._cloud import sum_of
 from skgeom._core._threads import one_of_many, one_thread
 from skgeom._core.sums._moments import FourthMoments, Moments, merge_all, moments
+from skgeom._core.sums._rank import part_of_ranked, part_of_ranked_fourth
 from skgeom._dask import mapped_by_chunk, sample_row
 from skgeom._typing import Array
 from skgeom._validation import (
@@ -29,7 +31,7 @@ from skgeom._validation import (
     check_squares,
     check_weights,
 )
-from skgeom.summary import CloudSummary, cloud_summary
+from skgeom.summary import CloudSummary
 
 _FEATURES = ("n_features_in_", "feature_names_in_")
 
@@ -353,17 +355,20 @@ class MomentsTransformer(RowwiseTransformer):
     ) -> Moments | FourthMoments:
         """Return the moments of a summary or a Dask array, to the order of those seen; record or compare its features.
 
-        Moments of Dask are always such that their spectrum tells the rank, as those of summaries are.
+        Their spectrum tells the rank, whether or not the estimator asks for it.
         """
         if sample_weight is not None:
             raise ValueError("sample_weight is for rows, and a summary counts each of its rows once: pass None.")
         check_device(self.device)
+        least = 2 if seen is None else 1
         if isinstance(X, CloudSummary):
             record_width(self, X.n_features, reset=seen is None)
+            m = X.ranked_moments(least)
         else:
             validate_data(self, sample_row(X), reset=seen is None, skip_check_array=True)
-        summary = X if isinstance(X, CloudSummary) else cloud_summary(X, max_rows=0)
-        m = summary.ranked_moments(2 if seen is None else 1).map_arrays(self._placed)
+            kernel = part_of_ranked_fourth if self._needs_fourth(seen) else part_of_ranked
+            m = sum_of(X, kernel, partial(check_cloud, min_samples=least)).moments
+        m = m.map_arrays(self._placed)
         return m if self._needs_fourth(seen) else m.second
 
     def _seen_beside(self, x: Array) -> Any:

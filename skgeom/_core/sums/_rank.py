@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import frexp, inf
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from skgeom._array import (
     detached,
@@ -150,13 +150,13 @@ def ranked_fourth_moments(x: Array, weights: Array | None = None) -> Moments | F
 class RankedSums(NamedTuple):
     """Moments from products in float64, and how the numbers were rounded: what tells the rank of a union of parts."""
 
-    exact: Moments
+    exact: Any
     digits: Digits
 
     @property
-    def moments(self) -> Moments:
-        """The moments such that their spectrum tells the rank."""
-        return replace(self.exact, epsilon=self.digits.spacing)
+    def moments(self) -> Any:
+        """The moments, of the kind that was summed, such that their spectrum tells the rank."""
+        return self.exact.with_second(replace(self.exact.second, epsilon=self.digits.spacing))
 
     def merge(self, other: RankedSums) -> RankedSums:
         """Return the sums of the union with a disjoint set of rows."""
@@ -164,13 +164,17 @@ class RankedSums(NamedTuple):
 
     def without(self, part: RankedSums, rest: Sequence[RankedSums] = ()) -> RankedSums:
         """Return the sums of the rows that are not of a part of them, of which the rest may be given in parts."""
-        exact = self.exact.without(part.exact, [one.exact for one in rest])
-        return RankedSums(exact, self.digits)
+        return RankedSums(self.exact.without(part.exact, [one.exact for one in rest]), self.digits)
 
 
 def part_of_ranked(x: Array, n: int) -> RankedSums:
     """Return what tells the rank, of some of n rows."""
     return RankedSums(exact_part_of_moments(x, n), digits_of(x))
+
+
+def part_of_ranked_fourth(x: Array, n: int) -> RankedSums:
+    """Return what tells the rank, with the sums of third and fourth powers, of some rows."""
+    return RankedSums(fourth_moments(x, exact=True), digits_of(x))
 
 
 def float32_suffices(m: Moments) -> bool:
