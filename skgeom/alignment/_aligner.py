@@ -104,7 +104,8 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, RowwiseTransforme
         Returns
         -------
         array of shape (n_samples, n_features_out)
-            The mapped rows, in the dtype of X (float32 for halves).
+            The mapped rows, in the dtype of X (float32 for halves). Of a Dask array it is one that is
+            yet to be computed.
         """
         return self._leave(self._transformed(self._receive(X, reset=False)))
 

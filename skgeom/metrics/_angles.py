@@ -57,7 +57,7 @@ def average_cosine(X: Any) -> Array:
 
     Parameters
     ----------
-    X : array of shape (n_samples, n_features) or CloudSummary
+    X : array of shape (n_samples, n_features), CloudSummary or Dask array
         The embeddings, one per row, none of them zero.
 
     Returns
@@ -365,7 +365,7 @@ def partition_isotropy_first_order(X: Any) -> Array:
 
     Parameters
     ----------
-    X : array of shape (n_samples, n_features), iterator of blocks of rows or CloudSummary
+    X : array of shape (n_samples, n_features), iterator of blocks of rows, CloudSummary or Dask array
         The embeddings, one per row; normalise them first to compare spaces.
 
     Returns
@@ -413,7 +413,7 @@ def partition_isotropy_second_order(X: Any) -> Array:
 
     Parameters
     ----------
-    X : array of shape (n_samples, n_features), iterator of blocks of rows or CloudSummary
+    X : array of shape (n_samples, n_features), iterator of blocks of rows, CloudSummary or Dask array
         The embeddings, one per row; normalise them first to compare spaces.
 
     Returns

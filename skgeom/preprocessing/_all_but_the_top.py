@@ -107,7 +107,8 @@ class AllButTheTop(OneToOneFeatureMixin, MomentsTransformer):
         Returns
         -------
         array of shape (n_samples, n_features)
-            The rows without them, in the dtype of X (float32 for halves).
+            The rows without them, in the dtype of X (float32 for halves). Of a Dask array it is one that is
+            yet to be computed.
         """
         return self._leave(self._transformed(self._receive(X, reset=False)))
 

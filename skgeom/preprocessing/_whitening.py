@@ -198,7 +198,8 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         Returns
         -------
         array of shape (n_samples, n_features_out)
-            The whitened rows, in the dtype of X (float32 for halves).
+            The whitened rows, in the dtype of X (float32 for halves). Of a Dask array it is one that is
+            yet to be computed.
         """
         return self._leave(self._transformed(self._receive(X, reset=False)))
 
