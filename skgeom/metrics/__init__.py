@@ -6,8 +6,8 @@ derivatives flow where they are asked for. Inside `torch.autocast` values and gr
 halves those of the rows widened to float32; call ``backward()`` outside, as Torch advises. By its name a measure is
 also an objective and a monitor of `skgeom.optim.EmbeddingOptimizer`, and a scorer (`get_scorer`).
 
-Measures that take a `CloudSummary` are built on sums. They take arrays and frames of Dask too, which its workers sum up;
-all others refuse these with a TypeError.
+Measures that take a `CloudSummary` are built on sums. They take arrays and frames of Dask too, which its workers sum
+up; all others refuse these with a TypeError.
 """
 
 from skgeom.metrics._angles import (
