@@ -36,6 +36,7 @@ SUMMARY = "tests/summary/test_summary.py"
 SEEN = "tests/metrics/test_what_scorers_see.py"
 JUDGES, INTERVALS = "tests/model_selection/test_judges.py", "tests/model_selection/test_intervals.py"
 JACKKNIFE, ESTIMATES = f"{CORE}/test_jackknife.py", f"{METRICS}/test_estimate.py"
+LEFT_OUT = f"{CORE}/test_left_out.py"
 PICTURES = "tests/inspection"
 DASK = "tests/test_dask.py"
 PAGE = "tests/report/test_page.py"
@@ -64,7 +65,7 @@ MUTANTS = [
     Mutant("_core/sums/_angular.py", "where((v @ mean < 0)[:, None], -v, v)", "v", f"{METRICS}/test_angles.py"),
     Mutant("_core/sums/_spectrum.py", "2 * zeta * (1 - zeta)", "zeta * (1 - zeta)", f"{METRICS}/test_isotropy.py"),
     Mutant("_core/sums/_spectrum.py", "1 / ranks\n", "0 * ranks + 1\n", f"{METRICS}/test_isotropy.py"),
-    Mutant("_core/sums/_moments.py", "(self.n * other.n / n) ** 0.5", "0.0", f"{CORE}/test_moments.py"),
+    Mutant("_core/sums/_moments.py", "(before * other.n / n) ** 0.5", "0.0", f"{CORE}/test_moments.py"),
     Mutant("_core/sums/_blocks.py", "scatter -= slack.T @ slack", "pass", f"{CORE}/test_moments.py"),
     Mutant("_core/sums/_align.py", "_MAX_PASSES = 3", "_MAX_PASSES = 2", "tests/alignment/test_least_squares.py"),
     Mutant("_core/sums/_align.py", "tie = u.T @ references[-1] @ v", "tie = u.T @ u", "tests/alignment"),
@@ -227,6 +228,9 @@ MUTANTS = [
         JUDGES,
     ),
     Mutant("model_selection/_trial.py", "count_nonzero(turns > 1)", "count_nonzero(turns)", JUDGES),
+    Mutant("model_selection/_trial.py", "(share * jackknife", "(jackknife", JUDGES),
+    Mutant("model_selection/_trial.py", "one.scores - results[0].scores", "one.scores", JUDGES),
+    Mutant("model_selection/_intervals.py", "(scale if errors is None else errors)", "scale", JUDGES),
     Mutant("model_selection/_intervals.py", "standard.max(axis=1)", "standard[:, -1]", INTERVALS),
     Mutant(
         "model_selection/_intervals.py",
@@ -348,10 +352,19 @@ MUTANTS = [
     Mutant("_core/_jackknife.py", "np.mean((pseudo - corrected) ** 2 / (h - 1))", "np.var(pseudo)", JACKKNIFE),
     Mutant("_core/_jackknife.py", "np.sum(pseudo / h)", "np.mean(pseudo)", JACKKNIFE),
     Mutant("_core/_jackknife.py", "-sizes[order]", "sizes[order]", JACKKNIFE),
-    Mutant("_core/sums/_moments.py", "(self.n * part.n / n) ** 0.5", "0.0", JACKKNIFE),
+    Mutant("_core/sums/_moments.py", "(self.whole.n * self.part.n / self.n) ** 0.5", "0.0", JACKKNIFE),
+    Mutant("_core/sums/_moments.py", "vecdot(s, s) ** 2", "vecdot(s, s)", JACKKNIFE),
+    Mutant("_core/sums/_moments.py", "_LEAST_REST = 1 / 64", "_LEAST_REST = 0.0", JACKKNIFE),
+    Mutant("_core/_rows.py", "index[start : start + step] for", "index[start : start + step - 1] for", JACKKNIFE),
     Mutant("_core/pairs/_energies.py", "- np.diagonal(between), 0.0)", ", 0.0)", ESTIMATES),
     Mutant("_core/pairs/_silhouettes.py", "here = blocks != block", "here = blocks >= 0", ESTIMATES),
     Mutant("_core/pairs/_neighbours.py", "(whole - gone)[:, codes != block]", "whole[:, codes != block]", ESTIMATES),
+    Mutant("_core/pairs/_energies.py", "second, first)[codes != one]", "first, first)[codes != one]", LEFT_OUT),
+    Mutant("_core/pairs/_left_out.py", "lists.near[:, -1] > lists.high", "lists.near[:, -1] >= lists.low", LEFT_OUT),
+    Mutant("_core/pairs/_left_out.py", "np.argsort(index == rows[:, None]", "np.argsort(0 * index", LEFT_OUT),
+    Mutant("_core/pairs/_left_out.py", "return None if rows.size else total", "return total", LEFT_OUT),
+    Mutant("_core/pairs/_neighbours.py", "weights(block, k) * (own != block)", "weights(block, k)", LEFT_OUT),
+    Mutant("comparison/_overlap.py", "both[own != block].sum()", "both.sum()", LEFT_OUT),
     Mutant("metrics/_estimate.py", "abs(bias) > 2 * error and", "False and", ESTIMATES),
     Mutant("metrics/_estimate.py", "and groups is None)", ")", ESTIMATES),
     Mutant("_validation.py", "epsilon=precision)", "epsilon=0.0)", JACKKNIFE),
@@ -386,7 +399,7 @@ MUTANTS = [
     Mutant("_validation.py", "    if part:\n        check_fourth_powers(x, name)", "    if False:\n        pass", DASK),
     Mutant("_validation.py", "1) if part else (name, min_samples)", "2) if part else (name, min_samples)", DASK),
     Mutant("_validation.py", "if isinstance(cloud, Chunks):", "if False:", DASK),
-    Mutant("_core/sums/_rank.py", "self.digits.merge(other.digits))", "self.digits)", DASK),
+    Mutant("_core/sums/_rank.py", "self.digits.merge(*digits))", "self.digits)", DASK),
     Mutant("_dask.py", "return other.rechunk({0: first.chunks[0]})", "return other", DASK),
     Mutant("_dask.py", "/ (2 * x.shape[1])", "", DASK),
     Mutant("_dask.py", "if x.ndim == 2 and (x.numblocks[1] != 1", "if x.ndim == 2 and (False", DASK),

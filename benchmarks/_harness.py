@@ -58,7 +58,10 @@ NAMES = (
     "standard_errors",
     "clouds",
     "relations",
+    "guide",
 )
+LARGE = ("scale",)
+"""Benchmarks of much disk and time, which run where they are named."""
 LIBRARIES = ("scikit-embedding-geometry", "numpy", "scipy", "scikit-learn", "torch", "IsoScore", "faiss-cpu", "geoopt")
 SAMPLE_SECONDS = 0.05
 CASE_SECONDS = 60.0

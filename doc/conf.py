@@ -26,6 +26,7 @@ extensions = [
     "matplotlib.sphinxext.plot_directive",
     "numpydoc",
     "registry_tables",
+    "sphinx-mathjax-offline",  # formulas without a network
     "worked_examples",
 ]
 templates_path = ["_templates"]

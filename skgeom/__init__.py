@@ -2,7 +2,7 @@
 
 Measure a space (`skgeom.metrics`), transform it (`skgeom.preprocessing`), and choose with data: every measure is also a
 scorer, every transform a step of a Pipeline. `skgeom.inspection` draws what they find, `skgeom.datasets` has real and
-planted embeddings, and `skgeom.report` says what there is to say about a space, as ``python -m skgeom report FILE``
+planted embeddings, and `skgeom.report` writes a report on a space, as ``python -m skgeom report FILE``
 does of a file.
 
 Packages and flagship names load on first use: ``import skgeom`` imports no Torch, CuPy, matplotlib or Dask.

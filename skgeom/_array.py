@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import array_api_compat
 import numpy as np
-from scipy.linalg import get_lapack_funcs, lapack
+from scipy.linalg import blas, get_lapack_funcs, lapack
 
 from skgeom._typing import Array, Device, Namespace
 
@@ -168,6 +168,18 @@ def take_rows(x: Array, index: np.ndarray) -> Array:
     """Return the rows, or entries, of x at positions known on the host."""
     xp = namespace(x)
     return xp.take(x, asarray_like(index, x, dtype=xp.int64), axis=0)
+
+
+def rows_at(x: Array, which: slice | np.ndarray, out: np.ndarray | None = None) -> Array:
+    """Return consecutive rows of x, or those at positions, the latter in a scratch array if it has the dtype of x.
+
+    The positions must be right: NumPy checks none of those that it writes into an array without a copy.
+    """
+    if isinstance(which, slice):
+        return x[which, ...]
+    if out is None or not isinstance(x, np.ndarray) or out.dtype != x.dtype:
+        return take_rows(x, which)
+    return np.take(x, which, axis=0, out=out[: which.size], mode="clip")
 
 
 def to_numpy(x: Array) -> np.ndarray:
@@ -478,6 +490,16 @@ def product_over_rows(x: Any, y: Any, out: np.ndarray | None) -> Array:
     pieces = [xp.reshape(rows[:whole, :], (-1, step, rows.shape[1])) for rows in (x, y)]
     products = xp.permute_dims(pieces[0], (0, 2, 1)) @ pieces[1]
     return xp.sum(products, axis=0, dtype=xp.float64) + float64(x[whole:, :].T @ y[whole:, :])
+
+
+def less_square(matrix: Any, row: Any) -> Array:
+    """Return a symmetric matrix in float64 less the product of a row (d,) with itself, written over a matrix of NumPy.
+
+    Written out, the product would fill an array of its own and take twice as long.
+    """
+    if isinstance(matrix, np.ndarray):
+        return blas.dger(-1.0, row, row, a=matrix.T, overwrite_a=1).T
+    return matrix - row[:, None] * row
 
 
 class Eigenvectors(NamedTuple):

@@ -18,13 +18,15 @@ R = TypeVar("R")
 
 
 class Mergeable(Protocol):
-    """What rows are summed into: that of a union follows from those of the parts."""
+    """What rows are summed into: that of a union follows from those of two parts."""
 
-    def merge(self, other: Self) -> Self: ...
+    def merge(self, other: Self, /) -> Self: ...
 
 
 class Sum(Mergeable, Protocol):
-    """A sum of which that of what is left follows too."""
+    """A sum that follows from those of many parts, and of which that of what is left follows too."""
+
+    def merge(self, *others: Self) -> Self: ...
 
     def without(self, part: Self, rest: Sequence[Self]) -> Self:
         """Return the sum less a part of it, given the others."""
@@ -34,8 +36,9 @@ class Sum(Mergeable, Protocol):
 M = TypeVar("M", bound=Mergeable)
 S = TypeVar("S", bound=Sum)
 
-Kernel: TypeAlias = Callable[[Any, int], S]
-"""From some of the checked rows, and the number of all, their sum."""
+Kernel: TypeAlias = Callable[[Any, np.ndarray | None], S]
+"""From the checked rows, an array or a tuple of arrays about the same rows, the sum of those at some positions or, for
+None, of all. It gathers the rows as it sums them, so that no copy of a part is made."""
 
 
 class Cloud:
@@ -62,7 +65,7 @@ class Cloud:
 
     def sum(self, kernel: Kernel[S], check: Callable[[Any], Any]) -> S:
         """Return the sum of the checked rows."""
-        return self.known(_key(kernel, check), check, lambda: _sum_of_parts(kernel, check(self))[0])
+        return self.known(_key(kernel, check), check, lambda: kernel(check(self), None))
 
 
 class Chunks(Cloud):
@@ -91,7 +94,8 @@ class Blocks(Cloud):
     def __init__(self, X: Any, codes: np.ndarray) -> None:
         super().__init__(X)
         self.codes = codes
-        self.rows = [np.flatnonzero(codes == block) for block in range(codes.max() + 1)]
+        order = np.argsort(codes.astype(np.min_scalar_type(codes.max())), kind="stable")
+        self.rows = np.split(order, np.cumsum(np.bincount(codes))[:-1])
         self.rest = [Remainder(self, block) for block in range(len(self.rows))]
 
     def sum(self, kernel: Kernel[S], check: Callable[[Any], Any]) -> S:
@@ -105,7 +109,14 @@ class Blocks(Cloud):
 
     def _sums(self, kernel: Kernel[S], check: Callable[[Any], Any]) -> tuple[S, list[S]]:
         """Return the sum of all rows and those of the blocks."""
-        return self.known(_key(kernel, check), check, lambda: _sum_of_parts(kernel, check(self), self.rows))
+
+        def compute() -> tuple[S, list[S]]:
+            checked = check(self)
+            x = checked[0] if isinstance(checked, tuple) else checked
+            parts = in_threads(x, lambda block: kernel(checked, self.rows[block]), len(self.rows))
+            return parts[0].merge(*parts[1:]), parts
+
+        return self.known(_key(kernel, check), check, compute)
 
 
 class Remainder(Cloud):
@@ -166,7 +177,7 @@ def sum_of_chunks(of_chunk: Callable[..., M], chunks: Sequence[tuple[Any, ...]],
 
 def _sum_of_chunk(kernel: Kernel[S], check: Callable[..., Any], rows: Any) -> S:
     """Return the sum of a chunk, in the form that is smaller for its own rows."""
-    return _sum_of_parts(kernel, check(rows, part=True))[0]
+    return kernel(check(rows, part=True), None)
 
 
 def _counted(of_chunk: Callable[..., M], *chunk: Any) -> tuple[int, M | None]:
@@ -225,21 +236,6 @@ def once_per_cloud(summary: Callable[Concatenate[Any, P], R]) -> Callable[Concat
 def _key(kernel: Kernel[Any], check: Callable[[Any], Any]) -> object:
     """Return what tells a sum from others."""
     return (kernel, check.func, *sorted(check.keywords.items())) if isinstance(check, partial) else (kernel, check)
-
-
-def _sum_of_parts(kernel: Kernel[S], checked: Any, rows: Sequence[np.ndarray] | None = None) -> tuple[S, list[S]]:
-    """Return the sum of checked rows, an array or a tuple of arrays about the same rows, and those of parts of them."""
-    x = checked[0] if isinstance(checked, tuple) else checked
-    if rows is None:
-        return kernel(checked, x.shape[0]), []
-    parts = in_threads(x, lambda i: kernel(_taken(checked, rows[i]), x.shape[0]), len(rows))
-    return reduce(lambda a, b: a.merge(b), parts), parts
-
-
-def _taken(checked: Any, rows: np.ndarray) -> Any:
-    if isinstance(checked, tuple):
-        return checked._make(take_rows(part, rows) for part in checked)  # type: ignore[attr-defined]
-    return take_rows(checked, rows)
 
 
 def _mark(value: object) -> object:

@@ -38,7 +38,7 @@ from skgeom._array import (
     to_numpy,
     widen,
 )
-from skgeom._cloud import Chunks, Cloud, as_cloud, is_stream, once_per_cloud, rows_of, sum_of
+from skgeom._cloud import Chunks, Cloud, Kernel, as_cloud, is_stream, once_per_cloud, rows_of, sum_of
 from skgeom._core._labels import Labels, labels_of
 from skgeom._core._rows import DirectedRows, norms, row_scaled, shortest_exact
 from skgeom._core.sums._moments import Moments, exact_part_of_moments, merge_all, moments, part_of_moments
@@ -111,7 +111,7 @@ def check_ranked_moments(X: Any) -> Moments:
 
 
 @once_per_cloud
-def _ranking(X: Cloud) -> tuple[Callable[[Array, int], Moments], float]:
+def _ranking(X: Cloud) -> tuple[Kernel[Moments], float]:
     """Return how rows are summed such that the spectrum tells the rank, and the precision of their numbers."""
     spacing = X.sum(part_of_digits, partial(check_cloud, scale_free=True)).spacing
     return part_of_moments if is_resolved(check_moments(X), spacing) else exact_part_of_moments, spacing

@@ -94,6 +94,27 @@ def test_rows_are_taken_in_any_order(backend):
     assert_array_equal(_array.to_numpy(_array.take_rows(backend.asarray(x), index)), x[index])
 
 
+@pytest.mark.parametrize("which", [slice(1, 4), np.array([4, 0, 0, 6])], ids=["consecutive", "anywhere"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rows_at_positions_are_there_whatever_the_room(backend, which, dtype):
+    x = rows()
+    room = np.full((5, 3), np.nan, dtype=dtype)
+    for given in (backend.asarray(x, "float32"), backend.asarray(x, "float64")):
+        expected = _array.to_numpy(given)[which]
+        assert_array_equal(_array.to_numpy(_array.rows_at(given, which)), expected)
+        assert_array_equal(_array.to_numpy(_array.rows_at(given, which, room)), expected)
+
+
+def test_the_square_of_a_row_is_taken_off_on_both_sides_of_the_diagonal(backend):
+    x = rows(9)
+    matrix, row = x.T @ x, x[2]
+    got = _array.to_numpy(
+        _array.less_square(backend.asarray(matrix.copy(), "float64"), backend.asarray(row, "float64"))
+    )
+    np.testing.assert_allclose(got, matrix - np.outer(row, row), rtol=1e-14, atol=1e-14)
+    assert_array_equal(got, got.T)
+
+
 @pytest.mark.parametrize("n", [1, 2, 100])
 @pytest.mark.parametrize("block_bytes", [1, 100, 10_000])
 @pytest.mark.parametrize("columns", [0, 50])

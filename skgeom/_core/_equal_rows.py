@@ -8,7 +8,7 @@ from skgeom._array import asarray_like, bits_of, namespace, row_blocks, take_row
 from skgeom._typing import Array
 
 _GLANCE = 16
-"""Columns that tell most rows apart."""
+"""Columns in which most rows differ."""
 
 
 def first_equal(x: Array) -> np.ndarray:

@@ -15,7 +15,7 @@ SMALLEST = 6
 """Rows from which the third moment has its closed form."""
 
 _MOST_SKEWED = 2.0
-"""Skewness beyond which three moments do not tell the tail."""
+"""Skewness beyond which three moments do not determine the tail."""
 
 _MOST_CONCENTRATED = 0.25
 """Concentration beyond which they do not: the excess kurtosis is some ten times as large."""
@@ -35,7 +35,7 @@ class Null(NamedTuple):
 
     @property
     def is_told(self) -> bool:
-        """Whether the moments tell the tail of the distribution."""
+        """Whether the moments determine the tail of the distribution."""
         return abs(self.skewness) <= _MOST_SKEWED and self.concentration <= _MOST_CONCENTRATED
 
     def z_score(self, value: float) -> float:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -16,14 +16,26 @@ from skgeom._array import (
     peak,
     ratio,
     row_blocks,
+    rows_at,
     sqrt_in_place,
-    take_rows,
     times_power_of_two,
     to_float,
     vecdot,
     where,
 )
 from skgeom._typing import Array, ForeignT
+
+Which: TypeAlias = slice | np.ndarray
+"""Some rows: consecutive ones, or those at positions known on the host."""
+
+
+def blocks_at(x: Array, index: np.ndarray | None, n_blocks: int = 1, least: int = 1) -> Iterator[Which]:
+    """Cut the rows of x, or those at some positions, into blocks as `row_blocks` does; `rows_at` reads one."""
+    blocks = row_blocks(x, n_blocks=n_blocks, least=least)
+    if index is None:
+        return blocks
+    step = next(blocks).stop
+    return (index[start : start + step] for start in range(0, index.size, step))
 
 
 class DirectedRows(NamedTuple):
@@ -37,13 +49,13 @@ class DirectedRows(NamedTuple):
         return self.x / self.norms[:, None]
 
 
-def exact(rows: DirectedRows, block: slice) -> DirectedRows:
+def exact(rows: DirectedRows, block: Which) -> DirectedRows:
     """Return a block of rows with their norms in float64: what is reduced over such blocks keeps all its digits.
 
     Mean cosines in a narrow cone differ from 1 by less than a norm in float32 tells.
     """
-    x = float64(rows.x[block, :])
-    return DirectedRows(x, rows.norms[block] if x.dtype == rows.x.dtype else norms(x))
+    x = float64(rows_at(rows.x, block))
+    return DirectedRows(x, rows_at(rows.norms, block) if x.dtype == rows.x.dtype else norms(x))
 
 
 def norms(x: Array) -> Array:
@@ -100,9 +112,7 @@ def centred(x: Array, mean: Array) -> Array:
 
 def mean_of(x: Array) -> Array:
     """Return the mean of the rows in float64, exact for equal rows."""
-    xp = namespace(x)
-    first = float64(x[0, :])
-    return first + sum(xp.sum(float64(x[rows, :]) - first, axis=0) for rows in row_blocks(x)) / x.shape[0]
+    return mean_at(x, None)
 
 
 class Spread(NamedTuple):
@@ -112,35 +122,36 @@ class Spread(NamedTuple):
     mean: Array
     squares: Array
 
-    def merge(self, other: Spread) -> Spread:
-        """Return the sums of the union with a disjoint set of rows."""
+    def merge(self, *others: Spread) -> Spread:
+        """Return the sums of the union with disjoint sets of rows."""
+        return reduce(Spread._merged, others, self)
+
+    def _merged(self, other: Spread) -> Spread:
         n, delta = self.n + other.n, other.mean - self.mean
         squares = self.squares + other.squares + delta**2 * (self.n * other.n / n)
         return Spread(n, self.mean + delta * (other.n / n), squares)
 
     def without(self, part: Spread, rest: Sequence[Spread]) -> Spread:
         """Return the sums of the rows that are not of a part of them, from those of the rest."""
-        return reduce(Spread.merge, rest)
+        return reduce(Spread._merged, rest)
 
     def deviations(self) -> Array:
         """Return the sample standard deviation of each feature (d,), with gradient 0 where it is 0."""
         return sqrt_in_place(self.squares / (self.n - 1))
 
 
-def part_of_spread(x: Array, n: int) -> Spread:
-    """Return the sums of the squares of each feature over some of n rows, in two passes."""
-    xp, mean = namespace(x), mean_of(x)
-    squares = sum(xp.sum((float64(x[rows, :]) - mean) ** 2, axis=0) for rows in row_blocks(x))
-    return Spread(x.shape[0], mean, squares)
+def part_of_spread(x: Array, index: np.ndarray | None) -> Spread:
+    """Return the sums of the squares of each feature over the rows at some positions, or all, in two passes."""
+    xp, mean = namespace(x), mean_at(x, index)
+    squares = sum(xp.sum((float64(rows_at(x, rows)) - mean) ** 2, axis=0) for rows in blocks_at(x, index))
+    return Spread(x.shape[0] if index is None else index.size, mean, squares)
 
 
-def mean_at(x: Array, index: np.ndarray, prepare: Callable[[Array], Array] = float64) -> Array:
-    """Return the mean in float64 of the prepared rows at positions known on the host, exact for equal rows."""
-    xp = namespace(x)
-    first = prepare(take_rows(x, index[:1]))[0, :]
-    step = next(row_blocks(x)).stop
-    parts = (index[start : start + step] for start in range(0, index.size, step))
-    return first + sum(xp.sum(prepare(take_rows(x, part)) - first, axis=0) for part in parts) / index.size
+def mean_at(x: Array, index: np.ndarray | None, prepare: Callable[[Array], Array] = float64) -> Array:
+    """Return the mean in float64 of the prepared rows at some positions, or of all, exact for equal rows."""
+    xp, n = namespace(x), x.shape[0] if index is None else index.size
+    first = prepare(rows_at(x, slice(1) if index is None else index[:1]))[0, :]
+    return first + sum(xp.sum(prepare(rows_at(x, rows)) - first, axis=0) for rows in blocks_at(x, index)) / n
 
 
 def directions(x: Array) -> DirectedRows:

@@ -167,7 +167,7 @@ def mobius_sum(a: Array, x: Array) -> Array:
 
 
 def frechet_mean(geometry: Geometry, x: Array) -> Mean:
-    """Return the point of least mean squared distance to the rows, by steps along their mean tangent vector."""
+    """Return the point of smallest mean squared distance to the rows, by steps along their mean tangent vector."""
     mu, n_iter = geometry.start(x), 0
     while True:
         v = geometry.log(mu, x)

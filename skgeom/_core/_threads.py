@@ -31,7 +31,7 @@ def in_threads(x: Array, work: Callable[[int], _R], n_tasks: int) -> list[_R]:
     of BLAS that wait for each other on a busy machine burn the time that others need. An interrupt waits for the tasks
     under way and drops the others.
     """
-    workers = min(n_tasks, n_threads(x))
+    workers = min(n_tasks, n_threads(x)) if n_tasks > 1 else 1
     if workers <= 1:
         return [work(task) for task in range(n_tasks)]
     with one_blas_thread(), ThreadPoolExecutor(workers) as pool:
@@ -89,7 +89,7 @@ def write_rows(write: Callable[[np.ndarray, np.ndarray, np.ndarray], None], x: A
 
 def shares(x: Array, items: Sequence[_T]) -> list[Sequence[_T]]:
     """Return items in order, cut into as many shares as there are threads for x: for tasks that each keep a sum."""
-    n = min(len(items), n_threads(x))
+    n = min(len(items), n_threads(x)) if len(items) > 1 else 1
     return [items[len(items) * i // n : len(items) * (i + 1) // n] for i in range(n)]
 
 

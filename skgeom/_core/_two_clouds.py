@@ -148,8 +148,8 @@ def _histogram(values: Array, edges: Array) -> Array:
 def slerp(ends: Ends, t: Array, tolerance: float) -> Array:
     """Return (sin((1 - t)Ω) x + sin(tΩ) y) / sin Ω for each number in t (..., 1, 1) and each pair of rows (n, d).
 
-    The chords of the unit rows tell the angle Ω; at Ω = 0 the limit is the straight line. Near Ω = π both terms are
-    large and cancel: there x is turned towards y, and the change of length is added apart.
+    The angle Ω comes from the chords of the unit rows; at Ω = 0 the limit is the straight line. Near Ω = π both
+    terms are large and cancel: there x is turned towards y, and the change of length is added apart.
     """
     chords = chords_of(ends.u, ends.v)
     omega = angle(chords)[:, None]

@@ -13,13 +13,14 @@ from skgeom._array import is_dask, to_float
 from skgeom._cloud import sum_of_chunks
 from skgeom._core._threads import one_thread
 from skgeom._core.sums._align import variance_explained
-from skgeom._core.sums._cross import CrossMoments
+from skgeom._core.sums._cross import CrossMoments, JointMoments
 from skgeom._core.sums._maps import centred_product, exact_product
 from skgeom._dask import chunks_of, dask_rows, sample_row
-from skgeom._estimator import RowwiseTransformer, all_at_once, chunk_by_chunk
+from skgeom._estimator import RowwiseTransformer, all_at_once, chunk_by_chunk, record_width
 from skgeom._typing import Array
-from skgeom._validation import check_squares, check_weights
+from skgeom._validation import check_device, check_squares, check_weights
 from skgeom.alignment._checks import check_target_width, check_targets
+from skgeom.summary import PairedSummary
 
 _M = TypeVar("_M", bound=CrossMoments)
 
@@ -41,18 +42,19 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, RowwiseTransforme
         return tags
 
     @all_at_once
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Learn the map from pairs.
 
         Parameters
         ----------
-        X : array of shape (n_samples, n_features)
-            Embeddings, one per row. Arrays or frames of Dask are summed up by its workers, and the map follows from the
-            moments of all pairs, as in `partial_fit`.
+        X : array of shape (n_samples, n_features) or PairedSummary
+            Embeddings, one per row; or what both sides were summed up into by `skgeom.summary.paired_summary`. An array
+            or frame of Dask is summed up by its workers; the map then follows from moments, as in `partial_fit`.
         y : array of shape (n_samples, n_targets) or (n_samples,)
-            The target embeddings: row k is the partner of row k of X. A Dask array is rechunked to the rows of X.
+            The target embeddings: row k is the partner of row k of X. None for a summary. Those in Dask are cut into
+            the chunks of X.
         sample_weight : array of shape (n_samples,), default=None
-            How often each pair counts; None for Dask.
+            How often each pair counts; None for a summary or Dask.
 
         Returns
         -------
@@ -60,22 +62,22 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, RowwiseTransforme
             The fitted aligner.
         """
         self._check_parameters()
-        if is_dask(X) or is_dask(y):
+        if isinstance(X, PairedSummary) or is_dask(X) or is_dask(y):
             return self._learn(self._solved(self._summed(X, y, sample_weight, reset=True)))
         return self._learn(self._solve_rows(*self._receive_pairs(X, y, sample_weight, reset=True)))
 
     @all_at_once
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Add pairs to those seen, and learn from the moments of all of them.
 
         Parameters
         ----------
-        X : array of shape (n_samples, n_features)
+        X : array of shape (n_samples, n_features) or PairedSummary
             More embeddings, one per row; a first batch of at least two. It may be an array or frame of Dask.
         y : array of shape (n_samples, n_targets) or (n_samples,)
-            The target embeddings: row k is the partner of row k of X. A Dask array is rechunked to the rows of X.
+            The target embeddings: row k is the partner of row k of X. None for a summary.
         sample_weight : array of shape (n_samples,), default=None
-            How often each pair counts; None for Dask.
+            How often each pair counts; None for a summary or Dask.
 
         Returns
         -------
@@ -84,7 +86,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, RowwiseTransforme
         """
         self._check_parameters()
         first = not hasattr(self, "_cross")
-        if is_dask(X) or is_dask(y):
+        if isinstance(X, PairedSummary) or is_dask(X) or is_dask(y):
             m = self._summed(X, y, sample_weight, reset=first)
         else:
             m = self._summary(*self._receive_pairs(X, y, sample_weight, reset=first))
@@ -177,8 +179,8 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, RowwiseTransforme
         t, _ = check_weights(sample_weight, self._placed(t), minimum=0.0)
         return to_float(variance_explained(t, x, lambda rows: self._mapped(rows, "score"), w))
 
-    def _summed(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> _M:
-        """Return the moments of pairs in Dask arrays, summed by the workers; record or compare the features of X."""
+    def _summed_by_workers(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> _M:
+        """Return the moments of pairs in Dask arrays; record or compare the features of X."""
         if not (is_dask(X) and is_dask(y)):
             raise TypeError("X and y must both be Dask arrays if one is: pass dask.array.from_array(y, X.chunks[0]).")
         if sample_weight is not None:
@@ -211,6 +213,24 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, RowwiseTransforme
         self._is_flat = flat
         return x, t, w
 
+    def _summed(self, pairs: Any, y: Any, sample_weight: Any, *, reset: bool) -> _M:
+        """Check a summary or Dask arrays, record or compare their widths, and return the moments that are needed."""
+        if not isinstance(pairs, PairedSummary):
+            return self._summed_by_workers(pairs, y, sample_weight, reset=reset)
+        if y is not None or sample_weight is not None:
+            raise ValueError("A summary has both sides and counts each pair once: pass None for y and sample_weight.")
+        least = 2 if reset else 1
+        if pairs.n_pairs < least:
+            raise ValueError(f"Found a summary of {pairs.n_pairs} pair(s) while a minimum of {least} is required.")
+        check_device(self.device)
+        d, k = pairs.scatter.shape
+        record_width(self, d, reset=reset)
+        if not reset:
+            check_target_width(pairs.scatter, self.coef_.shape[0])
+        self._check_widths(d, k)
+        self._is_flat = False
+        return self._part(pairs.moments().map_arrays(self._placed))
+
     def _learn(self, m: _M) -> Self:
         self._cross = m.map_arrays(self._leave)
         self.n_samples_seen_ = m.n
@@ -237,6 +257,10 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, RowwiseTransforme
 
     def _summary(self, x: Array, t: Array, w: Array | None) -> _M:
         """Return the summary of pairs that the solution needs."""
+        raise NotImplementedError
+
+    def _part(self, m: JointMoments) -> _M:
+        """Return those of the moments of pairs that the solution needs."""
         raise NotImplementedError
 
     def _solve_rows(self, x: Array, t: Array, w: Array | None) -> _M:

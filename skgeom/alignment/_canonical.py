@@ -233,6 +233,9 @@ class CCAAligner(Aligner[JointMoments]):
     def _summary(self, x: Array, t: Array, w: Array | None) -> JointMoments:
         return joint_moments(x, t, w)
 
+    def _part(self, m: JointMoments) -> JointMoments:
+        return m
+
     def _solve(self, m: JointMoments) -> None:
         share = float(self.shrinkage)
         x_whitening = self._whitening(DenseMoments(m.n, m.x_mean, m.x_epsilon, m.xx), share, "X")

@@ -18,7 +18,7 @@ from skgeom._core.sums._align import (
     ridge,
     singular_tolerance,
 )
-from skgeom._core.sums._cross import RegressionMoments, regression_moments
+from skgeom._core.sums._cross import JointMoments, RegressionMoments, regression_moments
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_flag, check_real
 from skgeom._warnings import warn
@@ -107,7 +107,7 @@ class LstsqAligner(Aligner[RegressionMoments]):
 
     Fit takes O(n d²) time with products in float64, up to three passes over the rows, and O(d²) memory beyond a block
     of rows. `sample_weight` counts pairs: integers equal repetition. Without penalty only the ratios of the weights
-    matter; α stands beside them as in `sklearn.linear_model.Ridge`. "gcv" needs weights that sum to more than 1.
+    matter; α is weighed against them as in `sklearn.linear_model.Ridge`. "gcv" needs weights that sum to more than 1.
 
     References
     ----------
@@ -162,6 +162,9 @@ class LstsqAligner(Aligner[RegressionMoments]):
 
     def _summary(self, x: Array, t: Array, w: Array | None) -> RegressionMoments:
         return regression_moments(x, t, w)
+
+    def _part(self, m: JointMoments) -> RegressionMoments:
+        return m.part(RegressionMoments)
 
     def _solve_rows(self, x: Array, t: Array, w: Array | None) -> RegressionMoments:
         penalty = 0.0 if isinstance(self.alpha, str) else float(self.alpha)

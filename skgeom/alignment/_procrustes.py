@@ -6,7 +6,7 @@ from sklearn.utils import Tags
 
 from skgeom._array import asarray_like, namespace, ratio, to_float
 from skgeom._core.sums._align import procrustes, rotation_moments
-from skgeom._core.sums._cross import CrossMoments, cross_moments, regression_moments
+from skgeom._core.sums._cross import CrossMoments, JointMoments, RegressionMoments, cross_moments, regression_moments
 from skgeom._typing import Array
 from skgeom._validation import check_flag
 from skgeom.alignment._aligner import Aligner
@@ -145,6 +145,9 @@ class ProcrustesAligner(Aligner[CrossMoments]):
 
     def _summary(self, x: Array, t: Array, w: Array | None) -> CrossMoments:
         return regression_moments(x, t, w) if x.shape[1] > t.shape[1] else cross_moments(x, t, w)
+
+    def _part(self, m: JointMoments) -> CrossMoments:
+        return m.part(RegressionMoments if m.xy.shape[0] > m.xy.shape[1] else CrossMoments)
 
     def _solve_rows(self, x: Array, t: Array, w: Array | None) -> CrossMoments:
         if x.shape[1] < t.shape[1] or (x.shape[1] == t.shape[1] and self.allow_reflection):

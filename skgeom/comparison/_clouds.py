@@ -176,9 +176,9 @@ def cloud_test(
 
     Of 1,000 random splits of each of six real sets into clouds of 100 and 100, of 150 and 50, and of 80, 60 and 60
     rows, each part is below .05 in 3.5 to 6.2 %, below .01 in .3 to 1.7 %, and `pvalue` below .05 in 3.0 to 4.9 %; with
-    groups, each part is below .05 in 2.1 to 6.1 % (``python -m benchmarks clouds``). Further out the p-values of scale
-    and covariance are too small where a cloud has few rows: of 300 and 50 rows of one set they are below .00125 in .3
-    and .4 % of 2,000 splits.
+    groups, each part is below .05 in 2.1 to 6.1 % (``python -m benchmarks clouds``). Further out the p-value of the
+    scale is too small where a cloud has few rows and squared distances are skewed: of 300 and 50 rows of one set it is
+    below .00125 in .4 % of 4,000 splits (see `DriftMonitor`).
 
     O(n d²) time for the moments, O(K² d³) for the means, and O(N² d + N³) time and N² numbers for N = `max_rows` in the
     parts over pairs. The result carries no gradient.

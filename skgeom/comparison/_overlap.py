@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from collections.abc import Sequence
+from functools import lru_cache, partial
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from skgeom._array import in_full_precision, take_rows, to_numpy
+from skgeom._core.pairs._left_out import Lists, Space, sum_without
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_count, check_flag
 from skgeom.comparison._checks import check_same_rows
 from skgeom.metrics import k_nearest
+from skgeom.metrics._measure import comparison
+from skgeom.metrics._neighbours import Neighbours
 
 Metric: TypeAlias = Literal["cosine", "euclidean"]
 
@@ -23,6 +28,16 @@ _ENTRIES = 2**22
 """Distances that are looked at at once."""
 
 
+def _without_blocks(X: Any, Y: Any, *, codes: np.ndarray, k: int, metric: Metric, per_row: bool) -> np.ndarray | None:
+    """Return the mean shares without blocks of rows and of all."""
+    check_flag(per_row, "per_row")
+    sides = _checked(X, Y, k, metric)
+    if k > codes.size - np.bincount(codes).max() - 2:
+        return None
+    return shares_without(codes, [ranked(x, metric) for x in sides], k)[1]
+
+
+@comparison(bounds=("0", "1"), without_blocks=_without_blocks)
 @in_full_precision
 def neighbour_overlap(
     X: Any, Y: Any, *, k: int = 10, metric: Metric = "cosine", per_row: bool = False
@@ -86,11 +101,59 @@ def neighbour_overlap(
     return shares if per_row else float(shares.mean())
 
 
+class Ranked(NamedTuple):
+    """Checked rows, and their neighbours by a metric, which are sought once for all comparisons with these rows."""
+
+    x: Array
+    metric: Metric
+    space: Space
+
+
+def ranked(x: Array, metric: Metric) -> Ranked:
+    """Return rows among which neighbours are sought."""
+
+    @lru_cache(maxsize=1)
+    def of_all(w: int) -> tuple[np.ndarray, np.ndarray]:
+        return _on_host(k_nearest(x, k=w, metric=metric))
+
+    def nearest(rows: np.ndarray | None, w: int) -> tuple[np.ndarray, np.ndarray]:
+        return of_all(w) if rows is None else _on_host(k_nearest(take_rows(x, rows), x, k=w, metric=metric))
+
+    return Ranked(x, metric, Space(nearest, lambda _, kth: _width(kth)))
+
+
+def shares_without(codes: np.ndarray, sides: Sequence[Ranked], k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the share of each row (n,), and the mean without each block of rows, and of all (b + 1,).
+
+    The codes (n,) are those of blocks of which any leaves at least k + 2 rows.
+    """
+    n_blocks, n = codes.max() + 1, codes.size
+    of_rows = np.empty(n)
+
+    def sums(parts: Sequence[Lists]) -> np.ndarray:
+        rows = parts[0].rows
+        first, second = (np.arange(rows.size)[:, None] * n + one.others for one in parts)
+        places = np.intersect1d(first, second, assume_unique=True, return_indices=True)[1:]
+        row = places[0] // parts[0].near.shape[1]
+        own, found = codes[rows[row]], np.empty(n_blocks + 1)
+        for block in range(n_blocks + 1):
+            both = np.minimum(*(one.weights(block, k).ravel()[at] for one, at in zip(parts, places, strict=True)))
+            found[block] = both[own != block].sum()
+        of_rows[rows] = np.bincount(row, both, rows.size) / k
+        return found
+
+    total = sum_without(codes, [side.space for side in sides], k, sums)
+    if total is not None:
+        return of_rows, total / (k * (n - np.append(np.bincount(codes), 0)))
+    overlap = partial(neighbour_overlap, k=k, metric=sides[0].metric, per_row=True)
+    of_rows = np.asarray(overlap(*(side.x for side in sides)))
+    rests = ([take_rows(side.x, np.flatnonzero(codes != block)) for side in sides] for block in range(n_blocks))
+    return of_rows, np.array([*(np.mean(overlap(*rest)) for rest in rests), of_rows.mean()])
+
+
 def neighbourhoods(X: Any, Y: Any, k: int, metric: Metric) -> tuple[csr_array, csr_array]:
     """Return the weights w (n, n) of the neighbours of each row in two spaces."""
-    check_choice(metric, _METRICS, "metric")
-    x, y = check_same_rows(X, Y, min_samples=3)
-    check_count(k, "k", 1, x.shape[0] - 2)
+    x, y = _checked(X, Y, k, metric)
     return _weights(x, k, metric), _weights(y, k, metric)
 
 
@@ -99,11 +162,17 @@ def shared(a: csr_array, b: csr_array) -> np.ndarray:
     return np.asarray(a.minimum(b).sum(axis=1))
 
 
+def _checked(X: Any, Y: Any, k: int, metric: Metric) -> list[Array]:
+    check_choice(metric, _METRICS, "metric")
+    sides = check_same_rows(X, Y, min_samples=3)
+    check_count(k, "k", 1, sides[0].shape[0] - 2)
+    return sides
+
+
 def _weights(x: Array, k: int, metric: Metric) -> csr_array:
     n = x.shape[0]
     width = min(2 * k, n - 1)
-    found = k_nearest(x, k=width, metric=metric)
-    near, index = to_numpy(found.distances), to_numpy(found.indices)
+    near, index = _on_host(k_nearest(x, k=width, metric=metric))
     tied = near <= _reach(near, k)
     (ahead,) = np.nonzero(tied[:, -1] & (width < n - 1))
     row, place = np.nonzero(tied & ~np.isin(np.arange(n), ahead)[:, None])
@@ -114,7 +183,7 @@ def _weights(x: Array, k: int, metric: Metric) -> csr_array:
         parts.append(_all_tied(x, rows, k, metric))
     row, column, distance = (np.concatenate(part) for part in zip(*parts, strict=True))
     kth = near[row, k - 1]
-    nearer = distance < kth - _TIED * np.maximum(1, kth)
+    nearer = distance < kth - _width(kth)
     n_nearer, n_tied = (np.bincount(row, mask, n) for mask in (nearer, ~nearer))
     weights = np.where(nearer, 1.0, ((k - n_nearer) / np.maximum(n_tied, 1))[row])
     return csr_array((weights, (row, column)), shape=(n, n))
@@ -122,13 +191,20 @@ def _weights(x: Array, k: int, metric: Metric) -> csr_array:
 
 def _reach(near: np.ndarray, k: int) -> np.ndarray:
     kth = near[:, k - 1 : k]
-    return kth + _TIED * np.maximum(1, kth)
+    return kth + _width(kth)
+
+
+def _on_host(found: Neighbours) -> tuple[np.ndarray, np.ndarray]:
+    return to_numpy(found.distances), to_numpy(found.indices)
+
+
+def _width(kth: np.ndarray) -> np.ndarray:
+    return _TIED * np.maximum(1, kth)
 
 
 def _all_tied(x: Array, rows: np.ndarray, k: int, metric: Metric) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the rows, their neighbours and the distances of these, as far as the k-th and as many as there are."""
-    found = k_nearest(take_rows(x, rows), x, k=x.shape[0], metric=metric)
-    near, index = to_numpy(found.distances), to_numpy(found.indices)
+    near, index = _on_host(k_nearest(take_rows(x, rows), x, k=x.shape[0], metric=metric))
     others = index != rows[:, None]
     near, index = (values[others].reshape(rows.size, -1) for values in (near, index))
     row, place = np.nonzero(near <= _reach(near, k))

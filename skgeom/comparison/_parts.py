@@ -18,7 +18,7 @@ from skgeom.comparison._null import p_value
 from skgeom.comparison._sides import Side
 
 _ORDERS = 999
-"""Random orders that are looked at where the moments do not tell the tail."""
+"""Random orders that are looked at where the moments do not determine the tail."""
 
 _ROUNDING = 1e-12
 """Share of values below which what they differ by is rounding."""
@@ -173,7 +173,7 @@ class Similarities:
     def test(self, which: Sequence[int]) -> Part:
         """Return the test of whether rows of one cloud, of some of them, are more similar than those of different ones.
 
-        Where few rows dominate, three moments do not tell the tail, and random orders of the rows are looked at.
+        Where few rows dominate, three moments do not determine the tail, and random orders of the rows are looked at.
         """
         sizes = self.sizes[list(which)]
         index = np.concatenate([np.arange(self.starts[k], self.starts[k] + self.sizes[k]) for k in which])

@@ -44,7 +44,7 @@ class Side(NamedTuple):
 
 
 def side_of(summary: CloudSummary, name: str, size: int) -> Side:
-    """Return a cloud that is summed up with so many rows of its sample, or refuse what cannot be tested."""
+    """Return a cloud that is summed up with so many rows of its sample, or raise if it cannot be tested."""
     m, n = summary.moments.second, summary.n_rows
     if n < FEWEST:
         raise ValueError(f"{name} has {n} rows, but at least {FEWEST} are needed to test it: merge more.")
@@ -61,7 +61,7 @@ def side_of(summary: CloudSummary, name: str, size: int) -> Side:
 
 
 def grouped_side(x: Array, codes: np.ndarray, name: str, max_rows: int, rng: np.random.Generator) -> Side:
-    """Return the cloud of checked rows whose groups count, each once, or refuse what cannot be tested."""
+    """Return the cloud of checked rows whose groups count, each once, or raise if it cannot be tested."""
     check_fourth_powers(x, name)
     n = int(codes.max()) + 1
     if n < FEWEST:

@@ -66,7 +66,7 @@ _WIDTH, _HEIGHT = 4.8, 3.4
 """Inches of a figure: text of ten points is legible where this is shown 400 pixels wide."""
 
 _drawn: WeakSet[Any] = WeakSet()
-"""The artists that each stand for the data of one Display: how many the axes hold decides the next look."""
+"""The artists that each represent one Display: how many the axes hold decides the next look."""
 
 
 class Display:

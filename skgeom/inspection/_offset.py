@@ -19,7 +19,7 @@ class OffsetDisplay(Display):
     """Contrastive loss of two modalities that move along their means, and the divergence of their conformities.
 
     At α = 0, the dashed line, they are as they came; at α = 1, the dotted one, each is centred. The dot is the minimum:
-    a loss with its minimum at 0 says that training wanted the offset.
+    a loss with its minimum at 0 shows that training wanted the offset.
 
     Parameters
     ----------

@@ -23,10 +23,10 @@ _CORNER: Any = {"xycoords": "axes fraction", "ha": "right"}
 class SimilarityDisplay(Display):
     r"""Cosines of pairs that belong together beside those of pairs that do not, before and after a transform.
 
-    Where the two densities overlap, no threshold on the cosine separates the pairs. The AUC says how far they are
-    apart: the probability that a pair that belongs together has the larger cosine of two, ½ by chance. The grey band
-    holds 95 % of the cosines of independent directions in an isotropic space. What was before the transform hangs below
-    the axis.
+    Where the two densities overlap, no threshold on the cosine separates the pairs. The AUC measures how far
+    they are apart: the probability that a pair that belongs together has the larger cosine of two, ½ by chance.
+    The grey band holds 95 % of the cosines of independent directions in an isotropic space. What was before the
+    transform hangs below the axis.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class SimilarityDisplay(Display):
     n_features, n_features_before : int, default=None
         Dimension of the space after and before the transform, from which the grey bands follow; None leaves them out.
     names : tuple of two str, default=("after", "before")
-        Names of what is above and below the axis.
+        Names of the pairs above and below the axis.
 
     Attributes
     ----------

@@ -79,8 +79,8 @@ class SpaceDisplay(CloudDisplay):
 
     Notes
     -----
-    O(n d min(n, d)) time. The plane shows part of all distances: the labels of the axes say how much of the squared
-    length it holds.
+    O(n d min(n, d)) time. The plane shows part of all distances: the labels of the axes show how much of the
+    squared length it holds.
 
     Examples
     --------

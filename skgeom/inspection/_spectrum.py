@@ -35,11 +35,11 @@ _AT_THE_RIGHT: Any = {
 class SpectrumDisplay(CloudDisplay):
     r"""Variance of each principal direction, beside that of an isotropic cloud of as many rows.
 
-    Both axes are logarithmic: a straight line is a power law. Dots say after how many directions 50, 90 and 99 % of the
-    variance are reached. The dashed line is the null: what isotropic rows show, by the distribution of Marchenko and
-    Pastur [1]_, which is not flat where there are few rows. Where directions are lost in the rounding of the rows, a
-    line marks the rank, and where they are many, another the floor of the rounding. A second cloud goes onto the same
-    axes with ``ax=``.
+    Both axes are logarithmic: a straight line is a power law. Dots mark after how many directions 50, 90 and 99
+    % of the variance are reached. The dashed line is the null: what isotropic rows show, by the distribution of
+    Marchenko and Pastur [1]_, which is not flat where there are few rows. Where directions are lost in the
+    rounding of the rows, a line marks the rank, and where they are many, another the floor of the rounding. A
+    second cloud goes onto the same axes with ``ax=``.
 
     Parameters
     ----------

@@ -126,7 +126,7 @@ class TrajectoryDisplay(Display):
         history : History
             What an optimiser recorded.
         *y : str
-            Names of columns; none stands for the loss and all monitors, or, against another column, for all other
+            Names of columns; without any, the loss and all monitors, or, against another column, for all other
             monitors.
         x : str, default="iteration"
             Column to draw them against.

@@ -40,7 +40,7 @@ from skgeom._validation import (
 )
 
 Density: TypeAlias = Literal["gaussian", "histogram"]
-"""What stands for the distribution of a sample."""
+"""The distribution that a sample represents."""
 
 
 def check_divergence(method: Any, bins: Any) -> Callable[[Array, Array], Array]:

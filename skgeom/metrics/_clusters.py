@@ -115,8 +115,8 @@ def silhouette_terms(X: Any, labels: Any, *, metric: Metric = "euclidean") -> Si
     .. math:: a_i = \frac{1}{n_c - 1} \sum_{j \in c,\, j \ne i} d(x_i, x_j), \qquad
               b_i = \min_{c' \ne c} \frac{1}{n_{c'}} \sum_{j \in c'} d(x_i, x_j),
 
-    with c the class of row i. Their difference over the larger of them is the silhouette, which does not say whether
-    classes became tighter or moved apart.
+    with c the class of row i. Their difference over the larger of them is the silhouette, which does not show
+    whether classes became tighter or moved apart.
 
     Parameters
     ----------

@@ -40,6 +40,15 @@ def _without_blocks(of: Callable[..., Array]) -> Callable[..., np.ndarray | None
     return without
 
 
+def _nearest_without_blocks(kernel: _energies.Kernel) -> Callable[..., np.ndarray]:
+    """Return the function that gives the means of a kernel of nearest rows without blocks of rows."""
+    return lambda X, *, codes: _energies.means_of_nearest_without(codes, check_directed(X), kernel)
+
+
+def _mmd_without_blocks(X: Any, *, codes: np.ndarray, gamma: float) -> np.ndarray:
+    return _energies.mmd_uniform_without(codes, check_directed(X), check_real(gamma, "gamma", low=0))
+
+
 def _uniformity(X: Any, mean: Mean, *, t: float) -> Array:
     return _energies.uniformity(check_directed(X), check_real(t, "t", low=0), mean)
 
@@ -436,6 +445,7 @@ def riesz_energy(X: Any, *, s: float = 1.0, distance: Distance = "chordal") -> A
     invariances=DIRECTIONS,
     cost="O(n² d)",
     source="Tokarchuk et al. 2025, arXiv:2502.08231",
+    without_blocks=_mmd_without_blocks,
 )
 def mmd_uniform(X: Any, *, gamma: float = 1.0) -> Array:
     r"""Squared maximum mean discrepancy between the directions and the uniform distribution on the sphere.
@@ -489,6 +499,7 @@ def mmd_uniform(X: Any, *, gamma: float = 1.0) -> Array:
     cost="O(n² d)",
     source="Wang et al. 2020, arXiv:2006.06527",
     estimand="sample",
+    without_blocks=_nearest_without_blocks(_energies.MINUS_ANGLE),
 )
 def mma(X: Any) -> Array:
     r"""Maximum minimum angle, as a loss: minus the mean angle of each row to its nearest.
@@ -536,6 +547,7 @@ def mma(X: Any) -> Array:
     cost="O(n² d)",
     source="Tokarchuk et al. 2025, arXiv:2502.08231",
     estimand="sample",
+    without_blocks=_nearest_without_blocks(_energies.cosine),
 )
 def mmcs(X: Any) -> Array:
     r"""Mean largest cosine: the cosine of each row to its nearest, averaged.
@@ -589,6 +601,7 @@ def mmcs(X: Any) -> Array:
     source="Sablayrolles et al. 2019, arXiv:1806.03198",
     infinite="two rows have one direction",
     estimand="sample",
+    without_blocks=_nearest_without_blocks(_energies.MINUS_LOG_DISTANCE),
 )
 def koleo(X: Any) -> Array:
     r"""Kozachenko-Leonenko loss: minus the mean logarithm of the distance of each row to its nearest.

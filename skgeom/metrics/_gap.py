@@ -68,7 +68,7 @@ def modality_gap(X: Any, Y: Any) -> Array:
     Returns
     -------
     float or 0-d array
-        In [0, 2]; 0 if the centres coincide, which says nothing about the rest of the clouds.
+        In [0, 2]; 0 if the centres coincide, which implies nothing about the rest of the clouds.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def modality_gap(X: Any, Y: Any) -> Array:
     See Also
     --------
     relative_modality_gap : The distance of pairs beside the distances within the clouds.
-    modality_separability : Whether a plane tells the modalities apart.
+    modality_separability : Whether a plane separates the modalities.
     GapShift : Moves the clouds towards each other.
     skgeom.preprocessing.GroupCentering : Removes the gap by centring each modality.
 
@@ -177,7 +177,7 @@ def relative_modality_gap(X: Any, Y: Any) -> Array:
     estimand="sample",
 )
 def modality_separability(X: Any, Y: Any, *, cv: int = 5) -> Array:
-    """Cross-validated accuracy of a linear classifier that tells two modalities apart.
+    """Cross-validated accuracy of a linear classifier that separates two modalities.
 
     Features are standardised and classified by scikit-learn's logistic regression; the accuracies are averaged over
     stratified folds.
@@ -194,8 +194,8 @@ def modality_separability(X: Any, Y: Any, *, cv: int = 5) -> Array:
     Returns
     -------
     float or 0-d array
-        In [0, 1]; 1 if a plane separates the modalities, near the share of the larger one, ½ for equal numbers, if
-        nothing tells them apart.
+        In [0, 1]; 1 if a plane separates the modalities, near the share of the larger one, ½ for equal numbers,
+        if nothing separates them.
 
     Raises
     ------

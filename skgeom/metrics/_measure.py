@@ -19,6 +19,7 @@ from typing import (
     ParamSpec,
     Protocol,
     TypedDict,
+    TypeVar,
     Unpack,
     cast,
     overload,
@@ -31,6 +32,7 @@ from skgeom._cloud import Cloud
 from skgeom._typing import Array, ForeignT, HostData
 
 P = ParamSpec("P")
+R = TypeVar("R")
 
 Needs = Literal["cloud", "labels", "partners", "start", "clouds"]
 """What a measure takes: rows; rows and their labels; two clouds whose rows belong together; rows and where they were at
@@ -148,6 +150,23 @@ class RowwiseMeasure(Protocol[P]):
     def __call__(self, X: ForeignT, *args: P.args, **kwargs: P.kwargs) -> ForeignT: ...
     @overload
     def __call__(self, X: Cloud, *args: P.args, **kwargs: P.kwargs) -> Any: ...
+
+
+COMPARISONS: list[Measure] = []
+"""The rows of functions of two spaces, for `estimate` alone: they are no measures of one space."""
+
+
+def comparison(
+    bounds: tuple[str, str], without_blocks: Callable[..., np.ndarray | None]
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Write the row of a comparison of two representations of the same rows above its function."""
+
+    def of(function: Callable[P, R]) -> Callable[P, R]:
+        row = Measure(function.__name__, function, 0, bounds, "", "", "partners", estimand="sample")
+        COMPARISONS.append(replace(row, without_blocks=without_blocks))
+        return function
+
+    return of
 
 
 class Promises(TypedDict):

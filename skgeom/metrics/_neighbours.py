@@ -384,6 +384,13 @@ def mean_reciprocal_rank(X: Any, Y: Any, *, metric: Similarity = "cosine") -> Ar
     return asarray_like(np.mean(_neighbours.expected_reciprocal_rank(ranks)), x, dtype=namespace(x).float64)
 
 
+def _hubness_without_blocks(X: Any, *, codes: np.ndarray, k: int, metric: HubMetric) -> np.ndarray | None:
+    x, k = check_hubs(X, k, metric)
+    if k >= codes.size - np.bincount(codes).max():
+        return None
+    return _neighbours.hubness_without(codes, rows_under(x, metric), k)
+
+
 @measure(
     direction=-1,
     bounds=("-(n - 2) / sqrt(n - 1)", "(n - 2) / sqrt(n - 1)"),
@@ -392,6 +399,7 @@ def mean_reciprocal_rank(X: Any, Y: Any, *, metric: Similarity = "cosine") -> Ar
     source="Radovanović et al. 2010, JMLR 11",
     differentiable=False,
     estimand="sample",
+    without_blocks=_hubness_without_blocks,
 )
 def hubness(X: Any, *, k: int = 10, metric: HubMetric = "cosine") -> Array:
     r"""Skewness of the k-occurrence: whether a few rows are among the neighbours of very many.

@@ -153,7 +153,7 @@ def classifier_objective(X: Any, labels: Any, *, C: Any = None) -> Array:
         The class of each row.
     C : array of shape (n_classes, n_features), default=None
         The directions of the classes, in their sorted order, to which the gradient flows too: the weights of a linear
-        head. None stands for the means of the classes in X.
+        head. None takes the means of the classes in X.
 
     Returns
     -------

@@ -175,7 +175,7 @@ def make_embedding_scorer(
     device: str | None = None,
     **options: Any,
 ) -> EmbeddingScorer:
-    """Make a scorer from a measure: of what a fitted estimator made of the rows.
+    """Make a scorer from a measure: it measures the rows as a fitted estimator transforms them.
 
     Parameters
     ----------
@@ -405,7 +405,7 @@ def _placed(values: Any, device: str) -> Any:
 
 
 def _needs_of(metric: Callable[..., Any]) -> Needs | None:
-    """Return what a measure needs besides rows; None for a function of two arguments that is not one of ours."""
+    """Return the data that a measure needs besides rows; None for another function of two arguments."""
     parameters = inspect.signature(metric).parameters.values()
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     if sum(p.default is p.empty for p in positional) < 2:
@@ -416,7 +416,7 @@ def _needs_of(metric: Callable[..., Any]) -> Needs | None:
 
 
 def _second(y: Any, labels: Any, needed: str) -> Any:
-    """Return what stands beside the rows: what is routed, else y."""
+    """Return the data that a measure needs besides the rows: the routed ones, else y."""
     if labels is not None or y is not None:
         return y if labels is None else labels
     raise ValueError(

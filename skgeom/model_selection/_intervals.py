@@ -36,13 +36,14 @@ def compared(
     confidence: float,
     n_resamples: int,
     rng: np.random.Generator,
+    errors: np.ndarray | None = None,
 ) -> Differences:
     """Compare candidates by a statistic of the observations (m, n) of each on held-out rows of folds (n,).
 
     The value is the mean over folds, weighted by their rows. Groups of rows are resampled (Poisson bootstrap), the same
     ones for all candidates, since all saw the same rows. Each difference is divided by its standard error, and the
     margin is that error times the quantile of the largest of all: intervals of one joint confidence, whichever is
-    looked at afterwards.
+    looked at afterwards. Standard errors (m,) that are known take the place of those of the resamples.
     """
     values = _values(observed, fold, np.ones((1, fold.size)), statistic)[0]
     differences = values - values[0]
@@ -53,10 +54,11 @@ def compared(
         draws = _COUNTS[rng.integers(0, _COUNTS.size, size, dtype=np.uint16)]
         replicates.append(_values(observed, fold, draws[:, groups], statistic))
     resampled = np.concatenate(replicates)
-    errors = resampled - resampled[:, :1] - differences
-    scale = errors.std(axis=0)
-    standard = np.divide(np.abs(errors), scale, out=np.zeros_like(errors), where=scale > 0)
-    return Differences(values, differences, scale * np.quantile(standard.max(axis=1), confidence))
+    off = resampled - resampled[:, :1] - differences
+    scale = off.std(axis=0)
+    standard = np.divide(np.abs(off), scale, out=np.zeros_like(off), where=scale > 0)
+    quantile = np.quantile(standard.max(axis=1), confidence)
+    return Differences(values, differences, (scale if errors is None else errors) * quantile)
 
 
 def _values(observed: np.ndarray, fold: np.ndarray, weights: np.ndarray, statistic: Statistic) -> np.ndarray:

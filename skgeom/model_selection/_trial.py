@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.utils import check_random_state
 
+from skgeom._core._jackknife import jackknife
 from skgeom._core._threads import in_threads
 from skgeom._validation import check_count, check_groups, check_real
 from skgeom.alignment import CCAAligner, LstsqAligner, ProcrustesAligner
@@ -28,11 +29,27 @@ _listener: ContextVar[Listener] = ContextVar("_listener", default=lambda done, t
 _MIN_GROUPS = 4
 """Different rows in each fold."""
 
-Observation: TypeAlias = tuple[np.ndarray, dict[str, float]]
-"""The observation of each held-out row, and further measures on all of them."""
-
 Observe: TypeAlias = "Callable[[Any, Fold], Observation]"
 """From the transformed rows of a fold."""
+
+
+class LeftOut(NamedTuple):
+    """The score without each block of held-out rows, and of all (b + 1,), and the sizes of the blocks (b,)."""
+
+    scores: np.ndarray
+    sizes: np.ndarray
+
+
+class Observation(NamedTuple):
+    """What is observed of each held-out row (n,), and further measures of all of them.
+
+    `left_out` is for a score to which rows contribute through others too, so that to draw from them does not tell its
+    error.
+    """
+
+    rows: np.ndarray
+    measures: dict[str, float]
+    left_out: LeftOut | None = None
 
 
 class Split(NamedTuple):
@@ -221,7 +238,9 @@ def judged(
         found = in_threads(np.empty(0), in_fold, chance.n_folds)
     observed = np.empty((len(names), split.fold.size))
     for fold, results in zip(folds, found, strict=True):
-        observed[:, fold.held_out] = [seen for _, (seen, _) in results]
+        observed[:, fold.held_out] = [seen.rows for _, seen in results]
+    shares = np.bincount(split.fold) / split.fold.size
+    errors = _errors([[seen.left_out for _, seen in results] for results in found], shares)
     compare = compared(
         observed,
         split.fold,
@@ -230,15 +249,33 @@ def judged(
         confidence=chance.confidence,
         n_resamples=chance.n_resamples,
         rng=chance.rng,
+        errors=None if errors is None else errors[1],
     )
-    shares = np.bincount(split.fold) / split.fold.size
     rows = []
     for j, name in enumerate(names):
-        others = [results[j][1][1] for results in found]
+        others = [results[j][1].measures for results in found]
         measures = {key: float(shares @ [one[key] for one in others]) for key in others[0]}
+        if errors is not None:
+            measures["standard_error"] = float(errors[0, j])
         value, difference, margin = (float(values[j]) for values in compare)
         rows.append(Judged(name, found[0][j][0], value, difference, margin, measures))
     return answered(task, score, rows, candidates.estimators, chance.confidence, split.fold.size, chance.n_folds, notes)
+
+
+def _errors(left_out: list[list[LeftOut | None]], shares: np.ndarray) -> np.ndarray | None:
+    """Return the standard errors of scores, and of their differences from the first (2, m), by the jackknife.
+
+    Folds are independent, given the transforms. None where the score of rows of some fold says nothing about it.
+    """
+    squares = np.zeros((2, len(left_out[0])))
+    for share, results in zip(shares, left_out, strict=True):
+        for j, one in enumerate(results):
+            if one is None or results[0] is None:
+                return None
+            for of, scores in enumerate((one.scores, one.scores - results[0].scores)):
+                if np.ptp(scores) > 0:
+                    squares[of, j] += (share * jackknife(scores[-1], scores[:-1], one.sizes).error) ** 2
+    return np.sqrt(squares)
 
 
 def _fold(fold: np.ndarray, number: int, n_folds: int) -> Fold:

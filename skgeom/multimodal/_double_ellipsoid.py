@@ -46,18 +46,18 @@ _ELONGATED = 0.5
 """Largest share of the dimensions that an ellipsoid uses evenly."""
 
 _TILTED = 1.3
-"""Least excess of the covariances of a tilted ellipsoid over those of as many rows of independent features."""
+"""Smallest excess of the covariances of a tilted ellipsoid over those of as many rows of independent features."""
 
 _OFF_CENTRE = 0.5
-"""Least distance of the mean from the origin, in radii of the shell; the average cosine is then a fifth."""
+"""Smallest distance of the mean from the origin, in radii of the shell; the average cosine is then a fifth."""
 
 _NEAR = 0.2
 """Largest shift, in units of the means, at which a minimum counts as one at the place where the clouds are.
 
-One batch of 500 pairs tells the place of the minimum up to about 0.05."""
+One batch of 500 pairs shows the place of the minimum up to about 0.05."""
 
 _RISE = 0.1
-"""Least rise of the loss, in nats, where clouds are centred or their offset is doubled."""
+"""Smallest rise of the loss, in nats, where clouds are centred or their offset is doubled."""
 
 
 _ARRAYS = ("means", "unit_means", "variances", "separation")

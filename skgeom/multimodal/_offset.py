@@ -37,8 +37,8 @@ def loss_along_offset(
 
     the symmetric cross-entropy of the cosines over the temperature,
     :math:`-\frac{1}{2n} \sum_i \big( \log \mathrm{softmax}_j\, s_{ij} + \log \mathrm{softmax}_j\, s_{ji} \big)_{j = i}`
-    with :math:`s_{ij} = \cos(x_i, y_j) / \tau`. At α = 0 the clouds are as they came, at α = 1 centred. A minimum at 0
-    says that the offset of the clouds is what the loss wants.
+    with :math:`s_{ij} = \cos(x_i, y_j) / \tau`. At α = 0 the clouds are as they came, at α = 1 centred. A
+    minimum at 0 shows that the offset of the clouds is what the loss wants.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def shifted_losses(x: Array, y: Array, alphas: np.ndarray, temperature: float, b
     def shifted(alpha: float, batch: slice) -> list[Array]:
         return [_shifted(z[batch, :], alpha * mean) for z, mean in zip((x, y), means, strict=True)]
 
-    with np.errstate(over="ignore", invalid="ignore"):  # the checks say it in words
+    with np.errstate(over="ignore", invalid="ignore"):  # the checks explain it
         lengths = numbers([end for cut in cuts for z in shifted(*cut) for end in _extremes(norms(z))])
 
     def directed(alpha: float, batch: slice, ends: np.ndarray) -> list[DirectedRows]:

@@ -64,7 +64,7 @@ def check_head(head: Any, names: Iterable[str], fit_intercept: bool) -> None:
     TypeError
         If it is neither a name nor a callable.
     ValueError
-        If the name is unknown, or ``fit_intercept=False`` stands beside another head than the linear one.
+        If the name is unknown, or ``fit_intercept=False`` goes with another head than the linear one.
     """
     if isinstance(head, str):
         check_choice(head, names, "head")

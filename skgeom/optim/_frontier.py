@@ -1,4 +1,4 @@
-"""Isotropy against clusters: what a user's data allow of both."""
+"""Isotropy against clusters: how much of both a user's data allow."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from skgeom.inspection import FrontierDisplay
 
 Score: TypeAlias = str | Callable[..., Any]
-"""What says how well the clusters separate: a measure of labelled rows or "accuracy" by name, or a function."""
+"""A measure of how well clusters separate: one of labelled rows or "accuracy" by name, or a function."""
 
 SCORES = {name: row for name, row in MEASURES.items() if row.needs == "labels"}
 """The measures of labelled rows by name."""
@@ -185,8 +185,8 @@ def isotropy_cluster_frontier(
     Raises
     ------
     ValueError
-        If the weights are not finite numbers, "isoscore" is in the objective, the score is unknown, `test` stands
-        beside points, y has fewer than two classes or one for each row, or as `EmbeddingOptimizer` does.
+        If the weights are not finite numbers, "isoscore" is in the objective, the score is unknown, `test` goes
+        with points, y has fewer than two classes or one for each row, or as `EmbeddingOptimizer` does.
     TypeError
         If the score is neither a name nor a callable, or `test` is not a tuple of two.
     Exception

@@ -131,7 +131,7 @@ class History(Mapping[str, np.ndarray]):
         Parameters
         ----------
         *y : str
-            Names of columns; none stands for the loss and all monitors, or, against another column, for all other
+            Names of columns; without any, the loss and all monitors, or, against another column, for all other
             monitors.
         x : str, default="iteration"
             Column to draw them against.

@@ -63,7 +63,7 @@ def read_targets(y: Any, n: int, kind: str | None) -> Targets:
 def _looks_like(y: Any) -> str:
     values = np.asarray(to_numpy(y) if is_foreign(y) else y)
     if values.ndim == 1 and values.dtype.kind == "f" and not np.isfinite(values).all():
-        return CLASSES  # whose check says what is wrong, where scikit-learn's warns of a cast
+        return CLASSES  # whose check explains what is wrong, where scikit-learn's warns of a cast
     kind = type_of_target(values)
     if kind.startswith("multilabel"):
         return INDICATOR

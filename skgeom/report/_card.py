@@ -1,4 +1,4 @@
-"""The geometry card: what is to be said about a space, as named values."""
+"""The geometry card: named values that describe a space."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ from skgeom.report._text import (
 )
 
 REFUSED, HELD = 2, 3
-"""Exit codes: something was refused; a condition of --fail-on holds."""
+"""Exit codes: an input was not accepted; a condition of --fail-on holds."""
 
 _ERRORS = (OSError, ValueError, TypeError, ImportError, MemoryError)
 _EXAMPLES = """\
@@ -47,7 +47,7 @@ examples:
   skgeom report sentences.npy --pairs pairs.csv --scores scores.txt --html report.html
   cat embeddings.npy | skgeom report - --json --fail-on "isoscore < 0.1"
 
-exit codes: 0, 2 if something was refused, 3 if a condition of --fail-on holds
+exit codes: 0, 2 if an input is not accepted, 3 if a condition of --fail-on holds
 """
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
 _CONDITION = re.compile(r"\s*(.+?)\s*(<=|>=|<|>)\s*([-+.\deE]+)\s*")
@@ -61,7 +61,7 @@ class Condition(NamedTuple):
     limit: float
 
     def holds(self, values: dict[str, float]) -> bool:
-        """Return whether it holds; a name that the card does not have is refused."""
+        """Return whether it holds; a name that the card does not have is an error."""
         if self.name not in values:
             raise ValueError(f"--fail-on: the card has no value {self.name!r}. Name one of {', '.join(values)}.")
         return _COMPARISONS[self.comparison](values[self.name], self.limit)
@@ -88,8 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0; 2 if something was refused: stderr then has one line that says what was expected, what came, what to do; 3 if
-        a condition of ``--fail-on`` holds.
+        0; 2 if an input was not accepted: stderr then has one line with what was expected, what came, and what
+        to do; 3 if a condition of ``--fail-on`` holds.
     """
     _replace_closed_streams()
     parser = _parser()
@@ -222,7 +222,7 @@ def _space(options: argparse.Namespace) -> Space:
     if options.pairs is not None and options.scores is None:
         raise ValueError("--pairs goes with --scores, the judgement of each pair. Pass --scores FILE.")
     if options.scores is not None and options.pairs is None and options.paired is None:
-        raise ValueError("--scores goes with --pairs or --paired, which say what the pairs are, and there is neither.")
+        raise ValueError("--scores goes with --pairs or --paired, which define the pairs, and there is neither.")
     given = [name for name in ("key", "labels", "paired", "pairs", "scores") if getattr(options, name) is not None]
     if options.file is None:
         if given:
@@ -280,7 +280,7 @@ def _replacing(path: Path, keep: bool = False) -> Iterator[Path]:
 
 
 def _write(out: Path, options: argparse.Namespace, space: Space, report: Report) -> str:
-    """Write table, figure and page, and return what to say about them."""
+    """Write table, figure and page, and return a line about each."""
     said = []
     if report.judgements:
         with _replacing(out / "table.csv", keep=True) as path, path.open("w", newline="", encoding="utf-8") as file:

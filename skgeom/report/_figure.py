@@ -246,7 +246,7 @@ def _of_pairs(space: Space, pair: np.ndarray) -> Iterator[Picture]:
     caption = "Unit rows of both spaces in one plane: the dotted line between the means is the gap."
     plot: Callable[..., Any] = partial(SpaceDisplay.from_embedding, x, y, normalize=True, names=["x", "pair"])
     yield Picture(PAIRS, "The two clouds", caption, plot)
-    caption = "Cosines of partners and of other pairs. Where they overlap, no threshold tells them apart."
+    caption = "Cosines of partners and of other pairs. Where they overlap, no threshold separates them."
     plot = partial(SimilarityDisplay.from_embedding, x, y, random_state=SEED)
     yield Picture(PAIRS, "Matching and other pairs", caption, plot)
     some = sampled(np.arange(both.size), _MAX_OFFSET_ROWS)

@@ -1,4 +1,4 @@
-"""Which judges a space can be put before: what is known besides the rows decides."""
+"""Which judges a space can be put before: they depend on the data besides the rows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TITLES = {
 
 
 def judges(space: Space, n_clusters: int | None = None) -> dict[str, Callable[[], Judgement]]:
-    """Return what is to be judged, by task; without labels, partners, judgements or clusters, the neighbours."""
+    """Return the judges to call, by task; without labels, partners, judgements or clusters, the neighbours."""
     found: dict[str, Callable[[], Judgement]] = {}
     if space.labels is not None:
         found["classes"] = partial(judge_classes, space.x, space.labels, groups=space.equal_rows, n_folds=N_FOLDS)
@@ -42,7 +42,7 @@ def judges(space: Space, n_clusters: int | None = None) -> dict[str, Callable[[]
 
 
 def silent(what: str, done: int, total: int) -> None:
-    """Say nothing of what is done."""
+    """Show no progress."""
 
 
 def judged(

@@ -151,7 +151,7 @@ def _text(value: str) -> str:
 
 
 def _drawn(pictures: Iterable[Picture]) -> tuple[dict[str, list[str]], list[str]]:
-    """Return the pictures as figures by what they belong to, and what to say where there are none."""
+    """Return the pictures as figures by what they belong to, and a sentence where there are none."""
     found: dict[str, list[str]] = {}
     for number, picture in enumerate(pictures):
         try:

@@ -36,7 +36,7 @@ from skgeom.report._text import card_text, judgement_text, printable
 
 
 class Report:
-    """The geometry card of a space, and what the judges say of it; `geometry_report` makes one.
+    """The geometry card of a space, and the answers of the judges; `geometry_report` makes one.
 
     In a notebook it shows itself as a page; ``print`` gives the text of ``skgeom report``.
 
@@ -275,7 +275,7 @@ def _check_scores(space: Space) -> None:
             raise ValueError("pairs go with scores, the judgement of each pair: pass both.")
         return
     if space.positions is None and space.pair is None:
-        raise ValueError("scores go with pairs or paired, which say what the pairs are: pass one of them.")
+        raise ValueError("scores go with pairs or paired, which define the pairs: pass one of them.")
     n_pairs = len(space.x if space.positions is None else space.positions)
     if space.scores.shape != (n_pairs,):
         raise ValueError(f"scores: expected one for each of {n_pairs:,} pairs, got the shape {space.scores.shape}.")

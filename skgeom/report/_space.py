@@ -27,7 +27,7 @@ MATCH_ALPHA = 1e-3
 """Share of pairs of different rows that may be above the cosine of a match."""
 
 MAX_MATCH_ROWS = 2_000
-"""Rows from whose pairs that cosine is found: the interval says how far others would move it."""
+"""Rows from whose pairs that cosine is found: the interval shows how far others would move it."""
 
 
 class Space:
@@ -130,7 +130,7 @@ class Space:
 
     @cached_property
     def moments(self) -> Moments:
-        """The moments of the rows, whose spectrum tells the rank."""
+        """The moments of the rows, whose spectrum determines the rank."""
         return check_ranked_moments(self.cloud)
 
     @cached_property

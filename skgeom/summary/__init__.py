@@ -1,9 +1,12 @@
-"""A cloud of rows summed up in O(d²): what can be merged, subtracted, saved, and asked in place of the rows.
+"""Rows summed up in O(d²): what can be merged, subtracted, saved, and asked in place of the rows.
 
 `cloud_summary` makes a `CloudSummary` of rows or of blocks of rows; every measure that is built on sums, `Whitening`,
-`AllButTheTop`, `cloud_test` and `DriftMonitor` take it where they take rows. `load_summary` reads one from a file.
+`AllButTheTop`, `cloud_test` and `DriftMonitor` take it where they take rows. `paired_summary` makes a `PairedSummary`
+of two paired clouds, to which aligners are fitted. `load_summary` reads either from a file.
 """
 
-from skgeom.summary._summary import CloudSummary, cloud_summary, load_summary
+from skgeom.summary._loading import load_summary
+from skgeom.summary._paired import PairedSummary, paired_summary
+from skgeom.summary._summary import CloudSummary, cloud_summary
 
-__all__ = ["CloudSummary", "cloud_summary", "load_summary"]
+__all__ = ["CloudSummary", "PairedSummary", "cloud_summary", "load_summary", "paired_summary"]

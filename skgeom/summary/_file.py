@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 _VERSION = 1
-_KIND = "skgeom_cloud_summary"
+_KIND = "skgeom_summary"
 
 
 def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) -> None:
@@ -45,8 +45,8 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
             version = int(arrays.pop(_KIND))
         except Exception as error:  # which ones NumPy and zipfile raise for other bytes is not documented
             raise ValueError(
-                f"The file {str(path)!r} is no complete summary: it is cut off, or was not written by "
-                "CloudSummary.save. Write it again."
+                f"The file {str(path)!r} is not a complete summary: it is cut off, or was not written by the "
+                "method save of one. Write it again."
             ) from error
     if version > _VERSION:
         raise ValueError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from operator import add
@@ -29,7 +29,7 @@ from skgeom._core.sums._rank import Digits, digits_of, part_of_digits
 from skgeom._dask import chunks_of, dask_rows
 from skgeom._typing import Array
 from skgeom._validation import check_cloud, check_count, check_fourth_powers, check_same_kind
-from skgeom.summary._file import read_arrays, write_arrays
+from skgeom.summary._file import write_arrays
 
 R = TypeVar("R")
 S = TypeVar("S", bound=Sum)
@@ -202,6 +202,7 @@ class CloudSummary(Cloud):
         if not np.isin(expected, self.keys).all():
             raise _not_a_part("its sample holds other rows")
         moments = self.moments.without(part.moments)
+        moments = moments.with_second(moments.second.dense())  # of its own, without the whole and the part
         _check_rest(moments.second, self.moments.second)
         kept = ~np.isin(self.keys, expected)
         rows, keys = self.rows[kept], self.keys[kept]
@@ -247,25 +248,7 @@ class CloudSummary(Cloud):
         The file is an .npz archive of NumPy without pickles, with the number of its format. Numbers are kept to the
         last bit; arrays on another device or of another library become those of NumPy.
         """
-        m = self.moments.second
-        form = {"rows_about_mean": m.rows} if isinstance(m, ThinMoments) else {"scatter": m.dense().scatter}
-        numbers = {
-            "n": m.n,
-            "epsilon": m.epsilon,
-            "n_directed": self.directions.n,
-            "digits": tuple(self.digits),
-            "max_rows": self.max_rows,
-        }
-        arrays = {
-            "mean": m.mean,
-            **form,
-            "cubic": self.moments.cubic,
-            "quartic": self.moments.quartic,
-            "resultant": self.directions.total,
-            "rows": self.rows,
-            "keys": self.keys,
-        }
-        write_arrays(path, {name: np.asarray(value) for name, value in numbers.items()} | _on_host(arrays))
+        write_arrays(path, arrays_of(self))
 
     @property
     def X(self) -> NoReturn:  # noqa: N802
@@ -391,55 +374,6 @@ def cloud_summary(
     return reduce(CloudSummary.merge, parts, first)
 
 
-def load_summary(path: str | PathLike[str]) -> CloudSummary:
-    """Read a summary that `CloudSummary.save` wrote.
-
-    Parameters
-    ----------
-    path : path-like
-        The file.
-
-    Returns
-    -------
-    CloudSummary
-        Equal to the last bit, with arrays of NumPy.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be read.
-    ValueError
-        If it is another file, cut off, or was written by a later version in a format that is not known yet.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> import numpy as np
-    >>> from skgeom.summary import cloud_summary, load_summary
-    >>> X = np.random.default_rng(0).normal(size=(100, 4))
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     cloud_summary(X).save(Path(folder) / "summary.npz")
-    ...     load_summary(Path(folder) / "summary.npz")
-    CloudSummary(n_rows=100, n_features=4)
-    """
-    found = read_arrays(path)
-    n, mean, epsilon = float(found["n"]), found["mean"], float(found["epsilon"])
-    is_thin = "rows_about_mean" in found
-    second = (ThinMoments if is_thin else DenseMoments)(
-        n, mean, epsilon, found["rows_about_mean" if is_thin else "scatter"]
-    )
-    significant, largest, grid = found["digits"].tolist()
-    return CloudSummary(
-        FourthMoments(second, found["cubic"], found["quartic"]),
-        Resultant(int(found["n_directed"]), found["resultant"]),
-        Digits(int(significant), largest, grid),
-        found["rows"],
-        found["keys"],
-        int(found["max_rows"]),
-    )
-
-
 def summary_of(x: Array, name: str, max_rows: int, rng: np.random.Generator) -> CloudSummary:
     """Return the summary of checked rows."""
     check_fourth_powers(x, name)
@@ -489,9 +423,48 @@ def _check_rest(rest: Moments, whole: Moments) -> None:
         )
 
 
-def _on_host(arrays: dict[str, Any]) -> dict[str, np.ndarray]:
-    return {name: to_numpy(value) for name, value in arrays.items()}
-
-
 def _not_a_part(reason: str) -> ValueError:
     return ValueError(f"This is not a part of the summary: {reason}. Subtract a summary that was merged into it.")
+
+
+def arrays_of(summary: CloudSummary) -> dict[str, np.ndarray]:
+    """Return all that a summary holds, as arrays of NumPy by name."""
+    m = summary.moments.second
+    form = {"rows_about_mean": m.rows} if isinstance(m, ThinMoments) else {"scatter": m.dense().scatter}
+    numbers = {
+        "n": m.n,
+        "epsilon": m.epsilon,
+        "n_directed": summary.directions.n,
+        "digits": tuple(summary.digits),
+        "max_rows": summary.max_rows,
+    }
+    arrays = {
+        "mean": m.mean,
+        **form,
+        "cubic": summary.moments.cubic,
+        "quartic": summary.moments.quartic,
+        "resultant": summary.directions.total,
+        "rows": summary.rows,
+        "keys": summary.keys,
+    }
+    return {name: np.asarray(value) for name, value in numbers.items()} | {
+        name: to_numpy(value) for name, value in arrays.items()
+    }
+
+
+def summary_of_arrays(found: Mapping[str, np.ndarray]) -> CloudSummary:
+    """Return the summary that `arrays_of` was given."""
+    n, mean, epsilon = float(found["n"]), found["mean"], float(found["epsilon"])
+    is_thin = "rows_about_mean" in found
+    second = (ThinMoments if is_thin else DenseMoments)(
+        n, mean, epsilon, found["rows_about_mean" if is_thin else "scatter"]
+    )
+    significant, largest, grid = found["digits"].tolist()
+    return CloudSummary(
+        FourthMoments(second, found["cubic"], found["quartic"]),
+        Resultant(int(found["n_directed"]), found["resultant"]),
+        Digits(int(significant), largest, grid),
+        found["rows"],
+        found["keys"],
+        int(found["max_rows"]),
+    )

@@ -1,17 +1,25 @@
 """The jackknife over blocks of rows, and the dealing of rows into blocks."""
 
 import gc
+import tracemalloc
 from weakref import ref
 
 import numpy as np
 import pytest
 from numpy.random import default_rng
 from numpy.testing import assert_allclose
+from threadpoolctl import threadpool_limits
 
+from skgeom._array import to_numpy
 from skgeom._cloud import Blocks, Remainder, sum_of
 from skgeom._core._jackknife import balanced_blocks, jackknife
+from skgeom._core._rows import DirectedRows, norms, part_of_spread
+from skgeom._core.sums._angular import part_of_mean_cosine, part_of_resultant
 from skgeom._core.sums._moments import (
+    DenseMoments,
     FourthMoments,
+    RemainingMoments,
+    exact_part_of_moments,
     fourth_moments,
     moments,
     part_of_fourth_moments,
@@ -76,6 +84,63 @@ def test_the_sums_of_what_is_left_follow_from_those_of_the_blocks(shape, part, w
             assert_allclose(got.quartic, expected.quartic, rtol=1e-10)
 
 
+KERNELS = {
+    "moments": (part_of_moments, lambda x: x),
+    "exact moments": (exact_part_of_moments, lambda x: x),
+    "fourth moments": (part_of_fourth_moments, lambda x: x),
+    "spread": (part_of_spread, lambda x: x),
+    "resultant": (part_of_resultant, lambda x: DirectedRows(x, norms(x))),
+    "mean cosine": (part_of_mean_cosine, lambda x: DirectedRows(x, norms(x))),
+}
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_rows_are_gathered_as_they_are_summed(name, monkeypatch):
+    monkeypatch.setattr("skgeom._array.HOST_BLOCK_BYTES", 1 << 14)
+    kernel, checked = KERNELS[name]
+    x = default_rng(0).normal(size=(40_000, 16)).astype(np.float32)
+    index = np.flatnonzero(np.arange(40_000) % 10)
+    given, alone = checked(x), checked(x[index])
+    with threadpool_limits(1):
+        tracemalloc.start()
+        got = kernel(given, index)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 20 * (1 << 14) < x[index].nbytes / 6
+    expected = kernel(alone, None)
+    for a, b in zip(numbers_of(got), numbers_of(expected), strict=True):
+        assert_allclose(a, b, rtol=1e-12, atol=1e-12 * np.abs(b).max())
+
+
+def numbers_of(sums):
+    """Return the numbers of a sum in order."""
+    if isinstance(sums, FourthMoments):
+        return [*numbers_of(sums.second), sums.cubic, sums.quartic]
+    return [sums.n, sums.mean, sums.scatter] if isinstance(sums, DenseMoments) else list(sums)
+
+
+@pytest.mark.parametrize("kind", ["numpy", "torch", "array_api_strict"])
+@pytest.mark.parametrize("unit", [1.0, 7.0])
+def test_traces_of_what_is_left_are_those_of_its_matrix(kind, unit):
+    x = default_rng(0).normal(size=(300, 12)) * np.geomspace(1, 1e-3, 12) + 5
+    x = x if kind == "numpy" else pytest.importorskip(kind).asarray(x)
+    left = moments(x).without(moments(x[:60, :]))
+    assert isinstance(left, RemainingMoments)
+    for got, expected in zip(left.traces(unit), left.dense().traces(unit), strict=True):
+        assert float(got) == pytest.approx(float(expected), rel=1e-13)
+    assert_allclose(to_numpy(left.variances()), to_numpy(left.dense().variances()), rtol=1e-9)
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0**-190, 2.0**190])
+def test_traces_of_a_small_rest_keep_their_digits(scale):
+    x = default_rng(0).normal(size=(200, 5))
+    x[:100] *= 1e5  # the squares of the rest are 1e-20 of those of the whole, and would be rounding
+    left, expected = moments(scale * x).without(moments(scale * x[:100])), moments(scale * x[100:])
+    for got, trace in zip(left.traces(scale**2), expected.traces(scale**2), strict=True):
+        assert got == pytest.approx(trace, rel=1e-4)
+    assert left.traces(scale**2) == left.dense().traces(scale**2)
+
+
 def test_the_rows_of_what_is_left_are_never_gathered_for_their_sums():
     blocks = Blocks(default_rng(0).normal(size=(100, 4)), np.arange(100) % 5)
     rest = blocks.rest[3]
@@ -88,9 +153,9 @@ def test_each_block_is_summed_once():
     seen = []
     blocks = Blocks(default_rng(0).normal(size=(100, 4)), np.arange(100) % 5)
 
-    def kernel(x, n):
-        seen.append(x.shape[0])
-        return part_of_moments(x, n)
+    def kernel(x, index):
+        seen.append(index.size)
+        return part_of_moments(x, index)
 
     for b in (0, 1, 2, 2):
         sum_of(Remainder(blocks, b), kernel, check_cloud)

@@ -275,7 +275,7 @@ def test_unusual_words_are_read_where_other_lines_settle_the_width(tmp_path, tex
             "chapter 1 .1 .2\nchapter 2 .3 .4\n",
             "integer 1 before the fractions .* may end a word or be the first number",
         ),
-        ("a 1 .1 .2\nb 0 .3 .4\n", "Put a first line before them that tells"),
+        ("a 1 .1 .2\nb 0 .3 .4\n", "Put a header line before them"),
         ("a 1 2\nb 3 4\nc 3 5 6\n", "line 3: expected a word and 2 numbers, got more numbers"),
         ("a .1 .2\rb .3 .4\r", "its lines end in carriage returns alone"),
         ("5 2\na .1 .2\nb .3 .4\n", None),

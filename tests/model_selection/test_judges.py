@@ -18,6 +18,8 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 
 from skgeom._core import _threads
+from skgeom._core._jackknife import jackknife
+from skgeom.comparison import neighbour_overlap
 from skgeom.model_selection import (
     _judges,
     default_transforms,
@@ -129,6 +131,38 @@ def test_neighbours_are_those_of_scikit_learn(splits):
     judged = {one.name: one for one in judge_neighbours(X, transforms=TRIED).transforms}
     assert judged["as is"].score == 1
     assert judged["white"].score == pytest.approx(by_hand(kept, splits, X, PCA(whiten=True)), abs=1e-12)
+
+
+def test_the_error_of_an_overlap_is_that_of_leaving_out_blocks_of_a_fold(splits, monkeypatch):
+    blocks, blocks_of = [], _judges._blocks
+    monkeypatch.setattr(_judges, "_blocks", lambda *args: blocks.append(blocks_of(*args)) or blocks[-1])
+    x = np.concatenate([X, X[:40]])
+    found = {one.name: one for one in judge_neighbours(x, transforms=TRIED).transforms}
+
+    def squared_error(z, split, test):
+        codes = blocks[split.fold[test][0]]
+        for group in np.unique(split.groups[test]):
+            assert np.unique(codes[split.groups[test] == group]).size == 1
+        without = [neighbour_overlap(x[test][codes != b], z[test][codes != b]) for b in range(codes.max() + 1)]
+        return jackknife(neighbour_overlap(x[test], z[test]), np.array(without), np.bincount(codes)).error ** 2
+
+    (split, _), *_ = splits
+    shares = np.bincount(split.fold) / len(x)
+    squares = [
+        squared_error(PCA(whiten=True).fit(x[split.fold != f]).transform(x), split, split.fold == f) for f in range(5)
+    ]
+    expected = np.sqrt(np.sum(shares**2 * squares))
+    assert found["white"].measures["standard_error"] == pytest.approx(expected, rel=1e-6)
+    assert found["as is"].measures["standard_error"] == found["as is"].margin == 0
+    assert 1.8 < found["white"].margin / expected < 3
+    _, as_is = judge_neighbours(x, transforms={"white": TRIED["white"], "as is": "passthrough"}).transforms
+    assert as_is.margin > 0 == as_is.measures["standard_error"]
+
+
+def test_few_groups_have_no_error_by_leaving_out():
+    found = judge_neighbours(X, groups=np.arange(160) // 4, transforms=TRIED)
+    assert "standard_error" not in found.transforms[0].measures
+    assert found.transforms[1].margin > 0
 
 
 def test_retrieval_removes_the_mean_of_each_side_and_ranks_both_ways(splits):

@@ -233,18 +233,18 @@ def test_other_files_and_pieces_of_files_are_refused(tmp_path):
         whole[:5000] + b"?" + whole[5001:],
     ):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match="no complete summary"):
+        with pytest.raises(ValueError, match="not a complete summary"):
             load_summary(path)
     np.save(tmp_path / "array.npy", X)
     np.savez(path, X=X)
     for other in (tmp_path / "array.npy", path):
-        with pytest.raises(ValueError, match="no complete summary"):
+        with pytest.raises(ValueError, match="not a complete summary"):
             load_summary(other)
-    np.savez(path, skgeom_cloud_summary=2)
+    np.savez(path, skgeom_summary=2)
     with pytest.raises(ValueError, match=r"format 2.*update"):
         load_summary(path)
-    np.savez(path, skgeom_cloud_summary=1, X=np.array([{}], dtype=object))
-    with pytest.raises(ValueError, match="no complete summary"):
+    np.savez(path, skgeom_summary=1, X=np.array([{}], dtype=object))
+    with pytest.raises(ValueError, match="not a complete summary"):
         load_summary(path)
     with pytest.raises(FileNotFoundError):
         load_summary(tmp_path / "nowhere")

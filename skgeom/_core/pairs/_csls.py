@@ -64,7 +64,7 @@ def ranks_by_csls(x: Rows, y: Rows, pairs: np.ndarray) -> Ranks:
 
 
 def nearest_by_csls(x: Array, y: Array | None, k: int) -> tuple[Array, Array]:
-    """Return the r_Y(x) + r_X(y) - 2 cos of rows to the k least of y, or of the others, and which these are.
+    """Return the r_Y(x) + r_X(y) - 2 cos of rows to the k smallest of y, or of the others, and which these are.
 
     They correct the cosines for hubs. Without y the crowding must be known of all rows before the search.
     """

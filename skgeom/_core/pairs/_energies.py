@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import pairwise
 from math import exp
 from threading import Lock
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
@@ -105,7 +106,8 @@ KERNELS: dict[tuple[str, str], Callable[[float], Kernel]] = {
 """From the name of a kernel and of its distance, the kernel of a given sharpness or exponent."""
 
 
-_MINUS_ANGLE: Kernel = partial(geodesic_riesz, -1.0)
+MINUS_ANGLE: Kernel = partial(geodesic_riesz, -1.0)
+MINUS_LOG_DISTANCE: Kernel = partial(riesz, 0.0)
 
 
 T = TypeVar("T")
@@ -150,10 +152,9 @@ def mean_energies_without(codes: np.ndarray, rows: DirectedRows, kernel: Kernel)
 
     The codes (n,) of the blocks are on the host. One pass gives the sums between all blocks.
     """
-    order = np.argsort(codes, kind="stable")
-    sphere = Sphere(DirectedRows(*(take_rows(part, order) for part in rows)))
-    between = _sums_between(sphere, kernel, codes[order])
-    n = codes.size - np.append(np.bincount(codes), 0)
+    sphere, codes = _sphere_in_blocks(codes, rows)
+    between = _sums_between(sphere, codes, kernel)
+    n = _rows_without(codes)
     sums = between.sum() - np.append(2 * between.sum(axis=1) - np.diagonal(between), 0.0)
     return asarray_like(sums / (n * (n - 1)), sphere.like, dtype=namespace(sphere.like).float64)
 
@@ -171,13 +172,18 @@ def uniformity(rows: DirectedRows, t: float, mean_of: Callable[[DirectedRows, Ke
 def mmd_uniform(rows: DirectedRows, gamma: float) -> Array:
     """Return the squared MMD to the uniform distribution under exp(-γ ‖u - v‖²): its mean less the expected one."""
     n, d = rows.x.shape
-    mean = mean_energy(rows, partial(gaussian, gamma, 0.0))
-    return mean * ((n - 1) / n) + (1 / n - mean_gaussian(gamma, d))
+    return _discrepancy(mean_energy(rows, partial(gaussian, gamma, 0.0)), n, d, gamma)
+
+
+def mmd_uniform_without(codes: np.ndarray, rows: DirectedRows, gamma: float) -> np.ndarray:
+    """Return the same of the rows that are not in a block, for each of these, and of all rows (b + 1,)."""
+    means = to_numpy(mean_energies_without(codes, rows, partial(gaussian, gamma, 0.0)))
+    return _discrepancy(means, _rows_without(codes), rows.x.shape[1], gamma)
 
 
 def min_angle(found: Nearest) -> Array:
     """Return the minimum angle between two rows."""
-    k, slope = _MINUS_ANGLE(found.chords)
+    k, slope = MINUS_ANGLE(found.chords)
     xp = namespace(k)
     top = xp.max(k)
     is_least = xp.astype(k == top, k.dtype)
@@ -186,7 +192,7 @@ def min_angle(found: Nearest) -> Array:
 
 def mma(found: Nearest) -> Array:
     """Return minus the mean angle of each row to its nearest."""
-    return _mean_of_nearest(found, _MINUS_ANGLE)
+    return _mean_of_nearest(found, MINUS_ANGLE)
 
 
 def mmcs(found: Nearest) -> Array:
@@ -196,7 +202,34 @@ def mmcs(found: Nearest) -> Array:
 
 def koleo(found: Nearest) -> Array:
     """Return minus the mean log distance of each row to its nearest."""
-    return _mean_of_nearest(found, partial(riesz, 0.0))
+    return _mean_of_nearest(found, MINUS_LOG_DISTANCE)
+
+
+def means_of_nearest_without(codes: np.ndarray, rows: DirectedRows, kernel: Kernel) -> np.ndarray:
+    """Return the mean of a kernel over the rows that are not in a block, each with the nearest of these (b + 1,).
+
+    The last is that of all rows. The codes (n,) of the blocks are on the host. A row that loses its nearest falls back
+    on the nearest in another block than that, which one search finds too.
+    """
+    sphere, codes = _sphere_in_blocks(codes, rows)
+    xp = namespace(sphere.like)
+    pieces = [_runs(codes, panel) for panel in sphere.panels]
+    of_piece = asarray_like([codes[piece.start] for each in pieces for piece in each], sphere.like, dtype=xp.int64)
+
+    def search(i: int) -> list[np.ndarray]:
+        least, position = _least(sphere, i, pieces)
+        first = xp.argmin(least, axis=1)
+        block = xp.take(of_piece, first)
+        second = xp.argmin(where(of_piece[None, :] == block[:, None], xp.inf, least), axis=1)
+        own = sphere.exact(sphere.panels[i])
+        return [
+            to_numpy(block),
+            *(to_numpy(kernel(chords_of(own, sphere.exact(_picked(position, one))))[0]) for one in (first, second)),
+        ]
+
+    block, first, second = map(np.concatenate, zip(*in_threads(sphere.like, search, len(sphere.panels)), strict=True))
+    left = [np.where(block == one, second, first)[codes != one] for one in range(codes[-1] + 1)]
+    return np.array([values.mean() for values in (*left, first)])
 
 
 def nearest_in_angle(rows: DirectedRows) -> Nearest:
@@ -205,14 +238,8 @@ def nearest_in_angle(rows: DirectedRows) -> Nearest:
     xp = namespace(sphere.rows.x)
 
     def search(i: int) -> tuple[Array, Chords]:
-        best, position = [], []
-        for j, (minus, _) in sphere.row(i, range(len(sphere.panels))):
-            if i == j:
-                minus = overwrite_diagonal(minus, xp.inf)
-            best.append(xp.min(minus, axis=1))
-            position.append(xp.argmin(minus, axis=1) + sphere.panels[j].start)
-        winner = xp.argmin(xp.stack(best, axis=1), axis=1)
-        found = xp.take_along_axis(xp.stack(position, axis=1), winner[:, None], axis=1)[:, 0]
+        least, position = _least(sphere, i, [[panel] for panel in sphere.panels])
+        found = _picked(position, xp.argmin(least, axis=1))
         return found, chords_of(sphere.exact(sphere.panels[i]), sphere.exact(found))
 
     positions, chords = zip(*in_threads(sphere.rows.x, search, len(sphere.panels)), strict=True)
@@ -296,7 +323,7 @@ def sum_over_pairs(
     return total, [xp.concat([space.pulls(i, pull) for i, pull in enumerate(pulls)])] if with_gradient else []
 
 
-def _sums_between(sphere: Sphere, kernel: Kernel, codes: np.ndarray) -> np.ndarray:
+def _sums_between(sphere: Sphere, codes: np.ndarray, kernel: Kernel) -> np.ndarray:
     """Return the sums of a kernel over the pairs of different rows of two blocks (b, b); NaN with infinite pairs."""
     n_panels, like = len(sphere.panels), sphere.like
     ranges = [slice(codes[panel.start], codes[panel.stop - 1] + 1) for panel in sphere.panels]
@@ -319,6 +346,50 @@ def _sums_between(sphere: Sphere, kernel: Kernel, codes: np.ndarray) -> np.ndarr
         return sums
 
     return np.sum(in_threads(like, work, n_panels), axis=0)
+
+
+def _rows_without(codes: np.ndarray) -> np.ndarray:
+    """Return how many rows are not in a block, for each of these, and how many there are (b + 1,)."""
+    return codes.size - np.append(np.bincount(codes), 0)
+
+
+def _discrepancy(mean: Any, n: Any, d: int, gamma: float) -> Any:
+    return mean * ((n - 1) / n) + (1 / n - mean_gaussian(gamma, d))
+
+
+def _sphere_in_blocks(codes: np.ndarray, rows: DirectedRows) -> tuple[Sphere, np.ndarray]:
+    """Return the directions block after block, and the block of each."""
+    order = np.argsort(codes, kind="stable")
+    return Sphere(DirectedRows(*(take_rows(part, order) for part in rows))), codes[order]
+
+
+def _runs(codes: np.ndarray, panel: slice) -> list[slice]:
+    """Return the ranges of rows of a panel that are in one block, given the sorted codes of all."""
+    ends = panel.start + 1 + np.flatnonzero(np.diff(codes[panel]))
+    return [slice(*ends) for ends in pairwise([panel.start, *ends.tolist(), panel.stop])]
+
+
+def _least(sphere: Sphere, i: int, pieces: Sequence[Sequence[slice]]) -> tuple[Array, Array]:
+    """Return the least ‖u - v‖² of each row of a panel to the other rows of each piece of the panels, and their places.
+
+    Both are (b, p).
+    """
+    xp = namespace(sphere.like)
+    least, position = [], []
+    for j, (minus, _) in sphere.row(i, range(len(sphere.panels))):
+        if i == j:
+            minus = overwrite_diagonal(minus, xp.inf)
+        for piece in pieces[j]:
+            start = sphere.panels[j].start
+            part = minus[:, piece.start - start : piece.stop - start]
+            least.append(xp.min(part, axis=1))
+            position.append(xp.argmin(part, axis=1) + piece.start)
+    return xp.stack(least, axis=1), xp.stack(position, axis=1)
+
+
+def _picked(values: Array, place: Array) -> Array:
+    """Return the entry at a place of each row (b,)."""
+    return namespace(values).take_along_axis(values, place[:, None], axis=1)[:, 0]
 
 
 def _mean_of_nearest(found: Nearest, kernel: Kernel) -> Array:

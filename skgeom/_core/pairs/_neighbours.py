@@ -8,7 +8,7 @@ counts of what is more similar, from such products too, or from float64 where th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from threading import Lock
 from typing import Any, NamedTuple, TypeAlias
 
@@ -39,6 +39,7 @@ from skgeom._array import (
 from skgeom._core._equal_rows import first_equal
 from skgeom._core._rows import mean_of, norms
 from skgeom._core._threads import in_threads
+from skgeom._core.pairs._left_out import Lists, Space, sum_without
 from skgeom._core.pairs._tiles import panels
 from skgeom._typing import Array
 
@@ -288,10 +289,34 @@ def occurrences(x: Rows, k: int) -> np.ndarray:
 
 def hubness(x: Rows, k: int) -> Array:
     """Return the skewness of the k-occurrence; 0 if it is the same for all rows."""
-    deviation = occurrences(x, k) - k
+    return asarray_like(_skewness(occurrences(x, k), k), x.x, dtype=namespace(x.x).float64)
+
+
+def hubness_without(codes: np.ndarray, x: Rows, k: int) -> np.ndarray | None:
+    """Return the same of the rows that are not in a block, for each of these, and of all; None if too many are tied.
+
+    The codes (n,) are those of blocks of which any leaves more than k rows.
+    """
+
+    def nearest(rows: np.ndarray | None, w: int) -> tuple[np.ndarray, np.ndarray]:
+        found = k_nearest(x, None, w) if rows is None else k_nearest(rows_at(x, rows), x, w)
+        return to_numpy(found[0]), to_numpy(found[1])
+
+    def counts(parts: Sequence[Lists]) -> np.ndarray:
+        (lists,) = parts
+        flat, own = lists.others.ravel(), codes[lists.rows, None]
+        weights = (lists.weights(block, k) * (own != block) for block in range(codes.max() + 2))
+        return np.stack([np.bincount(flat, one.ravel(), codes.size) for one in weights])
+
+    space = Space(nearest, lambda rows, kth: 2 * tie_width(kth, rows_at(x, rows), x))
+    found = sum_without(codes, [space], k, counts)
+    return None if found is None else np.array([_skewness(one[codes != b], k) for b, one in enumerate(found)])
+
+
+def _skewness(occurrences: np.ndarray, k: int) -> float:
+    deviation = occurrences - k
     variance = np.mean(deviation**2)
-    skewness = np.mean(deviation**3) / variance**1.5 if variance > (_NO_SPREAD * k) ** 2 else 0.0
-    return asarray_like(skewness, x.x, dtype=namespace(x.x).float64)
+    return float(np.mean(deviation**3) / variance**1.5) if variance > (_NO_SPREAD * k) ** 2 else 0.0
 
 
 def _none_among(r: Ranks, m: np.ndarray) -> np.ndarray:

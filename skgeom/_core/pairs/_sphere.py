@@ -1,4 +1,4 @@
-"""Points on the unit sphere, pair by pair: tiles of chords, angles, and what the uniform distribution says.
+"""Points on the unit sphere, pair by pair: tiles of chords, angles, and their values for the uniform distribution.
 
 A pair of unit rows u, v is known by its squared chords ‖u - v‖² = 2 - 2 cos and ‖u + v‖² = 2 + 2 cos. Where one of them
 is so small that a product loses its digits, it is summed directly, so that angles are exact near 0 and near π, where

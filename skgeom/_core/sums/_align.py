@@ -43,8 +43,8 @@ GCV_EXPONENTS = np.linspace(-6, 4, 101)
 SMALLEST_VARIANCE = 16 * EPSILON
 _SAMPLE_ROWS_PER_COLUMN = 4
 _LEAST_SINGULAR_SHARE = 2.0**-12
-"""Least singular value of xy in shares of ‖x‖ ‖y‖ down to which products in float32 settle a rotation: they are off by
-at most four spacings of that size, which turns it by at most 2e-3, and for most rows by 1e-5."""
+"""Smallest singular value of xy in shares of ‖x‖ ‖y‖ down to which products in float32 settle a rotation: they are
+off by at most four spacings of that size, which turns it by at most 2e-3, and for most rows by 1e-5."""
 
 _SHARE_IN_SAMPLE = 1 / 8
 """How much smaller it may be in a sample: with four rows per column a quarter is common."""
@@ -92,7 +92,7 @@ class Canonical(NamedTuple):
 def procrustes(m: CrossMoments, *, scale: bool = False, reflection: bool = True) -> Procrustes:
     """Return the (semi-)orthogonal map of largest Σ w ⟨x @ rotation, y⟩, with the best scale >= 0 or 1.
 
-    The residual follows from the inner product, which is the nuclear norm of xy unless a reflection was refused. Of
+    The residual follows from the inner product, which is the nuclear norm of xy unless reflections are not allowed. Of
     a wider x, of which the map shortens rows, it needs `RegressionMoments`.
     """
     xp = namespace(m.xy)
@@ -114,8 +114,8 @@ def nearest_orthogonal(target: Array, tolerance: float) -> Array:
 def rotation_moments(x: Array, y: Array, weights: Array | None, *, centre: bool) -> CrossMoments:
     """Return the moments of pairs that `procrustes` needs, y being no narrower than x.
 
-    Products of float32 rows are formed in float32 if that settles the map: a sample tells in advance, the moments of
-    all rows for certain.
+    Products of float32 rows are formed in float32 if that settles the map: a sample shows it in advance, the
+    moments of all rows prove it.
     """
     stride = x.shape[0] // (_SAMPLE_ROWS_PER_COLUMN * y.shape[1])
     if x.dtype == y.dtype == namespace(x).float32 and stride >= 2:
@@ -129,7 +129,7 @@ def rotation_moments(x: Array, y: Array, weights: Array | None, *, centre: bool)
 
 
 def _settles_rotation(m: CrossMoments, centre: bool, least: float) -> bool:
-    """Return whether the least singular value of xy exceeds a share of ‖x‖ ‖y‖."""
+    """Return whether the smallest singular value of xy exceeds a share of ‖x‖ ‖y‖."""
     about = m if centre else m.about_origin()
     share = ratio(about.xy, about.x_squares**0.5 * about.y_squares**0.5)
     with one_thread(share):
@@ -195,7 +195,7 @@ def least_squares_of_rows(
     """Return the moments of the pairs, and their system, about the means or the origin, to the precision of the rows.
 
     The moments of the rows as they are suffice if, with the penalty that is going to be added, they are well
-    conditioned. A sample tells in advance; the moments of all rows, or of their images, tell for certain.
+    conditioned. A sample shows it in advance; the moments of all rows, or of their images, prove it.
     """
     if x.shape[0] <= x.shape[1]:
         m = regression_moments(x, y, weights)

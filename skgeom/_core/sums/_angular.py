@@ -12,6 +12,8 @@ from math import inf, log
 from operator import add
 from typing import NamedTuple
 
+import numpy as np
+
 from skgeom._array import (
     device_of,
     epsilon,
@@ -19,12 +21,13 @@ from skgeom._array import (
     logsumexp,
     namespace,
     row_blocks,
+    rows_at,
     sqrt_in_place,
     to_float,
     vecdot,
     where,
 )
-from skgeom._core._rows import DirectedRows, exact
+from skgeom._core._rows import DirectedRows, blocks_at, exact
 from skgeom._core._threads import in_threads
 from skgeom._core.sums._moments import Moments, merge_all, moments
 from skgeom._typing import Array
@@ -42,9 +45,9 @@ class Resultant(NamedTuple):
     n: int
     total: Array
 
-    def merge(self, other: Resultant) -> Resultant:
-        """Return the sum over the union with a disjoint set of rows."""
-        return Resultant(self.n + other.n, self.total + other.total)
+    def merge(self, *others: Resultant) -> Resultant:
+        """Return the sum over the union with disjoint sets of rows."""
+        return Resultant(*(reduce(add, parts) for parts in zip(self, *others, strict=True)))
 
     def without(self, part: Resultant, rest: Sequence[Resultant] = ()) -> Resultant:
         """Return the sum over the rows that are not of a part of them."""
@@ -56,10 +59,15 @@ class Resultant(NamedTuple):
         return self.total / self.n
 
 
-def resultant(rows: DirectedRows, *, exactly: bool = True) -> Resultant:
-    """Return the sum of the unit rows: exactly, from float64, or a few times faster in the precision of the rows."""
-    blocks = _blocks(rows, exactly)
-    return Resultant(rows.x.shape[0], reduce(add, (float64((1 / b.norms) @ b.x) for b in blocks)))
+def resultant(rows: DirectedRows, index: np.ndarray | None = None, *, exactly: bool = True) -> Resultant:
+    """Return the sum of the unit rows at some positions, or of all.
+
+    It is exact, from float64, or a few times faster in the precision of the rows.
+    """
+    blocks = _blocks(rows, exactly, index)
+    return Resultant(
+        rows.x.shape[0] if index is None else index.size, reduce(add, (float64((1 / b.norms) @ b.x) for b in blocks))
+    )
 
 
 def unit_mean(rows: DirectedRows) -> Array:
@@ -67,22 +75,22 @@ def unit_mean(rows: DirectedRows) -> Array:
     return resultant(rows).mean
 
 
-def part_of_resultant(rows: DirectedRows, n: int) -> Resultant:
-    """Return the sum of the unit rows that are some of n."""
-    return resultant(rows)
+def part_of_resultant(rows: DirectedRows, index: np.ndarray | None) -> Resultant:
+    """Return the sum of the unit rows at some positions, or of all."""
+    return resultant(rows, index)
 
 
-def part_of_mean_cosine(rows: DirectedRows, n: int) -> Resultant:
-    """Return the sum of the unit rows that are some of n, as exactly as their mean cosine needs it."""
-    if epsilon(rows.x) < _EXACT or rows.x.shape[0] < 2:
-        return resultant(rows)
-    quick = resultant(rows, exactly=False)
-    return quick if to_float(average_cosine(quick)) < _NARROW else resultant(rows)
+def part_of_mean_cosine(rows: DirectedRows, index: np.ndarray | None) -> Resultant:
+    """Return the sum of the unit rows at some positions, or of all, as exactly as their mean cosine needs it."""
+    if epsilon(rows.x) < _EXACT:
+        return resultant(rows, index)
+    quick = resultant(rows, index, exactly=False)
+    return quick if quick.n > 1 and to_float(average_cosine(quick)) < _NARROW else resultant(rows, index)
 
 
 def mean_cosine(rows: DirectedRows) -> Array:
     """Return the mean cosine over pairs of different rows."""
-    return average_cosine(part_of_mean_cosine(rows, rows.x.shape[0]))
+    return average_cosine(part_of_mean_cosine(rows, None))
 
 
 def average_cosine(sums: Resultant) -> Array:
@@ -128,9 +136,9 @@ def mean_cosines(rows: DirectedRows, mean: Array, *, exactly: bool = True) -> Ar
     return xp.concat([(b.x @ xp.astype(mean, b.x.dtype)) / b.norms for b in _blocks(rows, exactly)])
 
 
-def _blocks(rows: DirectedRows, exactly: bool) -> Iterator[DirectedRows]:
-    for block in row_blocks(rows.x):
-        yield exact(rows, block) if exactly else DirectedRows(rows.x[block, :], rows.norms[block])
+def _blocks(rows: DirectedRows, exactly: bool, index: np.ndarray | None = None) -> Iterator[DirectedRows]:
+    for block in blocks_at(rows.x, index):
+        yield exact(rows, block) if exactly else DirectedRows(*(rows_at(part, block) for part in rows))
 
 
 def conformity(rows: DirectedRows, *, exactly: bool = True) -> Array:

@@ -8,7 +8,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skgeom._array import asarray_like, device_of, float64, gram, namespace, row_blocks, scratch, subtract, vecdot
+from skgeom._array import (
+    asarray_like,
+    device_of,
+    float64,
+    gram,
+    less_square,
+    namespace,
+    rows_at,
+    scratch,
+    subtract,
+    vecdot,
+)
+from skgeom._core._rows import Which, blocks_at
 from skgeom._core._threads import in_threads, shares
 from skgeom._typing import Array
 
@@ -19,7 +31,7 @@ _ROWS_PER_COLUMN = 4
 
 
 class Panel(NamedTuple):
-    """Weight, mean (d,) and scatter (d, d) of consecutive blocks of rows."""
+    """Weight, mean (d,) and scatter (d, d) of several blocks of rows."""
 
     n: float
     mean: Array
@@ -44,12 +56,13 @@ class _Sums(NamedTuple):
     scatter: Array
 
 
-def panels(x: Array, weights: Array | None, *, exact: bool = False) -> Iterator[Panel]:
+def panels(x: Array, weights: Array | None, index: np.ndarray | None = None, *, exact: bool = False) -> Iterator[Panel]:
     """Yield the sums of the rows of x (n, d), with positive weights (n,) or none, a panel of blocks at a time.
 
-    Products are formed in the dtype of x, or in float64 if they are to be exact.
+    Of all rows, or of those at some positions. Products are formed in the dtype of x, or in float64 if they are to be
+    exact.
     """
-    blocks = list(row_blocks(x, n_blocks=2, least=_ROWS_PER_COLUMN * x.shape[1]))
+    blocks = list(blocks_at(x, index, n_blocks=2, least=_ROWS_PER_COLUMN * x.shape[1]))
     for start in range(0, len(blocks), _BLOCKS_PER_PANEL):
         yield _panel(x, weights, blocks[start : start + _BLOCKS_PER_PANEL], exact)
 
@@ -69,27 +82,33 @@ def centred_rows(x: Array, weights: Array | None) -> tuple[float, Array, Array]:
     return n, first + mean, xp.sqrt(w)[:, None] * (shifted - mean)
 
 
-def higher_sums(x: Array, mean: Array, weights: Array | None) -> tuple[Array, Array]:
-    """Return Σ w ‖y‖² y (d,) and Σ w ‖y‖⁴ () over the rows y of x about their mean."""
-    cuts = shares(x, list(row_blocks(x, n_blocks=2)))
+def higher_sums(x: Array, mean: Array, weights: Array | None, index: np.ndarray | None = None) -> tuple[Array, Array]:
+    """Return Σ w ‖y‖² y (d,) and Σ w ‖y‖⁴ () over the rows y of x, or those at some positions, about their mean."""
+    cuts = shares(x, list(blocks_at(x, index, n_blocks=2)))
     parts = in_threads(x, lambda i: _higher_share(x, mean, weights, cuts[i]), len(cuts))
     return reduce(lambda a, b: (a[0] + b[0], a[1] + b[1]), parts)
 
 
-def _higher_share(x: Array, mean: Array, weights: Array | None, blocks: Sequence[slice]) -> tuple[Array, Array]:
+def _room(like: Array, block: Which, d: int) -> np.ndarray | None:
+    """Return a scratch array for the rows of a block."""
+    return scratch(like, (block.stop - block.start if isinstance(block, slice) else block.size, d))
+
+
+def _higher_share(x: Array, mean: Array, weights: Array | None, blocks: Sequence[Which]) -> tuple[Array, Array]:
     """Return the higher sums over the rows of some blocks, shifted in a scratch array."""
     xp = namespace(x)
     cubic, quartic = 0.0 * mean, xp.sum(0.0 * mean)
-    room = scratch(mean, (blocks[0].stop - blocks[0].start, x.shape[1]))
+    room = _room(mean, blocks[0], x.shape[1])
     for rows in blocks:
-        centred = subtract(float64(x[rows, :]) if room is None else x[rows, :], mean, room)
+        block = rows_at(x, rows, room)
+        centred = subtract(float64(block) if room is None else block, mean, room)
         squares = vecdot(centred, centred)
-        weighted = squares if weights is None else squares * weights[rows]
+        weighted = squares if weights is None else squares * rows_at(weights, rows)
         cubic, quartic = cubic + weighted @ centred, quartic + xp.sum(weighted * squares)
     return cubic, quartic
 
 
-def _panel(x: Array, weights: Array | None, blocks: Sequence[slice], exact: bool) -> Panel:
+def _panel(x: Array, weights: Array | None, blocks: Sequence[Which], exact: bool) -> Panel:
     """Sum the blocks of a panel; the scatter between blocks and the slack of the pivots are one product each."""
     xp = namespace(x)
     sizes, pivots, residuals, scatter = _summed_blocks(x, weights, blocks, exact)
@@ -99,12 +118,14 @@ def _panel(x: Array, weights: Array | None, blocks: Sequence[slice], exact: bool
     shifts = xp.stack(pivots) - pivots[0] + residual / size
     shift = xp.sum(shifts * size, axis=0) / n
     between, slack = (shifts - shift) * xp.sqrt(size), residual / xp.sqrt(size)
+    if len(blocks) == 1:
+        return Panel(n, pivots[0] + shift, less_square(scatter, slack[0, :]))
     scatter += between.T @ between  # two products, since one of unequal factors can differ from its transpose
     scatter -= slack.T @ slack
     return Panel(n, pivots[0] + shift, scatter)
 
 
-def _summed_blocks(x: Array, weights: Array | None, blocks: Sequence[slice], exact: bool) -> _Sums:
+def _summed_blocks(x: Array, weights: Array | None, blocks: Sequence[Which], exact: bool) -> _Sums:
     """Return the sums of blocks, of which each thread takes a share."""
     cuts = shares(x, blocks)
     return reduce(_joined, in_threads(x, lambda i: _summed_share(x, weights, cuts[i], exact), len(cuts)))
@@ -114,19 +135,23 @@ def _joined(a: _Sums, b: _Sums) -> _Sums:
     return _Sums(a.sizes + b.sizes, a.pivots + b.pivots, a.residuals + b.residuals, a.scatter + b.scatter)
 
 
-def _summed_share(x: Array, weights: Array | None, blocks: Sequence[slice], exact: bool) -> _Sums:
+def _summed_share(x: Array, weights: Array | None, blocks: Sequence[Which], exact: bool) -> _Sums:
     xp = namespace(x)
     d = x.shape[1]
-    scatter = xp.zeros((d, d), dtype=xp.float64, device=device_of(x))
+    scatter: Array | None = None
     like = float64(x[:1, :]) if exact else x
-    room = scratch(like, (blocks[0].stop - blocks[0].start, d)), scratch(like, (d, d))
+    room = _room(like, blocks[0], d), scratch(like, (d, d))
     sizes, pivots, residuals = [], [], []
     for rows in blocks:
-        block = _block(x[rows, :], None if weights is None else weights[rows], *room, exact)
+        block = _block(rows_at(x, rows, room[0]), None if weights is None else rows_at(weights, rows), *room, exact)
         sizes.append(block.n)
         pivots.append(float64(block.pivot))
         residuals.append(float64(block.residual))
-        scatter += block.gram
+        if scatter is None:
+            scatter = xp.astype(block.gram, xp.float64)  # a copy
+        else:
+            scatter += block.gram
+    assert scatter is not None
     return _Sums(sizes, pivots, residuals, scatter)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import reduce
 from operator import add
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
 
@@ -32,6 +32,8 @@ from skgeom._core._rows import mean_of
 from skgeom._core._threads import in_threads, shares
 from skgeom._core.sums._rank import precision
 from skgeom._typing import Array
+
+M = TypeVar("M", bound="CrossMoments")
 
 _PIVOT_ROWS = 1024
 _BLOCK_ROWS = 2048
@@ -137,6 +139,10 @@ class JointMoments(RegressionMoments):
             x_epsilon=max(self.x_epsilon, other.x_epsilon),
             y_epsilon=max(self.y_epsilon, other.y_epsilon),
         )
+
+    def part(self, kind: type[M]) -> M:
+        """Return those of the moments that another kind has."""
+        return kind(**{field.name: getattr(self, field.name) for field in fields(kind)})
 
     def about_origin(self) -> Self:
         """Return the summary whose scatters are the raw second moments, with the means taken as zero."""

@@ -14,7 +14,22 @@ from dataclasses import dataclass, field, replace
 from functools import reduce, wraps
 from typing import Any, Concatenate, NamedTuple, ParamSpec, Self, TypeVar
 
-from skgeom._array import Eigenvectors, decomposed, eigen, epsilon, namespace, row_blocks, sqrt_in_place, vecdot, where
+import numpy as np
+
+from skgeom._array import (
+    SQUARES_SAFE,
+    Eigenvectors,
+    decomposed,
+    eigen,
+    epsilon,
+    namespace,
+    row_blocks,
+    sqrt_in_place,
+    take_rows,
+    to_float,
+    vecdot,
+    where,
+)
 from skgeom._core._rows import centred
 from skgeom._core._threads import map_rows, one_thread
 from skgeom._core.sums._blocks import centred_rows, higher_sums, panels
@@ -23,6 +38,10 @@ from skgeom._typing import Array
 M = TypeVar("M", "Moments", "FourthMoments")
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_LEAST_REST = 1 / 64
+"""Share of the squares of a scatter that must be left for those of a rest to be differences of inner products: these
+lose less than two digits, and are right to 1e-13."""
 
 
 class Axes(NamedTuple):
@@ -73,25 +92,25 @@ class Moments(ABC):
         squares = (xp.sum((gram[rows, :] / scale) ** 2) for rows in row_blocks(gram))
         return xp.linalg.trace(gram) / scale, sum(squares)
 
-    def _mean_and_shift(self, other: Moments) -> tuple[Array, Array]:
-        """Return the mean of the union, and the row (d,) whose square is the scatter between the two means."""
-        n = self.n + other.n
-        delta = other.mean - self.mean
-        return self.mean + delta * (other.n / n), delta * (self.n * other.n / n) ** 0.5
+    def _union(self, others: Sequence[Moments]) -> tuple[float, Array, Array]:
+        """Return the weight and mean of the union, and rows (k, d) whose scatter is that between the means of all."""
+        n, mean, shifts = self.n, self.mean, []
+        for other in others:
+            delta, before = other.mean - mean, n
+            n = before + other.n
+            mean = mean + delta * (other.n / n)
+            shifts.append(delta * (before * other.n / n) ** 0.5)
+        return n, mean, namespace(mean).stack(shifts)
 
     @abstractmethod
-    def merge(self, other: Moments) -> Moments:
-        """Return the summary of the union with a disjoint set of rows."""
+    def merge(self, *others: Moments) -> Moments:
+        """Return the summary of the union with disjoint sets of rows, at least one."""
 
     def without(self, part: Moments, rest: Sequence[Moments] = ()) -> Moments:
         """Return the summary of the rows that are not of a part of them, of which the rest may be given in parts."""
         n = self.n - part.n
-        delta = part.mean - self.mean
-        shift = delta * (self.n * part.n / n) ** 0.5
-        scatter = map_rows(
-            lambda a, b, s: a - b - s * shift, self.dense().scatter, part.dense().scatter, shift[:, None]
-        )
-        return DenseMoments(n, self.mean - delta * (part.n / n), self.epsilon, scatter)
+        mean = self.mean - (part.mean - self.mean) * (part.n / n)
+        return RemainingMoments(n, mean, self.epsilon, self.dense(), part.dense())
 
     @abstractmethod
     def about_origin(self) -> Moments:
@@ -144,10 +163,11 @@ class DenseMoments(Moments):
 
     scatter: Array
 
-    def merge(self, other: Moments) -> DenseMoments:
-        mean, shift = self._mean_and_shift(other)
-        scatter = map_rows(lambda a, b, s: a + b + s * shift, self.scatter, other.dense().scatter, shift[:, None])
-        return DenseMoments(self.n + other.n, mean, max(self.epsilon, other.epsilon), scatter)
+    def merge(self, *others: Moments) -> DenseMoments:
+        n, mean, shifts = self._union(others)
+        scatters = (m.dense().scatter for m in (self, *others))
+        scatter = map_rows(_summed, shifts.T @ shifts, *scatters)
+        return DenseMoments(n, mean, max(m.epsilon for m in (self, *others)), scatter)
 
     def about_origin(self) -> DenseMoments:
         shift = self.mean * self.n**0.5
@@ -196,12 +216,13 @@ class ThinMoments(Moments):
 
     rows: Array
 
-    def merge(self, other: Moments) -> Moments:
-        if not isinstance(other, ThinMoments):
-            return self.dense().merge(other)
-        mean, shift = self._mean_and_shift(other)
-        rows = namespace(shift).concat([self.rows, other.rows, shift[None, :]])
-        return ThinMoments(self.n + other.n, mean, max(self.epsilon, other.epsilon), rows)._smaller_form()
+    def merge(self, *others: Moments) -> Moments:
+        thin = [m for m in others if isinstance(m, ThinMoments)]
+        if len(thin) < len(others):
+            return self.dense().merge(*others)
+        n, mean, shifts = self._union(others)
+        rows = namespace(mean).concat([self.rows, *(m.rows for m in thin), shifts])
+        return ThinMoments(n, mean, max(m.epsilon for m in (self, *others)), rows)._smaller_form()
 
     def without(self, part: Moments, rest: Sequence[Moments] = ()) -> Moments:
         return replace(merge_all(rest), epsilon=self.epsilon) if rest else super().without(part)
@@ -248,6 +269,72 @@ class ThinMoments(Moments):
 
 
 @dataclass(frozen=True, eq=False)
+class RemainingMoments(Moments):
+    """Moments of the rows of a cloud that are not of a part of it, with the scatter matrices of these two.
+
+    Their traces need no matrix of their own. It is formed for whoever asks for it, and not kept.
+    """
+
+    whole: DenseMoments
+    part: DenseMoments
+
+    def traces(self, unit: Array | float = 1.0) -> tuple[Array, Array]:
+        total, squares, scale = self._total(), self._sum_of_squares(), (self.n - 1) * unit
+        is_told = to_float(squares) > _LEAST_REST * to_float(_sum_of_squares(self.whole))
+        if is_told and 2.0**-SQUARES_SAFE < to_float(total) < 2.0**SQUARES_SAFE:
+            return total / scale, squares / scale / scale
+        return self.dense().traces(unit)
+
+    def merge(self, *others: Moments) -> DenseMoments:
+        return self.dense().merge(*others)
+
+    def about_origin(self) -> DenseMoments:
+        return self.dense().about_origin()
+
+    def scaled(self, scale: Array) -> DenseMoments:
+        return self.dense().scaled(scale)
+
+    def map_arrays(self, function: Callable[[Array], Array]) -> DenseMoments:
+        return self.dense().map_arrays(function)
+
+    def dense(self) -> DenseMoments:
+        shift = self._shift()
+        scatter = map_rows(lambda a, b, s: a - b - s * shift, self.whole.scatter, self.part.scatter, shift[:, None])
+        return DenseMoments(self.n, self.mean, self.epsilon, scatter)
+
+    def gram(self) -> Array:
+        return self.dense().scatter
+
+    def times_rows(self, g: Array, x: Array) -> Array:
+        return self.dense().times_rows(g, x)
+
+    def inner(self, c: Array, unit: Array | float) -> Array:
+        return self.dense().inner(c, unit)
+
+    def singular_values(self) -> Array:
+        return self.dense().singular_values()
+
+    def axes(self) -> Axes:
+        return self.dense().axes()
+
+    def _squares(self) -> Array:
+        return self.whole._squares() - self.part._squares() - self._shift() ** 2
+
+    def _total(self) -> Array:
+        return namespace(self.mean).sum(self._squares())
+
+    def _shift(self) -> Array:
+        """Return the row (d,) whose square is the scatter between the means of the part and of the rest."""
+        return (self.part.mean - self.whole.mean) * (self.whole.n * self.part.n / self.n) ** 0.5
+
+    def _sum_of_squares(self) -> Array:
+        """Return ‖A - B - s sᵀ‖²_F for the scatters A of the whole and B of the part."""
+        a, b, s = self.whole.scatter, self.part.scatter, self._shift()
+        own = _sum_of_squares(self.whole) - 2 * _inner(a, b) + _inner(b, b)
+        return own - 2 * vecdot(s, a @ s - b @ s) + vecdot(s, s) ** 2
+
+
+@dataclass(frozen=True, eq=False)
 class FourthMoments:
     """Moments up to the second, and Σ w ‖y‖² y (d,) and Σ w ‖y‖⁴ () over the centred rows y.
 
@@ -258,12 +345,11 @@ class FourthMoments:
     cubic: Array
     quartic: Array
 
-    def merge(self, other: FourthMoments) -> FourthMoments:
-        """Return the summary of the union with a disjoint set of rows."""
-        second = self.second.merge(other.second)
-        a_cubic, a_quartic = self._sums_about(second.mean)
-        b_cubic, b_quartic = other._sums_about(second.mean)
-        return FourthMoments(second, a_cubic + b_cubic, a_quartic + b_quartic)
+    def merge(self, *others: FourthMoments) -> FourthMoments:
+        """Return the summary of the union with disjoint sets of rows, at least one."""
+        second = self.second.merge(*(other.second for other in others))
+        cubic, quartic = zip(*(one._sums_about(second.mean) for one in (self, *others)), strict=True)
+        return FourthMoments(second, _summed(*cubic), _summed(*quartic))
 
     def without(self, part: FourthMoments, rest: Sequence[FourthMoments] = ()) -> FourthMoments:
         """Return the summary of the rows that are not of a part of them, of which the rest may be given in parts."""
@@ -301,32 +387,33 @@ def moments(x: Array, weights: Array | None = None, *, exact: bool = False) -> M
     return _dense_moments(x, weights, exact=exact)
 
 
-def part_of_moments(x: Array, n: int, *, exact: bool = False) -> Moments:
-    """Return the summary of some of n rows, in the form of that of all."""
-    return moments(x) if n < x.shape[1] else _dense_moments(x, exact=exact)
+def part_of_moments(x: Array, index: np.ndarray | None, *, exact: bool = False) -> Moments:
+    """Return the summary of the rows at some positions, or of all, in the form of that of all."""
+    if x.shape[0] < x.shape[1]:
+        return moments(x if index is None else take_rows(x, index))
+    return _dense_moments(x, index=index, exact=exact)
 
 
-def exact_part_of_moments(x: Array, n: int) -> Moments:
-    """Return the summary of some of n rows from products in float64."""
-    return part_of_moments(x, n, exact=True)
+def exact_part_of_moments(x: Array, index: np.ndarray | None) -> Moments:
+    """Return the summary of the rows at some positions, or of all, from products in float64."""
+    return part_of_moments(x, index, exact=True)
 
 
-def _dense_moments(x: Array, weights: Array | None = None, *, exact: bool) -> Moments:
-    return merge_all(DenseMoments(p.n, p.mean, epsilon(x), p.scatter) for p in panels(x, weights, exact=exact))
+def _dense_moments(x: Array, weights: Array | None = None, *, index: np.ndarray | None = None, exact: bool) -> Moments:
+    sums = panels(x, weights, index, exact=exact)
+    return merge_all(DenseMoments(p.n, p.mean, epsilon(x), p.scatter) for p in sums)
 
 
 def fourth_moments(x: Array, weights: Array | None = None, *, exact: bool = False) -> FourthMoments:
     """Return the moments of the rows of x with the sums of their third and fourth powers."""
-    return _with_higher(moments(x, weights, exact=exact), x, weights)
-
-
-def part_of_fourth_moments(x: Array, n: int) -> FourthMoments:
-    """Return the moments of some of n rows with the sums of their third and fourth powers."""
-    return _with_higher(part_of_moments(x, n), x)
-
-
-def _with_higher(second: Moments, x: Array, weights: Array | None = None) -> FourthMoments:
+    second = moments(x, weights, exact=exact)
     return FourthMoments(second, *higher_sums(x, second.mean, weights))
+
+
+def part_of_fourth_moments(x: Array, index: np.ndarray | None, *, exact: bool = False) -> FourthMoments:
+    """Return the moments of the rows at some positions, or of all, with the sums of their third and fourth powers."""
+    second = part_of_moments(x, index, exact=exact)
+    return FourthMoments(second, *higher_sums(x, second.mean, None, index))
 
 
 def once_per_moments(
@@ -347,8 +434,27 @@ def once_per_moments(
     return of
 
 
+@once_per_moments
+def _sum_of_squares(m: Moments) -> Array:
+    """Return the sum of the squares of the scatter matrix."""
+    scatter = m.dense().scatter
+    return _inner(scatter, scatter)
+
+
+def _inner(a: Array, b: Array) -> Array:
+    """Return the sum of the products of the entries of two matrices."""
+    return namespace(a).sum(vecdot(a, b))
+
+
+def _summed(first: Array, *others: Array) -> Array:
+    """Return the sum of arrays, written over the first where its library allows it."""
+    for other in others:
+        first += other
+    return first
+
+
 def merge_all(parts: Iterable[M]) -> M:
-    """Return the summary of many disjoint sets of rows."""
+    """Return the summary of disjoint sets of rows, which come one by one."""
     return reduce(lambda a, b: a.merge(b), parts)
 
 

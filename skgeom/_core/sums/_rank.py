@@ -16,6 +16,8 @@ from dataclasses import replace
 from math import frexp, inf
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from skgeom._array import (
     detached,
     device_of,
@@ -25,6 +27,7 @@ from skgeom._array import (
     peak,
     ratio,
     row_blocks,
+    take_rows,
     where,
 )
 from skgeom._core.sums._moments import (
@@ -34,6 +37,7 @@ from skgeom._core.sums._moments import (
     exact_part_of_moments,
     fourth_moments,
     moments,
+    part_of_fourth_moments,
 )
 from skgeom._typing import Array
 
@@ -85,11 +89,10 @@ class Digits(NamedTuple):
         on_a_grid = self.significant in _HALF_DIGITS and self.grid >= frexp(self.largest)[1] - self.significant
         return 2.0 ** (1 - (_SINGLE_DIGITS if on_a_grid else self.significant))
 
-    def merge(self, other: Digits) -> Digits:
+    def merge(self, *others: Digits) -> Digits:
         """Return what tells the rounding of a union."""
-        return Digits(
-            max(self.significant, other.significant), max(self.largest, other.largest), min(self.grid, other.grid)
-        )
+        significant, largest, grid = zip(self, *others, strict=True)
+        return Digits(max(significant), max(largest), min(grid))
 
     def without(self, part: Digits, rest: Sequence[Digits] = ()) -> Digits:
         """Return the same: what is left was rounded as the whole."""
@@ -105,9 +108,9 @@ def digits_of(x: Array) -> Digits:
     return Digits(_SINGLE_DIGITS if is_single else _DOUBLE_DIGITS, 0.0, -inf)
 
 
-def part_of_digits(x: Array, n: int) -> Digits:
-    """Return what tells how some of n rows were rounded."""
-    return digits_of(x)
+def part_of_digits(x: Array, index: np.ndarray | None) -> Digits:
+    """Return what tells how the rows at some positions, or all, were rounded."""
+    return digits_of(x if index is None else take_rows(x, index))
 
 
 def precision(x: Array) -> float:
@@ -158,23 +161,24 @@ class RankedSums(NamedTuple):
         """The moments, of the kind that was summed, such that their spectrum tells the rank."""
         return self.exact.with_second(replace(self.exact.second, epsilon=self.digits.spacing))
 
-    def merge(self, other: RankedSums) -> RankedSums:
-        """Return the sums of the union with a disjoint set of rows."""
-        return RankedSums(self.exact.merge(other.exact), self.digits.merge(other.digits))
+    def merge(self, *others: RankedSums) -> RankedSums:
+        """Return the sums of the union with disjoint sets of rows."""
+        exact, digits = zip(*others, strict=True)
+        return RankedSums(self.exact.merge(*exact), self.digits.merge(*digits))
 
     def without(self, part: RankedSums, rest: Sequence[RankedSums] = ()) -> RankedSums:
         """Return the sums of the rows that are not of a part of them, of which the rest may be given in parts."""
         return RankedSums(self.exact.without(part.exact, [one.exact for one in rest]), self.digits)
 
 
-def part_of_ranked(x: Array, n: int) -> RankedSums:
-    """Return what tells the rank, of some of n rows."""
-    return RankedSums(exact_part_of_moments(x, n), digits_of(x))
+def part_of_ranked(x: Array, index: np.ndarray | None) -> RankedSums:
+    """Return what tells the rank, of the rows at some positions, or of all."""
+    return RankedSums(exact_part_of_moments(x, index), part_of_digits(x, index))
 
 
-def part_of_ranked_fourth(x: Array, n: int) -> RankedSums:
-    """Return what tells the rank, with the sums of third and fourth powers, of some rows."""
-    return RankedSums(fourth_moments(x, exact=True), digits_of(x))
+def part_of_ranked_fourth(x: Array, index: np.ndarray | None) -> RankedSums:
+    """Return what tells the rank, with the sums of third and fourth powers."""
+    return RankedSums(part_of_fourth_moments(x, index, exact=True), part_of_digits(x, index))
 
 
 def float32_suffices(m: Moments) -> bool:

@@ -11,7 +11,18 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from skgeom._array import asarray_like, float64, matmul, namespace, row_blocks, take_rows, to_float, to_numpy, vecdot
+from skgeom._array import (
+    asarray_like,
+    float64,
+    matmul,
+    namespace,
+    row_blocks,
+    rows_at,
+    take_rows,
+    to_float,
+    to_numpy,
+    vecdot,
+)
 from skgeom._core._permutation import Centred, DoublyCentred
 from skgeom._core._threads import in_threads
 from skgeom._core.sums._cross import cross_moments
@@ -40,8 +51,7 @@ class Space:
 
     def rows(self, which: slice | np.ndarray) -> Array:
         """Return some of the rows, centred and scaled, in float64."""
-        x = self.x[which, :] if isinstance(which, slice) else take_rows(self.x, which)
-        return (float64(x) - self.mean) * self.unit
+        return (float64(rows_at(self.x, which)) - self.mean) * self.unit
 
     def _blocks(self) -> list[slice]:
         return list(row_blocks(self.x, columns=2 * self.x.shape[1]))

@@ -98,7 +98,7 @@ def _check_announced(source: Source, announced: int, d: int, n: int, limit: int 
         )
     warn(
         f"{source.path} announces {announced:,} rows, and {n:,} follow: these are the first rows of a larger file. "
-        f"limit={n} says that they are meant."
+        f"limit={n} confirms that they are meant."
     )
 
 
@@ -123,7 +123,7 @@ def _settled_width(source: Source, width: int, lines: Sequence[Sequence[bytes]])
         return width - 1
     raise source.refused(
         f"the integer {numbers[0][0].decode()} before the fractions of its first line, and one in all others, may end "
-        "a word or be the first number. Put a first line before them that tells: the number of rows, a blank, the "
+        "a word or be the first number. Put a header line before them: the number of rows, a blank, the "
         "number of columns."
     )
 

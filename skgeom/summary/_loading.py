@@ -1,0 +1,51 @@
+"""Summaries read from files."""
+
+from __future__ import annotations
+
+from os import PathLike
+
+from skgeom.summary._file import read_arrays
+from skgeom.summary._paired import PREFIXES, SCATTER, PairedSummary
+from skgeom.summary._summary import CloudSummary, summary_of_arrays
+
+
+def load_summary(path: str | PathLike[str]) -> CloudSummary | PairedSummary:
+    """Read a summary that `CloudSummary.save` or `PairedSummary.save` wrote.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    CloudSummary or PairedSummary
+        Equal to the last bit, with arrays of NumPy.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError
+        If it is another file, cut off, or was written by a later version in a format that is not known yet.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from skgeom.summary import cloud_summary, load_summary
+    >>> X = np.random.default_rng(0).normal(size=(100, 4))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     cloud_summary(X).save(Path(folder) / "summary.npz")
+    ...     load_summary(Path(folder) / "summary.npz")
+    CloudSummary(n_rows=100, n_features=4)
+    """
+    found = read_arrays(path)
+    if SCATTER not in found:
+        return summary_of_arrays(found)
+    x, y = (
+        summary_of_arrays({name.removeprefix(side): a for name, a in found.items() if name.startswith(side)})
+        for side in PREFIXES
+    )
+    return PairedSummary(x, y, found[SCATTER])

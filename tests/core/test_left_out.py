@@ -1,0 +1,111 @@
+"""Neighbours without blocks of rows: those of a search among the rows that are left, whatever is tied."""
+
+import numpy as np
+import pytest
+from numpy.random import default_rng
+from numpy.testing import assert_allclose
+
+from skgeom._array import namespace
+from skgeom._core._jackknife import balanced_blocks
+from skgeom._core.pairs import _left_out, _neighbours
+from skgeom.comparison import neighbour_overlap
+from skgeom.metrics import estimate, hubness, koleo, mma, mmcs, mmd_uniform
+from skgeom.metrics._estimate import _row_of
+
+N = 120
+ROWS = default_rng(0).normal(size=(N, 4))
+CLOUDS = {
+    "distinct": ROWS,
+    "duplicates": ROWS[default_rng(1).integers(0, 60, N)],
+    "grid": default_rng(2).integers(1, 4, (N, 4)).astype(float),
+    "one place and others": np.where(np.arange(N)[:, None] < 30, ROWS[0], ROWS),
+    "documents": np.repeat(ROWS[:8], 15, axis=0) + 0.1 * default_rng(3).normal(size=(N, 4)),
+    "one direction": np.ones((N, 4)),
+}
+BLOCKS = {
+    "rows": balanced_blocks(np.arange(N), 10, np.random.RandomState(0)),
+    "groups": balanced_blocks(np.arange(N) // 15, 8, np.random.RandomState(0)),
+    "one large": np.where(np.arange(N) < 60, 0, np.arange(N) % 7),
+}
+MEASURED = {
+    **{f.__name__: (f, {}) for f in (mma, mmcs, koleo, mmd_uniform)},
+    **{
+        f"{f.__name__}, {metric}, {k}": (f, {"k": k, "metric": metric})
+        for f in (hubness, neighbour_overlap)
+        for metric in ("cosine", "euclidean")
+        for k in (1, 9)
+    },
+}
+every_measure = pytest.mark.parametrize("name", MEASURED)
+
+
+def at_once(function, given, codes, **options):
+    row = _row_of(function)
+    return row.without_blocks(*given, codes=codes, **{**row.settings, **options})
+
+
+def one_by_one(function, given, codes, **options):
+    left = [np.flatnonzero(codes != block) for block in range(codes.max() + 2)]
+    return [function(*(namespace(x).take(x, namespace(x).asarray(i), axis=0) for x in given), **options) for i in left]
+
+
+def spaces(function, x):
+    return (x, x + 0.3 * np.round(ROWS[::-1]).astype(x.dtype)) if function is neighbour_overlap else (x,)
+
+
+@every_measure
+@pytest.mark.parametrize("cloud", CLOUDS)
+@pytest.mark.parametrize("blocks", BLOCKS)
+def test_one_search_says_what_a_search_without_each_block_does(name, cloud, blocks, monkeypatch):
+    (function, options), codes = MEASURED[name], BLOCKS[blocks]
+    given = spaces(function, CLOUDS[cloud])
+    monkeypatch.setattr(_left_out, "_MOST", N)  # lists grow until they are all rows
+    monkeypatch.setattr(_left_out, "_ENTRIES", 700)
+    found = at_once(function, given, codes, **options)
+    assert_allclose(found, one_by_one(function, given, codes, **options), rtol=1e-10, atol=1e-12)
+
+
+@every_measure
+def test_every_library_says_the_same(name, backend):
+    (function, options), codes = MEASURED[name], BLOCKS["rows"]
+    for dtype, rtol in (("float64", 1e-10), ("float32", 1e-6)):
+        given = spaces(function, CLOUDS["distinct"].astype(dtype))
+        there = [backend.asarray(x) for x in given]
+        expected = [float(value) for value in one_by_one(function, given, codes, **options)]
+        assert_allclose(at_once(function, there, codes, **options), expected, rtol=rtol, atol=1e-12)
+
+
+@pytest.mark.parametrize("function", [hubness, neighbour_overlap])
+@pytest.mark.parametrize("cloud", ["distinct", "one direction"])
+def test_ties_that_longer_lists_do_not_pass_are_left_to_searches_one_by_one(function, cloud, monkeypatch):
+    searches, search = [], _neighbours.k_nearest
+    monkeypatch.setattr(_neighbours, "k_nearest", lambda *args, **k: searches.append(args) or search(*args, **k))
+    given = spaces(function, CLOUDS[cloud])
+    found = estimate(function, *given, k=5, n_blocks=10)
+    assert (len(searches) == len(given)) == (cloud == "distinct")
+    codes = balanced_blocks(np.arange(N), 10, np.random.RandomState(0))
+    *without, value = one_by_one(function, given, codes, k=5)
+    assert found.value == pytest.approx(value)
+    error = np.sqrt(0.9 * np.sum((without - np.mean(without)) ** 2))
+    assert found.standard_error == pytest.approx(error, rel=1e-8) if error > 0 else np.isnan(found.standard_error)
+
+
+def test_more_neighbours_than_are_left_are_all_of_them():
+    codes = balanced_blocks(np.arange(12), 6, np.random.RandomState(0))
+    *without, value = one_by_one(hubness, (ROWS[:12],), codes, k=10)
+    found = estimate(hubness, ROWS[:12], k=10, n_blocks=6)
+    assert found.value == pytest.approx(value)
+    assert np.isnan(found.standard_error) == (np.ptp(without) == 0)
+    with pytest.raises(ValueError, match="k must be"):
+        estimate(neighbour_overlap, ROWS[:12], ROWS[12:24], k=10)
+
+
+@pytest.mark.parametrize(("options", "message"), [({"k": 0}, "k must be"), ({"metric": "csls"}, "metric must be")])
+def test_options_are_checked_before_anything_is_left_out(options, message):
+    for function in (hubness, neighbour_overlap):
+        with pytest.raises(ValueError, match=message):
+            estimate(function, *spaces(function, ROWS), **options)
+
+
+def test_shares_stay_within_their_bounds():
+    assert estimate(neighbour_overlap, ROWS, 1.001 * ROWS + 1e-3 * ROWS[::-1], k=3).interval[1] <= 1
