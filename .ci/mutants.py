@@ -406,7 +406,7 @@ MUTANTS = [
     Mutant("_estimator.py", 'for name in ("feature_names_in_", "_moments", "_cross"):', "for name in ():", DASK),
     Mutant("_estimator.py", "    if not len(rows):", "    if False:", DASK),
     Mutant("_estimator.py", "        _check_leaves_as_it_came(self)", "        pass", DASK),
-    Mutant("summary/_summary.py", "zip(seeds)", "zip([0] * len(seeds))", DASK),
+    Mutant("summary/_summary.py", "rng.integers(2**63, size=len(chunks))", "np.zeros(len(chunks), int)", DASK),
     Mutant("_core/_threads.py", "or _is_one_of_many.get() else", "else", f"{CORE}/test_threads.py"),
     Mutant("_core/_threads.py", " and not _is_one_of_many.get()", "", f"{CORE}/test_threads.py"),
 ]

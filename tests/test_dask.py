@@ -27,7 +27,7 @@ from skgeom.preprocessing import (
     TangentSpace,
     Whitening,
 )
-from skgeom.summary import cloud_summary
+from skgeom.summary import cloud_summary, paired_summary
 
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
@@ -253,6 +253,16 @@ def test_chunks_are_sampled_by_numbers_of_their_own():
     same = da.concatenate([chunked(X[:20], (20,))] * 30)
     keys = cloud_summary(same, random_state=0).keys
     assert np.unique(keys).size == keys.size == 600
+
+
+def test_a_summary_of_pairs_is_that_of_one_array(watch):
+    found, expected = paired_summary(LAZY, chunked(Y, (300, 300)), max_rows=20), paired_summary(X, Y)
+    assert_allclose(found.scatter, expected.scatter, rtol=1e-10, atol=1e-10 * np.abs(expected.scatter).max())
+    assert (found.n_pairs, found.x.rows.shape) == (N, (20, D))
+    assert_allclose(found.y.covariance, expected.y.covariance, rtol=1e-10)
+    partners = {tuple(x): tuple(y) for x, y in zip(X, Y, strict=True)}
+    assert all(partners[tuple(x)] == tuple(y) for x, y in zip(found.x.rows, found.y.rows, strict=True))
+    assert watch.n_bytes < X.nbytes / 2
 
 
 TRANSFORMERS = [

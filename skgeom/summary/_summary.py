@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial, reduce
-from operator import add
 from os import PathLike
 from typing import Any, NoReturn, TypeVar
 
@@ -361,9 +360,7 @@ def cloud_summary(
     check_count(max_rows, "max_rows", 0)
     rng = np.random.default_rng(random_state)
     if is_dask(X):
-        chunks = chunks_of(dask_rows(X))
-        seeds = rng.integers(2**63 - 1, size=len(chunks)).tolist()
-        return sum_of_chunks(partial(_summary_of_chunk, max_rows), [*map(add, chunks, zip(seeds))], 1)
+        return sum_of_chunks(partial(_summary_of_chunk, max_rows), seeded(chunks_of(dask_rows(X)), rng), 1)
     if not isinstance(X, Iterator):
         return summary_of(detached(check_cloud(X, min_samples=1)), "X", max_rows, rng)
     blocks = (detached(check_cloud(block, name="a block of X", min_samples=1)) for block in X)
@@ -387,6 +384,11 @@ def summary_of(x: Array, name: str, max_rows: int, rng: np.random.Generator) -> 
         keys[kept],
         max_rows,
     )
+
+
+def seeded(chunks: list[tuple[Any, ...]], rng: np.random.Generator) -> list[tuple[Any, ...]]:
+    """Return the chunks of Dask arrays, each with a seed of its own for its sample of rows."""
+    return [(*chunk, seed) for chunk, seed in zip(chunks, rng.integers(2**63, size=len(chunks)).tolist(), strict=True)]
 
 
 def _summary_of_chunk(max_rows: int, rows: Any, seed: int) -> CloudSummary:
