@@ -363,11 +363,11 @@ class MomentsTransformer(RowwiseTransformer):
         least = 2 if seen is None else 1
         if isinstance(X, CloudSummary):
             record_width(self, X.n_features, reset=seen is None)
-            m = X.ranked_moments(least)
+            m: Any = X.checked_moments(least)
         else:
             validate_data(self, sample_row(X), reset=seen is None, skip_check_array=True)
             kernel = part_of_ranked_fourth if self._needs_fourth(seen) else part_of_ranked
-            m = sum_of(X, kernel, partial(check_cloud, min_samples=least)).moments
+            m = sum_of(X, kernel, partial(check_cloud, min_samples=least))
         m = m.map_arrays(self._placed)
         return m if self._needs_fourth(seen) else m.second
 

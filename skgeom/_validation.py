@@ -41,8 +41,9 @@ from skgeom._array import (
 from skgeom._cloud import Chunks, Cloud, Kernel, as_cloud, is_stream, once_per_cloud, rows_of, sum_of
 from skgeom._core._labels import Labels, labels_of
 from skgeom._core._rows import DirectedRows, norms, row_scaled, shortest_exact
+from skgeom._core.sums._digits import Digits, part_of_digits
 from skgeom._core.sums._moments import Moments, exact_part_of_moments, merge_all, moments, part_of_moments
-from skgeom._core.sums._rank import is_resolved, part_of_digits, part_of_ranked, ranked_moments
+from skgeom._core.sums._rank import is_resolved, part_of_ranked, ranked_moments
 from skgeom._typing import Array
 from skgeom._warnings import warn
 
@@ -105,16 +106,16 @@ def check_ranked_moments(X: Any) -> Moments:
         return _moments_of_blocks(rows_of(X), ranked_moments, scale_free=True)
     cloud = as_cloud(X)
     if isinstance(cloud, Chunks):  # whose rows are far away: one pass
-        return cloud.sum(part_of_ranked, partial(check_cloud, scale_free=True)).moments
-    kernel, precision = _ranking(cloud.whole)
-    return replace(cloud.sum(kernel, partial(check_cloud, scale_free=True)), epsilon=precision)
+        return cloud.sum(part_of_ranked, partial(check_cloud, scale_free=True))
+    kernel, digits = _ranking(cloud.whole)
+    return replace(cloud.sum(kernel, partial(check_cloud, scale_free=True)), digits=digits)
 
 
 @once_per_cloud
-def _ranking(X: Cloud) -> tuple[Kernel[Moments], float]:
-    """Return how rows are summed such that the spectrum tells the rank, and the precision of their numbers."""
-    spacing = X.sum(part_of_digits, partial(check_cloud, scale_free=True)).spacing
-    return part_of_moments if is_resolved(check_moments(X), spacing) else exact_part_of_moments, spacing
+def _ranking(X: Cloud) -> tuple[Kernel[Moments], Digits]:
+    """Return how rows are summed such that the spectrum tells the rank, and the digits of their numbers."""
+    digits = X.sum(part_of_digits, partial(check_cloud, scale_free=True))
+    return part_of_moments if is_resolved(check_moments(X), digits) else exact_part_of_moments, digits
 
 
 @once_per_cloud

@@ -238,8 +238,8 @@ class CCAAligner(Aligner[JointMoments]):
 
     def _solve(self, m: JointMoments) -> None:
         share = float(self.shrinkage)
-        x_whitening = self._whitening(DenseMoments(m.n, m.x_mean, m.x_epsilon, m.xx), share, "X")
-        y_whitening = self._whitening(DenseMoments(m.n, m.y_mean, m.y_epsilon, m.yy), share, "y")
+        x_whitening = self._whitening(DenseMoments(m.n, m.x_mean, m.x_digits, m.xx), share, "X")
+        y_whitening = self._whitening(DenseMoments(m.n, m.y_mean, m.y_digits, m.yy), share, "y")
         found = canonical(m, x_whitening, y_whitening, share)
         k = self._count(found.correlations.shape[0])
         self.n_components_ = k

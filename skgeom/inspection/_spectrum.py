@@ -144,7 +144,7 @@ class SpectrumDisplay(CloudDisplay):
         n, d = int(m.n), m.mean.shape[0]
         values = covariance_eigenvalues(m)[: min(n - 1, d)]
         check_spread(to_float(values[0]))
-        noise = float(np.mean(to_numpy(_rank.noise(m)) ** 2))
+        noise = max(float(np.mean(to_numpy(_rank.noise(m)) ** 2)), _rank.TELLABLE * to_float(values[0]))
         rank = max(_rank.rank(m, values), 1)
         return cls(to_numpy(values), n_samples=n, n_features=d, rank=rank, noise=noise, name=name).plot(ax)
 

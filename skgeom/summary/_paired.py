@@ -148,8 +148,8 @@ class PairedSummary:
             xy=self.scatter,
             xx=x.scatter,
             yy=y.scatter,
-            x_epsilon=self.x.digits.spacing,
-            y_epsilon=self.y.digits.spacing,
+            x_digits=self.x.digits,
+            y_digits=self.y.digits,
         )
 
     def save(self, path: str | PathLike[str]) -> None:

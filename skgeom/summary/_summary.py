@@ -14,17 +14,17 @@ from skgeom._array import detached, in_full_precision, is_dask, namespace, take_
 from skgeom._cloud import Cloud, Kernel, Sum, sum_of_chunks
 from skgeom._core._rows import DirectedRows, Spread, directions, mean_of, part_of_spread
 from skgeom._core.sums._angular import Resultant, part_of_mean_cosine, part_of_resultant, resultant
+from skgeom._core.sums._digits import Digits, part_of_digits
 from skgeom._core.sums._moments import (
     DenseMoments,
     FourthMoments,
     Moments,
     ThinMoments,
     exact_part_of_moments,
-    fourth_moments,
     part_of_fourth_moments,
     part_of_moments,
 )
-from skgeom._core.sums._rank import Digits, digits_of, part_of_digits
+from skgeom._core.sums._rank import part_of_ranked, part_of_ranked_fourth
 from skgeom._dask import chunks_of, dask_rows
 from skgeom._typing import Array
 from skgeom._validation import check_cloud, check_count, check_fourth_powers, check_same_kind
@@ -58,8 +58,6 @@ class CloudSummary(Cloud):
         Mean and scatter matrix, and sums of third and fourth powers of the distances to the mean, in float64.
     directions : Resultant
         Number of rows that are not zero, and the sum of these divided by their lengths.
-    digits : Digits
-        How the numbers were rounded, which decides how many directions count.
     rows : ndarray of shape (n_kept, n_features)
         The rows with the smallest keys, in the order of these.
     keys : ndarray of shape (n_kept,)
@@ -92,7 +90,6 @@ class CloudSummary(Cloud):
 
     moments: FourthMoments
     directions: Resultant
-    digits: Digits
     rows: np.ndarray
     keys: np.ndarray
     max_rows: int
@@ -104,6 +101,11 @@ class CloudSummary(Cloud):
     def n_rows(self) -> int:
         """Number of rows that were summed up."""
         return int(self.moments.second.n)
+
+    @property
+    def digits(self) -> Digits:
+        """How the numbers were rounded, which decides how many directions count."""
+        return self.moments.second.digits
 
     @property
     def n_features(self) -> int:
@@ -151,7 +153,6 @@ class CloudSummary(Cloud):
         return CloudSummary(
             self.moments.merge(other.moments),
             self.directions.merge(other.directions),
-            self.digits.merge(other.digits),
             np.concatenate([self.rows, other.rows])[kept],
             keys[kept],
             max_rows,
@@ -208,7 +209,6 @@ class CloudSummary(Cloud):
         return CloudSummary(
             moments,
             self.directions.without(part.directions),
-            self.digits,
             rows,
             keys,
             self.max_rows if is_whole else len(keys),  # more would be no random sample after another merge
@@ -268,6 +268,7 @@ class CloudSummary(Cloud):
         held: dict[Any, Callable[[], Any]] = {
             part_of_moments: lambda: self.moments.second,
             exact_part_of_moments: lambda: self.moments.second,
+            part_of_ranked: lambda: self.moments.second,
             part_of_fourth_moments: lambda: self.moments,
             part_of_spread: self._spread,
             part_of_digits: lambda: self.digits,
@@ -276,10 +277,10 @@ class CloudSummary(Cloud):
         }
         return held[kernel]() if kernel in held else self.X
 
-    def ranked_moments(self, min_samples: int) -> FourthMoments:
-        """Return the moments such that their spectrum tells the rank, if of enough rows."""
+    def checked_moments(self, min_samples: int) -> FourthMoments:
+        """Return the moments, if of enough rows."""
         self._check_size(min_samples)
-        return self.moments.with_second(replace(self.moments.second, epsilon=self.digits.spacing))
+        return self.moments
 
     def _check_size(self, least: int) -> None:
         if self.n_rows < least:
@@ -377,9 +378,8 @@ def summary_of(x: Array, name: str, max_rows: int, rng: np.random.Generator) -> 
     keys = rng.random(x.shape[0])
     kept = np.argsort(keys, kind="stable")[:max_rows]
     return CloudSummary(
-        fourth_moments(x, exact=True),
+        part_of_ranked_fourth(x, None),
         _resultant(x),
-        digits_of(x),
         to_numpy(take_rows(x, kept)),
         keys[kept],
         max_rows,
@@ -435,9 +435,8 @@ def arrays_of(summary: CloudSummary) -> dict[str, np.ndarray]:
     form = {"rows_about_mean": m.rows} if isinstance(m, ThinMoments) else {"scatter": m.dense().scatter}
     numbers = {
         "n": m.n,
-        "epsilon": m.epsilon,
         "n_directed": summary.directions.n,
-        "digits": tuple(summary.digits),
+        "digits": tuple(m.digits),
         "max_rows": summary.max_rows,
     }
     arrays = {
@@ -456,16 +455,17 @@ def arrays_of(summary: CloudSummary) -> dict[str, np.ndarray]:
 
 def summary_of_arrays(found: Mapping[str, np.ndarray]) -> CloudSummary:
     """Return the summary that `arrays_of` was given."""
-    n, mean, epsilon = float(found["n"]), found["mean"], float(found["epsilon"])
+    significant, largest, grid = found["digits"].tolist()
     is_thin = "rows_about_mean" in found
     second = (ThinMoments if is_thin else DenseMoments)(
-        n, mean, epsilon, found["rows_about_mean" if is_thin else "scatter"]
+        float(found["n"]),
+        found["mean"],
+        Digits(int(significant), largest, grid),
+        found["rows_about_mean" if is_thin else "scatter"],
     )
-    significant, largest, grid = found["digits"].tolist()
     return CloudSummary(
         FourthMoments(second, found["cubic"], found["quartic"]),
         Resultant(int(found["n_directed"]), found["resultant"]),
-        Digits(int(significant), largest, grid),
         found["rows"],
         found["keys"],
         int(found["max_rows"]),

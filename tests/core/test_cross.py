@@ -85,7 +85,7 @@ def test_float32_pairs_are_summed_in_float64():
     x, y = (a.astype(np.float32) for a in pairs(5000, offset=30.0))
     c = joint_moments(x, y)
     assert c.xy.dtype == np.float64
-    assert c.x_epsilon == c.y_epsilon == np.finfo(np.float32).eps
+    assert c.x_digits.spacing == c.y_digits.spacing == np.finfo(np.float32).eps
     assert_summary(c, exact(x, y), rtol=1e-14)
 
 
@@ -128,7 +128,7 @@ def test_mapping_reaches_every_array_and_nothing_else():
     before = joint_moments(*pairs())
     c = before.map_arrays(lambda a: a + 1)
     assert c.n == before.n
-    assert (c.x_epsilon, c.y_epsilon) == (before.x_epsilon, before.y_epsilon)
+    assert (c.x_digits, c.y_digits) == (before.x_digits, before.y_digits)
     for name in ("x_mean", "y_mean", "x_squares", "y_squares", "xy", "xx", "yy"):
         assert_allclose(getattr(c, name), getattr(before, name) + 1)
 

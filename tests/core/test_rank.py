@@ -6,12 +6,12 @@ from numpy.random import default_rng
 from numpy.testing import assert_allclose
 
 from skgeom._array import to_numpy
+from skgeom._core.sums._digits import precision
 from skgeom._core.sums._moments import merge_all, moments
 from skgeom._core.sums._rank import (
     float32_suffices,
     live,
     n_tellable,
-    precision,
     rank,
     ranked_moments,
     resolved,
@@ -220,10 +220,24 @@ def test_a_single_entry_decides():
     assert precision(x.astype(SINGLE)) == SPACING
 
 
-def test_parts_have_the_coarser_precision():
+@pytest.mark.parametrize("rounded", [np.float16, SINGLE, np.round])
+def test_parts_have_the_precision_of_the_whole(rounded):
     x = default_rng(0).normal(size=(40, 3))
-    parts = [ranked_moments(rows) for rows in (x[:20], x[20:].astype(np.float16).astype(float))]
-    assert merge_all(parts).epsilon == HALF
+    x[20:] = rounded(x[20:])
+    for parts in ((x[:20], x[20:]), (x[20:30], x[30:])):
+        assert merge_all(map(ranked_moments, parts)).digits.spacing == precision(np.concatenate(parts))
+
+
+@pytest.mark.parametrize("rest", [np.zeros((3, 12)), np.ones((3, 12)), np.arange(36.0).reshape(3, 12)])
+def test_a_batch_of_round_numbers_hides_no_direction_of_the_others(rest):
+    x = default_rng(0).normal(size=(500, 12)) * np.geomspace(1, 1e-7, 12) @ rotation(12)
+    whole = np.concatenate([x, rest])
+    assert spectrum_slope(iter([x, rest])) == pytest.approx(spectrum_slope(whole), rel=1e-5)
+    for batches in ((x, rest), (whole[:250], whole[250:])):
+        found = Whitening()
+        for batch in batches:
+            found.partial_fit(batch)
+        assert found.rank_ == Whitening().fit(whole).rank_ == 12
 
 
 # When float32 products suffice

@@ -30,7 +30,7 @@ from skgeom._array import (
 )
 from skgeom._core._rows import mean_of
 from skgeom._core._threads import in_threads, shares
-from skgeom._core.sums._rank import precision
+from skgeom._core.sums._digits import Digits, digits_of
 from skgeom._typing import Array
 
 M = TypeVar("M", bound="CrossMoments")
@@ -81,7 +81,7 @@ class CrossMoments:
 
     def map_arrays(self, function: Callable[[Array], Array]) -> Self:
         """Return the summary with a function, such as a move to a device, applied to its arrays."""
-        names = {field.name for field in fields(self)} - {"n", "x_epsilon", "y_epsilon"}
+        names = {field.name for field in fields(self)} - {"n", "x_digits", "y_digits"}
         moved: dict[str, Any] = {name: function(getattr(self, name)) for name in names}
         return replace(self, **moved)
 
@@ -123,12 +123,12 @@ class RegressionMoments(CrossMoments):
 class JointMoments(RegressionMoments):
     """The same with the scatter within both clouds: yy is (dy, dy).
 
-    The epsilons are the relative spacings of the numbers that were summed, which bound what either spectrum can tell.
+    The digits are those of the numbers that were summed, which bound what either spectrum can tell.
     """
 
     yy: Array
-    x_epsilon: float
-    y_epsilon: float
+    x_digits: Digits
+    y_digits: Digits
 
     def merge(self, other: Self) -> Self:
         """Return the summary of the union with a disjoint set of pairs."""
@@ -136,8 +136,8 @@ class JointMoments(RegressionMoments):
         return replace(
             super().merge(other),
             yy=self.yy + other.yy + _outer(y_shift, y_shift),
-            x_epsilon=max(self.x_epsilon, other.x_epsilon),
-            y_epsilon=max(self.y_epsilon, other.y_epsilon),
+            x_digits=self.x_digits.merge(other.x_digits),
+            y_digits=self.y_digits.merge(other.y_digits),
         )
 
     def part(self, kind: type[M]) -> M:
@@ -189,7 +189,7 @@ def regression_moments(
 def joint_moments(x: Array, y: Array, weights: Array | None = None) -> JointMoments:
     """Return the summary of the pairs with the scatter within x and within y."""
     m, xx, yy = _summed(x, y, weights, xx=True, yy=True)
-    return JointMoments(**vars(m), xx=xx, yy=yy, x_epsilon=precision(x), y_epsilon=precision(y))
+    return JointMoments(**vars(m), xx=xx, yy=yy, x_digits=digits_of(x), y_digits=digits_of(y))
 
 
 def _summed(

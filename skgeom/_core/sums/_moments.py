@@ -21,7 +21,6 @@ from skgeom._array import (
     Eigenvectors,
     decomposed,
     eigen,
-    epsilon,
     namespace,
     row_blocks,
     sqrt_in_place,
@@ -33,6 +32,7 @@ from skgeom._array import (
 from skgeom._core._rows import centred
 from skgeom._core._threads import map_rows, one_thread
 from skgeom._core.sums._blocks import centred_rows, higher_sums, panels
+from skgeom._core.sums._digits import Digits, digits_of_dtype
 from skgeom._typing import Array
 
 M = TypeVar("M", "Moments", "FourthMoments")
@@ -59,14 +59,14 @@ class Axes(NamedTuple):
 class Moments(ABC):
     """Weight n, mean (d,) and scatter (d, d) = Σ w (x - mean)(x - mean)ᵀ of a cloud, in float64.
 
-    The epsilon is the relative spacing of the numbers that were summed, which bounds what the spectrum can tell: that
-    of their dtype until `_rank` has looked at them. The sample covariance, the scatter over n - 1, is called C.
+    The digits are those of the numbers that were summed, which bound what the spectrum can tell: those of their dtype
+    until `_rank` has looked at them. The sample covariance, the scatter over n - 1, is called C.
     `known` is what `once_per_moments` found out about them.
     """
 
     n: float
     mean: Array
-    epsilon: float
+    digits: Digits
     known: dict[object, Any] = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -110,7 +110,7 @@ class Moments(ABC):
         """Return the summary of the rows that are not of a part of them, of which the rest may be given in parts."""
         n = self.n - part.n
         mean = self.mean - (part.mean - self.mean) * (part.n / n)
-        return RemainingMoments(n, mean, self.epsilon, self.dense(), part.dense())
+        return RemainingMoments(n, mean, self.digits, self.dense(), part.dense())
 
     @abstractmethod
     def about_origin(self) -> Moments:
@@ -167,7 +167,7 @@ class DenseMoments(Moments):
         n, mean, shifts = self._union(others)
         scatters = (m.dense().scatter for m in (self, *others))
         scatter = map_rows(_summed, shifts.T @ shifts, *scatters)
-        return DenseMoments(n, mean, max(m.epsilon for m in (self, *others)), scatter)
+        return DenseMoments(n, mean, self.digits.merge(*(m.digits for m in others)), scatter)
 
     def about_origin(self) -> DenseMoments:
         shift = self.mean * self.n**0.5
@@ -222,10 +222,10 @@ class ThinMoments(Moments):
             return self.dense().merge(*others)
         n, mean, shifts = self._union(others)
         rows = namespace(mean).concat([self.rows, *(m.rows for m in thin), shifts])
-        return ThinMoments(n, mean, max(m.epsilon for m in (self, *others)), rows)._smaller_form()
+        return ThinMoments(n, mean, self.digits.merge(*(m.digits for m in others)), rows)._smaller_form()
 
     def without(self, part: Moments, rest: Sequence[Moments] = ()) -> Moments:
-        return replace(merge_all(rest), epsilon=self.epsilon) if rest else super().without(part)
+        return replace(merge_all(rest), digits=self.digits) if rest else super().without(part)
 
     def about_origin(self) -> Moments:
         shift = self.mean * self.n**0.5
@@ -239,7 +239,7 @@ class ThinMoments(Moments):
         return replace(self, mean=function(self.mean), rows=function(self.rows))
 
     def dense(self) -> DenseMoments:
-        return DenseMoments(self.n, self.mean, self.epsilon, self.rows.T @ self.rows)
+        return DenseMoments(self.n, self.mean, self.digits, self.rows.T @ self.rows)
 
     def gram(self) -> Array:
         return self.rows @ self.rows.T
@@ -300,7 +300,7 @@ class RemainingMoments(Moments):
     def dense(self) -> DenseMoments:
         shift = self._shift()
         scatter = map_rows(lambda a, b, s: a - b - s * shift, self.whole.scatter, self.part.scatter, shift[:, None])
-        return DenseMoments(self.n, self.mean, self.epsilon, scatter)
+        return DenseMoments(self.n, self.mean, self.digits, scatter)
 
     def gram(self) -> Array:
         return self.dense().scatter
@@ -383,7 +383,7 @@ def moments(x: Array, weights: Array | None = None, *, exact: bool = False) -> M
     """
     if x.shape[0] < x.shape[1]:
         n, mean, rows = centred_rows(x, weights)
-        return ThinMoments(n, mean, epsilon(x), rows)
+        return ThinMoments(n, mean, digits_of_dtype(x), rows)
     return _dense_moments(x, weights, exact=exact)
 
 
@@ -401,7 +401,7 @@ def exact_part_of_moments(x: Array, index: np.ndarray | None) -> Moments:
 
 def _dense_moments(x: Array, weights: Array | None = None, *, index: np.ndarray | None = None, exact: bool) -> Moments:
     sums = panels(x, weights, index, exact=exact)
-    return merge_all(DenseMoments(p.n, p.mean, epsilon(x), p.scatter) for p in sums)
+    return merge_all(DenseMoments(p.n, p.mean, digits_of_dtype(x), p.scatter) for p in sums)
 
 
 def fourth_moments(x: Array, weights: Array | None = None, *, exact: bool = False) -> FourthMoments:

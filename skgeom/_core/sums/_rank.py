@@ -5,31 +5,25 @@ root mean square of the entries, offset included. Small coordinates are given at
 since what a model leaves in a dead coordinate is the rounding of others. With N the variances of that noise, a
 direction counts if its eigenvalue of N^(-1/2) C N^(-1/2) exceeds 1, and if float64 can tell it from 0.
 
-ε follows the numbers and not the array that holds them: the narrowest format that holds all entries is the one they
-were rounded to.
+ε follows the numbers and not the array that holds them (`_digits`): the narrowest format that holds all entries is the
+one they were rounded to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import replace
-from math import frexp, inf
-from typing import Any, NamedTuple
 
 import numpy as np
 
 from skgeom._array import (
     detached,
     device_of,
-    epsilon,
     is_positive_definite,
     namespace,
-    peak,
     ratio,
-    row_blocks,
-    take_rows,
     where,
 )
+from skgeom._core.sums._digits import HALF_DIGITS, SINGLE_DIGITS, Digits, digits_of, part_of_digits
 from skgeom._core.sums._moments import (
     FourthMoments,
     Moments,
@@ -44,13 +38,6 @@ from skgeom._typing import Array
 TELLABLE = 16 * 2.0**-52
 """Share of the largest variance below which float64 cannot tell a variance from 0."""
 
-_HALF_DIGITS = (8, 11)
-"""Significant binary digits of the half precisions."""
-
-_SINGLE_DIGITS = 24
-
-_DOUBLE_DIGITS = 53
-
 _SPACINGS = 32
 """Noise of float32 and float64 rows in spacings: what products and sums of such numbers leave in null directions, and
 what a map in that precision blurs. Halves are only stored, so that their noise is one spacing."""
@@ -58,69 +45,10 @@ what a map in that precision blurs. Halves are only stored, so that their noise 
 _LEAST_CORRELATION = 2.0**-10
 """Least eigenvalue of the correlation matrix down to which products in float32 give every variance to about 0.5 %."""
 
-_SAMPLE_ROWS = 4
-
-
-class Digits(NamedTuple):
-    """What tells how numbers were rounded; that of a union of numbers follows from those of the parts.
-
-    Attributes
-    ----------
-    significant : int
-        Binary digits of the narrowest floating format that holds all.
-    largest : float
-        The largest magnitude.
-    grid : float
-        Exponent of the coarsest power of two of which all are multiples; -inf where it is finer than 11 digits of the
-        largest, and of no use.
-    """
-
-    significant: int
-    largest: float
-    grid: float
-
-    @property
-    def spacing(self) -> float:
-        """The relative spacing of the narrowest floating format that holds all numbers.
-
-        Numbers on a grid, such as counts, are exact and tell nothing about rounding: they are taken for float32, never
-        for halves. So are halves that all lie between two neighbouring powers of two.
-        """
-        on_a_grid = self.significant in _HALF_DIGITS and self.grid >= frexp(self.largest)[1] - self.significant
-        return 2.0 ** (1 - (_SINGLE_DIGITS if on_a_grid else self.significant))
-
-    def merge(self, *others: Digits) -> Digits:
-        """Return what tells the rounding of a union."""
-        significant, largest, grid = zip(self, *others, strict=True)
-        return Digits(max(significant), max(largest), min(grid))
-
-    def without(self, part: Digits, rest: Sequence[Digits] = ()) -> Digits:
-        """Return the same: what is left was rounded as the whole."""
-        return self
-
-
-def digits_of(x: Array) -> Digits:
-    """Return what tells how the entries of x were rounded."""
-    for digits in _HALF_DIGITS:
-        if _have_digits(x, digits):
-            return Digits(digits, *_grid_of(x))
-    is_single = epsilon(x) >= 2.0 ** (1 - _SINGLE_DIGITS) or _have_digits(x, _SINGLE_DIGITS)
-    return Digits(_SINGLE_DIGITS if is_single else _DOUBLE_DIGITS, 0.0, -inf)
-
-
-def part_of_digits(x: Array, index: np.ndarray | None) -> Digits:
-    """Return what tells how the rows at some positions, or all, were rounded."""
-    return digits_of(x if index is None else take_rows(x, index))
-
-
-def precision(x: Array) -> float:
-    """Return the relative spacing of the narrowest floating format that holds all entries of x."""
-    return digits_of(x).spacing
-
 
 def with_precision(m: Moments, x: Array) -> Moments:
     """Return the moments of the rows of x with the precision of their numbers, which tells live coordinates."""
-    return replace(m, epsilon=precision(x))
+    return replace(m, digits=digits_of(x))
 
 
 def resolved(m: Moments | FourthMoments, x: Array, weights: Array | None = None) -> Moments | FourthMoments:
@@ -128,16 +56,16 @@ def resolved(m: Moments | FourthMoments, x: Array, weights: Array | None = None)
 
     They are summed once more in float64 where products in float32 may have lost a direction.
     """
-    second, spacing = m.second, precision(x)
-    if not is_resolved(second, spacing):
+    second, digits = m.second, digits_of(x)
+    if not is_resolved(second, digits):
         second = moments(x, weights, exact=True)
-    return m.with_second(replace(second, epsilon=spacing))
+    return m.with_second(replace(second, digits=digits))
 
 
-def is_resolved(m: Moments, spacing: float) -> bool:
-    """Return whether the spectrum of moments that know the dtype of their rows tells the rank, given their spacing."""
-    in_float64 = isinstance(m, ThinMoments) or m.epsilon < 2.0 ** (1 - _SINGLE_DIGITS)
-    return in_float64 or float32_suffices(replace(m, epsilon=spacing))
+def is_resolved(m: Moments, digits: Digits) -> bool:
+    """Return whether the spectrum of moments that know the dtype of their rows tells the rank, given their digits."""
+    in_float64 = isinstance(m, ThinMoments) or m.digits.significant > SINGLE_DIGITS
+    return in_float64 or float32_suffices(replace(m, digits=digits))
 
 
 def ranked_moments(x: Array, weights: Array | None = None) -> Moments:
@@ -150,35 +78,15 @@ def ranked_fourth_moments(x: Array, weights: Array | None = None) -> Moments | F
     return resolved(fourth_moments(x, weights), x, weights)
 
 
-class RankedSums(NamedTuple):
-    """Moments from products in float64, and how the numbers were rounded: what tells the rank of a union of parts."""
-
-    exact: Any
-    digits: Digits
-
-    @property
-    def moments(self) -> Any:
-        """The moments, of the kind that was summed, such that their spectrum tells the rank."""
-        return self.exact.with_second(replace(self.exact.second, epsilon=self.digits.spacing))
-
-    def merge(self, *others: RankedSums) -> RankedSums:
-        """Return the sums of the union with disjoint sets of rows."""
-        exact, digits = zip(*others, strict=True)
-        return RankedSums(self.exact.merge(*exact), self.digits.merge(*digits))
-
-    def without(self, part: RankedSums, rest: Sequence[RankedSums] = ()) -> RankedSums:
-        """Return the sums of the rows that are not of a part of them, of which the rest may be given in parts."""
-        return RankedSums(self.exact.without(part.exact, [one.exact for one in rest]), self.digits)
+def part_of_ranked(x: Array, index: np.ndarray | None) -> Moments:
+    """Return the moments, from products in float64, of the rows at some positions, or of all, with their digits."""
+    return replace(exact_part_of_moments(x, index), digits=part_of_digits(x, index))
 
 
-def part_of_ranked(x: Array, index: np.ndarray | None) -> RankedSums:
-    """Return what tells the rank, of the rows at some positions, or of all."""
-    return RankedSums(exact_part_of_moments(x, index), part_of_digits(x, index))
-
-
-def part_of_ranked_fourth(x: Array, index: np.ndarray | None) -> RankedSums:
-    """Return what tells the rank, with the sums of third and fourth powers."""
-    return RankedSums(part_of_fourth_moments(x, index, exact=True), part_of_digits(x, index))
+def part_of_ranked_fourth(x: Array, index: np.ndarray | None) -> FourthMoments:
+    """Return the same with the sums of third and fourth powers."""
+    m = part_of_fourth_moments(x, index, exact=True)
+    return m.with_second(replace(m.second, digits=part_of_digits(x, index)))
 
 
 def float32_suffices(m: Moments) -> bool:
@@ -207,7 +115,7 @@ def noise(m: Moments) -> Array:
     """Return the standard deviation of the noise in each coordinate (d,); zeros where all rows are zero."""
     xp = namespace(m.mean)
     entries = xp.sqrt(deviations(m) ** 2 * ((m.n - 1) / m.n) + m.mean * m.mean)
-    return _noise_share(m.epsilon) * xp.maximum(entries, _median_of_positive(entries))
+    return _noise_share(m.digits.spacing) * xp.maximum(entries, _median_of_positive(entries))
 
 
 def live(m: Moments) -> Array:
@@ -246,7 +154,7 @@ def n_above_noise(m: Moments, principal: Array, noise: Array) -> int:
 
 def _noise_share(spacing: float) -> float:
     """Return ε, the noise of numbers of a spacing in shares of their size."""
-    return spacing if spacing >= 2.0 ** (1 - max(_HALF_DIGITS)) else _SPACINGS * spacing
+    return spacing if spacing >= 2.0 ** (1 - max(HALF_DIGITS)) else _SPACINGS * spacing
 
 
 def _median_of_positive(values: Array) -> Array:
@@ -262,33 +170,3 @@ def _median_of_positive(values: Array) -> Array:
 def _count(mask: Array) -> int:
     xp = namespace(mask)
     return int(xp.sum(xp.astype(mask, xp.int64)))
-
-
-def _all_rows(x: Array, holds: Callable[[Array], Array]) -> bool:
-    """Return whether something holds for all entries, which a few rows refute for most data."""
-    xp = namespace(x)
-    if not bool(xp.all(holds(x[:: -(-x.shape[0] // _SAMPLE_ROWS), :]))):
-        return False
-    return all(bool(xp.all(holds(x[rows, :]))) for rows in row_blocks(x))
-
-
-def _have_digits(x: Array, digits: int) -> bool:
-    """Return whether all entries have no more significant binary digits (by the splitting of Veltkamp 1968)."""
-    factor = 2.0 ** (1 - digits) / epsilon(x) + 1
-    return _all_rows(x, lambda rows: rows * factor - (rows * factor - rows) == rows)
-
-
-def _grid_of(x: Array) -> tuple[float, float]:
-    """Return the largest magnitude in x, and the exponent of the coarsest grid that its entries are on."""
-    xp, largest = namespace(x), peak(x)
-    if not largest:
-        return 0.0, inf
-    top = frexp(largest)[1]
-
-    def is_on(exponent: int) -> bool:
-        return _all_rows(x, lambda rows: rows / 2.0**exponent == xp.floor(rows / 2.0**exponent))
-
-    finest = top - max(_HALF_DIGITS)
-    if not is_on(finest):
-        return largest, -inf
-    return largest, next((e - 1 for e in range(finest + 1, top) if not is_on(e)), top - 1)

@@ -1,0 +1,113 @@
+"""How numbers were rounded, by the evidence of the numbers and not of the array that holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import frexp, inf
+from typing import NamedTuple
+
+import numpy as np
+
+from skgeom._array import epsilon, namespace, peak, row_blocks, take_rows
+from skgeom._typing import Array
+
+HALF_DIGITS = (8, 11)
+"""Significant binary digits of the half precisions."""
+
+SINGLE_DIGITS = 24
+
+_DOUBLE_DIGITS = 53
+
+_SAMPLE_ROWS = 4
+
+
+class Digits(NamedTuple):
+    """What tells how numbers were rounded; that of a union of numbers follows from those of the parts.
+
+    Attributes
+    ----------
+    significant : int
+        Binary digits of the narrowest floating format that holds all.
+    largest : float
+        The largest magnitude.
+    grid : float
+        Exponent of the coarsest power of two of which all are multiples; -inf where it is finer than 11 digits of the
+        largest, and of no use.
+    """
+
+    significant: int
+    largest: float
+    grid: float
+
+    @property
+    def spacing(self) -> float:
+        """The relative spacing of the narrowest floating format that holds all numbers.
+
+        Numbers on a grid, such as counts, are exact and tell nothing about rounding: they are taken for float32, never
+        for halves. So are halves that all lie between two neighbouring powers of two.
+        """
+        on_a_grid = self.significant in HALF_DIGITS and self.grid >= frexp(self.largest)[1] - self.significant
+        return 2.0 ** (1 - (SINGLE_DIGITS if on_a_grid else self.significant))
+
+    def merge(self, *others: Digits) -> Digits:
+        """Return what tells the rounding of a union."""
+        significant, largest, grid = zip(self, *others, strict=True)
+        return Digits(max(significant), max(largest), min(grid))
+
+    def without(self, part: Digits, rest: Sequence[Digits] = ()) -> Digits:
+        """Return the same: what is left was rounded as the whole."""
+        return self
+
+
+def digits_of(x: Array) -> Digits:
+    """Return what tells how the entries of x were rounded."""
+    for digits in HALF_DIGITS:
+        if _have_digits(x, digits):
+            return Digits(digits, *_grid_of(x))
+    is_single = epsilon(x) >= 2.0 ** (1 - SINGLE_DIGITS) or _have_digits(x, SINGLE_DIGITS)
+    return Digits(SINGLE_DIGITS if is_single else _DOUBLE_DIGITS, 0.0, -inf)
+
+
+def part_of_digits(x: Array, index: np.ndarray | None) -> Digits:
+    """Return what tells how the rows at some positions, or all, were rounded."""
+    return digits_of(x if index is None else take_rows(x, index))
+
+
+def precision(x: Array) -> float:
+    """Return the relative spacing of the narrowest floating format that holds all entries of x."""
+    return digits_of(x).spacing
+
+
+def digits_of_dtype(x: Array) -> Digits:
+    """Return the digits that the dtype of x holds."""
+    return Digits(SINGLE_DIGITS if epsilon(x) >= 2.0 ** (1 - SINGLE_DIGITS) else _DOUBLE_DIGITS, 0.0, -inf)
+
+
+def _all_rows(x: Array, holds: Callable[[Array], Array]) -> bool:
+    """Return whether something holds for all entries, which a few rows refute for most data."""
+    xp = namespace(x)
+    if not bool(xp.all(holds(x[:: -(-x.shape[0] // _SAMPLE_ROWS), :]))):
+        return False
+    return all(bool(xp.all(holds(x[rows, :]))) for rows in row_blocks(x))
+
+
+def _have_digits(x: Array, digits: int) -> bool:
+    """Return whether all entries have no more significant binary digits (by the splitting of Veltkamp 1968)."""
+    factor = 2.0 ** (1 - digits) / epsilon(x) + 1
+    return _all_rows(x, lambda rows: rows * factor - (rows * factor - rows) == rows)
+
+
+def _grid_of(x: Array) -> tuple[float, float]:
+    """Return the largest magnitude in x, and the exponent of the coarsest grid that its entries are on."""
+    xp, largest = namespace(x), peak(x)
+    if not largest:
+        return 0.0, inf
+    top = frexp(largest)[1]
+
+    def is_on(exponent: int) -> bool:
+        return _all_rows(x, lambda rows: rows / 2.0**exponent == xp.floor(rows / 2.0**exponent))
+
+    finest = top - max(HALF_DIGITS)
+    if not is_on(finest):
+        return largest, -inf
+    return largest, next((e - 1 for e in range(finest + 1, top) if not is_on(e)), top - 1)
