@@ -192,7 +192,7 @@ def _of_chunk(method: str, empty: Array, names: Iterable[str], rows: Any, estima
 def _mapping_part(estimator: E) -> E:
     """Return an estimator that maps rows without names as another does, and has no sums to learn more from."""
     twin = twin_of(estimator)
-    for name in ("feature_names_in_", "_moments", "_cross"):
+    for name in ("feature_names_in_", "_moments"):
         twin.__dict__.pop(name, None)
     return twin
 
@@ -286,7 +286,39 @@ class RowwiseTransformer(GeometryTransformer):
         raise NotImplementedError
 
 
-class MomentsTransformer(RowwiseTransformer):
+class KeepsMoments:
+    """Of estimators that keep the moments of the rows seen, which `partial_fit` adds to."""
+
+    _moments: Any
+
+    def forget_moments(self) -> Self:
+        """Drop what only `partial_fit` needs: moments of O(d²) numbers, most of what a small map weighs in a file.
+
+        Returns
+        -------
+        self
+            The same map. `partial_fit` raises a ValueError from now on, until another `fit`.
+
+        Raises
+        ------
+        NotFittedError
+            If there is no map yet.
+        """
+        check_is_fitted(cast("BaseEstimator", self))
+        self._moments = None
+        return self
+
+    def _goes_on(self) -> bool:
+        """Return whether rows were seen before."""
+        if getattr(self, "_moments", ()) is None:
+            raise ValueError(
+                "forget_moments dropped the moments of the rows seen, which partial_fit would add to: fit again on all "
+                "rows, or keep an estimator that has them."
+            )
+        return hasattr(self, "_moments")
+
+
+class MomentsTransformer(KeepsMoments, RowwiseTransformer):
     """Base of the transformers that the moments of the rows determine: fitting in parts equals fitting the whole."""
 
     n_samples_seen_: float
@@ -338,7 +370,7 @@ class MomentsTransformer(RowwiseTransformer):
             The fitted transformer.
         """
         self._check_parameters()
-        first = not hasattr(self, "_moments")
+        first = not self._goes_on()
         if isinstance(X, CloudSummary) or is_dask(X):
             more: Any = self._summed(X, sample_weight, None if first else self._moments)
             return self._learn(more if first else self._seen_beside(more.second.mean).merge(more))

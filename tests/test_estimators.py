@@ -3,12 +3,14 @@
 Any scale works or is refused in words, and a fit that fails changes nothing.
 """
 
+import pickle
 from inspect import isclass
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 
 import skgeom
 from skgeom.alignment import CCAAligner, GeneralizedProcrustes, LstsqAligner, ProcrustesAligner
@@ -276,3 +278,35 @@ def test_labels_that_are_missing_or_of_mixed_types_are_refused_in_words(name, la
         pytest.importorskip("torch")
     with pytest.raises(error, match=problem):
         LABELLED[name](labels)
+
+
+# What only partial_fit needs
+
+LEARNERS = [Whitening(2), AllButTheTop(1), ProcrustesAligner(), LstsqAligner(), CCAAligner(2)]
+
+
+@pytest.mark.parametrize("estimator", LEARNERS, ids=lambda one: type(one).__name__)
+def test_a_map_without_its_moments_is_small_and_the_same(estimator):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(600, 200))
+    y = x[:, :2] + rng.normal(size=(600, 2))
+    fitted = clone(estimator).fit(x, y)
+    before, whole = fitted.transform(x), len(pickle.dumps(fitted))
+    with pytest.raises(NotFittedError):
+        clone(estimator).forget_moments()
+    assert fitted.forget_moments() is fitted
+    small = pickle.dumps(fitted)
+    assert whole - len(small) > 0.9 * 8 * 200 * (2 if isinstance(estimator, ProcrustesAligner) else 200)
+    np.testing.assert_array_equal(pickle.loads(small).transform(x), before)
+    with pytest.raises(ValueError, match="forget_moments dropped"):
+        fitted.partial_fit(x, y)
+    np.testing.assert_array_equal(fitted.fit(x, y).partial_fit(x, y).transform(x).shape, before.shape)
+
+
+def test_rotations_without_their_moments_are_the_same():
+    spaces = [X, Y, X[:, ::-1]]
+    aligner = GeneralizedProcrustes().fit(spaces)
+    before = aligner.transform(X, space=0)
+    np.testing.assert_array_equal(aligner.forget_moments().transform(X, space=0), before)
+    with pytest.raises(ValueError, match="forget_moments dropped"):
+        aligner.partial_fit(spaces)

@@ -16,7 +16,7 @@ from skgeom._core.sums._align import variance_explained
 from skgeom._core.sums._cross import CrossMoments, JointMoments
 from skgeom._core.sums._maps import centred_product, exact_product
 from skgeom._dask import chunks_of, dask_rows, sample_row
-from skgeom._estimator import RowwiseTransformer, all_at_once, chunk_by_chunk, record_width
+from skgeom._estimator import KeepsMoments, RowwiseTransformer, all_at_once, chunk_by_chunk, record_width
 from skgeom._typing import Array
 from skgeom._validation import check_device, check_squares, check_weights
 from skgeom.alignment._checks import check_target_width, check_targets
@@ -25,7 +25,7 @@ from skgeom.summary import PairedSummary
 _M = TypeVar("_M", bound=CrossMoments)
 
 
-class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, RowwiseTransformer, Generic[_M]):
+class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, KeepsMoments, RowwiseTransformer, Generic[_M]):
     """Base of the aligners: an affine map of the rows of one space, found from the moments of pairs."""
 
     x_mean_: Array
@@ -33,7 +33,6 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, RowwiseTransforme
     coef_: Array
     intercept_: Array
     n_samples_seen_: float
-    _cross: _M
     _is_flat: bool
 
     def __sklearn_tags__(self) -> Tags:
@@ -85,13 +84,13 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, RowwiseTransforme
             The fitted aligner.
         """
         self._check_parameters()
-        first = not hasattr(self, "_cross")
+        first = not self._goes_on()
         if isinstance(X, PairedSummary) or is_dask(X) or is_dask(y):
             m = self._summed(X, y, sample_weight, reset=first)
         else:
             m = self._summary(*self._receive_pairs(X, y, sample_weight, reset=first))
         if not first:
-            m = self._cross.map_arrays(lambda a: self._bring(a, m.xy, "partial_fit")).merge(m)
+            m = self._moments.map_arrays(lambda a: self._bring(a, m.xy, "partial_fit")).merge(m)
         return self._learn(self._solved(m))
 
     @chunk_by_chunk
@@ -232,7 +231,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, RowwiseTransforme
         return self._part(pairs.moments().map_arrays(self._placed))
 
     def _learn(self, m: _M) -> Self:
-        self._cross = m.map_arrays(self._leave)
+        self._moments = m.map_arrays(self._leave)
         self.n_samples_seen_ = m.n
         return self
 

@@ -15,7 +15,7 @@ from skgeom._core._threads import one_thread
 from skgeom._core.sums._consensus import consensus
 from skgeom._core.sums._cross import CrossMoments, cross_moments
 from skgeom._core.sums._maps import centred_product, exact_product
-from skgeom._estimator import GeometryTransformer, all_at_once
+from skgeom._estimator import GeometryTransformer, KeepsMoments, all_at_once
 from skgeom._typing import Array
 from skgeom._validation import (
     check_count,
@@ -30,7 +30,7 @@ from skgeom._warnings import warn
 from skgeom.alignment._checks import check_space_width, check_spaces
 
 
-class GeneralizedProcrustes(GeometryTransformer):
+class GeneralizedProcrustes(KeepsMoments, GeometryTransformer):
     r"""Turn several spaces onto each other at once, learnt from rows that belong together.
 
     With :math:`X_k` the rows of space k, of which row i belongs to row i of all others,
@@ -143,7 +143,7 @@ class GeneralizedProcrustes(GeometryTransformer):
     rotations_: list[Array]
     means_: list[Array]
     offset_: Array
-    _crosses: dict[tuple[int, int], CrossMoments]
+    _moments: dict[tuple[int, int], CrossMoments]
 
     def __init__(
         self,
@@ -209,13 +209,13 @@ class GeneralizedProcrustes(GeometryTransformer):
             The fitted aligner.
         """
         self._check_parameters()
-        if not hasattr(self, "_crosses"):
+        if not self._goes_on():
             return self._learn(_summed(*self._receive_spaces(X, sample_weight, min_samples=2)))
         spaces, weights = self._receive_spaces(X, sample_weight, min_samples=1)
         check_spaces(spaces, [q.shape[0] for q in self.rotations_])
         new = _summed(spaces, weights)
         seen = {
-            pair: m.map_arrays(lambda a: self._bring(a, spaces[0], "partial_fit")) for pair, m in self._crosses.items()
+            pair: m.map_arrays(lambda a: self._bring(a, spaces[0], "partial_fit")) for pair, m in self._moments.items()
         }
         return self._learn({pair: m.merge(new[pair]) for pair, m in seen.items()})
 
@@ -318,7 +318,7 @@ class GeneralizedProcrustes(GeometryTransformer):
         self.means_ = [self._leave(mean) for mean in means]
         self.offset_ = self._leave(means[self.pivot] @ found.rotations[self.pivot])
         self.loss_, self.n_iter_ = found.loss, found.n_iter
-        self._crosses = {pair: m.map_arrays(self._leave) for pair, m in crosses.items()}
+        self._moments = {pair: m.map_arrays(self._leave) for pair, m in crosses.items()}
         self.n_samples_seen_ = crosses[0, 1].n
         if most := max(found.n_open):
             where = ", ".join(str(k) for k, n_open in enumerate(found.n_open) if n_open)
