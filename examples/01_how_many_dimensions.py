@@ -20,12 +20,7 @@ import numpy as np
 
 from skgeom.datasets import load_reverse_dictionary
 from skgeom.inspection import SpectrumDisplay
-from skgeom.metrics import (
-    effective_rank,
-    isoscore,
-    participation_ratio,
-    variance_explained,
-)
+from skgeom.metrics import effective_rank, isoscore, participation_ratio, variance_explained
 
 nouns = load_reverse_dictionary()
 clouds = {"gloss": nouns.data, "lemma": nouns.lemma}

@@ -43,8 +43,8 @@ for k in (2, 3, 6, 11):
 
 # %%
 # In the last column IsoScore meets the bound and the silhouette is 1. With two classes one
-# excludes the other; with 11 classes in 10 dimensions both are perfect. Here these 11 classes
-# are, with a spread of 0.3: compact, and as isotropic as a space can be.
+# excludes the other; with 11 classes in 10 dimensions both are perfect. These are the
+# 11 classes with a spread of 0.3: compact, and as isotropic as a space can be.
 
 X, y = simplex_clusters(11, d, 0.3)
 SilhouetteDisplay.from_embedding(X, y)

@@ -26,36 +26,30 @@ def split(seed):
     return [np.vstack([nouns.data[rows], nouns.lemma[rows]]) for rows in parts]
 
 
-X, X_test = split(seed=0)
-gloss, lemma = np.split(normalize(X_test), 2)
-own, others = np.sum(gloss * lemma, axis=1).mean(), conformity(gloss, lemma).mean()
+train, test = split(seed=0)
+X, Y = np.split(normalize(test), 2)
+own, others = np.sum(X * Y, axis=1).mean(), conformity(X, Y).mean()
 print(f"cosine to its noun {own:.2f}, to any noun {others:.2f}")
-print(
-    f"gap {modality_gap(gloss, lemma):.2f}, accuracy {modality_separability(gloss, lemma):.2f}"
-)
+print(f"gap {modality_gap(X, Y):.2f}, accuracy {modality_separability(X, Y):.2f}")
 
 # %%
 # A definition is nearer to its noun than to other nouns, and still a linear classifier
 # separates the two clouds almost without error. After centring each cloud with the means of
-# the training rows, the gap on the test rows is what clouds of equal means show by chance, 0.05
-# for estimates from 3,000 and 1,000 rows. The classifier is near chance too, 0.5.
+# the training rows, the gap on the test rows is what clouds of equal means show by chance,
+# 0.05 for estimates from 3,000 and 1,000 rows. The classifier is near chance too, 0.5.
 
-centring = GroupCentering().fit(X, groups=side)
-centred = centring.transform(X_test, groups=side_test)
-gloss, lemma = np.split(centred, 2)
-print(
-    f"gap {modality_gap(gloss, lemma):.2f}, accuracy {modality_separability(gloss, lemma):.2f}"
-)
-
+centred = GroupCentering().fit(train, groups=side).transform(test, groups=side_test)
+X, Y = np.split(centred, 2)
+print(f"gap {modality_gap(X, Y):.2f}, accuracy {modality_separability(X, Y):.2f}")
 names = ["definitions", "nouns"]
 figure, panels = plt.subplots(2, figsize=(4.8, 6.4), layout="constrained")
-for Z, panel in zip((X_test, centred), panels, strict=True):
+for Z, panel in zip((test, centred), panels, strict=True):
     SpaceDisplay.from_embedding(*np.split(Z, 2), normalize=True, names=names, ax=panel)
 plt.show()
 
 # %%
-# Does it help? The table has the share of definitions whose noun is the nearest of 1,000, and is
-# among the ten nearest, by cosine: means over five splits, with the deviation of the change.
+# Does it help? The table has the share of definitions whose noun is the nearest of 1,000, and
+# is among the ten nearest, by cosine: means over five splits, with the deviation of the change.
 
 maps = {
     "as it is": FunctionTransformer(),
@@ -67,12 +61,12 @@ maps = {
     "both whitened together": Whitening(),
 }
 found = {name: [] for name in maps}
-for X, X_test in map(split, range(5)):
+for train, test in map(split, range(5)):
     for name, one in maps.items():
         if name.startswith("each"):
-            Z = one.fit(X, groups=side).transform(X_test, groups=side_test)
+            Z = one.fit(train, groups=side).transform(test, groups=side_test)
         else:
-            Z = one.fit(X).transform(X_test)
+            Z = one.fit(train).transform(test)
         found[name].append(retrieval_score(*np.split(Z, 2), k=[1, 10]).recall)
 print(f"{'':29}  recall@1 (change, its deviation)  recall@10")
 for name, values in found.items():

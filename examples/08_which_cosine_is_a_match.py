@@ -34,8 +34,8 @@ print(f"a match is above {calibrator.threshold_:.3f} (95 %: {low:.3f} to {high:.
 
 # %%
 # The interval is over rows, not over pairs: 1,800 rows make 810,000 pairs, but each row is in
-# 900 of them. Does the rate hold on new rows? Unlike a threshold, a p-value needs no choice
-# in advance: it is the share of unrelated pairs with a cosine as large.
+# 900 of them. Does the rate hold on new rows? A p-value grades any cosine without a choice of
+# the rate: it is the share of unrelated pairs with a cosine as large.
 
 pairs = pair_cosines(gloss[test], lemma[test], random_state=0)
 print(f"of other pairs,    above: {np.mean(pairs.other > calibrator.threshold_):.4f}")

@@ -39,8 +39,8 @@ print(judgement.verdict)
 
 # %%
 # A band that leaves the dashed line out is a measurable difference. Nothing gains. A gentle
-# whitening changes little, and full whitening loses the more, the more directions it keeps:
-# it weighs the small directions, which are mostly noise, like the large ones.
+# whitening to enough directions changes little. Full whitening of many directions loses most:
+# it gives the smallest the weight of the largest.
 
 path = WhiteningPathDisplay.from_judgement(judgement)
 plt.show()
@@ -48,8 +48,8 @@ plt.show()
 # %%
 # Other spaces give other answers. Some models have a rogue coordinate, which is large in every
 # row and says little. Here one coordinate is multiplied by 30. Full whitening repairs most of
-# the damage, and :class:`~skgeom.preprocessing.AllButTheTop`, which removes the largest
-# direction, all of it.
+# the damage. :class:`~skgeom.preprocessing.AllButTheTop`, which removes the largest direction,
+# is as good as the clean rows.
 
 rogue = pairs.copy()
 rogue[..., 0] *= 30

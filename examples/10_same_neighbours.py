@@ -47,6 +47,6 @@ for name, Z in models.items():
 
 # %%
 # The two disagree. The eight components and the whitened rows share about the same number of
-# neighbours with the pixels, while their CKA differs by half: the components
-# keep the large distances and lose the details, and whitening changes large distances most.
+# neighbours with the pixels, while one has twice the CKA of the other: the components keep the
+# large distances and lose the details, and whitening changes the large distances most.
 # For retrieval and nearest neighbours count neighbours; for the shape as a whole use CKA.

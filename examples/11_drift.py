@@ -7,7 +7,7 @@ of a reference and tests each batch against it: the mean, the total variance, th
 and, by a kernel, the whole distribution. One rate of false alarms, 5 %, holds for all ten
 batches together.
 
-The reference are 1,500 definitions. The first five batches of 200 are definitions too. From
+The reference is 1,500 definitions. The first five batches of 200 are definitions too. From
 then on, some of the rows are bare nouns in place of definitions: 5 % in batch 5, and 5 % more
 in each that follows.
 """
@@ -17,7 +17,7 @@ import numpy as np
 
 from skgeom.comparison import DriftMonitor
 from skgeom.datasets import load_reverse_dictionary
-from skgeom.inspection import SpaceDisplay
+from skgeom.inspection import TrajectoryDisplay
 from skgeom.model_selection import row_groups
 from skgeom.summary import cloud_summary
 
@@ -36,22 +36,24 @@ def batch(k, share):
 
 
 monitor = DriftMonitor(alpha=0.05, n_batches=10).fit(reference)
+distances, evidence = [], []
 print("batch  nouns  distance  p-value  moved")
 for k in range(10):
     share = 0.05 * max(0, k - 4)
     test, moved = monitor.test(batch(k, share)), monitor.moved(batch(k, share))
-    cells = f"{share:5.0%}  {test.location.effect:8.2f}  {test.pvalue:7.0e}"
+    distances.append(test.location.effect)
+    evidence.append(-np.log10(test.pvalue))
+    cells = f"{share:5.0%}  {distances[-1]:8.2f}  {test.pvalue:7.0e}"
     print(f"{k:5d}  {cells}  {', '.join(moved) or '-'}")
 
 # %%
 # No alarm before the drift, none at 5 % of nouns, and an alarm from 10 % on. The distance of
-# the means is in units of the standard deviation of the reference.
-#
-# The picture shows the last batch: a quarter of it lies where nouns lie.
+# the means is in units of the standard deviation of the reference. A batch raises the alarm
+# where its p-value is at most 0.05 / 10, above the dotted line:
 
-display = SpaceDisplay.from_embedding(
-    reference, batch(9, 0.25), normalize=True, names=["reference", "batch 9"]
-)
+columns = {"distance of means": distances, "−log10 of p": evidence}
+display = TrajectoryDisplay(np.arange(10), columns, x_name="batch").plot()
+display.axes_[1].axhline(-np.log10(0.05 / 10), color="#222222", linestyle=":")
 plt.show()
 
 # %%

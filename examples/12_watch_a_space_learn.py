@@ -39,7 +39,7 @@ plt.show()
 # times IsoScore. Each point of the picture is one weight, and no other point beats those on
 # the steps in both.
 
-optimizer = EmbeddingOptimizer(parametrization="points", max_iter=60, monitor=None, **options)
+optimizer = EmbeddingOptimizer(parametrization="points", max_iter=50, monitor=None, **options)
 frontier = isotropy_cluster_frontier(X, y, [0, 0.1, 0.3, 1], estimator=optimizer)
 print(frontier)
 frontier.plot()
@@ -47,11 +47,11 @@ plt.show()
 
 # %%
 # Moderate weights of IsoScore cost silhouette and buy next to no isotropy; the largest weight
-# buys all of it, and the clusters are gone.
+# buys most of it, and the clusters are gone.
 #
 # Points that were moved cannot be judged on new rows. A map in place of the points can:
 
-mapped = EmbeddingOptimizer(max_iter=40, monitor=None, **options)
+mapped = EmbeddingOptimizer(max_iter=30, monitor=None, **options)
 weights = (0, 0.3, 1)
 search = GridSearchCV(
     Pipeline([("map", mapped), ("probe", LogisticRegression(max_iter=1000))]),
