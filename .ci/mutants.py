@@ -38,6 +38,7 @@ JUDGES, INTERVALS = "tests/model_selection/test_judges.py", "tests/model_selecti
 JACKKNIFE, ESTIMATES = f"{CORE}/test_jackknife.py", f"{METRICS}/test_estimate.py"
 LEFT_OUT = f"{CORE}/test_left_out.py"
 PICTURES = "tests/inspection"
+DASK = "tests/test_dask.py"
 PAGE = "tests/report/test_page.py"
 MUTANTS = [
     Mutant("_array.py", "tell(full)", "pass", f"{METRICS}/test_training_loops.py"),
@@ -392,6 +393,22 @@ MUTANTS = [
     Mutant("_core/_permutation.py", "+ 2 * np.sum(n_k * own**3)", "", CLOUDS),
     Mutant("comparison/_relation.py", "rows[units] = units[order]", "rows[units] = units", COMPARISON),
     Mutant("comparison/_relation.py", "(n_beyond + drawn) / (n_orders + drawn)", "n_beyond / n_orders", COMPARISON),
+    Mutant("_array.py", "    if is_dask(x):", "    if False:", DASK),
+    Mutant("_cloud.py", "of_chunk(*chunk) if n else None", "of_chunk(*chunk)", DASK),
+    Mutant("_cloud.py", "if n < min_samples:", "if n < 0:", DASK),
+    Mutant("_validation.py", "    if part:\n        check_fourth_powers(x, name)", "    if False:\n        pass", DASK),
+    Mutant("_validation.py", "1) if part else (name, min_samples)", "2) if part else (name, min_samples)", DASK),
+    Mutant("_validation.py", "if isinstance(cloud, Chunks):", "if False:", DASK),
+    Mutant("_core/sums/_rank.py", "self.digits.merge(*digits))", "self.digits)", DASK),
+    Mutant("_dask.py", "return other.rechunk({0: first.chunks[0]})", "return other", DASK),
+    Mutant("_dask.py", "/ (2 * x.shape[1])", "", DASK),
+    Mutant("_dask.py", "if x.ndim == 2 and (x.numblocks[1] != 1", "if x.ndim == 2 and (False", DASK),
+    Mutant("_estimator.py", 'for name in ("feature_names_in_", "_moments", "_cross"):', "for name in ():", DASK),
+    Mutant("_estimator.py", "    if not len(rows):", "    if False:", DASK),
+    Mutant("_estimator.py", "        _check_leaves_as_it_came(self)", "        pass", DASK),
+    Mutant("summary/_summary.py", "rng.integers(2**63, size=len(chunks))", "np.zeros(len(chunks), int)", DASK),
+    Mutant("_core/_threads.py", "or _is_one_of_many.get() else", "else", f"{CORE}/test_threads.py"),
+    Mutant("_core/_threads.py", " and not _is_one_of_many.get()", "", f"{CORE}/test_threads.py"),
 ]
 
 

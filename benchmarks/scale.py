@@ -2,7 +2,8 @@
 
 Memory is the largest anonymous memory of the process, imports included, without the pages of the mapped file, which
 the system takes back as it likes. The bare scatter is the product of each block of 4,096 rows with itself in float32,
-added up in float64. Needs 13 GB of free disk in the folder of temporary files; not part of ``all``.
+added up in float64; that of two sides is in float64 throughout. Needs 13 GB of free disk in the folder of temporary
+files; not part of ``all``.
 """
 
 from __future__ import annotations
@@ -98,6 +99,16 @@ def bare_scatter(rows: np.ndarray, _: Path) -> np.ndarray:
     return total
 
 
+def bare_scatters(rows: np.ndarray, _: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return the products, in float64, of the rows with themselves and with their columns in reverse."""
+    within, between = np.zeros((D, D)), np.zeros((D, D))
+    for start in range(0, len(rows), BLOCK):
+        block = rows[start : start + BLOCK].astype(np.float64)
+        within += block.T @ block
+        between += block.T @ block[:, ::-1]
+    return within, between
+
+
 def classes(rows: np.ndarray) -> np.ndarray:
     """Return a class for each row."""
     return np.arange(len(rows)) % CLASSES
@@ -126,6 +137,7 @@ CALLS = {
         Call("Whitening(64).fit", lambda x, _: Whitening(KEPT).fit(x)),
         Call("Whitening(64), 1,000,000 rows fitted, all written to a file", to_file),
         Call("ProcrustesAligner.fit", lambda x, _: ProcrustesAligner().fit(x, x[:, ::-1])),
+        Call("bare blocked scatters of two sides, float64", bare_scatters),
         Call("LstsqAligner.fit", lambda x, _: LstsqAligner().fit(x, x[:, ::-1])),
         Call("Whitening(64).fit of a prefix", lambda x, _: Whitening(KEPT).fit(x), PREFIX),
         Call(

@@ -68,8 +68,27 @@ def device_of(x: Array) -> Device:
     return array_api_compat.device(x)
 
 
+def is_dask(x: object) -> bool:
+    """Return whether x is a collection of Dask, of which nothing is computed until somebody asks for it."""
+    return hasattr(x, "__dask_graph__") and "dask" in sys.modules and sys.modules["dask"].is_dask_collection(x)
+
+
 def is_foreign(x: object) -> bool:
-    """Return whether x is an array of a library other than NumPy, one that never leaves its library and device."""
+    """Return whether x is an array of a library other than NumPy, one that never leaves its library and device.
+
+    Whoever asks is about to read x: NumPy would compute a collection of Dask then, all of it and in silence.
+
+    Raises
+    ------
+    TypeError
+        If x is a collection of Dask.
+    """
+    if is_dask(x):
+        raise TypeError(
+            "This needs all rows in one memory, and a Dask collection was passed. Pass X.compute(), or some of the "
+            "rows, such as X[:10000].compute(). Measures that are built on sums, cloud_summary, and fit and transform "
+            "of Whitening, AllButTheTop and the aligners take Dask arrays as they are."
+        )
     return (
         array_api_compat.is_array_api_obj(x)
         and not array_api_compat.is_numpy_array(x)

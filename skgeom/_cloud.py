@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property, partial, wraps
+from functools import cached_property, partial, reduce, wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeAlias, TypeVar
 from weakref import ref
 
 import numpy as np
 
-from skgeom._array import take_rows, wants_gradient
-from skgeom._core._threads import in_threads
+from skgeom._array import is_dask, take_rows, wants_gradient
+from skgeom._core._threads import in_threads, one_blas_thread, one_of_many
+from skgeom._dask import chunks_of, dask_rows, summed_in_tree
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Sum(Protocol):
-    """What rows are summed into: that of a union, and of what is left, follow from those of the parts."""
+class Mergeable(Protocol):
+    """What rows are summed into: that of a union follows from those of two parts."""
+
+    def merge(self, other: Self, /) -> Self: ...
+
+
+class Sum(Mergeable, Protocol):
+    """A sum that follows from those of many parts, and of which that of what is left follows too."""
 
     def merge(self, *others: Self) -> Self: ...
 
@@ -26,6 +33,7 @@ class Sum(Protocol):
         ...
 
 
+M = TypeVar("M", bound=Mergeable)
 S = TypeVar("S", bound=Sum)
 
 Kernel: TypeAlias = Callable[[Any, np.ndarray | None], S]
@@ -58,6 +66,23 @@ class Cloud:
     def sum(self, kernel: Kernel[S], check: Callable[[Any], Any]) -> S:
         """Return the sum of the checked rows."""
         return self.known(_key(kernel, check), check, lambda: kernel(check(self), None))
+
+
+class Chunks(Cloud):
+    """A cloud that is a Dask array: its sums are formed where its chunks are, and merged there.
+
+    Nobody computes it as a whole: what needs the rows refuses them.
+    """
+
+    def sum(self, kernel: Kernel[S], check: Callable[..., Any]) -> S:
+        """Return the sum of the checked rows, of which a worker holds a chunk at a time."""
+        needed: dict[str, Any] = check.keywords if isinstance(check, partial) else {}
+
+        def compute() -> S:
+            chunks = chunks_of(dask_rows(self.X, needed.get("name", "X")))
+            return sum_of_chunks(partial(_sum_of_chunk, kernel, check), chunks, needed.get("min_samples", 2))
+
+        return self.known(_key(kernel, check), check, compute)
 
 
 class Blocks(Cloud):
@@ -133,9 +158,46 @@ def sum_of(X: Any, kernel: Kernel[S], check: Callable[[Any], Any]) -> S:
     return as_cloud(X).sum(kernel, check)
 
 
+def sum_of_chunks(of_chunk: Callable[..., M], chunks: Sequence[tuple[Any, ...]], min_samples: int) -> M:
+    """Return the sum over chunks of rows, computed by the workers of Dask; chunks without rows are left out.
+
+    A chunk that fails ends it with its error.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer rows than needed.
+    """
+    with one_blas_thread():  # where the workers are threads of this process, each works on a chunk of its own
+        n, total = summed_in_tree(partial(_counted, of_chunk), _merged_counts, chunks).compute()
+    if n < min_samples:
+        raise ValueError(f"Found Dask chunks of {n} sample(s) while a minimum of {min_samples} is required.")
+    return total
+
+
+def _sum_of_chunk(kernel: Kernel[S], check: Callable[..., Any], rows: Any) -> S:
+    """Return the sum of a chunk, in the form that is smaller for its own rows."""
+    return kernel(check(rows, part=True), None)
+
+
+def _counted(of_chunk: Callable[..., M], *chunk: Any) -> tuple[int, M | None]:
+    """Return the number of rows in a chunk, and their sum if there are any."""
+    n = chunk[0].shape[0]
+    with one_of_many():
+        return n, of_chunk(*chunk) if n else None
+
+
+def _merged_counts(parts: Sequence[tuple[int, Any]]) -> tuple[int, Any]:
+    """Return the number of rows in several chunks, and their sum if there are any."""
+    filled = [total for _, total in parts if total is not None]
+    return sum(n for n, _ in parts), reduce(lambda a, b: a.merge(b), filled) if filled else None
+
+
 def as_cloud(X: Any) -> Cloud:
     """Return rows as a cloud, unless they are one."""
-    return X if isinstance(X, Cloud) else Cloud(X)
+    if isinstance(X, Cloud):
+        return X
+    return Chunks(X) if is_dask(X) else Cloud(X)
 
 
 def rows_of(X: Any) -> Any:

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import wraps
+from functools import partial, wraps
 from inspect import isfunction
 from typing import Any, Self, TypeAlias, TypeVar, cast
 
 import numpy as np
+from sklearn import get_config
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skgeom._array import asarray_like, copied, detached, in_full_precision, namespace, place, to_numpy
-from skgeom._core._threads import one_thread
+from skgeom._array import asarray_like, copied, detached, in_full_precision, is_dask, namespace, place, to_numpy
+from skgeom._cloud import sum_of
+from skgeom._core._threads import one_of_many, one_thread
 from skgeom._core.sums._moments import FourthMoments, Moments, merge_all, moments
+from skgeom._core.sums._rank import part_of_ranked, part_of_ranked_fourth
+from skgeom._dask import mapped_by_chunk, sample_row
 from skgeom._typing import Array
 from skgeom._validation import (
     check_cloud,
@@ -152,6 +156,57 @@ class OnDevice(BaseEstimator):
         return self._leave(copied(values))
 
 
+def chunk_by_chunk(method: F) -> F:
+    """Return a method of rows that makes of a Dask array another, yet to be computed: each chunk by itself.
+
+    What it makes of a made-up row tells the dtype and the width, and whether such rows are refused. Values per row,
+    such as `groups`, are Dask arrays too; the row has one of those known from the fit.
+    """
+
+    @wraps(method)
+    def lazily(self: Any, X: Any, **per_row: Any) -> Any:
+        if not is_dask(X):
+            return method(self, X, **per_row)
+        check_is_fitted(self)
+        given = {name: values for name, values in per_row.items() if values is not None}
+        like = method(self, sample_row(X), **{name: getattr(self, f"{name}_")[:1] for name in given})
+        _check_leaves_as_it_came(self)
+        for name, values in given.items():
+            if not is_dask(values):
+                raise TypeError(f"{name} must be a Dask array cut like X: dask.array.from_array({name}, X.chunks[0]).")
+        of_chunk = partial(_of_chunk, method.__name__, like[:0], tuple(given))
+        return mapped_by_chunk(of_chunk, X, _mapping_part(self), like, *given.values())
+
+    return cast("F", lazily)
+
+
+def _of_chunk(method: str, empty: Array, names: Iterable[str], rows: Any, estimator: Any, *per_row: Any) -> Array:
+    """Return what a method of an estimator makes of a chunk, which may be empty."""
+    if not len(rows):
+        return empty
+    given = {name: values[:, 0] for name, values in zip(names, per_row, strict=True)}
+    with one_of_many():
+        return getattr(estimator, method)(rows, **given)
+
+
+def _mapping_part(estimator: E) -> E:
+    """Return an estimator that maps rows without names as another does, and has no sums to learn more from."""
+    twin = twin_of(estimator)
+    for name in ("feature_names_in_", "_moments", "_cross"):
+        twin.__dict__.pop(name, None)
+    return twin
+
+
+def _check_leaves_as_it_came(estimator: Any) -> None:
+    """Check that the output is not to become a frame, for which scikit-learn would compute it."""
+    wanted = getattr(estimator, "_sklearn_output_config", {}).get("transform", get_config()["transform_output"])
+    if wanted != "default":
+        raise ValueError(
+            f"The output of a Dask array is one, and set_output(transform={wanted!r}) would compute it: pass "
+            'transform="default".'
+        )
+
+
 class GeometryTransformer(TransformerMixin, OnDevice):
     """Base of the transformers."""
 
@@ -244,11 +299,12 @@ class MomentsTransformer(RowwiseTransformer):
         Parameters
         ----------
         X : array of shape (n_samples, n_features) or CloudSummary
-            The embeddings, one per row; or what they were summed up into by `skgeom.summary.cloud_summary`.
+            The embeddings, one per row; or what they were summed up into by `skgeom.summary.cloud_summary`. An array
+            or frame of Dask is summed up by its workers.
         y : ignored
             For the API.
         sample_weight : array of shape (n_samples,), default=None
-            How often each row counts; None for a summary.
+            How often each row counts; None for a summary or Dask.
 
         Returns
         -------
@@ -256,7 +312,7 @@ class MomentsTransformer(RowwiseTransformer):
             The fitted transformer.
         """
         self._check_parameters()
-        if isinstance(X, CloudSummary):
+        if isinstance(X, CloudSummary) or is_dask(X):
             return self._learn(self._summed(X, sample_weight))
         x = self._receive(X, reset=True, min_samples=2)
         self._check_magnitude(x)
@@ -270,11 +326,11 @@ class MomentsTransformer(RowwiseTransformer):
         Parameters
         ----------
         X : array of shape (n_samples, n_features) or CloudSummary
-            More embeddings, one per row; a first batch of at least two.
+            More embeddings, one per row; a first batch of at least two. It may be an array or frame of Dask.
         y : ignored
             For the API.
         sample_weight : array of shape (n_samples,), default=None
-            How often each row counts; None for a summary.
+            How often each row counts; None for a summary or Dask.
 
         Returns
         -------
@@ -283,7 +339,7 @@ class MomentsTransformer(RowwiseTransformer):
         """
         self._check_parameters()
         first = not hasattr(self, "_moments")
-        if isinstance(X, CloudSummary):
+        if isinstance(X, CloudSummary) or is_dask(X):
             more: Any = self._summed(X, sample_weight, None if first else self._moments)
             return self._learn(more if first else self._seen_beside(more.second.mean).merge(more))
         x = self._receive(X, reset=first, min_samples=2 if first else 1)
@@ -295,14 +351,24 @@ class MomentsTransformer(RowwiseTransformer):
         return self._learn(seen.merge(self._summary(seen)(x, w)))
 
     def _summed(
-        self, summary: CloudSummary, sample_weight: Any, seen: Moments | FourthMoments | None = None
+        self, X: Any, sample_weight: Any, seen: Moments | FourthMoments | None = None
     ) -> Moments | FourthMoments:
-        """Check a summary, record or compare its features, and return its moments, to the order of those seen."""
+        """Return the moments of a summary or a Dask array, to the order of those seen; record or compare its features.
+
+        Their spectrum tells the rank, whether or not the estimator asks for it.
+        """
         if sample_weight is not None:
             raise ValueError("sample_weight is for rows, and a summary counts each of its rows once: pass None.")
         check_device(self.device)
-        record_width(self, summary.n_features, reset=seen is None)
-        m = summary.ranked_moments(2 if seen is None else 1).map_arrays(self._placed)
+        least = 2 if seen is None else 1
+        if isinstance(X, CloudSummary):
+            record_width(self, X.n_features, reset=seen is None)
+            m = X.ranked_moments(least)
+        else:
+            validate_data(self, sample_row(X), reset=seen is None, skip_check_array=True)
+            kernel = part_of_ranked_fourth if self._needs_fourth(seen) else part_of_ranked
+            m = sum_of(X, kernel, partial(check_cloud, min_samples=least)).moments
+        m = m.map_arrays(self._placed)
         return m if self._needs_fourth(seen) else m.second
 
     def _seen_beside(self, x: Array) -> Any:

@@ -38,32 +38,39 @@ from skgeom._array import (
     to_numpy,
     widen,
 )
-from skgeom._cloud import Cloud, Kernel, as_cloud, is_stream, once_per_cloud, rows_of, sum_of
+from skgeom._cloud import Chunks, Cloud, Kernel, as_cloud, is_stream, once_per_cloud, rows_of, sum_of
 from skgeom._core._labels import Labels, labels_of
 from skgeom._core._rows import DirectedRows, norms, row_scaled, shortest_exact
 from skgeom._core.sums._moments import Moments, exact_part_of_moments, merge_all, moments, part_of_moments
-from skgeom._core.sums._rank import is_resolved, part_of_digits, ranked_moments
+from skgeom._core.sums._rank import is_resolved, part_of_digits, part_of_ranked, ranked_moments
 from skgeom._typing import Array
 from skgeom._warnings import warn
 
 
 @once_per_cloud
-def check_cloud(X: Any, *, name: str = "X", min_samples: int = 2, scale_free: bool = False) -> Array:
+def check_cloud(
+    X: Any, *, name: str = "X", min_samples: int = 2, scale_free: bool = False, part: bool = False
+) -> Array:
     """Return X as a finite array (n, d) of float32 or float64 in its own library.
 
     Data of extreme magnitude, whose squares would overflow or vanish, are returned in float64, or, with `scale_free`
-    for results that do not depend on the scale, multiplied by a power of two, which is exact.
+    for results that do not depend on the scale, multiplied by a power of two, which is exact. A `part` of a cloud, such
+    as a chunk on a worker, may be one row, and keeps the scale of the cloud: what float64 cannot take is refused.
 
     Raises
     ------
     TypeError
-        If X is sparse or not numeric.
+        If X is sparse, not numeric, or a collection of Dask.
     ValueError
         If X is not a finite real matrix of at least `min_samples` rows and one column.
     """
+    name, min_samples = (_part_of(name), 1) if part else (name, min_samples)
     x, largest = _checked(rows_of(X), name, min_samples)
     if not excess_exponent(x, largest):
         return x
+    if part:
+        check_fourth_powers(x, name)
+        return float64(x)
     return times_power_of_two(x, -exponent_of(largest)) if scale_free else float64(x)
 
 
@@ -97,6 +104,8 @@ def check_ranked_moments(X: Any) -> Moments:
     if is_stream(X):
         return _moments_of_blocks(rows_of(X), ranked_moments, scale_free=True)
     cloud = as_cloud(X)
+    if isinstance(cloud, Chunks):  # whose rows are far away: one pass
+        return cloud.sum(part_of_ranked, partial(check_cloud, scale_free=True)).moments
     kernel, precision = _ranking(cloud.whole)
     return replace(cloud.sum(kernel, partial(check_cloud, scale_free=True)), epsilon=precision)
 
@@ -109,14 +118,15 @@ def _ranking(X: Cloud) -> tuple[Kernel[Moments], float]:
 
 
 @once_per_cloud
-def check_directed(X: Any, *, name: str = "X", min_samples: int = 2) -> DirectedRows:
-    """Return the rows of X, each up to a factor, with their norms.
+def check_directed(X: Any, *, name: str = "X", min_samples: int = 2, part: bool = False) -> DirectedRows:
+    """Return the rows of X, each up to a factor, with their norms; a `part` of a cloud may be one row.
 
     Raises
     ------
     ValueError
         As `check_cloud`, or if a row is zero and so has no direction.
     """
+    name, min_samples = (_part_of(name), 1) if part else (name, min_samples)
     x = check_cloud(X, name=name, min_samples=min_samples, scale_free=True)
     lengths = norms(x)
     if to_float(namespace(x).min(lengths)) < shortest_exact(x):
@@ -657,6 +667,10 @@ def _check_blocks(blocks: Iterator[Any], scale_free: bool) -> Iterator[Array]:
         if exponent is None and largest:
             exponent = _excess(exponent_of(largest), scale_free)
         yield times_power_of_two(x, -exponent) if exponent else x
+
+
+def _part_of(name: str) -> str:
+    return f"a chunk of {name}"
 
 
 def _excess(exponent: int, scale_free: bool) -> int:

@@ -37,8 +37,9 @@ def test_only_arrays_of_other_libraries_are_foreign(backend):
     assert not any(map(_array.is_foreign, ([[1.0]], "x", None, 3, (i for i in range(2)))))
 
 
-def test_lazy_arrays_and_frames_are_not_foreign():
-    assert not _array.is_foreign(pytest.importorskip("dask.array").ones((2, 2)))
+def test_frames_are_not_foreign_and_arrays_of_dask_are_refused():
+    with pytest.raises(TypeError, match=r"a Dask collection was passed\. Pass X\.compute\(\)"):
+        _array.is_foreign(pytest.importorskip("dask.array").ones((2, 2)))
     assert not _array.is_foreign(pytest.importorskip("pandas").DataFrame(rows()))
 
 

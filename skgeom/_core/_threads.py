@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from functools import cache
 from typing import Any, TypeVar
 
@@ -16,6 +17,8 @@ from skgeom._typing import Array
 
 _SMALL = 1024
 """Rows and columns of a matrix up to which one thread decomposes it."""
+
+_is_one_of_many: ContextVar[bool] = ContextVar("_is_one_of_many", default=False)
 
 _R = TypeVar("_R")
 _T = TypeVar("_T")
@@ -31,7 +34,7 @@ def in_threads(x: Array, work: Callable[[int], _R], n_tasks: int) -> list[_R]:
     workers = min(n_tasks, n_threads(x)) if n_tasks > 1 else 1
     if workers <= 1:
         return [work(task) for task in range(n_tasks)]
-    with _blas().limit(limits=1), ThreadPoolExecutor(workers) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(workers) as pool:
         futures = [pool.submit(work, task) for task in range(n_tasks)]
         try:
             return [future.result() for future in futures]
@@ -92,7 +95,25 @@ def shares(x: Array, items: Sequence[_T]) -> list[Sequence[_T]]:
 
 def n_threads(x: Array) -> int:
     """Return how many threads share work on x: those of BLAS, and one for arrays of other libraries."""
-    return 1 if is_foreign(x) else _blas_threads()
+    return 1 if is_foreign(x) or _is_one_of_many.get() else _blas_threads()
+
+
+@contextmanager
+def one_of_many() -> Iterator[None]:
+    """Return a context in which this thread, one of several that work side by side, shares no work out.
+
+    It changes no limit of BLAS, which is one for the process: limits of threads that overlap would outlive them.
+    """
+    token = _is_one_of_many.set(True)
+    try:
+        yield
+    finally:
+        _is_one_of_many.reset(token)
+
+
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """Return a context in which BLAS has one thread, for a thread that starts and awaits others."""
+    return _blas().limit(limits=1)
 
 
 def one_thread(matrix: Array) -> AbstractContextManager[None]:
@@ -100,8 +121,8 @@ def one_thread(matrix: Array) -> AbstractContextManager[None]:
 
     More would gain little, and on a busy machine lose much: they wait for each other at every step.
     """
-    is_small = not is_foreign(matrix) and max(matrix.shape) <= _SMALL
-    return _blas().limit(limits=1) if is_small else nullcontext()
+    is_small = not is_foreign(matrix) and max(matrix.shape) <= _SMALL and not _is_one_of_many.get()
+    return one_blas_thread() if is_small else nullcontext()
 
 
 @cache

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, RegressorMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, RegressorMixin, clone
 from sklearn.utils import Tags
+from sklearn.utils.validation import validate_data
 
-from skgeom._array import to_float
+from skgeom._array import is_dask, to_float
+from skgeom._cloud import sum_of_chunks
 from skgeom._core._threads import one_thread
 from skgeom._core.sums._align import variance_explained
 from skgeom._core.sums._cross import CrossMoments, JointMoments
 from skgeom._core.sums._maps import centred_product, exact_product
-from skgeom._estimator import RowwiseTransformer, all_at_once, record_width
+from skgeom._dask import chunks_of, dask_rows, sample_row
+from skgeom._estimator import RowwiseTransformer, all_at_once, chunk_by_chunk, record_width
 from skgeom._typing import Array
 from skgeom._validation import check_device, check_squares, check_weights
 from skgeom.alignment._checks import check_target_width, check_targets
@@ -45,11 +48,13 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, RowwiseTransforme
         Parameters
         ----------
         X : array of shape (n_samples, n_features) or PairedSummary
-            Embeddings, one per row; or what both sides were summed up into by `skgeom.summary.paired_summary`.
+            Embeddings, one per row; or what both sides were summed up into by `skgeom.summary.paired_summary`. An array
+            or frame of Dask is summed up by its workers; the map then follows from moments, as in `partial_fit`.
         y : array of shape (n_samples, n_targets) or (n_samples,)
-            The target embeddings: row k is the partner of row k of X. None for a summary.
+            The target embeddings: row k is the partner of row k of X. None for a summary. Those in Dask are cut into
+            the chunks of X.
         sample_weight : array of shape (n_samples,), default=None
-            How often each pair counts; None for a summary.
+            How often each pair counts; None for a summary or Dask.
 
         Returns
         -------
@@ -57,7 +62,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, RowwiseTransforme
             The fitted aligner.
         """
         self._check_parameters()
-        if isinstance(X, PairedSummary):
+        if isinstance(X, PairedSummary) or is_dask(X) or is_dask(y):
             return self._learn(self._solved(self._summed(X, y, sample_weight, reset=True)))
         return self._learn(self._solve_rows(*self._receive_pairs(X, y, sample_weight, reset=True)))
 
@@ -68,11 +73,11 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, RowwiseTransforme
         Parameters
         ----------
         X : array of shape (n_samples, n_features) or PairedSummary
-            More embeddings, one per row; a first batch of at least two.
+            More embeddings, one per row; a first batch of at least two. It may be an array or frame of Dask.
         y : array of shape (n_samples, n_targets) or (n_samples,)
             The target embeddings: row k is the partner of row k of X. None for a summary.
         sample_weight : array of shape (n_samples,), default=None
-            How often each pair counts; None for a summary.
+            How often each pair counts; None for a summary or Dask.
 
         Returns
         -------
@@ -81,7 +86,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, RowwiseTransforme
         """
         self._check_parameters()
         first = not hasattr(self, "_cross")
-        if isinstance(X, PairedSummary):
+        if isinstance(X, PairedSummary) or is_dask(X) or is_dask(y):
             m = self._summed(X, y, sample_weight, reset=first)
         else:
             m = self._summary(*self._receive_pairs(X, y, sample_weight, reset=first))
@@ -89,6 +94,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, RowwiseTransforme
             m = self._cross.map_arrays(lambda a: self._bring(a, m.xy, "partial_fit")).merge(m)
         return self._learn(self._solved(m))
 
+    @chunk_by_chunk
     def transform(self, X: Any) -> Array:
         """Map rows of the first space.
 
@@ -100,10 +106,12 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, RowwiseTransforme
         Returns
         -------
         array of shape (n_samples, n_features_out)
-            The mapped rows, in the dtype of X (float32 for halves).
+            The mapped rows, in the dtype of X (float32 for halves). Of a Dask array it is one that is
+            yet to be computed.
         """
         return self._leave(self._transformed(self._receive(X, reset=False)))
 
+    @chunk_by_chunk
     def predict(self, X: Any) -> Array:
         """Map rows of the first space into the target space.
 
@@ -120,6 +128,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, RowwiseTransforme
         z = self._leave(self._mapped(self._receive(X, reset=False), "predict"))
         return z[:, 0] if self._is_flat else z
 
+    @chunk_by_chunk
     def inverse_transform(self, X: Any) -> Array:
         """Map rows of the target space back: the pseudo-inverse of the map.
 
@@ -170,9 +179,28 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, RowwiseTransforme
         t, _ = check_weights(sample_weight, self._placed(t), minimum=0.0)
         return to_float(variance_explained(t, x, lambda rows: self._mapped(rows, "score"), w))
 
-    def _receive_pairs(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> tuple[Array, Array, Array | None]:
-        """Check pairs, bring them to where they are computed, and leave out those of no weight."""
-        x = self._checked(X, reset=reset, min_samples=2 if reset else 1)
+    def _summed_by_workers(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> _M:
+        """Return the moments of pairs in Dask arrays; record or compare the features of X."""
+        if not (is_dask(X) and is_dask(y)):
+            raise TypeError("X and y must both be Dask arrays if one is: pass dask.array.from_array(y, X.chunks[0]).")
+        if sample_weight is not None:
+            raise ValueError("sample_weight is not taken with Dask arrays, whose pairs count once each: pass None.")
+        validate_data(self, sample_row(X), reset=reset, skip_check_array=True)
+        x, t = dask_rows(X), dask_rows(y, "y", ndims=(1, 2))
+        if not reset:
+            check_target_width(t[:, None] if t.ndim == 1 else t, self.coef_.shape[0])
+        self._is_flat = t.ndim == 1
+        return sum_of_chunks(clone(self)._sum_of_chunk, chunks_of(x, t), 2 if reset else 1)
+
+    def _sum_of_chunk(self, X: Any, y: Any) -> _M:
+        """Return the moments of the pairs of a chunk."""
+        return self._summary(*self._receive_pairs(X, y, None, reset=True, part=True))
+
+    def _receive_pairs(
+        self, X: Any, y: Any, sample_weight: Any, *, reset: bool, part: bool = False
+    ) -> tuple[Array, Array, Array | None]:
+        """Check pairs, or a part of them, bring them to where they are computed, and leave out those of no weight."""
+        x = self._checked(X, reset=reset, min_samples=2 if reset and not part else 1)
         t, flat = check_targets(y, x)
         check_squares(x, "X")
         check_squares(t, "y")
@@ -185,8 +213,10 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, RowwiseTransforme
         self._is_flat = flat
         return x, t, w
 
-    def _summed(self, pairs: PairedSummary, y: Any, sample_weight: Any, *, reset: bool) -> _M:
-        """Check a summary, record or compare its widths, and return the moments that the solution needs."""
+    def _summed(self, pairs: Any, y: Any, sample_weight: Any, *, reset: bool) -> _M:
+        """Check a summary or Dask arrays, record or compare their widths, and return the moments that are needed."""
+        if not isinstance(pairs, PairedSummary):
+            return self._summed_by_workers(pairs, y, sample_weight, reset=reset)
         if y is not None or sample_weight is not None:
             raise ValueError("A summary has both sides and counts each pair once: pass None for y and sample_weight.")
         least = 2 if reset else 1

@@ -14,6 +14,7 @@ from skgeom._core.sums._align import canonical
 from skgeom._core.sums._cross import JointMoments, joint_moments
 from skgeom._core.sums._maps import WhiteningMap, centred_product, shrink, whitening_map
 from skgeom._core.sums._moments import DenseMoments
+from skgeom._estimator import chunk_by_chunk
 from skgeom._typing import Array
 from skgeom._validation import (
     check_count,
@@ -167,10 +168,15 @@ class CCAAligner(Aligner[JointMoments]):
         array of shape (n_samples, `n_components_`)
             Shared coordinates, in the dtype of y (float32 for halves).
         """
-        t = self._receive_targets(y)
+        return self._transform_target(y)
+
+    @chunk_by_chunk
+    def _transform_target(self, X: Any) -> Array:
+        t = self._receive_targets(X)
         method = "transform_target"
         return self._leave(centred_product(t, self._here("y_mean_", t, method), self._here("y_weights_", t, method)))
 
+    @chunk_by_chunk
     def inverse_transform(self, X: Any) -> Array:
         """Map shared coordinates back to the first space: the exact inverse on the span of the k directions.
 
@@ -186,6 +192,7 @@ class CCAAligner(Aligner[JointMoments]):
         """
         return self._back(X, "_x_backward", "x_mean_")
 
+    @chunk_by_chunk
     def inverse_transform_target(self, X: Any) -> Array:
         """Map shared coordinates back to the second space: the exact inverse on the span of the k directions.
 

@@ -5,6 +5,9 @@ from an array of another library a 0-d array of that library, on its device and 
 derivatives flow where they are asked for. Inside `torch.autocast` values and gradients are those outside of it, of
 halves those of the rows widened to float32; call ``backward()`` outside, as Torch advises. By its name a measure is
 also an objective and a monitor of `skgeom.optim.EmbeddingOptimizer`, and a scorer (`get_scorer`).
+
+Measures that take a `CloudSummary` are built on sums. They take arrays and frames of Dask too, which its workers sum
+up; all others refuse these with a TypeError.
 """
 
 from skgeom.metrics._angles import (

@@ -57,7 +57,7 @@ def average_cosine(X: Any) -> Array:
 
     Parameters
     ----------
-    X : array of shape (n_samples, n_features) or CloudSummary
+    X : array of shape (n_samples, n_features), CloudSummary or Dask array
         The embeddings, one per row, none of them zero.
 
     Returns
@@ -365,7 +365,7 @@ def partition_isotropy_first_order(X: Any) -> Array:
 
     Parameters
     ----------
-    X : array of shape (n_samples, n_features), iterator of blocks of rows or CloudSummary
+    X : array of shape (n_samples, n_features), iterator of blocks of rows, CloudSummary or Dask array
         The embeddings, one per row; normalise them first to compare spaces.
 
     Returns
@@ -413,7 +413,7 @@ def partition_isotropy_second_order(X: Any) -> Array:
 
     Parameters
     ----------
-    X : array of shape (n_samples, n_features), iterator of blocks of rows or CloudSummary
+    X : array of shape (n_samples, n_features), iterator of blocks of rows, CloudSummary or Dask array
         The embeddings, one per row; normalise them first to compare spaces.
 
     Returns
@@ -451,8 +451,9 @@ def _bounded_moments(X: Any) -> Moments:
     return sum_of(X, part_of_moments, _check_bounded)
 
 
-def _check_bounded(X: Any) -> Array:
-    return _rows.bounded(check_cloud(X))
+def _check_bounded(X: Any, *, part: bool = False) -> Array:
+    x = check_cloud(X, part=part)
+    return x if part else _rows.bounded(x)
 
 
 def _log_partition(X: Any, directions: Any, signs: str, normalize: bool, random_state: Any) -> Array:

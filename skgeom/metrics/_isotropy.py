@@ -53,7 +53,7 @@ def isoscore(X: Any, *, debias: bool = False) -> Array:
 
     Parameters
     ----------
-    X : array of shape (n_samples, n_features), iterator of blocks of rows or CloudSummary
+    X : array of shape (n_samples, n_features), iterator of blocks of rows, CloudSummary or Dask array
         The embeddings, one per row. NumPy, Torch, CuPy, any array of the array API standard, lists and data frames.
         (The original package took points as columns up to version 1 and takes them as rows since version 2.)
     debias : bool, default=False
@@ -256,7 +256,7 @@ def isoscore_star(X: Any, covariance: Any = None, *, zeta: float = 0.5) -> Array
 
     Parameters
     ----------
-    X : array of shape (n_samples, n_features), iterator of blocks of rows or CloudSummary
+    X : array of shape (n_samples, n_features), iterator of blocks of rows, CloudSummary or Dask array
         The embeddings, one per row.
     covariance : array of shape (n_features, n_features), default=None
         The target C₀, for instance the covariance of a larger sample: a constant, to which no gradient flows. None
@@ -320,7 +320,7 @@ def isotropy_defect(X: Any) -> Array:
 
     Parameters
     ----------
-    X : array of shape (n_samples, n_features), iterator of blocks of rows or CloudSummary
+    X : array of shape (n_samples, n_features), iterator of blocks of rows, CloudSummary or Dask array
         The embeddings, one per row.
 
     Returns
@@ -369,7 +369,7 @@ def participation_ratio(X: Any, *, debias: bool = False) -> Array:
 
     Parameters
     ----------
-    X : array of shape (n_samples, n_features), iterator of blocks of rows or CloudSummary
+    X : array of shape (n_samples, n_features), iterator of blocks of rows, CloudSummary or Dask array
         The embeddings, one per row.
     debias : bool, default=False
         Use the unbiased estimates of numerator and denominator over rows: see `isoscore`.
@@ -426,7 +426,7 @@ def effective_rank(X: Any) -> Array:
 
     Parameters
     ----------
-    X : array of shape (n_samples, n_features), iterator of blocks of rows or CloudSummary
+    X : array of shape (n_samples, n_features), iterator of blocks of rows, CloudSummary or Dask array
         The embeddings, one per row.
 
     Returns
@@ -480,7 +480,7 @@ def rankme(X: Any, *, epsilon: float = 1e-7) -> Array:
 
     Parameters
     ----------
-    X : array of shape (n_samples, n_features), iterator of blocks of rows or CloudSummary
+    X : array of shape (n_samples, n_features), iterator of blocks of rows, CloudSummary or Dask array
         The embeddings, one per row.
     epsilon : float, default=1e-7
         Added to each probability, as in the source.
@@ -529,7 +529,7 @@ def stable_rank(X: Any) -> Array:
 
     Parameters
     ----------
-    X : array of shape (n_samples, n_features), iterator of blocks of rows or CloudSummary
+    X : array of shape (n_samples, n_features), iterator of blocks of rows, CloudSummary or Dask array
         The embeddings, one per row. They are centred.
 
     Returns
@@ -576,7 +576,7 @@ def spectrum_slope(X: Any, *, first: int = 1, last: int | None = None) -> Array:
 
     Parameters
     ----------
-    X : array of shape (n_samples, n_features), iterator of blocks of rows or CloudSummary
+    X : array of shape (n_samples, n_features), iterator of blocks of rows, CloudSummary or Dask array
         The embeddings, one per row.
     first, last : int, default=1 and None
         The ranks between which the line is fitted, both included. None goes to the last direction that counts, by
@@ -623,7 +623,7 @@ def variance_explained(X: Any) -> Array:
 
     Parameters
     ----------
-    X : array of shape (n_samples, n_features), iterator of blocks of rows or CloudSummary
+    X : array of shape (n_samples, n_features), iterator of blocks of rows, CloudSummary or Dask array
         The embeddings, one per row.
 
     Returns

@@ -11,7 +11,7 @@ from sklearn.base import OneToOneFeatureMixin
 from skgeom._array import asarray_like, float64, namespace, where
 from skgeom._core._rows import mean_at, norms, unit_or_zero
 from skgeom._core._threads import map_rows
-from skgeom._estimator import RowwiseTransformer, all_at_once
+from skgeom._estimator import RowwiseTransformer, all_at_once, chunk_by_chunk
 from skgeom._typing import Array
 from skgeom._validation import check_groups, check_known_groups, check_real
 
@@ -132,6 +132,7 @@ class GapShift(OneToOneFeatureMixin, RowwiseTransformer):
         """
         return self.fit(X, y, groups=groups).transform(X, groups=groups)
 
+    @chunk_by_chunk
     def transform(self, X: Any, *, groups: Any = None) -> Array:
         """Move each row along the gap of its modality.
 

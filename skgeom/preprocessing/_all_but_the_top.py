@@ -9,7 +9,7 @@ from sklearn.base import OneToOneFeatureMixin
 
 from skgeom._core.sums import _maps
 from skgeom._core.sums._moments import FourthMoments, Moments
-from skgeom._estimator import MomentsTransformer
+from skgeom._estimator import MomentsTransformer, chunk_by_chunk
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_count
 
@@ -95,6 +95,7 @@ class AllButTheTop(OneToOneFeatureMixin, MomentsTransformer):
         self.projection = projection
         self.device = device
 
+    @chunk_by_chunk
     def transform(self, X: Any) -> Array:
         """Remove the mean and the leading directions from rows.
 
@@ -106,7 +107,8 @@ class AllButTheTop(OneToOneFeatureMixin, MomentsTransformer):
         Returns
         -------
         array of shape (n_samples, n_features)
-            The rows without them, in the dtype of X (float32 for halves).
+            The rows without them, in the dtype of X (float32 for halves). Of a Dask array it is one that is
+            yet to be computed.
         """
         return self._leave(self._transformed(self._receive(X, reset=False)))
 

@@ -11,7 +11,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, OneToOneFeatureMixin
 from skgeom._array import asarray_like, namespace, take_rows
 from skgeom._core._rows import centred, mean_at
 from skgeom._core._threads import map_rows
-from skgeom._estimator import MomentsTransformer, RowwiseTransformer, all_at_once
+from skgeom._estimator import MomentsTransformer, RowwiseTransformer, all_at_once, chunk_by_chunk
 from skgeom._typing import Array
 from skgeom._validation import check_fitted_kind, check_groups, check_known_groups
 from skgeom._warnings import warn
@@ -159,6 +159,7 @@ class GroupCentering(OneToOneFeatureMixin, _GroupTransformer):
         self.means_ = self._leave(namespace(x).stack(means))
         return self
 
+    @chunk_by_chunk
     def transform(self, X: Any, *, groups: Any = None) -> Array:
         """Subtract from each row the mean of its group.
 
@@ -284,6 +285,7 @@ class GroupWhitening(ClassNamePrefixFeaturesOutMixin, _GroupTransformer):
         self.whitenings_ = self._fitted_to_each(Whitening, X, groups)
         return self
 
+    @chunk_by_chunk
     def transform(self, X: Any, *, groups: Any = None) -> Array:
         """Whiten each row with the map of its group.
 
@@ -403,6 +405,7 @@ class GroupAllButTheTop(OneToOneFeatureMixin, _GroupTransformer):
         self.transformers_ = self._fitted_to_each(AllButTheTop, X, groups)
         return self
 
+    @chunk_by_chunk
     def transform(self, X: Any, *, groups: Any = None) -> Array:
         """Remove from each row the mean and the leading directions of its group.
 

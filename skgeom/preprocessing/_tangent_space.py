@@ -11,7 +11,7 @@ from skgeom._array import asarray_like, epsilon, float64, namespace, to_float
 from skgeom._core import _tangent
 from skgeom._core._rows import norms, unit_or_zero
 from skgeom._core._threads import map_rows
-from skgeom._estimator import RowwiseTransformer, all_at_once
+from skgeom._estimator import RowwiseTransformer, all_at_once, chunk_by_chunk
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_in_ball, check_no_zeros, check_numbers, check_plane
 from skgeom._warnings import warn
@@ -125,6 +125,7 @@ class TangentSpace(ClassNamePrefixFeaturesOutMixin, RowwiseTransformer):
         self._n_features_out = basis.shape[0]
         return self
 
+    @chunk_by_chunk
     def transform(self, X: Any) -> Array:
         """Map points to the tangent space.
 
@@ -140,6 +141,7 @@ class TangentSpace(ClassNamePrefixFeaturesOutMixin, RowwiseTransformer):
         """
         return self._leave(self._transformed(self._receive(X, reset=False)))
 
+    @chunk_by_chunk
     def inverse_transform(self, X: Any) -> Array:
         """Map tangent vectors to points.
 

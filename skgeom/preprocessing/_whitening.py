@@ -17,7 +17,7 @@ from skgeom._core.sums import _maps
 from skgeom._core.sums._maps import WhiteningMap
 from skgeom._core.sums._moments import FourthMoments, Moments
 from skgeom._core.sums._rank import ranked_fourth_moments, ranked_moments
-from skgeom._estimator import MomentsTransformer, Summary
+from skgeom._estimator import MomentsTransformer, Summary, chunk_by_chunk
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
@@ -186,6 +186,7 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         self.normalize = normalize
         self.device = device
 
+    @chunk_by_chunk
     def transform(self, X: Any) -> Array:
         """Whiten rows.
 
@@ -197,12 +198,14 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         Returns
         -------
         array of shape (n_samples, n_features_out)
-            The whitened rows, in the dtype of X (float32 for halves).
+            The whitened rows, in the dtype of X (float32 for halves). Of a Dask array it is one that is
+            yet to be computed.
         """
         return self._leave(self._transformed(self._receive(X, reset=False)))
 
     @available_if(_keeps_lengths)
     @in_full_precision
+    @chunk_by_chunk
     def inverse_transform(self, X: Any) -> Array:
         """Map whitened rows back: the exact inverse on the span of the kept directions.
 
@@ -224,6 +227,7 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         z = self._receive_output(X)
         return self._leave(_maps.exact_product(z, 0.0, self._here("_coloring_matrix", z), self._here("mean_", z)))
 
+    @chunk_by_chunk
     def score_samples(self, X: Any) -> Array:
         r"""Gaussian log-density of rows in the fitted space.
 

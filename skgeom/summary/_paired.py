@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from os import PathLike
 from typing import Any, NoReturn
 
 import numpy as np
 
-from skgeom._array import detached, in_full_precision, to_numpy
+from skgeom._array import detached, in_full_precision, is_dask, to_numpy
+from skgeom._cloud import sum_of_chunks
 from skgeom._core.sums._cross import JointMoments, cross_moments
+from skgeom._dask import chunks_of, dask_rows
 from skgeom._typing import Array
 from skgeom._validation import check_cloud, check_count, check_paired, check_same_kind
 from skgeom.summary._file import write_arrays
-from skgeom.summary._summary import CloudSummary, arrays_of, summary_of
+from skgeom.summary._summary import CloudSummary, arrays_of, seeded, summary_of
 
 PREFIXES, SCATTER = ("x_", "y_"), "scatter_between"
 """Names of arrays in a file: those of either side, and what is between them."""
@@ -182,10 +184,10 @@ def paired_summary(
 
     Parameters
     ----------
-    X : array of shape (n_pairs, n_features), or iterator of blocks of rows
+    X : array of shape (n_pairs, n_features), iterator of blocks of rows, or array or frame of Dask
         Rows of the first space.
-    Y : array of shape (n_pairs, n_targets), or iterator of blocks of rows
-        Row i belongs to row i of X; blocks are as long as those of X.
+    Y : array of shape (n_pairs, n_targets), iterator of blocks of rows, or array or frame of Dask
+        Row i belongs to row i of X; blocks are as long as those of X, and chunks of Dask are made so.
     max_rows : int, default=1000
         How many pairs to keep. 0 makes a summary for measures and aligners alone.
     random_state : int, generator of NumPy or None, default=None
@@ -225,6 +227,9 @@ def paired_summary(
     """
     check_count(max_rows, "max_rows", 0)
     rng = np.random.default_rng(random_state)
+    if is_dask(X) and is_dask(Y):
+        chunks = chunks_of(dask_rows(X), dask_rows(Y, "Y"))
+        return sum_of_chunks(partial(_summed_chunk, max_rows), seeded(chunks, rng), 1)
     if isinstance(X, Iterator) != isinstance(Y, Iterator):
         raise TypeError("One of X and Y is an iterator of blocks and the other is not: pass two of a kind.")
     if not isinstance(X, Iterator):
@@ -246,6 +251,11 @@ def _summed(X: Any, Y: Any, names: tuple[str, str], max_rows: int, rng: np.rando
         summary_of(rows, name, max_rows, np.random.default_rng(seed)) for rows, name in zip((x, y), names, strict=True)
     )
     return PairedSummary(first, second, cross_moments(x, y).xy)
+
+
+def _summed_chunk(max_rows: int, X: Any, Y: Any, seed: int) -> PairedSummary:
+    """Return the summary of the pairs of a chunk of Dask arrays."""
+    return _summed(X, Y, ("a chunk of X", "a chunk of Y"), max_rows, np.random.default_rng(seed))
 
 
 def _between(a: PairedSummary, b: PairedSummary) -> Array:

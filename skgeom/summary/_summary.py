@@ -10,8 +10,8 @@ from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
-from skgeom._array import detached, in_full_precision, namespace, take_rows, to_numpy
-from skgeom._cloud import Cloud, Kernel, Sum
+from skgeom._array import detached, in_full_precision, is_dask, namespace, take_rows, to_numpy
+from skgeom._cloud import Cloud, Kernel, Sum, sum_of_chunks
 from skgeom._core._rows import DirectedRows, Spread, directions, mean_of, part_of_spread
 from skgeom._core.sums._angular import Resultant, part_of_mean_cosine, part_of_resultant, resultant
 from skgeom._core.sums._moments import (
@@ -25,6 +25,7 @@ from skgeom._core.sums._moments import (
     part_of_moments,
 )
 from skgeom._core.sums._rank import Digits, digits_of, part_of_digits
+from skgeom._dask import chunks_of, dask_rows
 from skgeom._typing import Array
 from skgeom._validation import check_cloud, check_count, check_fourth_powers, check_same_kind
 from skgeom.summary._file import write_arrays
@@ -307,8 +308,8 @@ def cloud_summary(
 
     Parameters
     ----------
-    X : array of shape (n_samples, n_features), or iterator of blocks of rows
-        Rows, at least one.
+    X : array of shape (n_samples, n_features), iterator of blocks of rows, or array or frame of Dask
+        Rows, at least one. Chunks of Dask are summed up by its workers, and their summaries merged there.
     max_rows : int, default=1000
         How many rows to keep, for the tests of covariances and distributions, which look at pairs. 0 makes a summary
         for measures and transformers alone.
@@ -358,6 +359,8 @@ def cloud_summary(
     """
     check_count(max_rows, "max_rows", 0)
     rng = np.random.default_rng(random_state)
+    if is_dask(X):
+        return sum_of_chunks(partial(_summary_of_chunk, max_rows), seeded(chunks_of(dask_rows(X)), rng), 1)
     if not isinstance(X, Iterator):
         return summary_of(detached(check_cloud(X, min_samples=1)), "X", max_rows, rng)
     blocks = (detached(check_cloud(block, name="a block of X", min_samples=1)) for block in X)
@@ -381,6 +384,17 @@ def summary_of(x: Array, name: str, max_rows: int, rng: np.random.Generator) -> 
         keys[kept],
         max_rows,
     )
+
+
+def seeded(chunks: list[tuple[Any, ...]], rng: np.random.Generator) -> list[tuple[Any, ...]]:
+    """Return the chunks of Dask arrays, each with a seed of its own for its sample of rows."""
+    return [(*chunk, seed) for chunk, seed in zip(chunks, rng.integers(2**63, size=len(chunks)).tolist(), strict=True)]
+
+
+def _summary_of_chunk(max_rows: int, rows: Any, seed: int) -> CloudSummary:
+    """Return the summary of a chunk of a Dask array."""
+    x = check_cloud(rows, part=True)
+    return summary_of(x, "a chunk of X", max_rows, np.random.default_rng(seed))
 
 
 def check_one_space(a: CloudSummary, b: CloudSummary, names: tuple[str, str]) -> None:

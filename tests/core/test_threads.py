@@ -79,3 +79,12 @@ def test_small_matrices_take_one_thread_and_large_ones_all():
             with _threads.one_thread(np.empty((rows, 2))):
                 assert _threads._blas_threads() == threads
         assert _threads._blas_threads() == 3
+
+
+def test_one_of_many_threads_shares_out_no_work_and_leaves_the_limits_of_blas_alone(rows):
+    with threadpool_limits(3), _threads.one_of_many():
+        assert _threads.n_threads(rows) == 1
+        with _threads.one_thread(np.eye(4)):
+            assert _threads._blas_threads() == 3
+    with threadpool_limits(3):
+        assert _threads.n_threads(rows) == 3

@@ -381,7 +381,7 @@ def test_processes_and_a_shell_loop_sum_up_what_one_array_holds(tmp_path):
         assert_same_sums(reduce(CloudSummary.merge, pool.map(cloud_summary, blocks)), whole)
     for i, rows in enumerate(blocks):
         np.save(tmp_path / f"{i}.npy", rows)
-    text = (Path(__file__).parents[2] / "doc/guide/arrays.rst").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "doc/guide/scale.rst").read_text(encoding="utf-8")
     loop = text.partition("code-block:: bash\n\n")[2].partition("\n\n")[0]
     loop = dedent(loop).replace("shards", str(tmp_path)).replace("python", sys.executable)
     subprocess.run(["bash", "-ec", loop], check=True)

@@ -410,9 +410,9 @@ def fourth_moments(x: Array, weights: Array | None = None, *, exact: bool = Fals
     return FourthMoments(second, *higher_sums(x, second.mean, weights))
 
 
-def part_of_fourth_moments(x: Array, index: np.ndarray | None) -> FourthMoments:
+def part_of_fourth_moments(x: Array, index: np.ndarray | None, *, exact: bool = False) -> FourthMoments:
     """Return the moments of the rows at some positions, or of all, with the sums of their third and fourth powers."""
-    second = part_of_moments(x, index)
+    second = part_of_moments(x, index, exact=exact)
     return FourthMoments(second, *higher_sums(x, second.mean, None, index))
 
 

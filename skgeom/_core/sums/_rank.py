@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import frexp, inf
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,7 +30,15 @@ from skgeom._array import (
     take_rows,
     where,
 )
-from skgeom._core.sums._moments import FourthMoments, Moments, ThinMoments, fourth_moments, moments
+from skgeom._core.sums._moments import (
+    FourthMoments,
+    Moments,
+    ThinMoments,
+    exact_part_of_moments,
+    fourth_moments,
+    moments,
+    part_of_fourth_moments,
+)
 from skgeom._typing import Array
 
 TELLABLE = 16 * 2.0**-52
@@ -140,6 +148,37 @@ def ranked_moments(x: Array, weights: Array | None = None) -> Moments:
 def ranked_fourth_moments(x: Array, weights: Array | None = None) -> Moments | FourthMoments:
     """Return `ranked_moments` with the sums of the third and fourth powers of the rows."""
     return resolved(fourth_moments(x, weights), x, weights)
+
+
+class RankedSums(NamedTuple):
+    """Moments from products in float64, and how the numbers were rounded: what tells the rank of a union of parts."""
+
+    exact: Any
+    digits: Digits
+
+    @property
+    def moments(self) -> Any:
+        """The moments, of the kind that was summed, such that their spectrum tells the rank."""
+        return self.exact.with_second(replace(self.exact.second, epsilon=self.digits.spacing))
+
+    def merge(self, *others: RankedSums) -> RankedSums:
+        """Return the sums of the union with disjoint sets of rows."""
+        exact, digits = zip(*others, strict=True)
+        return RankedSums(self.exact.merge(*exact), self.digits.merge(*digits))
+
+    def without(self, part: RankedSums, rest: Sequence[RankedSums] = ()) -> RankedSums:
+        """Return the sums of the rows that are not of a part of them, of which the rest may be given in parts."""
+        return RankedSums(self.exact.without(part.exact, [one.exact for one in rest]), self.digits)
+
+
+def part_of_ranked(x: Array, index: np.ndarray | None) -> RankedSums:
+    """Return what tells the rank, of the rows at some positions, or of all."""
+    return RankedSums(exact_part_of_moments(x, index), part_of_digits(x, index))
+
+
+def part_of_ranked_fourth(x: Array, index: np.ndarray | None) -> RankedSums:
+    """Return what tells the rank, with the sums of third and fourth powers."""
+    return RankedSums(part_of_fourth_moments(x, index, exact=True), part_of_digits(x, index))
 
 
 def float32_suffices(m: Moments) -> bool:
