@@ -11,7 +11,7 @@ from sphinx.util import logging
 import skgeom
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
-warnings.simplefilter("error", append=True)  # of an example or a picture: it ends the build
+warnings.simplefilter("error", append=True)  # of an example, a doctest or a picture: it ends the build
 
 project = "skgeom"
 author = "The skgeom developers"
