@@ -1,6 +1,7 @@
 """Sphinx configuration: ``python -m sphinx -W -b html doc doc/_build/html``, and ``-b doctest`` for the examples."""
 
 import sys
+import warnings
 from pathlib import Path
 
 import sphinx.application
@@ -10,6 +11,7 @@ from sphinx.util import logging
 import skgeom
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+warnings.simplefilter("error", append=True)  # of an example, a doctest or a picture: it ends the build
 
 project = "skgeom"
 author = "The skgeom developers"
@@ -27,7 +29,7 @@ extensions = [
     "numpydoc",
     "registry_tables",
     "sphinx-mathjax-offline",  # formulas without a network
-    "worked_examples",
+    "sphinx_gallery.gen_gallery",
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "_templates"]
@@ -53,6 +55,23 @@ plot_html_show_source_link = False
 plot_html_show_formats = False
 plot_formats = [("png", 192)]
 plot_pre_code = ""
+
+# The scripts of `examples/` run as the pages are built, once for each change of theirs. Their pages show no times, so
+# that two builds are equal. Pictures have a second copy of twice the size, for fine screens.
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "examples",
+    "filename_pattern": r"\d\d_\w+\.py$",
+    "within_subsection_order": "FileNameSortKey",
+    "image_scrapers": ("gallery.pictures",),
+    "image_srcset": ["2x"],
+    "capture_repr": (),
+    "min_reported_time": float("inf"),
+    "write_computation_times": False,
+    "show_signature": False,
+    "download_all_examples": False,
+    "notebook_extensions": set(),
+}
 
 # The `:skipif:` of a doctest sees these names.
 doctest_global_setup = "from importlib.util import find_spec"
