@@ -14,7 +14,7 @@ from skgeom.datasets._files._choice import Wanted
 from skgeom.datasets._files._source import Source
 from skgeom.datasets._files._tables import NUMBER, Table, are_vectors
 
-_BLOCK_BYTES = 1 << 21
+_BLOCK_BYTES = 1 << 20
 _PROBED_LINES = 100
 _SEPARATORS = {".csv": (",", ";", "\t"), ".tsv": ("\t",)}
 _COMMA_NUMBER = re.compile(r"[-+]?(\d*|\d{1,3}(\.\d{3})+),\d+(e[-+]?\d+)?", re.IGNORECASE)
@@ -100,23 +100,24 @@ def open_csv(source: Source) -> Iterator[Table]:
     written = dialect(source)
     names = _names_unless_given(written)
     options = {
-        "read_options": library.ReadOptions(block_size=_BLOCK_BYTES, column_names=names),
+        "read_options": library.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES, column_names=names),
         "parse_options": library.ParseOptions(delimiter=written.separator, newlines_in_values=True),
     }
 
-    def opened(file: Any, **types: Any) -> Any:
-        convert = library.ConvertOptions(decimal_point=written.decimal_point, **types)
-        return library.open_csv(file, convert_options=convert, **options)
+    # Threads of pyarrow read ahead, also when nobody wants more. They get a file of their own: one of Python, closed
+    # under them, can end the process.
+    with source.on_disk() as path:
 
-    def batches(wanted: Sequence[Wanted]) -> Iterator[Any]:
-        pa = source.library("pyarrow")
-        types = {name: pa.float64() if len(w.names) > 1 else pa.string() for w in wanted for name in w.names}
-        with source.open() as file:
-            yield from opened(file, include_columns=list(types), column_types=types)
+        def opened(**types: Any) -> Any:
+            convert = library.ConvertOptions(decimal_point=written.decimal_point, **types)
+            return library.open_csv(str(path), convert_options=convert, **options)
 
-    with source.open() as file:
-        schema = opened(file).schema
-    yield Table(source, schema, batches, has_names=names is None)
+        def batches(wanted: Sequence[Wanted]) -> Iterator[Any]:
+            pa = source.library("pyarrow")
+            types = {name: pa.float64() if len(w.names) > 1 else pa.string() for w in wanted for name in w.names}
+            yield from opened(include_columns=list(types), column_types=types)
+
+        yield Table(source, opened().schema, batches, has_names=names is None)
 
 
 def _names_unless_given(written: Dialect) -> list[str] | None:
