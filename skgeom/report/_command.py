@@ -100,16 +100,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
+    code = None
     try:
         code = _report(options)
         sys.stdout.flush()
         return code
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 1
+    except OSError as error:  # what was printed did not fit, and Python would try again at the end
+        _drop_output()
+        return REFUSED if code == REFUSED else _refuse(error)
     except KeyboardInterrupt:
         _say_error("interrupted")
         return 130
+
+
+def _drop_output() -> None:
+    """Lead standard output, and what of it waits to be written, nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _replace_closed_streams() -> None:

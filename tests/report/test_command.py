@@ -495,8 +495,11 @@ def test_closed_streams_change_no_exit_code(folder, closed, file, code):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
-def test_standard_output_without_room_is_one_line(folder):
-    line = f"{sys.executable} -m skgeom report x.npy --quiet > /dev/full"
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("option", ["--quiet", "--json"])
+def test_standard_output_without_room_is_one_line(folder, monkeypatch, unbuffered, option):
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    line = f"{sys.executable} -m skgeom report x.npy --quiet {option} > /dev/full"
     done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("skgeom report: standard output: No space left on device.")
