@@ -402,7 +402,7 @@ MUTANTS = [
         "_core/sums/_moments.py",
         "self.digits.merge(*(m.digits for m in others)), scatter",
         "self.digits, scatter",
-        DASK,
+        f"{CORE}/test_rank.py",
     ),
     Mutant("_dask.py", "return other.rechunk({0: first.chunks[0]})", "return other", DASK),
     Mutant("_dask.py", "/ (2 * x.shape[1])", "", DASK),

@@ -59,8 +59,8 @@ for name, Z in remedies.items():
 # %%
 # Centring takes the average cosine to zero and does not bring the neighbours back: the
 # random part of the two coordinates still decides who is near to whom. An average cosine of
-# zero is no proof of a sound space. Standardising makes all coordinates count alike, and
-# dropping the two that the shares point out is best.
+# zero does not prove that a space is sound. Standardising makes all coordinates count alike,
+# and dropping the two that the shares point out is best.
 #
 # The picture shows the mean cosine of each row to all others, the conformity. In the spoiled
 # space nearly every row is similar to every other, whatever it means.
