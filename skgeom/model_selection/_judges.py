@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.cluster import KMeans
 
 from skgeom._array import to_numpy
 from skgeom._core import _agreement, _correlation
@@ -395,6 +394,8 @@ def judge_clusters(
     >>> judgement.answer
     'yes'
     """
+    from sklearn.cluster import KMeans  # here, since with its own imports it is a tenth of the start of a report
+
     chance = chance_of(n_folds, confidence, n_resamples, random_state)
     x = to_numpy(check_cloud(X, scale_free=True))
     codes = None if y is None else check_classes(y, len(x))[1]

@@ -52,7 +52,8 @@ class Axes(NamedTuple):
 
     def directions(self, k: int) -> Array:
         """Return the first k principal directions (k, d), each with its largest coordinate positive."""
-        return oriented(self.vectors.leading(k))
+        with one_thread(self.variances):
+            return oriented(self.vectors.leading(k))
 
 
 @dataclass(frozen=True, eq=False)

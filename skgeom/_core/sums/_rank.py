@@ -23,6 +23,7 @@ from skgeom._array import (
     ratio,
     where,
 )
+from skgeom._core._threads import one_thread
 from skgeom._core.sums._digits import HALF_DIGITS, SINGLE_DIGITS, Digits, digits_of, part_of_digits
 from skgeom._core.sums._moments import (
     FourthMoments,
@@ -102,7 +103,8 @@ def float32_suffices(m: Moments) -> bool:
     correlations = xp.astype(m.scaled(inverse / (m.n - 1) ** 0.5).dense().scatter, xp.float32)
     shift = where(alive, -_LEAST_CORRELATION * xp.ones_like(own), 1.0)
     eye = xp.eye(own.shape[0], dtype=xp.float32, device=device_of(own))
-    return is_positive_definite(correlations + eye * xp.astype(shift, xp.float32))
+    with one_thread(correlations):
+        return is_positive_definite(correlations + eye * xp.astype(shift, xp.float32))
 
 
 def deviations(m: Moments) -> Array:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from skgeom._array import asarray_like, namespace, ratio, sqrt_in_place, where
-from skgeom._core.sums._moments import FourthMoments, Moments
+from skgeom._core.sums._moments import FourthMoments, Moments, once_per_moments
 from skgeom._core.sums._rank import rank
 from skgeom._typing import Array
 
@@ -105,9 +105,14 @@ def isoscore_star(m: Moments, c0: Array | None, zeta: float) -> Array:
     return isoscore_of_traces(t * t, f, d)
 
 
+@once_per_moments
+def _singular_values(m: Moments) -> Array:
+    return m.singular_values()
+
+
 def covariance_eigenvalues(m: Moments) -> Array:
     """Return the eigenvalues of the sample covariance that can differ from 0, in descending order."""
-    return m.singular_values() ** 2 / (m.n - 1)
+    return _singular_values(m) ** 2 / (m.n - 1)
 
 
 def isotropic_shares(n: int, d: int) -> np.ndarray:
@@ -154,7 +159,7 @@ def rankme(m: Moments, epsilon: float) -> Array:
 
 def _counting(m: Moments) -> Array:
     """Return the singular values, with 0 for those of directions that do not count."""
-    s = m.singular_values()
+    s = _singular_values(m)
     position = asarray_like(range(s.shape[0]), s)
     return where(position < rank(m, s * s / (m.n - 1)), s, 0.0)
 
