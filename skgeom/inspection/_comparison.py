@@ -16,6 +16,10 @@ _MOST_NUMBERS = 12
 """Spaces up to which the value is written into each cell."""
 
 _MOST_NAMES = 12
+
+_NAME = 12
+"""Characters up to which a name is written in full; of a longer one the middle is left out."""
+
 _HATCH, _HATCHING = "////", "#b3bbc2"
 
 
@@ -23,7 +27,8 @@ class ComparisonDisplay(Display):
     """Debiased CKA of each pair of spaces, such as the layers of a model: 1 for equal geometry, 0 by chance.
 
     Hatched cells could be chance: unrelated spaces reach such a value with a probability above `alpha`, or the
-    probability is not known. Of up to twelve spaces the numbers are written into the cells.
+    probability is not known. The numbers of up to twelve spaces are written into the cells. Names of more than twelve
+    characters are shortened in the middle.
 
     Parameters
     ----------
@@ -163,8 +168,9 @@ class ComparisonDisplay(Display):
             self.texts_ = [self._write(axes, i, j) for i in range(n) for j in range(n)] if n <= _MOST_NUMBERS else []
             step = -(-n // _MOST_NAMES)
             slant: Any = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
-            axes.set_xticks(range(0, n, step), self.names[::step], **slant)
-            axes.set_yticks(range(0, n, step), self.names[::step])
+            names = [_shortened(name) for name in self.names[::step]]
+            axes.set_xticks(range(0, n, step), names, **slant)
+            axes.set_yticks(range(0, n, step), names)
             axes.tick_params(length=0)
             axes.grid(visible=False)
             axes.spines[:].set_visible(False)
@@ -190,3 +196,7 @@ class ComparisonDisplay(Display):
         text = f"{value + 0.0:.2f}".replace("-0.00", "0.00").replace("-", "−")
         color = "white" if value > 0.55 else "black"
         return axes.text(j, i, text, ha="center", va="center", color=color, fontsize=10 if len(self.names) < 8 else 7)
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _NAME else f"{name[: _NAME // 2]}…{name[1 - _NAME // 2 :]}"

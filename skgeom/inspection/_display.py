@@ -57,6 +57,8 @@ _STYLE: Any = {
     "lines.linewidth": 1.8,
     "lines.markersize": 5,
     "hatch.linewidth": 0.7,
+    "figure.constrained_layout.w_pad": 0.08,
+    "figure.constrained_layout.h_pad": 0.08,
 }
 
 REFERENCE: Any = {"color": GREY, "linestyle": (0, (4, 2)), "linewidth": 1.2, "marker": ""}

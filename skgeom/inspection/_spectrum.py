@@ -22,7 +22,7 @@ _ROUNDING = 1e-12
 _MANY = 0.1
 """Share of the directions that rounding must hide for its floor to be drawn: it lies far below all others."""
 
-_LIMIT: Any = {"color": GREY, "linewidth": 1.2, "linestyle": ":"}
+_LIMIT: Any = {"linewidth": 1.2, "linestyle": ":"}
 _AT_THE_RIGHT: Any = {
     "xycoords": ("axes fraction", "data"),
     "xytext": (0, 2),
@@ -38,8 +38,8 @@ class SpectrumDisplay(CloudDisplay):
     Both axes are logarithmic: a straight line is a power law. Dots mark after how many directions 50, 90 and 99
     % of the variance are reached. The dashed line is the null: what isotropic rows show, by the distribution of
     Marchenko and Pastur [1]_, which is not flat where there are few rows. Where directions are lost in the
-    rounding of the rows, a line marks the rank, and where they are many, another the floor of the rounding. A
-    second cloud goes onto the same axes with ``ax=``.
+    rounding of the rows, a dotted line of the cloud's colour marks the rank, which the legend states, and where they
+    are many, another the floor of the rounding. A second cloud goes onto the same axes with ``ax=``.
 
     Parameters
     ----------
@@ -170,16 +170,17 @@ class SpectrumDisplay(CloudDisplay):
             first, directions = is_first(axes), np.arange(1, self.shares.size + 1)
             self.isotropic_ = self._null(axes) if first else None
             reached = np.searchsorted(np.cumsum(self.shares) * (1 + _ROUNDING), _MARKS).clip(max=self.shares.size - 1)
-            label = (self.name or "this cloud") + "\n50, 90, 99 % in " + ", ".join(f"{1 + i:,}" for i in reached)
+            label = (self.name or "this cloud") + (f", rank {self.rank:,}" if self.rank < self.shares.size else "")
+            label += "\n50, 90, 99 % in " + ", ".join(f"{1 + i:,}" for i in reached)
             color, line, marker, _ = next_look(axes)
             style = {"color": color, "linestyle": line, "marker": marker, "markevery": reached.tolist()}
             self.line_ = mark(axes.plot(directions, self.shares, **style, label=label)[0])
             has_floor = self.noise is not None and self.rank < (1 - _MANY) * self.shares.size
             self.rank_ = self.noise_ = None
             if self.rank < self.shares.size:
-                self.rank_ = axes.axvline(self.rank, **_LIMIT, label=f"rank {self.rank:,}")
+                self.rank_ = axes.axvline(self.rank, **_LIMIT, color=color)
             if has_floor:
-                self.noise_ = axes.axhline(self.noise / self.variances.sum(), **_LIMIT)
+                self.noise_ = axes.axhline(self.noise / self.variances.sum(), **_LIMIT, color=GREY)
                 axes.annotate("rounding", (0.99, self.noise / self.variances.sum()), **_AT_THE_RIGHT)
             axes.set(xscale="log", yscale="log", xlabel="principal direction", ylabel="share of the variance")
             lowest = (self.noise / self.variances.sum() / 30) if has_floor else self.shares[self.rank - 1] / 3

@@ -238,13 +238,12 @@ class TrajectoryDisplay(Display):
             label = "r = {:.2f}, ρ = {:.2f}".format(*self.correlations[name]).replace("-", "−")
         self.lines_[name] = mark(axes.plot(x, y, color=look.color, label=label)[0])
         dot = {"color": look.color, "linestyle": "", "marker": "o", "markersize": 9, "zorder": 4}
-        first = axes.plot(x[:1], y[:1], **dot, markerfacecolor="white", label="start")[0]
-        self.ends_[name] = first, axes.plot(x[-1:], y[-1:], **dot, label="end")[0]
+        named = ("start", "end") if not self.ends_ else (None, None)
+        first = axes.plot(x[:1], y[:1], **dot, markerfacecolor="white", label=named[0])[0]
+        self.ends_[name] = first, axes.plot(x[-1:], y[-1:], **dot, label=named[1])[0]
 
     def _draw_bound(self, axes: Any, name: str) -> None:
-        if self.bound is None:
+        if self.bound is None or "isoscore" not in (self.x_name, name):
             return
-        if self.x_name == "isoscore":
-            self.bounds_.append(axes.axvline(self.bound, **REFERENCE, label="collapse bound"))
-        elif name == "isoscore":
-            self.bounds_.append(axes.axhline(self.bound, **REFERENCE, label="collapse bound"))
+        line = axes.axvline if self.x_name == "isoscore" else axes.axhline
+        self.bounds_.append(line(self.bound, **REFERENCE, label=None if self.bounds_ else "collapse bound"))
