@@ -1,4 +1,4 @@
-"""ComparisonDisplay: how much many representations of the same rows agree, each pair by debiased CKA."""
+"""ComparisonDisplay: debiased CKA of every two representations of the same rows."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ComparisonDisplay(Display):
     cka : array of shape (n_spaces, n_spaces)
         Debiased CKA of each pair.
     pvalues : array of shape (n_spaces, n_spaces), default=None
-        Probability of a value as large between unrelated spaces; None hatches nothing.
+        Probability that unrelated spaces reach the value; with None no cell is hatched.
     names : sequence of str, default=None
         Names of the spaces; None numbers them from 0.
     alpha : float, default=0.01
@@ -52,7 +52,7 @@ class ComparisonDisplay(Display):
     colorbar_ : matplotlib Colorbar
         The scale.
     ax_, figure_
-        Where it was drawn.
+        The axes and the figure.
 
     Raises
     ------
@@ -62,7 +62,7 @@ class ComparisonDisplay(Display):
     See Also
     --------
     skgeom.comparison.compare : The numbers.
-    skgeom.comparison.relation_test : The p-value of one pair by random orders of the rows.
+    skgeom.comparison.relation_test : The p-value of one pair, from random orders of the rows.
 
     Examples
     --------
@@ -100,27 +100,27 @@ class ComparisonDisplay(Display):
 
     @classmethod
     def from_comparison(cls, comparison: SpaceComparison, *, alpha: float = 0.01, ax: Any = None) -> Self:
-        """Draw what `skgeom.comparison.compare` found.
+        """Draw the result of `skgeom.comparison.compare`.
 
         Parameters
         ----------
         comparison : SpaceComparison
-            What it returned.
+            The result to draw.
         alpha : float, default=0.01
             Probability above which a cell is hatched.
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
         ComparisonDisplay
-            The Display, drawn.
+            The Display, after drawing.
         """
         return cls(comparison.cka, pvalues=comparison.pvalues, names=comparison.names, alpha=alpha).plot(ax)
 
     @classmethod
     def from_embedding(cls, spaces: Any, *, alpha: float = 0.01, ax: Any = None) -> Self:
-        """Compare many representations of the same rows, and draw what was found.
+        """Compare several representations of the same rows and draw the result.
 
         Parameters
         ----------
@@ -129,12 +129,12 @@ class ComparisonDisplay(Display):
         alpha : float, default=0.01
             Probability above which a cell is hatched.
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
         ComparisonDisplay
-            The Display, drawn.
+            The Display, after drawing.
 
         Raises
         ------
@@ -149,7 +149,7 @@ class ComparisonDisplay(Display):
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------

@@ -83,7 +83,7 @@ def test_what_has_no_history_or_no_such_column_is_refused(history):
         TrajectoryDisplay.from_estimator(Whitening())
     with pytest.raises(ValueError, match="A column must be one of 'iteration', 'loss'"):
         history.plot("accuracy")
-    with pytest.raises(ValueError, match="no column to draw"):
+    with pytest.raises(ValueError, match="No column to draw"):
         History([], [], [(0, 1.0)]).plot(x="loss")
     with pytest.raises(ValueError, match=r"loss must have shape \(2\), got \(3,\)"):
         TrajectoryDisplay([0, 1], {"loss": [1, 2, 3]})
