@@ -22,7 +22,8 @@ class FrontierDisplay(Display):
     """Score of the clusters against IsoScore, one point for each weight of isotropy.
 
     The steps join the Pareto front, the points that no other point exceeds in both scores. The cross is the space
-    before the optimisation. The dashed line is the collapse bound: classes that have shrunk to points are on or left of it.
+    before the optimisation. The dashed line is the collapse bound: classes that have shrunk to points are not to its
+    right.
 
     Parameters
     ----------
