@@ -1,4 +1,4 @@
-"""Checks of arguments that only comparisons take."""
+"""Checks of the arguments of comparisons."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def check_same_rows(*spaces: Any, names: Sequence[str] = ("X", "Y"), min_samples
     Raises
     ------
     ValueError
-        As `check_cloud`, or if they differ in their number of rows, library or device.
+        As in `check_cloud`, or if they differ in number of rows, library or device.
     """
     rows = [
         as_data(check_cloud(space, name=name, min_samples=min_samples, scale_free=True))

@@ -47,7 +47,7 @@ _GENSIM = {".kv", ".model", ".wordvectors"}
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn whatever a reader raises into an error that names the file.
+    """Turn any exception of a reader into an error that names the file.
 
     An unusable file becomes a plain ValueError; so do requests for more memory than there is, and any other exception
     of a parser on hostile bytes. A missing library and an error of the system pass unchanged.
