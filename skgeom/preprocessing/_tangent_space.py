@@ -58,8 +58,8 @@ class TangentSpace(ClassNamePrefixFeaturesOutMixin, RowwiseTransformer):
     Warns
     -----
     UserWarning
-        If the mean on the sphere is hardly determined, since the directions cancel: use the rows themselves, whose
-        IsoScore is then meaningful, or a given `reference`. If the mean in the ball is not reached, since rows are
+        If the mean on the sphere is poorly determined because the directions cancel: use the rows themselves, whose
+        IsoScore is then meaningful, or pass a `reference`. If the mean in the ball is not reached because rows are
         within about 1e-8 of its border.
 
     See Also
