@@ -60,8 +60,7 @@ def raise_kept(outcome: Any) -> None:
 
 @contextmanager
 def _handling(handlers: Mapping[signal.Signals, Any]) -> Iterator[None]:
-    """Handle signals this way inside the block; only in the main thread, and only for handlers that Python can
-    restore."""
+    """Handle signals inside the block; only in the main thread, and only if Python can restore the handlers."""
     before = {}
     if threading.current_thread() is threading.main_thread():
         before = {s: earlier for s in handlers if (earlier := signal.getsignal(s)) is not None}
