@@ -182,7 +182,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, KeepsMoments, Row
         if not (is_dask(X) and is_dask(y)):
             raise TypeError("X and y must both be Dask arrays if one is: pass dask.array.from_array(y, X.chunks[0]).")
         if sample_weight is not None:
-            raise ValueError("sample_weight is not taken with Dask arrays, whose pairs count once each: pass None.")
+            raise ValueError("sample_weight is not supported for Dask arrays, whose pairs count once each: pass None.")
         validate_data(self, sample_row(X), reset=reset, skip_check_array=True)
         x, t = dask_rows(X), dask_rows(y, "y", ndims=(1, 2))
         if not reset:

@@ -271,7 +271,7 @@ class CCAAligner(Aligner[JointMoments]):
         if self.n_components is None or self.n_components <= rank:
             return self.n_components or rank
         warn(
-            f"n_components={self.n_components} was asked for, but X and y share only {rank} directions at most: "
+            f"n_components={self.n_components} was requested, but X and y share only {rank} directions at most: "
             f"{rank} were kept.",
         )
         return rank

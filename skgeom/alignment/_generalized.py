@@ -324,8 +324,8 @@ class GeneralizedProcrustes(KeepsMoments, GeometryTransformer):
         if most := max(found.n_open):
             where = ", ".join(str(k) for k, n_open in enumerate(found.n_open) if n_open)
             warn(
-                f"Up to {most} directions of space {where} have no partner in the others, and are turned by a rule. "
-                "Look for dead features, or pass more rows than features."
+                f"Up to {most} directions of space {where} have no partner in the others, and are rotated by a fixed "
+                "rule. Look for dead features, or pass more rows than features."
             )
         if not found.converged:
             warn(

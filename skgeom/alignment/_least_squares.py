@@ -103,7 +103,7 @@ class LstsqAligner(Aligner[RegressionMoments]):
     (1e-8 at κ = 1e8). Singular values of X up to (16 + n_features) ε times the largest count as zero, ε = 2.2e-16;
     of all solutions the one nearest to P is returned, for P = 0 that of minimum norm.
 
-    *partial_fit* equals `fit` on all pairs up to this: moments know κ² only. Its relative error is up to κ² ε, and
+    *partial_fit* equals `fit` on all pairs up to this: moments only determine κ². Its relative error is up to κ² ε, and
     singular values below 6e-8 of the largest count as zero.
 
     Fit takes O(n d²) time with products in float64, up to three passes over the rows, and O(d²) memory beyond a block
@@ -209,11 +209,11 @@ class LstsqAligner(Aligner[RegressionMoments]):
         lost = 0 if self.alpha_ > 0 else lost
         if bound <= DOUBTFUL and lost <= 0:
             return
-        directions = f" {lost} directions of relative size below 6e-8 were taken for null." if lost > 0 else ""
+        directions = f" {lost} directions of relative size below 6e-8 count as zero." if lost > 0 else ""
         warn(
-            f"The moments of the pairs determine the map to a relative error of up to {min(bound, 1.0):.0e} only: the "
-            f"condition number of X is {self.condition_:.0e}, and moments know its square.{directions} fit on all "
-            "pairs at once has no such limit; alpha > 0 lessens it.",
+            f"The moments of the pairs determine the map only up to a relative error of {min(bound, 1.0):.0e}: the "
+            f"condition number of X is {self.condition_:.0e}, and moments contain its square.{directions} fit on all "
+            "pairs at once has no such limit; alpha > 0 reduces it.",
         )
 
     def _backward(self, z: Array) -> Array:

@@ -201,7 +201,7 @@ class CosineCalibrator(BaseEstimator):
         """
         check_real(self.alpha, "alpha")
         if not 0 < self.alpha < 1:
-            raise ValueError(f"alpha must lie between 0 and 1, both excluded, got {self.alpha!r}.")
+            raise ValueError(f"alpha must be between 0 and 1, both excluded, got {self.alpha!r}.")
         if isinstance(self.n_pairs, str):
             check_choice(self.n_pairs, ["exact"], "n_pairs")
         else:
@@ -242,7 +242,7 @@ class CosineCalibrator(BaseEstimator):
         check_is_fitted(self)
         rates = check_numbers(alpha, "alpha")
         if rates.min() <= 0 or rates.max() >= 1:
-            raise ValueError(f"alpha must lie between 0 and 1, both excluded, got {alpha!r}.")
+            raise ValueError(f"alpha must be between 0 and 1, both excluded, got {alpha!r}.")
         return _as_asked(self._thresholds(rates))
 
     def p_value(self, cosine: Any) -> Any:

@@ -36,7 +36,7 @@ def check_space(x: Array, name: str, *, debiased: bool = True) -> Space:
         raise ValueError(f"All rows of {name} are equal: they have no geometry to compare.")
     if debiased and not space.doubly_centred_squares:
         raise ValueError(
-            f"All rows of {name} are equally far from one another, so that nothing is left of their inner products "
+            f"All rows of {name} are equally far from one another, so nothing of their inner products remains "
             "without the bias: compare other rows, or pass debiased=False."
         )
     return space

@@ -239,9 +239,9 @@ def _grouped_sides(
     clouds: Sequence[Any], names: Sequence[str], groups: Any, max_rows: int, rng: np.random.Generator
 ) -> list[Side]:
     if not isinstance(groups, tuple | list) or len(groups) != len(clouds):
-        raise ValueError(f"groups must be {len(clouds)} arrays, the groups of the rows of each cloud, in a tuple.")
+        raise ValueError(f"groups must be a tuple of {len(clouds)} arrays, the groups of the rows of each cloud.")
     if any(isinstance(cloud, CloudSummary) for cloud in clouds):
-        raise ValueError("groups are for rows, and a summary has none of its own: pass the arrays.")
+        raise ValueError("groups need rows, but a summary has none: pass the arrays.")
     rows = [_rows(cloud, name) for cloud, name in zip(clouds, names, strict=True)]
     for other, name in zip(rows[1:], names[1:], strict=True):
         check_same_kind(rows[0], other, (names[0], name))
@@ -250,8 +250,8 @@ def _grouped_sides(
         shared = set(found[i][0]) & set(found[j][0])
         if shared:
             raise ValueError(
-                f"Group {min(shared, key=str)!r} is in {names[i]} and in {names[j]}, so that these depend on one "
-                "another: leave it out of one, or name groups of different clouds differently."
+                f"Group {min(shared, key=str)!r} is in {names[i]} and in {names[j]}, so these depend on one "
+                "another: leave it out of one, or give the groups of different clouds different names."
             )
     sizes = _shares([x.shape[0] for x in rows], max_rows)
     parts = zip(rows, found, names, sizes, strict=True)

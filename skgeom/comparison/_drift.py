@@ -222,7 +222,7 @@ class DriftMonitor(BaseEstimator):
     def _check_parameters(self) -> None:
         check_real(self.alpha, "alpha")
         if not 0 < self.alpha < 1:
-            raise ValueError(f"alpha must lie between 0 and 1, both excluded, got {self.alpha!r}.")
+            raise ValueError(f"alpha must be between 0 and 1, both excluded, got {self.alpha!r}.")
         check_count(self.n_batches, "n_batches")
         check_count(self.max_rows, "max_rows", 2 * FEWEST)
 

@@ -191,7 +191,7 @@ def _groups_of_one_size(groups: Any, n: int) -> np.ndarray:
         raise ValueError(f"Found {len(found)} groups, but at least {_FEWEST_GROUPS} are needed to shuffle them.")
     if sizes.min() < sizes.max():
         raise ValueError(
-            f"Groups of one size are needed, since they change places, got sizes from {sizes.min()} to {sizes.max()}: "
+            f"Groups must be of equal size to be shuffled, got sizes from {sizes.min()} to {sizes.max()}: "
             "compare the means of groups, or as many rows of each."
         )
     return np.argsort(codes, kind="stable").reshape(len(found), -1)

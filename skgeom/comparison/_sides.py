@@ -92,6 +92,5 @@ def check_geometry(m: Moments, quartic: float, name: str) -> None:
     rest = squares - quartic * n / (n - 2) + total**2 / ((n - 1) * (n - 2))
     if rest <= _EQUIDISTANT * squares:
         raise ValueError(
-            f"All rows of {name} are equally far from one another, so that nothing tells its covariance from that of "
-            "fewer rows: pass other rows."
+            f"All rows of {name} are equally far from one another, so its covariance cannot be tested: pass other rows."
         )

@@ -28,5 +28,5 @@ def check_table(values: Any, name: str, shape: tuple[int | None, ...], *, finite
     if not found.size:
         raise ValueError(f"{name} is empty: pass at least one number.")
     if finite and not np.isfinite(found).all():
-        raise ValueError(f"{name} holds NaN or infinity, which have no place in a picture: drop them.")
+        raise ValueError(f"{name} holds NaN or infinity, which cannot be drawn: drop them.")
     return found.astype(np.float64)

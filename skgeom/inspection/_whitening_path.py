@@ -93,7 +93,7 @@ class WhiteningPathDisplay(Display):
             power: check_table(path, f"paths[{power!r}]", (None, 3), finite=False) for power, path in paths.items()
         }
         if len(self.paths) > len(LOOKS):
-            raise ValueError(f"Expected at most {len(LOOKS)} paths, which can be told apart, got {len(self.paths)}.")
+            raise ValueError(f"Expected at most {len(LOOKS)} paths, one for each style, got {len(self.paths)}.")
         self.baseline = float(baseline)
         self.other = None if other is None else (other[0], check_table(other[1], "other", (3,), finite=False))
         self.n_features, self.score_name = n_features, score_name

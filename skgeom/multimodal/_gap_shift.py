@@ -168,4 +168,4 @@ def _check_two_groups(groups: list[Any]) -> None:
     """Check that there are at most two groups."""
     if len(groups) > 2:
         listed = ", ".join(map(repr, groups))
-        raise ValueError(f"A gap lies between two groups, got {len(groups)}: {listed}. Pass the rows of two of them.")
+        raise ValueError(f"A gap needs two groups, got {len(groups)}: {listed}. Pass the rows of two of them.")

@@ -192,6 +192,6 @@ def _check_not_opposite(smallest: float) -> None:
     """Check that no two unit vectors u and v are opposite, given the smallest ‖u + v‖²."""
     if smallest <= 1e-12:
         raise ValueError(
-            "x and y point in opposite directions, between which there is no shortest arc. Move one of them slightly, "
+            "x and y point in opposite directions, so no arc between them is the shortest. Move one of them slightly, "
             "or go through a third point."
         )

@@ -272,7 +272,7 @@ def _warn_of_zero_rows(x: Array) -> None:
     zeros = sum(int(xp.count_nonzero(xp.max(xp.abs(x[rows, :]), axis=1) == 0)) for rows in row_blocks(x))
     if zeros:
         warn(
-            f"X has {zeros} zero row{'s'[: zeros > 1]}, without direction: all cosines are 0 and the first class wins.",
+            f"X has {zeros} zero row{'s'[: zeros > 1]}, without direction: the first class is predicted.",
         )
 
 
@@ -306,6 +306,6 @@ def _check_known_classes(y: Any, classes: np.ndarray) -> None:
     unseen = np.setdiff1d(check_classes(values, len(values))[0], classes)
     if unseen.size:
         raise ValueError(
-            f"y has class {unseen.tolist()[0]!r}, which was not there at fit: the classes are "
+            f"y has class {unseen.tolist()[0]!r}, which was not seen at fit: the classes are "
             f"{listed(classes.tolist())}. Fit with an embedding of that class, or drop these rows."
         )

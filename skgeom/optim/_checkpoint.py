@@ -72,7 +72,7 @@ class Checkpoint:
         if not self._has_failed:
             self._has_failed = True
             warn(
-                f"The checkpoint {str(self.path)!r} could not be written ({error}). The fit goes on, and tries again.",
+                f"The checkpoint {str(self.path)!r} could not be written ({error}). The fit continues and tries again.",
                 RuntimeWarning,
             )
 

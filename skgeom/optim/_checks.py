@@ -149,7 +149,7 @@ def check_takes_new_rows(parametrization: str) -> None:
 def check_without_isoscore(terms: Iterable[Any]) -> None:
     """Check that an objective leaves the weight of IsoScore to the weights of the frontier."""
     if "isoscore" in terms:
-        raise ValueError("The weights are those of 'isoscore', which is in the objective too: leave it out there.")
+        raise ValueError("weights are the weights of 'isoscore', which the objective has too: leave it out there.")
 
 
 def check_gradient(value: Any, name: str) -> None:
@@ -174,7 +174,7 @@ def check_one_direction(direction: int, name: str) -> int:
     """
     if not direction:
         raise ValueError(
-            f"{name!r} is better neither way, so it cannot be an objective alone: pass a dict with its weight, "
+            f"{name!r} has no better direction, so it cannot be an objective alone: pass a dict with its weight, "
             f"{{{name!r}: 1.0}} to lower it and {{{name!r}: -1.0}} to raise it."
         )
     return direction
@@ -269,8 +269,8 @@ def check_no_y_of_pairs(pairs: Any, monitors: Iterable[str]) -> None:
     monitors = list(monitors)
     if pairs is not None and monitors:
         raise ValueError(
-            f"The monitors {listed(monitors)} take y, which belongs to pairs of rows, and would get a sample of the "
-            "rows alone: leave monitor_sample out, or use measures by name, which see a sample of the pairs."
+            f"The monitors {listed(monitors)} take y, which belongs to pairs of rows, but would receive a sample of "
+            "rows: leave monitor_sample out, or use measures by name, which take a sample of the pairs."
         )
 
 

@@ -423,7 +423,7 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
             message = (
                 f"Optimisation stopped after {outcome.n_iter} updates because {outcome.trouble}. The state after "
                 f"{outcome.kept} updates, with the lowest loss found ({outcome.loss:.5g}), and the history are kept. "
-                f"If nobody interrupted it, try a learning_rate below {self.learning_rate:g}."
+                f"If it was not interrupted, try a learning_rate below {self.learning_rate:g}."
             )
         elif self.tol is not None and outcome.n_iter == self.max_iter and not outcome.converged:
             message = (

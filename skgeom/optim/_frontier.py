@@ -244,7 +244,9 @@ def isotropy_cluster_frontier(
     except BaseException as error:
         if found:
             error.frontier = _frontier(found, judged, start)  # type: ignore[attr-defined]
-            error.add_note(f"The frontier of the first {len(found)} weights is kept: the attribute frontier of this.")
+            error.add_note(
+                f"The attribute frontier of this exception has the points of the first {len(found)} weights."
+            )
         raise
     return _frontier(found, judged, start)
 

@@ -178,8 +178,8 @@ class Monitors:
             if name not in self._failed:
                 self._failed.add(name)
                 warn(
-                    f"The monitor {name!r} failed ({type(error).__name__}: {error}). NaN is recorded where it fails, "
-                    "and the fit goes on.",
+                    f"The monitor {name!r} failed ({type(error).__name__}: {error}). NaN is recorded instead, "
+                    "and the fit continues.",
                     RuntimeWarning,
                 )
             return nan

@@ -308,14 +308,14 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         )
         if self.n_components is not None and self.n_components > found.rank:
             warn(
-                f"n_components={self.n_components} was asked for, but X has only {found.rank} directions that can be "
+                f"n_components={self.n_components} was requested, but X has only {found.rank} directions that can be "
                 f"whitened: {found.rank} were kept.",
             )
         is_plain = self.n_components is None and self.rank_tol is None and self.shrinkage_ == 0 and self.power > 0
         if is_plain and n < _ROWS_PER_DIRECTION * found.rank:
             warn(
-                f"{n:.6g} rows are few for a whitening of {found.rank} directions, whose smallest variances then are "
-                "far too small: other rows will not come out white. Pass shrinkage='ledoit_wolf', fewer n_components, "
+                f"{n:.6g} rows are few for a whitening of {found.rank} directions: their smallest variances are far "
+                "too small, and new rows will not be white. Pass shrinkage='ledoit_wolf', fewer n_components, "
                 f"or at least {_ROWS_PER_DIRECTION * found.rank} rows.",
             )
 
@@ -328,7 +328,7 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
             return to_float(_maps.oas(m.second))
         if not isinstance(m, FourthMoments):
             raise ValueError(
-                "shrinkage='ledoit_wolf' was set after the first partial_fit, and the rows seen until then were summed "
-                "without what it needs. Set it before the first batch, or call fit on all rows."
+                "shrinkage='ledoit_wolf' was set after the first partial_fit, and the rows before it were summed "
+                "without the terms that it needs. Set it before the first batch, or call fit on all rows."
             )
         return to_float(_maps.ledoit_wolf(m))

@@ -217,7 +217,7 @@ def test_partial_fit_says_by_how_much_its_answer_is_doubtful(condition, seed):
 
 def test_partial_fit_says_that_it_lost_directions():
     x, y = conditioned(1e9, d=4)
-    with pytest.warns(UserWarning, match="1 directions of relative size below 6e-8 were taken for null"):
+    with pytest.warns(UserWarning, match="1 directions of relative size below 6e-8 count as zero"):
         fitted = LstsqAligner().partial_fit(x, y)
     assert fitted.rank_ == 3
 
