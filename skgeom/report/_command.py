@@ -47,7 +47,7 @@ examples:
   skgeom report sentences.npy --pairs pairs.csv --scores scores.txt --html report.html
   cat embeddings.npy | skgeom report - --json --fail-on "isoscore < 0.1"
 
-exit codes: 0, 2 if an input is not accepted, 3 if a condition of --fail-on holds
+exit codes: 0, 2 if an input is invalid, 3 if a condition of --fail-on holds
 """
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
 _CONDITION = re.compile(r"\s*(.+?)\s*(<=|>=|<|>)\s*([-+.\deE]+)\s*")
@@ -135,8 +135,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     report = commands.add_parser(
         "report",
-        help="print the geometry card of a file of embeddings, and whether a transform helps",
-        description="Print the geometry card of a space of embeddings, and whether a transform helps the task at hand.",
+        help="print the geometry card of a file of embeddings, and test whether a transform helps",
+        description="Print the geometry card of a space of embeddings, and test whether a transform helps the task.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -146,26 +146,26 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         metavar="FILE",
         help=".npy .npz .safetensors .parquet .feather .arrow .csv .tsv .json .jsonl, word2vec, GloVe or fastText "
-        "vectors, each plain or packed; a folder of such; or - for standard input; FILE:NAME names an array, a column, "
-        "or columns as in FILE:dim_*",
+        "vectors, each plain or compressed; a folder of these; or - for standard input; FILE:NAME names an array, a "
+        "column, or columns as in FILE:dim_*",
     )
     add("--key", metavar="NAME", help="name of the array in FILE, as in FILE:NAME")
     add("--labels", metavar="FILE", help="the class of each row: lines of text, or FILE:NAME, also of the same file")
     add("--paired", metavar="FILE", help="a second space, for retrieval: its row k is the partner of row k")
     add("--pairs", metavar="FILE", help="with --scores: two positions of rows on each line")
-    add("--scores", metavar="FILE", help="how similar the two rows of each pair are, of --pairs or else of --paired")
-    add("--clusters", metavar="K", type=int, help="judge the clusters of k-means too")
-    add("--out", metavar="DIR", default="skgeom-report", help="where table and figure go (%(default)s)")
-    add("--html", metavar="FILE", help="write the report as one page, too")
+    add("--scores", metavar="FILE", help="similarity of the two rows of each pair of --pairs, or else of --paired")
+    add("--clusters", metavar="K", type=int, help="also judge the clusters of k-means")
+    add("--out", metavar="DIR", default="skgeom-report", help="folder for the table and the figure (%(default)s)")
+    add("--html", metavar="FILE", help="also write the report as one HTML page")
     add("--json", action="store_true", help="print JSON instead of text")
-    add("--quiet", action="store_true", help="print the verdicts alone")
+    add("--quiet", action="store_true", help="print only the verdicts")
     add(
         "--fail-on",
         metavar="CONDITION",
         type=_condition,
         action="append",
         default=[],
-        help='exit with 3 if it holds, as "isoscore < 0.1"; may be repeated',
+        help='exit with code 3 if the condition holds, such as "isoscore < 0.1"; may be repeated',
     )
     return parser
 
