@@ -261,7 +261,7 @@ def _of_pairs(space: Space, pair: np.ndarray) -> Iterator[Picture]:
 
 def _judged(judgement: Judgement) -> Picture:
     caption = (
-        "Score on held-out rows against the columns a whitening keeps. A band that leaves out the dashed line, "
+        "Score on held-out rows against the columns a whitening keeps. A band that excludes the dashed line, "
         "the rows as they are, is a measurable difference."
     )
     plot = partial(WhiteningPathDisplay.from_judgement, judgement)
