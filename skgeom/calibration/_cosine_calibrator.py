@@ -70,8 +70,8 @@ class CosineCalibrator(BaseEstimator):
 
     .. math:: p(c) = \frac{1 + \#\{\text{pairs with } \cos \ge c\}}{1 + N},
 
-    so that :math:`p(c) \le \alpha` exactly where c is above the threshold. No distribution is assumed: with a normal
-    distribution, the cosines of real embeddings exceed the threshold for 1e-4 up to 28 times too often.
+    so that :math:`p(c) \le \alpha` exactly where c is above the threshold. No distribution is assumed: a threshold for
+    1e-4 from a normal distribution is exceeded up to 28 times as often as that by the cosines of real embeddings.
 
     The precision of a threshold depends on the number of **rows**, not of pairs. A thousand rows have half a million
     pairs, but each row is in a thousand of them. Standard errors and intervals here are over rows, by leaving out each
