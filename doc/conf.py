@@ -78,6 +78,7 @@ doctest_global_setup = "from importlib.util import find_spec"
 doctest_global_cleanup = "from matplotlib import pyplot; pyplot.close('all')"
 
 html_theme = "furo"
+pygments_dark_style = "monokai"
 html_title = f"skgeom {release}"
 html_static_path = ["_static"]
 html_css_files = ["tables.css", "pictures.css"]

@@ -3,9 +3,9 @@ How many dimensions does my space use?
 ======================================
 
 The reverse dictionary that comes with skgeom holds the embeddings of 4,000 English nouns
-("lemma") and of their dictionary definitions ("gloss"), by a small sentence model. Each
-row has 384 numbers, but a space rarely uses all its dimensions, and never evenly. Four
-measures describe that in one number each:
+("lemma") and of their dictionary definitions ("gloss"), by a small sentence model. Each row
+has 384 numbers, but a space rarely uses all its dimensions, and never evenly. Four measures
+describe this:
 
 * :func:`~skgeom.metrics.isoscore` is 1 for equal variances in all directions and 0 for one
   direction that has all of the variance.
@@ -32,13 +32,12 @@ for name, X in clouds.items():
     print(f"{name}  {isoscore(X):8.2f}  {ratio:19.0f}  {rank:14.0f}  {for_90:20d}")
 
 # %%
-# The counts differ because they weigh small variances differently: the participation ratio
-# squares them, the effective rank takes their square roots. Compare spaces by one of them,
-# never across. By all four, the nouns use more dimensions than the definitions.
+# The counts differ because they weigh small variances differently: the participation
+# ratio squares them, the effective rank takes their square roots. Compare spaces by the
+# same measure. By all four, the nouns use more dimensions than the definitions.
 #
-# The spectrum shows where the difference is. The first directions of the definitions have
-# more of the variance, and the last ones less. The dashed line is what isotropic rows would
-# show.
+# The spectrum shows the difference. The first directions of the definitions have more of
+# the variance, and the last ones less. The dashed line is the spectrum of isotropic rows.
 
 glosses = SpectrumDisplay.from_embedding(nouns.data, name="definitions")
 lemmas = SpectrumDisplay.from_embedding(nouns.lemma, name="nouns", ax=glosses.ax_)

@@ -3,15 +3,15 @@ Do all rows point in one direction?
 ===================================
 
 In many spaces any two rows have a positive cosine: the cloud is a cone, not a ball around
-the origin. Three measures are said to describe this "anisotropy", and they do not mean the
-same:
+the origin. Three measures are said to describe this "anisotropy", but they measure
+different things:
 
 * :func:`~skgeom.metrics.average_cosine`, the mean cosine of two different rows;
 * :func:`~skgeom.metrics.partition_isotropy` (I1), which compares the most and the least
   favoured direction;
 * :func:`~skgeom.metrics.isoscore`, the evenness of the variances.
 
-Centring tells them apart.
+Centring shows the difference.
 """
 
 import matplotlib.pyplot as plt
@@ -32,12 +32,12 @@ for name, X in {"definitions": nouns.data, "nouns": nouns.lemma}.items():
         print(f"{name:11} {state:7}  {cosine:z10.2f}  {i1:4.2f}  {iso:8.2f}")
 
 # %%
-# The average cosine is about the mean vector and little else: centring takes it to zero.
-# IsoScore is about the covariance alone: centring does not change it. I1 sees both. So two
-# papers that call a space isotropic may speak of different things.
+# The average cosine depends almost only on the mean vector: centring reduces it to zero.
+# IsoScore depends only on the covariance: centring does not change it. I1 depends on
+# both. Two papers that call a space isotropic may therefore mean different things.
 #
-# Seen from the origin, both clouds lie to one side of it. The arrows lead to their means,
-# and the longer arrow belongs to the nouns, the narrower of the two cones.
+# Both clouds are on one side of the origin. The arrows point to their means. The longer
+# arrow is that of the nouns, the narrower of the two cones.
 
 space = SpaceDisplay.from_embedding(
     nouns.data, nouns.lemma, normalize=True, names=["definitions", "nouns"]
@@ -45,7 +45,8 @@ space = SpaceDisplay.from_embedding(
 
 # %%
 # The conformity of a row is its mean cosine to all the others; the mean of these is the
-# average cosine. It shows which rows are typical and which lie off the axis of the cone.
+# average cosine. It shows which rows are typical and which are far from the axis of the
+# cone.
 
 typicality = conformity(nouns.lemma)
 order = np.argsort(typicality)

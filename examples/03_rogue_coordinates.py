@@ -42,9 +42,9 @@ print("spoiled")
 show_largest(spoiled)
 
 # %%
-# The two coordinates have nearly all of the average cosine, and are found. Three remedies
-# come to mind. The table shows how many of the ten nearest neighbours of the clean rows each
-# of them restores.
+# The two coordinates contribute nearly all of the average cosine, so the shares reveal
+# them. The table compares three remedies by how many of the ten nearest neighbours of the
+# clean rows they restore.
 
 remedies = {
     "none": spoiled,
@@ -57,13 +57,13 @@ for name, Z in remedies.items():
     print(f"{name:15}  {average_cosine(Z):z14.2f}  {neighbour_overlap(clean, Z):15.2f}")
 
 # %%
-# Centring takes the average cosine to zero and does not bring the neighbours back: the
-# random part of the two coordinates still decides who is near to whom. An average cosine of
-# zero does not prove that a space is sound. Standardising makes all coordinates count alike,
-# and dropping the two that the shares point out is best.
+# Centring reduces the average cosine to zero but does not restore the neighbours: the
+# random part of the two coordinates still decides which rows are near. An average cosine
+# of zero does not prove that a space is sound. Standardising gives all coordinates the
+# same weight. Dropping the two that the shares reveal is best.
 #
-# The picture shows the mean cosine of each row to all others, the conformity. In the spoiled
-# space nearly every row is similar to every other, whatever it means.
+# The picture shows the mean cosine of each row to all others, the conformity. In the
+# spoiled space nearly all rows are similar, whatever they mean.
 
 before = ConformityDisplay.from_embedding(clean, name="clean")
 after = ConformityDisplay.from_embedding(spoiled, name="spoiled", ax=before.ax_)

@@ -28,13 +28,14 @@ for n in (100, 200, 400):
 print(f"All {len(X)} rows: {estimate('isoscore', X, debias=True)}")
 
 # %%
-# The plain value measures the number of rows as much as the space. The debiased one does not;
-# it scatters. The standard error of one subset predicts how far. It is too large where there
-# are fewer rows than the 384 columns, which is the safe side.
+# The plain value depends on the number of rows as much as on the space. The debiased
+# value does not, but it varies, and the standard error of one subset predicts by how
+# much. With fewer rows than the 384 columns the standard error is too large, which is the
+# safe side.
 #
-# Now 30 samples of 60 planted documents with five sentences each. The sentences of a document
-# resemble one another, so that 300 rows know little more than 60 documents do. The true
-# average cosine is that of very many documents.
+# Now 30 samples of 60 planted documents with five sentences each. The sentences of a
+# document resemble one another, so 300 rows carry little more information than 60
+# documents. The true average cosine is computed from very many documents.
 
 
 def draw(n_documents, seed):
@@ -69,5 +70,6 @@ panels[1].set(xlabel="sample", ylabel="average cosine")
 plt.show()
 
 # %%
-# Intervals of 95 % that count rows miss the truth much too often (dotted). With ``groups=``
-# they count documents; they are wider, and hold the truth about as often as they should.
+# 95 % intervals that treat rows as independent miss the truth much too often (dotted).
+# With ``groups=`` whole documents count: the intervals are wider and contain the truth
+# about as often as they should.

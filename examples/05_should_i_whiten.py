@@ -2,18 +2,17 @@
 Should I whiten my embeddings?
 ==============================
 
-Whitening makes a space isotropic; whether that helps is a question about the task. The
-honest answer tries more than one width and power, on rows that the whitening was not fitted
-to, and shows the score of the task and the geometry of the representation side by side. Here
-the task is a nearest neighbour classifier, because neighbours depend on distances and
-whitening changes those, on
+Whitening makes a space isotropic; whether that helps depends on the task. To find out, try
+several widths and powers on held-out rows, and compare the score of the task with the
+geometry of the representation. Here the task is nearest neighbour classification, because
+whitening changes the distances that decide on neighbours. The data are
 
 * real data: the class (animal, artifact, feeling, ...) of 4,000 nouns from the embeddings of
   their definitions;
 * planted data: four classes in random directions of a very anisotropic space.
 
-The candidates are those of ``skgeom report``. All of them use the same moments of a fold:
-with :class:`~skgeom.preprocessing.SharedMoments` the search sums up each fold only once.
+The candidates are those of ``skgeom report``. They all use the same moments of a fold: with
+:class:`~skgeom.preprocessing.SharedMoments` the search sums up each fold only once.
 Synonyms share a definition, so the folds keep equal rows together.
 """
 
@@ -61,9 +60,9 @@ frequent = np.bincount(nouns.target)[nouns.target] >= 20
 search(nouns.data[frequent], nouns.target[frequent])
 
 # %%
-# Sixty-four directions do as well as all of them. At every width more power raises IsoScore
-# and does not raise the accuracy: the leading directions carry the meaning here. On planted
-# data it is the other way round:
+# Sixty-four directions are as good as all of them. At every width more power increases
+# IsoScore but not the accuracy: here the leading directions carry the meaning. Planted
+# data show the opposite:
 
 options = {"n_classes": 4, "isoscore": 0.05, "separation": 5, "random_state": 0}
 X, y = make_anisotropic_clusters(3000, 64, **options)
@@ -71,10 +70,10 @@ search(X, y)
 plt.show()
 
 # %%
-# Whitening wins by far: the large variances are noise, and the classes hide in all directions
-# alike. A linear classifier gains much less on the same data, since it can undo any linear
-# map, up to its regularisation; neighbours and cosines cannot.
-# :func:`~skgeom.model_selection.judge_classes` has such a classifier, and tests whether the
-# best transform is ahead by more than chance:
+# Whitening wins by far: the large variances are noise, and all directions separate the
+# classes equally well. A linear classifier gains much less on the same data, because it
+# can undo any linear map, up to its regularisation; neighbours and cosines cannot.
+# :func:`~skgeom.model_selection.judge_classes` uses a linear classifier, and tests
+# whether the lead of the best transform is more than chance:
 
 print(judge_classes(X, y).verdict)

@@ -42,24 +42,24 @@ for k in (2, 3, 6, 11):
     print(f"{k:7d}  {collapse_bound(k, d):5.2f}  " + "  ".join(cells))
 
 # %%
-# In the last column IsoScore meets the bound and the silhouette is 1. With two classes one
-# excludes the other; with 11 classes in 10 dimensions both are perfect. These are the
-# 11 classes with a spread of 0.3: compact, and as isotropic as a space can be.
+# In the last column IsoScore reaches the bound and the silhouette is 1. With two classes
+# one excludes the other; with 11 classes in 10 dimensions both are perfect. The picture
+# shows 11 classes with a spread of 0.3: compact, and as isotropic as possible.
 
 X, y = simplex_clusters(11, d, 0.3)
 SilhouetteDisplay.from_embedding(X, y)
 plt.show()
 
 # %%
-# Many sentence models have 384 dimensions. With far fewer classes than dimensions there is a
-# conflict, but only for classes that are points:
+# Many sentence models have 384 dimensions. With far fewer classes than dimensions there
+# is a conflict, but only if the classes are points:
 
 for k in (2, 10, 26, 100, 385):
     print(f"{k:3d} classes: IsoScore {collapse_bound(k, 384):.2f} at most")
 
 # %%
-# Classes need not be points to be separable. Four classes in 64 dimensions lie six
-# within-class deviations apart:
+# Classes need not be points to be separable. Here four classes in 64 dimensions are six
+# within-class standard deviations apart:
 
 print("planted IsoScore  measured  bound for points  silhouette  linear accuracy")
 for target in (0.05, 0.3, 0.9):
@@ -72,6 +72,6 @@ for target in (0.05, 0.3, 0.9):
     print(f"{target:16.2f}  {geometry}  {accuracy:15.3f}")
 
 # %%
-# The classes are as separable at an IsoScore of 0.9 as at 0.05. The silhouette is near 0 all
-# the same. It compares distances, which in 64 dimensions are mostly noise: a low silhouette
-# is not evidence that classes cannot be told apart.
+# The classes are as separable at an IsoScore of 0.9 as at 0.05. The silhouette is
+# nevertheless near 0. It compares distances, which in 64 dimensions are mostly noise: a
+# low silhouette does not prove that classes cannot be separated.

@@ -3,8 +3,9 @@ Does closing the modality gap help?
 ===================================
 
 Definitions and the nouns they define, embedded by one model, form two clouds, as images and
-captions do. The gap between their means is often blamed for poor retrieval. Here it is measured
-and removed, and judged by the task: find the noun for a definition among 1,000 unseen nouns.
+captions do. The gap between their means is often blamed for poor retrieval. Here it is
+measured, removed, and judged by a task: find the noun for a definition among 1,000 unseen
+nouns.
 """
 
 import matplotlib.pyplot as plt
@@ -33,10 +34,11 @@ print(f"cosine to its noun {own:.2f}, to any noun {others:.2f}")
 print(f"gap {modality_gap(X, Y):.2f}, accuracy {modality_separability(X, Y):.2f}")
 
 # %%
-# A definition is nearer to its noun than to other nouns, and still a linear classifier
-# separates the two clouds almost without error. After centring each cloud with the means of
-# the training rows, the gap on the test rows is what clouds of equal means show by chance,
-# 0.05 for estimates from 3,000 and 1,000 rows. The classifier is near chance too, 0.5.
+# A definition is nearer to its noun than to other nouns, yet a linear classifier
+# separates the two clouds almost without error. After centring each cloud with the means
+# of the training rows, the gap on the test rows is that of clouds with equal means, 0.05
+# by chance for estimates from 3,000 and 1,000 rows. The classifier is near its chance
+# level of 0.5 too.
 
 centred = GroupCentering().fit(train, groups=side).transform(test, groups=side_test)
 X, Y = np.split(centred, 2)
@@ -75,6 +77,7 @@ for name, values in found.items():
     print(f"{name:29}", *(f"{mean:9.3f} ({gain:+.3f}, {sd:.3f})" for mean, gain, sd in columns))
 
 # %%
-# Centring gains one or two points and removes the gap entirely: the gap was real, and mostly
-# harmless. Full whitening costs more than that; half measures change little. A PCA basis for
-# each cloud destroys the correspondence: the coordinates of the two no longer mean the same.
+# Centring gains one or two points and removes the gap entirely: the gap was real but
+# mostly harmless. Full whitening costs more than that, and a partial one changes little.
+# Separate PCA bases destroy the correspondence: the coordinates of the two clouds no
+# longer have the same meaning.

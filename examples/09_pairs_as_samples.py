@@ -2,10 +2,10 @@
 Does whitening make cosines agree with judgements?
 ==================================================
 
-In a task of similarity a sample is a *pair* of rows with a judgement. The same transform must
+In a similarity task, a sample is a *pair* of rows with a judgement. The same transform must
 serve both rows, and pairs that share a row must not be split between training and test.
-:func:`~skgeom.model_selection.judge_similarity` takes care of both, and tests whether a
-transform gains more than chance.
+:func:`~skgeom.model_selection.judge_similarity` ensures both, and tests whether a transform
+gains more than chance.
 
 Here the pairs are definitions. The cosine of the two nouns they define, which another part of
 the data set holds, stands in for the judgement of a person. Most of the pairs are neighbours
@@ -38,18 +38,18 @@ judgement = judge_similarity(pairs, judged)
 print(judgement.verdict)
 
 # %%
-# A band that leaves the dashed line out is a measurable difference. Nothing gains. A gentle
-# whitening to enough directions changes little. Full whitening of many directions loses most:
-# it gives the smallest the weight of the largest.
+# A band that excludes the dashed line is a measurable difference. No transform gains.
+# Partial whitening of enough directions changes little. Full whitening of many directions
+# loses most, because the smallest directions get the weight of the largest.
 
 path = WhiteningPathDisplay.from_judgement(judgement)
 plt.show()
 
 # %%
-# Other spaces give other answers. Some models have a rogue coordinate, which is large in every
-# row and says little. Here one coordinate is multiplied by 30. Full whitening repairs most of
-# the damage. :class:`~skgeom.preprocessing.AllButTheTop`, which removes the largest direction,
-# is as good as the clean rows.
+# Other spaces give other answers. Some models have a rogue coordinate, which is large in
+# every row and carries little meaning. Here one coordinate is multiplied by 30. Full
+# whitening repairs most of the damage. :class:`~skgeom.preprocessing.AllButTheTop`, which
+# removes the largest direction, is as good as the clean rows.
 
 rogue = pairs.copy()
 rogue[..., 0] *= 30
@@ -61,8 +61,8 @@ print(spoiled.verdict)
 
 # %%
 # For other widths and powers, or other steps,
-# :class:`~skgeom.preprocessing.SiameseTransformer` makes pairs the samples of any search. The
-# best transformer then takes rows.
+# :class:`~skgeom.preprocessing.SiameseTransformer` lets any search use pairs as samples.
+# The best transformer can then be applied to rows.
 
 search = GridSearchCV(
     SiameseTransformer(Whitening()),

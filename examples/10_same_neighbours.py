@@ -10,7 +10,7 @@ Two models embed the same rows. Their coordinates cannot be compared, but their 
   in both.
 
 Handwritten digits stand in for the rows, and transforms of the pixels for the models. One
-of them has its rows shuffled: it is the same space and has nothing to do with the others.
+of them has shuffled rows: the same space, but unrelated to the others.
 """
 
 import matplotlib.pyplot as plt
@@ -46,7 +46,8 @@ for name, Z in models.items():
     print(f"{name:8}  {shared:.2f}  CKA {comparison.cka[0, comparison.names.index(name)]:z.2f}")
 
 # %%
-# The two disagree. The eight components and the whitened rows share about the same number of
-# neighbours with the pixels, while one has twice the CKA of the other: the components keep the
-# large distances and lose the details, and whitening changes the large distances most.
-# For retrieval and nearest neighbours count neighbours; for the shape as a whole use CKA.
+# The two measures disagree. The eight components and the whitened rows share about as
+# many neighbours with the pixels, but one has twice the CKA of the other: the components
+# keep the large distances and lose the details, and whitening changes the large distances
+# most. Use shared neighbours for retrieval and nearest neighbours, and CKA for the shape
+# as a whole.

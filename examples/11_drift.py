@@ -2,10 +2,10 @@
 Has my data drifted?
 ====================
 
-A service embeds new rows every day. :class:`~skgeom.comparison.DriftMonitor` keeps a summary
-of a reference and tests each batch against it: the mean, the total variance, the covariance
-and, by a kernel, the whole distribution. One rate of false alarms, 5 %, holds for all ten
-batches together.
+A service embeds new rows every day. :class:`~skgeom.comparison.DriftMonitor` keeps a
+summary of a reference and tests each batch against it: the mean, the total variance, the
+covariance and, by a kernel, the whole distribution. The probability of any false alarm in
+all ten batches is 5 %.
 
 The reference is 1,500 definitions. The first five batches of 200 are definitions too. From
 then on, some of the rows are bare nouns in place of definitions: 5 % in batch 5, and 5 % more
@@ -47,9 +47,9 @@ for k in range(10):
     print(f"{k:5d}  {cells}  {', '.join(moved) or '-'}")
 
 # %%
-# No alarm before the drift, none at 5 % of nouns, and an alarm from 10 % on. The distance of
-# the means is in units of the standard deviation of the reference. A batch raises the alarm
-# where its p-value is at most 0.05 / 10, above the dotted line:
+# There is no alarm before the drift or at 5 % of nouns, and an alarm from 10 % on. The
+# distance of the means is in units of the standard deviation of the reference. A batch
+# raises the alarm if its p-value is at most 0.05 / 10, above the dotted line:
 
 columns = {"distance of means": distances, "−log10 of p": evidence}
 display = TrajectoryDisplay(np.arange(10), columns, x_name="batch").plot()
@@ -57,8 +57,9 @@ display.axes_[1].axhline(-np.log10(0.05 / 10), color="#222222", linestyle=":")
 plt.show()
 
 # %%
-# A small drift needs more rows. Summaries of batches merge, from several machines if need
-# be. Five batches with 5 % of nouns raise no alarm one by one, and together they do:
+# A small drift needs more rows. Summaries of batches can be merged, even from several
+# machines. Five batches with 5 % of nouns raise no alarm one by one, but together they
+# do:
 
 days = [cloud_summary(batch(k, 0.05), random_state=k) for k in range(5)]
 print("one by one:", [monitor.moved(day) for day in days])

@@ -2,10 +2,10 @@
 What does training do to the geometry of a space?
 =================================================
 
-A linear classifier that may move the embeddings it classifies gathers them in clusters, and
-isotropy goes. Here that is watched, update by update, on definitions of acts, thoughts and
-messages. Then isotropy is paid for. Then a map is trained in place of the rows, so that the
-outcome can be judged on rows that were not seen before.
+A linear classifier that may move the embeddings gathers them in clusters, and isotropy is
+lost. This example records that, update by update, on definitions of acts, thoughts and
+messages. It then adds isotropy to the objective, and finally trains a map instead of the
+rows, which can be judged on new rows.
 """
 
 import matplotlib.pyplot as plt
@@ -35,9 +35,9 @@ history.plot()
 plt.show()
 
 # %%
-# Clusters form and isotropy goes. The price of isotropy: the classifier's loss, less a weight
-# times IsoScore. Each point of the picture is one weight, and no other point beats those on
-# the steps in both.
+# Clusters form and isotropy is lost. To measure the price of isotropy, minimise the loss
+# of the classifier minus a weight times IsoScore. Each point of the picture is one
+# weight, and no other point exceeds those on the steps in both scores.
 
 optimizer = EmbeddingOptimizer(parametrization="points", max_iter=50, monitor=None, **options)
 frontier = isotropy_cluster_frontier(X, y, [0, 0.1, 0.3, 1], estimator=optimizer)
@@ -46,10 +46,10 @@ frontier.plot()
 plt.show()
 
 # %%
-# Moderate weights of IsoScore cost silhouette and buy next to no isotropy; the largest weight
-# buys most of it, and the clusters are gone.
+# Moderate weights of IsoScore cost silhouette and gain almost no isotropy; the largest
+# weight gains most of it, but the clusters are lost.
 #
-# Points that were moved cannot be judged on new rows. A map in place of the points can:
+# Moved points cannot be judged on new rows, but a map can:
 
 mapped = EmbeddingOptimizer(max_iter=30, monitor=None, **options)
 weights = (0, 0.3, 1)
@@ -69,6 +69,6 @@ for k, name in enumerate(["as it is", *(f"weight of IsoScore {w}" for w in weigh
     print(f"{name:22s}  {task:8.3f}  {silhouette:10.3f}  {iso:8.3f}")
 
 # %%
-# On new rows the clusters are weaker, and no map makes the classes easier to tell apart: a
-# separate classifier finds most in the space as it is. Geometry alone does not say which
-# space is best.
+# On new rows the clusters are weaker, and no map makes the classes easier to separate: a
+# separate classifier is most accurate in the original space. Geometry alone does not show
+# which space is best.

@@ -1,4 +1,4 @@
-"""Rows that many questions are asked of: what is computed for one of them is there for the next."""
+"""Rows whose checks and summaries are computed once, for all measures of them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ R = TypeVar("R")
 
 
 class Mergeable(Protocol):
-    """What rows are summed into: that of a union follows from those of two parts."""
+    """A summary of rows: that of a union follows from those of its two parts."""
 
     def merge(self, other: Self, /) -> Self: ...
 
 
 class Sum(Mergeable, Protocol):
-    """A sum that follows from those of many parts, and of which that of what is left follows too."""
+    """A sum that follows from those of many parts, and without a part from that of the whole."""
 
     def merge(self, *others: Self) -> Self: ...
 
@@ -42,10 +42,9 @@ None, of all. It gathers the rows as it sums them, so that no copy of a part is 
 
 
 class Cloud:
-    """Rows that stand wherever X may stand, of which each check and each summary is computed once.
+    """Rows that can replace X anywhere; each check and each summary of them is computed once.
 
-    All of `skgeom.metrics` takes one in place of X. It holds on to what it was asked for, and trusts the rows and the
-    labels to stay as they are.
+    All functions of `skgeom.metrics` accept one as X. It keeps every result, and relies on unchanged rows and labels.
     """
 
     def __init__(self, X: Any) -> None:
@@ -53,14 +52,14 @@ class Cloud:
         self._known: dict[object, tuple[object, Any]] = {}
 
     def known(self, key: object, given: object, compute: Callable[[], R]) -> R:
-        """Return what was computed under a key, or compute it; what the key was made of is kept alive with it."""
+        """Return the result stored under a key, or compute it; the objects in the key are kept alive with it."""
         if key not in self._known:
             self._known[key] = given, compute()
         return self._known[key][1]
 
     @property
     def whole(self) -> Cloud:
-        """The cloud that these rows are of."""
+        """The cloud to which these rows belong."""
         return self
 
     def sum(self, kernel: Kernel[S], check: Callable[[Any], Any]) -> S:
@@ -69,9 +68,9 @@ class Cloud:
 
 
 class Chunks(Cloud):
-    """A cloud that is a Dask array: its sums are formed where its chunks are, and merged there.
+    """A cloud that is a Dask array: its workers sum up its chunks and merge the sums.
 
-    Nobody computes it as a whole: what needs the rows refuses them.
+    It is never computed as a whole: functions that need the rows raise an error.
     """
 
     def sum(self, kernel: Kernel[S], check: Callable[..., Any]) -> S:

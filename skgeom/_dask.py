@@ -80,9 +80,9 @@ def summed_in_tree(
 
 
 def mapped_by_chunk(of_chunk: Callable[..., Any], X: Any, common: Any, like: Any, *per_row: Any) -> Any:
-    """Return what a function of rows, a common object and values per row makes of each chunk: a Dask array.
+    """Apply a function of rows, a common object and values per row to each chunk, and return a Dask array.
 
-    `like` is what it makes of a sample: a matrix, or one number per row. The object goes to each worker once.
+    `like` is its result for a sample: a matrix, or one number per row. The object goes to each worker once.
     """
     from dask import delayed
 

@@ -1,6 +1,7 @@
 """Checks that several packages share: a public function checks its arguments first, and the mathematics trusts them.
 
-A check that only one package needs is in that package. A message says what was expected, what came, and what to do.
+A check that only one package needs is in that package. A message states the requirement, the value received and the
+remedy.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def check_cloud(
 
     Data of extreme magnitude, whose squares would overflow or vanish, are returned in float64, or, with `scale_free`
     for results that do not depend on the scale, multiplied by a power of two, which is exact. A `part` of a cloud, such
-    as a chunk on a worker, may be one row, and keeps the scale of the cloud: what float64 cannot take is refused.
+    as a chunk on a worker, may be one row, and keeps the scale of the cloud: beyond the range of float64 it raises.
 
     Raises
     ------
@@ -95,7 +96,7 @@ def check_moments(X: Any, *, scale_free: bool = True) -> Moments:
 
 @once_per_cloud
 def check_ranked_moments(X: Any) -> Moments:
-    """Return the moments of X, whose scale does not matter, such that their spectrum tells the rank.
+    """Return the moments of X, whose scale does not matter, so that their spectrum determines the rank.
 
     Raises
     ------
@@ -113,7 +114,7 @@ def check_ranked_moments(X: Any) -> Moments:
 
 @once_per_cloud
 def _ranking(X: Cloud) -> tuple[Kernel[Moments], Digits]:
-    """Return how rows are summed such that the spectrum tells the rank, and the digits of their numbers."""
+    """Return how to sum rows so that the spectrum determines the rank, and the digits of their numbers."""
     digits = X.sum(part_of_digits, partial(check_cloud, scale_free=True))
     return part_of_moments if is_resolved(check_moments(X), digits) else exact_part_of_moments, digits
 
@@ -376,7 +377,7 @@ def check_numbers(values: Any, name: str) -> np.ndarray:
     TypeError
         If the values are not numbers.
     ValueError
-        If there are no numbers, one is not finite, or they have more than one dimension.
+        If the values are empty, not finite, or of more than one dimension.
     """
     numbers = np.asarray(to_numpy(values) if is_foreign(values) else values)
     if not numbers.size:
@@ -509,7 +510,7 @@ def check_resolution(rank: int, name: str = "X") -> None:
 def warn_of_rank(
     rank: int, above_noise: int, possible: int, *, name: str = "X", remedy: str = "", all_wanted: bool
 ) -> None:
-    """Warn if directions that are no rounding are dropped, or if most of those possible have no variance."""
+    """Warn if dropped directions are more than rounding, or if most possible directions have no variance."""
     if above_noise > rank:
         warn(
             f"Directions of {name} that vary by more than the rounding of its numbers are dropped: "

@@ -73,7 +73,7 @@ def readme_rows():
     table = page[page.index("| | peer | times as fast |") :].split("\n\n")[0]
     for line in table.splitlines()[2:]:
         name, _, ratio, memory, error = re.split(r"(?<!\\)\|", line.strip("|"))
-        yield pytest.param([numbers(f"{ratio} {memory}"), numbers(error)], id=name.strip())
+        yield pytest.param([[ratio.strip(), *numbers(memory)], numbers(error)], id=name.strip())
 
 
 @pytest.mark.parametrize("parts", [*readme_rows()])

@@ -446,17 +446,17 @@ def minimum(losses: np.ndarray) -> str:
 
 
 def draw(curves: dict[str, np.ndarray], path: str) -> str:
-    """Draw the losses above their least, and return a sentence that says so."""
+    """Draw the losses above their minimum, and return a sentence that names the file."""
     if importlib.util.find_spec("matplotlib") is None:
         return "No figure: matplotlib is not installed."
     from matplotlib.figure import Figure
 
-    axes = (figure := Figure(figsize=(6, 4), layout="constrained")).subplots()
-    for name, losses in curves.items():
-        axes.plot(ALPHAS, losses - losses.min(), label=name)
-    axes.set(xlabel="α", ylabel="loss above its least", title="Loss along the offset")
-    axes.legend(title="pairs, batch")
-    figure.savefig(path, dpi=150)
+    axes = (figure := Figure(figsize=(4.8, 3.6), layout="constrained")).subplots()
+    for (name, losses), marker in zip(curves.items(), "os^DvX", strict=False):  # told apart without colour
+        axes.plot(ALPHAS, losses - losses.min(), label=name, marker=marker, markersize=5, markevery=4)
+    axes.set(xlabel="shift α along the offset", ylabel="loss above its minimum")
+    axes.legend(title="pairs, batch size", fontsize="small", frameon=False)
+    figure.savefig(path, dpi=192)
     return f"Drawn: {Path(path).name}."
 
 

@@ -1,4 +1,4 @@
-"""The common base of aligners: pairs come in, their moments determine the map, rows are mapped."""
+"""The common base of aligners: the moments of pairs determine a map, which is applied to rows."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, KeepsMoments, Row
         Parameters
         ----------
         X : array of shape (n_samples, n_features) or PairedSummary
-            Embeddings, one per row; or what both sides were summed up into by `skgeom.summary.paired_summary`. An array
+            Embeddings, one per row; or the summary of both sides by `skgeom.summary.paired_summary`. An array
             or frame of Dask is summed up by its workers; the map then follows from moments, as in `partial_fit`.
         y : array of shape (n_samples, n_targets) or (n_samples,)
             The target embeddings: row k is the partner of row k of X. None for a summary. Those in Dask are cut into
@@ -105,8 +105,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, KeepsMoments, Row
         Returns
         -------
         array of shape (n_samples, n_features_out)
-            The mapped rows, in the dtype of X (float32 for halves). Of a Dask array it is one that is
-            yet to be computed.
+            The mapped rows, in the dtype of X (float32 for halves). Dask arrays are mapped lazily.
         """
         return self._leave(self._transformed(self._receive(X, reset=False)))
 
@@ -122,7 +121,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, KeepsMoments, Row
         Returns
         -------
         array of shape (n_samples, n_targets) or (n_samples,)
-            The predicted targets, in the dtype of X; of one dimension if `y` was.
+            The predicted targets, in the dtype of X; one-dimensional if `y` was.
         """
         z = self._leave(self._mapped(self._receive(X, reset=False), "predict"))
         return z[:, 0] if self._is_flat else z
@@ -139,8 +138,8 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, KeepsMoments, Row
         Returns
         -------
         array of shape (n_samples, n_features)
-            Rows of the first space: exact for the output of `transform` if it lost nothing, else the shortest (about
-            the mean) of those that come closest.
+            Rows of the first space: exact for the output of `transform` if no direction was lost, else the shortest
+            (about the mean) of the closest ones.
         """
         z = self._receive_output(X)
         x_mean, y_mean = (self._here(name, z, "inverse_transform") for name in ("x_mean_", "y_mean_"))
@@ -166,8 +165,8 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, KeepsMoments, Row
         Returns
         -------
         float
-            At most 1, best = 1; 0 for the mean of the targets. For targets that are all equal, 1 if they are met
-            exactly and else 0.
+            At most 1, best = 1; 0 for predicting the mean of the targets. If all targets are equal, 1 for an exact
+            prediction and otherwise 0.
         """
         x = self._checked(X, reset=False, min_samples=2)
         t, _ = check_targets(y, x)
@@ -183,7 +182,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, KeepsMoments, Row
         if not (is_dask(X) and is_dask(y)):
             raise TypeError("X and y must both be Dask arrays if one is: pass dask.array.from_array(y, X.chunks[0]).")
         if sample_weight is not None:
-            raise ValueError("sample_weight is not taken with Dask arrays, whose pairs count once each: pass None.")
+            raise ValueError("sample_weight is not supported for Dask arrays, whose pairs count once each: pass None.")
         validate_data(self, sample_row(X), reset=reset, skip_check_array=True)
         x, t = dask_rows(X), dask_rows(y, "y", ndims=(1, 2))
         if not reset:
@@ -198,7 +197,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, KeepsMoments, Row
     def _receive_pairs(
         self, X: Any, y: Any, sample_weight: Any, *, reset: bool, part: bool = False
     ) -> tuple[Array, Array, Array | None]:
-        """Check pairs, or a part of them, bring them to where they are computed, and leave out those of no weight."""
+        """Check pairs, or a part of them, move them to the device, and leave out those of weight 0."""
         x = self._checked(X, reset=reset, min_samples=2 if reset and not part else 1)
         t, flat = check_targets(y, x)
         check_squares(x, "X")
@@ -246,7 +245,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, KeepsMoments, Row
         return self._mapped(x, "transform", out)
 
     def _mapped(self, x: Array, method: str, out: np.ndarray | None = None) -> Array:
-        """Return the rows x in the target space, where and in the dtype they are."""
+        """Return the rows x in the target space, in their dtype and on their device."""
         x_mean, coef, y_mean = (self._here(name, x, method) for name in ("x_mean_", "coef_", "y_mean_"))
         return centred_product(x, x_mean, coef.T, y_mean, out)
 
@@ -259,7 +258,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, KeepsMoments, Row
         raise NotImplementedError
 
     def _part(self, m: JointMoments) -> _M:
-        """Return those of the moments of pairs that the solution needs."""
+        """Return the moments of pairs that the solution needs."""
         raise NotImplementedError
 
     def _solve_rows(self, x: Array, t: Array, w: Array | None) -> _M:

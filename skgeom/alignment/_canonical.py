@@ -1,4 +1,4 @@
-"""Canonical correlation analysis: a space that two spaces share."""
+"""Canonical correlation analysis: a shared space of two spaces."""
 
 from __future__ import annotations
 
@@ -46,9 +46,8 @@ class CCAAligner(Aligner[JointMoments]):
         Number k of shared coordinates. None keeps as many as the smaller rank of the two.
     shrinkage : float, default=0.0
         s in [0, 1]: replace :math:`C_{xx}` and :math:`C_{yy}` by (1 - s) C + s (tr C / d) I, and :math:`C_{xy}` by
-        (1 - s) times itself, the canonical ridge [2]_. With fewer pairs than dimensions, or not many more,
-        correlations are 1 by chance: then it is needed. Towards 1 the directions become those of largest covariance,
-        as in PLS.
+        (1 - s) times itself, the canonical ridge [2]_. It is needed with fewer pairs than dimensions, or not many more,
+        where correlations are 1 by chance. Towards 1 the directions become those of largest covariance, as in PLS.
     rank_tol : float, default=None
         Directions whose variance is at most `rank_tol` times the largest of their space are dropped. None drops those
         without evidence in the rows, by the rule of `Whitening`, on either side.
@@ -80,14 +79,14 @@ class CCAAligner(Aligner[JointMoments]):
         is only one pair, the lengths differ, y is missing or holds strings, or a parameter is out of range; at
         transform, if X has another width, library or device than at fit.
     RuntimeError
-        If a GPU is asked for and none is visible.
+        If a GPU is requested and none is visible.
 
     Warns
     -----
     UserWarning
-        If y is one column of integers, as class labels are; if more components are asked for than there are; if
-        directions of X or y are dropped that are more than rounding; or if the rank of either is less than half the
-        possible one, and `n_components` is None.
+        If y is one column of integers, as class labels are; if more components are requested than exist; if dropped
+        directions of X or y are more than rounding; or if the rank of either is less than half the possible one, and
+        `n_components` is None.
 
     See Also
     --------
@@ -215,7 +214,7 @@ class CCAAligner(Aligner[JointMoments]):
         return self._leave(rows)
 
     def _receive_targets(self, y: Any) -> Array:
-        """Check rows of the second space, and bring them to where they are computed."""
+        """Check rows of the second space, and move them to the device."""
         check_is_fitted(self)
         t, _ = check_target_rows(y)
         if self.device is not None:
@@ -268,11 +267,11 @@ class CCAAligner(Aligner[JointMoments]):
         return found
 
     def _count(self, rank: int) -> int:
-        """Return how many components are kept of those there are."""
+        """Return the number of components to keep."""
         if self.n_components is None or self.n_components <= rank:
             return self.n_components or rank
         warn(
-            f"n_components={self.n_components} was asked for, but X and y share only {rank} directions at most: "
+            f"n_components={self.n_components} was requested, but X and y share only {rank} directions at most: "
             f"{rank} were kept.",
         )
         return rank

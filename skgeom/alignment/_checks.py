@@ -1,4 +1,4 @@
-"""Checks of the pairs that an aligner is given."""
+"""Checks of the pairs for an aligner."""
 
 from __future__ import annotations
 
@@ -82,5 +82,5 @@ def _warn_of_labels(y: Any, targets: Array) -> None:
 
 
 def _moved(values: Array, like: Array) -> Array:
-    """Return an array of another library or device where the other one is, in float64."""
+    """Return an array in the library and on the device of another one, in float64."""
     return asarray_like(to_numpy(values), like, dtype=namespace(like).float64)

@@ -1,4 +1,4 @@
-"""Generalised Procrustes: several spaces turned onto each other at once."""
+"""Generalised Procrustes: several spaces rotated onto each other at once."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from skgeom.alignment._checks import check_space_width, check_spaces
 
 
 class GeneralizedProcrustes(KeepsMoments, GeometryTransformer):
-    r"""Turn several spaces onto each other at once, learnt from rows that belong together.
+    r"""Rotate several spaces onto each other at once, learnt from rows that belong together.
 
     With :math:`X_k` the rows of space k, of which row i belongs to row i of all others,
 
     .. math:: \min_{Q_1, \dots, Q_K} \sum_{k < l} \lVert X_k Q_k - X_l Q_l \rVert^2,
        \qquad Q_k Q_k^\top = I, \qquad Q_{\text{pivot}} = [I \; 0],
 
-    so that no space is the target of the others. Angles and distances within each space survive.
+    so that no space is the target of the others. Angles and distances within each space are kept.
 
     Use it for pairs of spaces of which neither is a pivot, such as two languages that would otherwise meet in English.
     For maps into one space, `ProcrustesAligner` towards that space is better (see Notes).
@@ -46,18 +46,18 @@ class GeneralizedProcrustes(KeepsMoments, GeometryTransformer):
     Parameters
     ----------
     pivot : int, default=0
-        The space whose axes the common space has. It decides nothing but these.
+        The space whose axes the common space uses. It has no other effect.
     center : bool, default=False
         Subtract the means first; the maps then take the mean of each space to that of the pivot.
     n_init : int, default=3
-        Number of starts, of which the best is kept: the leading eigenvectors of all sums, the spaces turned towards the
-        pivot, then random rotations.
+        Number of starts, of which the best is kept: the leading eigenvectors of all sums, the spaces rotated towards
+        the pivot, then random rotations.
     max_iter : int, default=100
         Maximum number of sweeps over the spaces from each start.
     tol : float, default=1e-9
         A fit ends when a sweep gains less than this share of :math:`\sum_{k<l} \langle X_k Q_k, X_l Q_l \rangle`.
     random_state : int, RandomState or None, default=None
-        Draws the random rotations.
+        Seed of the random rotations.
     device : {None, "cpu", "cuda", "cuda:<index>", "auto"}, default=None
         Where host data are computed; results and attributes come back as NumPy. None stays where the spaces are.
 
@@ -68,7 +68,7 @@ class GeneralizedProcrustes(KeepsMoments, GeometryTransformer):
     means_ : list of arrays of shape (n_features of the space,), float64
         The means that were subtracted: zero without `center`.
     offset_ : array of shape (n_features_out,), float64
-        Where these means go: the mean of the pivot, or zero without `center`.
+        The image of these means: the mean of the pivot, or zero without `center`.
     loss_ : float
         The minimum that was found: the sum over pairs of spaces of their squared residuals.
     n_iter_ : int
@@ -85,7 +85,7 @@ class GeneralizedProcrustes(KeepsMoments, GeometryTransformer):
         whose squares leave the range of float64, the numbers of rows differ, or a parameter is out of range; after fit,
         if rows have another width, library or device than those of their space.
     RuntimeError
-        If a GPU is asked for and none is visible.
+        If a GPU is requested and none is visible.
 
     Warns
     -----
@@ -102,21 +102,22 @@ class GeneralizedProcrustes(KeepsMoments, GeometryTransformer):
 
     Notes
     -----
-    Each sweep turns one space after the other towards the sum of the others, by a singular value decomposition; the
-    loss never rises. It has local minima: where the noise of the spaces is not larger than their shared part, all
-    starts lead to one; with more noise they differ by some thousandths of the loss, and none is always the best.
+    Each sweep rotates one space after another towards the sum of the others, by a singular value decomposition; the
+    loss never rises. It has local minima. If the noise of the spaces is not larger than their shared part, all starts
+    find the same one; with more noise the minima differ by a few thousandths of the loss, and no start is always the
+    best.
 
     *Unequal numbers of features.* Narrower spaces are embedded isometrically, as if zeros were appended to their rows.
-    Reduce wider ones first (`Whitening` with ``power=0`` and `n_components`) if the common space shall be narrow.
+    Reduce wider ones first (`Whitening` with ``power=0`` and `n_components`) if the common space should be narrow.
 
-    *Cost.* Fit takes O(K² n d²) time for the sums, always in float64, and O(K² d³) for a sweep, in which the rows play
-    no part. Five noisy spaces of 384 features end by `max_iter`, after a minute of one core; with ``tol=1e-6`` and
-    ``n_init=1`` they take 14 sweeps and five seconds, and the loss is larger by 1e-5 of itself. O(K² d²) memory beyond
-    a block of rows. `partial_fit` equals `fit` on all rows up to the choice between starts; `sample_weight` counts
-    rows.
+    *Cost.* Fit takes O(K² n d²) time for the sums, always in float64, and O(K² d³) for a sweep, whatever the number of
+    rows. Five noisy spaces of 384 features stop at `max_iter`, after a minute on one core; with ``tol=1e-6`` and
+    ``n_init=1`` they take 14 sweeps and five seconds, and the loss is larger by a factor of 1 + 1e-5. O(K² d²) memory
+    beyond a block of rows. `partial_fit` equals `fit` on all rows up to the choice between starts; `sample_weight`
+    counts rows.
 
     *When it helps.* Sentences in five languages (MiniLM, 384 features, 2,692 for the fit), the share of 2,693 others
-    whose nearest is their translation, over the 12 pairs without English: .370 with each language turned onto English
+    whose nearest is their translation, over the 12 pairs without English: .370 with each language rotated onto English
     by `ProcrustesAligner`, .462 all at once, .475 with each pair by itself. From the others into English: .417, .400,
     .508 and .349 by `ProcrustesAligner`, .405, .392, .488 and .341 all at once.
 
@@ -278,7 +279,7 @@ class GeneralizedProcrustes(KeepsMoments, GeometryTransformer):
         return self._leave(exact_product(z, offset, rotation.T, mean))
 
     def _map(self, X: Any, space: Any, method: str) -> tuple[Array, Array, Array, Array]:
-        """Return rows, and the rotation, the mean and the offset of a space, where they are computed."""
+        """Return rows, and the rotation, the mean and the offset of a space, on the device."""
         check_is_fitted(self)
         k = check_count(space, "space", 0, len(self.rotations_) - 1)
         x = self._placed(self._cloud(X))
@@ -286,7 +287,7 @@ class GeneralizedProcrustes(KeepsMoments, GeometryTransformer):
         return x, rotation, mean, offset
 
     def _receive_spaces(self, X: Any, sample_weight: Any, min_samples: int) -> tuple[list[Array], Array | None]:
-        """Check the rows of all spaces, bring them to where they are computed, and leave out those of no weight."""
+        """Check the rows of all spaces, move them to the device, and leave out those of weight 0."""
         check_spaces(X)
         check_count(self.pivot, "pivot", 0, len(X) - 1)
         names = [f"X[{k}]" for k in range(len(X))]
@@ -302,7 +303,7 @@ class GeneralizedProcrustes(KeepsMoments, GeometryTransformer):
         return [rows for rows, _ in kept], kept[0][1]
 
     def _learn(self, crosses: dict[tuple[int, int], CrossMoments]) -> Self:
-        """Set the fitted attributes, and keep the moments for batches to come."""
+        """Set the fitted attributes, and keep the moments for later batches."""
         about = {pair: m if self.center else m.about_origin() for pair, m in crosses.items()}
         with one_thread(about[0, 1].xy):
             found = consensus(
@@ -323,8 +324,8 @@ class GeneralizedProcrustes(KeepsMoments, GeometryTransformer):
         if most := max(found.n_open):
             where = ", ".join(str(k) for k, n_open in enumerate(found.n_open) if n_open)
             warn(
-                f"Up to {most} directions of space {where} have no partner in the others, and are turned by a rule. "
-                "Look for dead features, or pass more rows than features."
+                f"Up to {most} directions of space {where} have no partner in the others, and are rotated by a fixed "
+                "rule. Look for dead features, or pass more rows than features."
             )
         if not found.converged:
             warn(

@@ -1,4 +1,4 @@
-"""Least squares and ridge between two spaces, shrunk towards a map of choice."""
+"""Least squares and ridge between two spaces, shrunk towards a chosen map."""
 
 from __future__ import annotations
 
@@ -43,15 +43,16 @@ class LstsqAligner(Aligner[RegressionMoments]):
     Parameters
     ----------
     alpha : float or "gcv", default=0.0
-        α >= 0, the penalty in the unit of X². "gcv" takes the one of smallest generalised cross-validation error [1]_
-        from 101 values, :math:`10^{-6}` to :math:`10^{4}` times the mean of the squared singular values of X. That
-        error is the squared error: if retrieval is the purpose, choose α by a search with a scorer of retrieval.
+        α >= 0, the penalty in the unit of X². "gcv" chooses the one with the smallest generalised cross-validation
+        error [1]_ among 101 values, :math:`10^{-6}` to :math:`10^{4}` times the mean of the squared singular values of
+        X. That error is the squared error: if retrieval is the purpose, choose α by a search with a scorer of
+        retrieval.
     fit_intercept : bool, default=False
         Subtract the means first; the map then takes mean to mean.
     prior : {"zero", "identity", "orthogonal"}, default="zero"
         P: zero is ridge regression, "identity" assumes that both spaces share their axes and needs equal widths,
-        "orthogonal" is the map of `ProcrustesAligner` for the same pairs. With α = 0 it matters only where X leaves
-        the map undetermined.
+        "orthogonal" is the map of `ProcrustesAligner` for the same pairs. With α = 0 it matters only for directions
+        that X does not determine.
     device : {None, "cpu", "cuda", "cuda:<index>", "auto"}, default=None
         Where host data are computed; results and attributes come back as NumPy. None stays where X is.
 
@@ -81,7 +82,7 @@ class LstsqAligner(Aligner[RegressionMoments]):
         pair, the lengths differ, y is missing or holds strings, a parameter is out of range, or the prior is the
         identity between unequal widths; at transform, if X has another width, library or device than at fit.
     RuntimeError
-        If a GPU is asked for and none is visible.
+        If a GPU is requested and none is visible.
 
     Warns
     -----
@@ -96,13 +97,13 @@ class LstsqAligner(Aligner[RegressionMoments]):
 
     Notes
     -----
-    *Accuracy.* `fit` is as good as a decomposition of the rows in float64, whatever their dtype: while
+    *Accuracy.* `fit` is as accurate as a decomposition of the rows in float64, for any dtype: while
     :math:`\kappa = s_1 / s_r` is at most 3,000 the normal equations are solved, with a relative error of at most 2e-9;
     beyond, the rows are mapped to nearly orthonormal columns first and the error grows like κ ε, as with LAPACK
     (1e-8 at κ = 1e8). Singular values of X up to (16 + n_features) ε times the largest count as zero, ε = 2.2e-16;
     of all solutions the one nearest to P is returned, for P = 0 that of minimum norm.
 
-    *partial_fit* equals `fit` on all pairs up to this: moments know κ² only. Its relative error is up to κ² ε, and
+    *partial_fit* equals `fit` on all pairs up to this: moments only determine κ². Its relative error is up to κ² ε, and
     singular values below 6e-8 of the largest count as zero.
 
     Fit takes O(n d²) time with products in float64, up to three passes over the rows, and O(d²) memory beyond a block
@@ -202,17 +203,17 @@ class LstsqAligner(Aligner[RegressionMoments]):
         return procrustes(about).rotation
 
     def _warn_if_doubtful(self, system: System) -> None:
-        """Warn of a map that moments do not determine well; fewer pairs than features are not enough reason."""
+        """Warn if moments do not determine the map well; fewer pairs than features alone are no reason."""
         lost = system.dropped - max(0, system.directions.shape[1] - int(system.n) + self.fit_intercept)
         bound = self.condition_**2 * EPSILON
         lost = 0 if self.alpha_ > 0 else lost
         if bound <= DOUBTFUL and lost <= 0:
             return
-        directions = f" {lost} directions of relative size below 6e-8 were taken for null." if lost > 0 else ""
+        directions = f" {lost} directions of relative size below 6e-8 count as zero." if lost > 0 else ""
         warn(
-            f"The moments of the pairs determine the map to a relative error of up to {min(bound, 1.0):.0e} only: the "
-            f"condition number of X is {self.condition_:.0e}, and moments know its square.{directions} fit on all "
-            "pairs at once has no such limit; alpha > 0 lessens it.",
+            f"The moments of the pairs determine the map only up to a relative error of {min(bound, 1.0):.0e}: the "
+            f"condition number of X is {self.condition_:.0e}, and moments contain its square.{directions} fit on all "
+            "pairs at once has no such limit; alpha > 0 reduces it.",
         )
 
     def _backward(self, z: Array) -> Array:

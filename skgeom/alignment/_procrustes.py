@@ -21,8 +21,7 @@ class ProcrustesAligner(Aligner[CrossMoments]):
        \qquad \Omega^\top \Omega = I \text{ or } \Omega\,\Omega^\top = I,
 
     solved [1]_ by :math:`\Omega = U V^\top` with :math:`U \Sigma V^\top` the singular value decomposition of
-    :math:`X^\top Y`. Angles and distances within the space survive, which is why few pairs spoil less than with least
-    squares.
+    :math:`X^\top Y`. Angles and distances within the space are kept, so few pairs do less harm than with least squares.
 
     Parameters
     ----------
@@ -62,7 +61,7 @@ class ProcrustesAligner(Aligner[CrossMoments]):
         pair, the lengths differ, y is missing or holds strings; at transform, if X has another width, library or device
         than at fit.
     RuntimeError
-        If a GPU is asked for and none is visible.
+        If a GPU is requested and none is visible.
 
     Warns
     -----
@@ -95,7 +94,7 @@ class ProcrustesAligner(Aligner[CrossMoments]):
 
     Fit takes O(n d²) time, and O(d²) memory beyond a block of rows. `partial_fit`, always in float64, equals `fit` on
     all pairs up to rounding; `sample_weight` counts pairs: integers equal repetition.
-    Turning either space turns Ω with it, where all of Ω is determined.
+    Rotating either space rotates Ω with it, if all of Ω is determined.
 
     References
     ----------

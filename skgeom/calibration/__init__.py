@@ -1,7 +1,7 @@
-"""The meaning of a cosine: the threshold of a match at a rate of false matches, and probabilities.
+"""The meaning of a cosine: the threshold for a match at a given rate of false matches, and probabilities.
 
-The cosine of two rows that belong together is large or small only beside those of rows that do not, and these depend on
-the model and on the data. `CosineCalibrator` looks at them all.
+Whether the cosine of two rows is large depends on the cosines of rows that do not belong together, and these depend on
+the model and the data. `CosineCalibrator` uses all of them.
 """
 
 from skgeom.calibration._cosine_calibrator import CosineCalibrator, FalseMatchRate

@@ -1,4 +1,4 @@
-"""Which cosine is a match: the threshold at a rate of false matches, and probabilities."""
+"""The cosine of a match: the threshold at a rate of false matches, and probabilities."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ _FOLDS = 5
 
 
 class FalseMatchRate(NamedTuple):
-    """A share of the pairs that do not belong together, and how certain it is.
+    """A share of the pairs that do not belong together, with its standard error.
 
     Attributes
     ----------
     rate : float
-        The share of pairs whose cosine is at least the one asked for.
+        The share of pairs whose cosine is at least the given one.
     standard_error : float
         Its standard error over rows, or over groups.
     interval : tuple of two floats
@@ -61,7 +61,7 @@ class FalseMatchRate(NamedTuple):
 
 
 class CosineCalibrator(BaseEstimator):
-    r"""Find the cosine from which two rows are a match, at a rate of false matches.
+    r"""Find the cosine above which two rows match, at a given rate of false matches.
 
     No cosine is large by itself: in one space unrelated texts have 0.1, in another 0.8. `fit` looks at pairs that do
     **not** belong together: all pairs of rows of X, which are nearly all unrelated, or all of queries X with a corpus Y
@@ -70,10 +70,10 @@ class CosineCalibrator(BaseEstimator):
 
     .. math:: p(c) = \frac{1 + \#\{\text{pairs with } \cos \ge c\}}{1 + N},
 
-    so that :math:`p(c) \le \alpha` exactly where c is above the threshold. No distribution is assumed: taken as normal,
-    the cosines of real embeddings are above the threshold for 1e-4 up to 28 times as often as that.
+    so that :math:`p(c) \le \alpha` exactly where c is above the threshold. No distribution is assumed: a threshold for
+    1e-4 from a normal distribution is exceeded up to 28 times as often as that by the cosines of real embeddings.
 
-    How certain a threshold is depends on the number of **rows**, not of pairs. A thousand rows have half a million
+    The precision of a threshold depends on the number of **rows**, not of pairs. A thousand rows have half a million
     pairs, but each row is in a thousand of them. Standard errors and intervals here are over rows, by leaving out each
     row, or each group, with all its pairs.
 
@@ -82,10 +82,10 @@ class CosineCalibrator(BaseEstimator):
     alpha : float, default=0.001
         The share of pairs that do not belong together which may be above the threshold.
     n_pairs : "exact" or int, default="exact"
-        "exact" looks at all pairs. A number draws as many of them, which takes less time for many rows and leaves an
-        estimator without rows; at least 100 / alpha are advisable. If there are fewer pairs, all are taken.
+        "exact" uses all pairs. A number draws as many pairs, which is faster for many rows, and the estimator does not
+        keep the rows; draw at least 100 / alpha. If there are fewer pairs, all are used.
     random_state : int, RandomState instance or None, default=None
-        Draws the pairs.
+        Seed of the pairs.
 
     Attributes
     ----------
@@ -93,16 +93,16 @@ class CosineCalibrator(BaseEstimator):
         Two rows are a match if their cosine is greater. Infinite if there are fewer than 1 / alpha - 1 pairs.
     threshold_interval_ : ndarray of shape (2,)
         The thresholds at the ends of the interval of 95 % for the rate at `threshold_`, see `false_match_rate`: how far
-        other rows of the kind would have moved it. NaN where the threshold is infinite.
+        other rows from the same source would move it. NaN if the threshold is infinite.
     has_enough_rows_ : bool
         Whether at least 10 pairs are expected above the threshold, and there are at least 200 rows, or groups. If not,
-        the threshold is as good as not available, and `fit` warns.
+        the threshold is unreliable, and `fit` warns.
     mean_cosine_, std_cosine_ : float
         Mean and standard deviation of the cosines over the pairs.
     n_pairs_ : int
         Number of pairs, N.
     match_prior_ : float
-        Share of matches among the pairs of `fit_matches`, for which `predict_proba` holds.
+        Share of matches among the pairs of `fit_matches`, which `predict_proba` assumes.
     match_brier_score_ : float
         Mean squared error of the probabilities of these pairs, each from the others. To be compared with
         ``match_prior_ * (1 - match_prior_)``, that of the prior alone.
@@ -127,18 +127,18 @@ class CosineCalibrator(BaseEstimator):
     See Also
     --------
     skgeom.metrics.angle_quantiles : Quantiles of the angles of all pairs.
-    skgeom.metrics.cosine_shares : Which coordinates the cosines come from.
+    skgeom.metrics.cosine_shares : The contribution of each coordinate to the cosines.
 
     Notes
     -----
-    A threshold holds for pairs drawn as those of `fit` were, from the same model and kind of data. If some pairs of X
+    A threshold holds for pairs drawn like those of `fit`, from the same model and kind of data. If some pairs of X
     do belong together, it is too high rather than too low; give these rows a common group. Of equal rows, in X or in X
     and Y, only the first counts: a copy is a true match.
 
-    A threshold or a probability changes no order: it cannot make a ranking better.
+    Thresholds and probabilities keep the order of the pairs, so they cannot improve a ranking.
 
     With all pairs the fitted estimator holds the rows, as nearest neighbours do, and `p_value`, `threshold` and
-    `false_match_rate` go over the pairs again: O(n² d) time in tiles, never an n x n array.
+    `false_match_rate` pass over the pairs again: O(n² d) time in tiles, never an n x n array.
 
     With thresholds from 1,000 rows of six real sets, the rate on other rows, over alpha, is 0.97 to 1.05 at 1e-2 and
     1e-3, and 0.89 to 1.00 at 1e-4, on average over 20 halves (``python -m benchmarks thresholds``). A single threshold
@@ -201,7 +201,7 @@ class CosineCalibrator(BaseEstimator):
         """
         check_real(self.alpha, "alpha")
         if not 0 < self.alpha < 1:
-            raise ValueError(f"alpha must lie between 0 and 1, both excluded, got {self.alpha!r}.")
+            raise ValueError(f"alpha must be between 0 and 1, both excluded, got {self.alpha!r}.")
         if isinstance(self.n_pairs, str):
             check_choice(self.n_pairs, ["exact"], "n_pairs")
         else:
@@ -242,7 +242,7 @@ class CosineCalibrator(BaseEstimator):
         check_is_fitted(self)
         rates = check_numbers(alpha, "alpha")
         if rates.min() <= 0 or rates.max() >= 1:
-            raise ValueError(f"alpha must lie between 0 and 1, both excluded, got {alpha!r}.")
+            raise ValueError(f"alpha must be between 0 and 1, both excluded, got {alpha!r}.")
         return _as_asked(self._thresholds(rates))
 
     def p_value(self, cosine: Any) -> Any:
@@ -264,7 +264,7 @@ class CosineCalibrator(BaseEstimator):
         return _as_asked((1 + n) / (1 + self.n_pairs_))
 
     def false_match_rate(self, cosine: float) -> FalseMatchRate:
-        r"""Return the share of pairs that do not belong together with at least a cosine, and its standard error.
+        r"""Return the share of unrelated pairs whose cosine is at least the given one, with its standard error.
 
         With :math:`h_i` the share of the pairs of row i, the standard error of the rate is
         :math:`2 \frac{n-1}{n-2} \operatorname{sd}(h_i) / \sqrt n` for the pairs of n rows, exactly that of leaving out
@@ -342,8 +342,8 @@ class CosineCalibrator(BaseEstimator):
     def predict_proba(self, X: Any, Y: Any) -> Array:
         """Return the probability that each row of X and the row of Y beside it are a match, after `fit_matches`.
 
-        It holds where matches are as frequent as among the pairs of `fit_matches` (`match_prior_`). Elsewhere multiply
-        the odds by the ratio of the odds of the two priors.
+        It is correct if matches are as frequent as among the pairs of `fit_matches` (`match_prior_`). Otherwise
+        multiply the odds by the ratio of the odds of the two priors.
 
         Parameters
         ----------
@@ -385,7 +385,7 @@ class CosineCalibrator(BaseEstimator):
         return np.clip(self._thresholds(np.array([high, low])), -1.0, 1.0)
 
     def _check_enough(self) -> None:
-        """Note, and warn, whether there are enough rows for the rate."""
+        """Record whether there are enough rows for the rate, and warn if not."""
         n, expected = np.unique(self._units).size, self.alpha * self.n_pairs_
         self.has_enough_rows_ = bool(n >= _MIN_ROWS and expected >= _MIN_FALSE_MATCHES)
         if not self.has_enough_rows_:
@@ -406,7 +406,7 @@ class CosineCalibrator(BaseEstimator):
 
 
 def _pairs(X: Any, Y: Any, groups: Any) -> tuple[AllCosines, np.ndarray]:
-    """Return the pairs that do not belong together, and the unit of each row, which is independent of all others."""
+    """Return the pairs that do not belong together, and the independent unit to which each row belongs."""
     rows = check_directed(X, min_samples=2 if Y is None else 1)
     n = n_first = rows.x.shape[0]
     if Y is not None:

@@ -1,11 +1,11 @@
-"""Spaces and clouds side by side, each number with what chance alone would give.
+"""Comparisons of spaces and of clouds, each with the value that chance alone would give.
 
 Two representations of the same rows: `cka`, `mean_squared_correlation`, `shape_distance` and
 `neighbour_overlap` measure how much they agree, `relation_test` whether they are related at all, `compare` does
 both for many layers or models.
 
-Clouds of different rows: `cloud_test` tests whether they differ, and in what: their means, variances or covariances.
-`DriftMonitor` asks that of batch after batch, beside one reference; both take summaries of rows in several places
+Clouds of different rows: `cloud_test` tests whether they differ in mean, variance or covariance.
+`DriftMonitor` tests one batch after another against a reference. Both accept summaries of rows on several machines
 (`skgeom.summary`).
 """
 

@@ -1,4 +1,4 @@
-"""Checks of arguments that only comparisons take."""
+"""Checks of the arguments of comparisons."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def check_same_rows(*spaces: Any, names: Sequence[str] = ("X", "Y"), min_samples
     Raises
     ------
     ValueError
-        As `check_cloud`, or if they differ in their number of rows, library or device.
+        As in `check_cloud`, or if they differ in number of rows, library or device.
     """
     rows = [
         as_data(check_cloud(space, name=name, min_samples=min_samples, scale_free=True))
@@ -36,7 +36,7 @@ def check_space(x: Array, name: str, *, debiased: bool = True) -> Space:
         raise ValueError(f"All rows of {name} are equal: they have no geometry to compare.")
     if debiased and not space.doubly_centred_squares:
         raise ValueError(
-            f"All rows of {name} are equally far from one another, so that nothing is left of their inner products "
+            f"All rows of {name} are equally far from one another, so nothing of their inner products remains "
             "without the bias: compare other rows, or pass debiased=False."
         )
     return space

@@ -1,4 +1,4 @@
-"""Whether clouds of different rows differ, and in what."""
+"""Whether clouds of different rows differ, and in which respect."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class CloudPair(NamedTuple):
 
 
 class CloudTest(NamedTuple):
-    """What `cloud_test` returns.
+    """The result of `cloud_test`.
 
     Attributes
     ----------
@@ -59,12 +59,12 @@ class CloudTest(NamedTuple):
         The covariance matrices. The effect is the correlation, from -1 to 1, between the alignment of two differences
         of rows and whether they are of one cloud; 0 on average where the matrices are equal.
     kernel : Part
-        The distributions, as a Gaussian kernel of the median distance sees them. The effect is the same correlation
-        with the kernel in place of the alignment.
+        The distributions, compared by a Gaussian kernel with the median distance as its width. The effect is the same
+        correlation, with the kernel in place of the alignment.
     pvalue : float
         The minimum of the four p-values times 4, at most 1 (Bonferroni).
     pairs : tuple of CloudPair
-        The same parts for each two clouds.
+        The same parts for every two clouds.
     """
 
     location: Part
@@ -117,24 +117,24 @@ def cloud_test(
     max_rows: int = 2000,
     random_state: int | np.random.Generator | None = 0,
 ) -> CloudTest:
-    r"""Test whether clouds in one space differ, and in what: their means, variances, covariances or kernel means.
+    r"""Test whether clouds in one space differ in mean, variance, covariance or kernel mean.
 
     Parameters
     ----------
     X : array of shape (n_samples, n_features) or CloudSummary
         One cloud, such as a reference: at least 8 rows that do not depend on one another.
     Y : array of shape (m_samples, n_features) or CloudSummary
-        The other, in the same space.
+        Another cloud in the same space.
     *others : array of shape (l_samples, n_features) or CloudSummary
         Further clouds.
     groups : sequence of arrays, one for each cloud, default=None
         The groups of the rows of X, of Y and so on, such as their documents: rows of one group may depend on one
         another. At least 8 groups in each cloud, of any size, each in one cloud only.
     max_rows : int, default=2000
-        How many rows, of all clouds together, the parts over pairs look at: of larger clouds a random sample, of equal
-        size where the clouds have as many. With groups it is a sample of whole groups, and a mean number of rows.
+        Number of rows, over all clouds, that the parts over pairs use. Larger clouds are sampled, to equal sizes where
+        they have enough rows. With groups whole groups are sampled, and the number of rows holds on average.
     random_state : int, generator of NumPy or None, default=0
-        Where the sample, and the pairs of rows whose differences are taken, come from.
+        Seed of the sample and of the pairs of rows whose differences are used.
 
     Returns
     -------
@@ -151,7 +151,7 @@ def cloud_test(
     See Also
     --------
     DriftMonitor : For batches against one reference.
-    skgeom.summary.cloud_summary : For rows that are not in one place.
+    skgeom.summary.cloud_summary : For rows on several machines.
     relation_test : For two representations of the same rows.
     skgeom.metrics.modality_gap : The distance of the means on the sphere.
 
@@ -163,16 +163,16 @@ def cloud_test(
       distance rejects equal means for unequal covariances. Of K clouds it is the mean of these over pairs of rows of
       different clouds, which is that of :math:`\sum_k n_k \lVert \mu_k - \mu \rVert^2`.
     * *Scale*: Welch's t of the squared distances to the own mean, or his analysis of variance [3]_ of K clouds.
-    * *Covariance*, scale included: differences z of random pairs of rows do not know the mean. Their
+    * *Covariance*, scale included: differences z of random pairs of rows do not depend on the mean. Their
       :math:`\langle z, z' \rangle^2`, within and between the clouds, doubly centred, against all permutations of the
       differences, in closed form as in `relation_test`.
     * *Kernel*: the same with :math:`\exp(-\lVert x - y \rVert^2 / (2 h^2))` of the rows, h the median distance (the
       maximum mean discrepancy [2]_).
 
-    The last two assume that rows are exchangeable if the clouds do not differ; where few rows dominate them, 999 random
-    permutations take the place of the closed form. Rows that depend on one another, such as sentences of a document,
-    make all p-values too small: give their `groups`. Then each group counts once, whatever its size: its mean is a row
-    of the first part, and its mean squared distance, or its mean similarity with another group, a number of the others.
+    The last two assume that rows are exchangeable if the clouds do not differ; if a few rows dominate them, 999 random
+    permutations replace the closed form. Rows that depend on one another, such as sentences of a document, make all
+    p-values too small: give their `groups`. Then each group counts once, whatever its size: its mean is a row of the
+    first part, and its mean squared distance, or its mean similarity with another group, a number of the others.
 
     Of 1,000 random splits of each of six real sets into clouds of 100 and 100, of 150 and 50, and of 80, 60 and 60
     rows, each part is below .05 in 3.5 to 6.2 %, below .01 in .3 to 1.7 %, and `pvalue` below .05 in 3.0 to 4.9 %; with
@@ -239,9 +239,9 @@ def _grouped_sides(
     clouds: Sequence[Any], names: Sequence[str], groups: Any, max_rows: int, rng: np.random.Generator
 ) -> list[Side]:
     if not isinstance(groups, tuple | list) or len(groups) != len(clouds):
-        raise ValueError(f"groups must be {len(clouds)} arrays, the groups of the rows of each cloud, in a tuple.")
+        raise ValueError(f"groups must be a tuple of {len(clouds)} arrays, the groups of the rows of each cloud.")
     if any(isinstance(cloud, CloudSummary) for cloud in clouds):
-        raise ValueError("groups are for rows, and a summary has none of its own: pass the arrays.")
+        raise ValueError("groups need rows, but a summary has none: pass the arrays.")
     rows = [_rows(cloud, name) for cloud, name in zip(clouds, names, strict=True)]
     for other, name in zip(rows[1:], names[1:], strict=True):
         check_same_kind(rows[0], other, (names[0], name))
@@ -250,8 +250,8 @@ def _grouped_sides(
         shared = set(found[i][0]) & set(found[j][0])
         if shared:
             raise ValueError(
-                f"Group {min(shared, key=str)!r} is in {names[i]} and in {names[j]}, so that these depend on one "
-                "another: leave it out of one, or name groups of different clouds differently."
+                f"Group {min(shared, key=str)!r} is in {names[i]} and in {names[j]}, so these depend on one "
+                "another: leave it out of one, or give the groups of different clouds different names."
             )
     sizes = _shares([x.shape[0] for x in rows], max_rows)
     parts = zip(rows, found, names, sizes, strict=True)
@@ -263,7 +263,7 @@ def _rows(cloud: Any, name: str) -> Array:
 
 
 def _shares(sizes: Sequence[int], most: int) -> list[int]:
-    """Return how many rows to take of each cloud: all of the small ones, and of the others equally many."""
+    """Return the number of rows to take from each cloud: all of small clouds, and equally many of the others."""
     shares = list(sizes)
     for place, k in enumerate(np.argsort(sizes, kind="stable")):
         shares[k] = min(sizes[k], most // (len(sizes) - place))
@@ -277,7 +277,7 @@ def _adjusted(test: _Test, pairs: Sequence[tuple[int, int]]) -> list[Part]:
 
 
 def _holm(pvalues: Sequence[float]) -> list[float]:
-    """Return p-values of which the smallest holds for all of them, the next for all others, and so on."""
+    """Return p-values adjusted by Holm's method: the smallest for all of them, the next for the others, and so on."""
     order = np.argsort(pvalues, kind="stable")
     factors = np.arange(len(pvalues), 0, -1)
     adjusted = np.empty(len(pvalues))

@@ -1,4 +1,4 @@
-"""Many representations of the same rows, each beside each."""
+"""Several representations of the same rows, compared pair by pair."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class SpaceComparison:
     null_std : float
         Its standard deviation between unrelated spaces, √(2 / (n (n - 3))); the mean is 0.
     pvalues : ndarray of shape (n_spaces, n_spaces)
-        Probability of a value as large between unrelated spaces; NaN on the diagonal, and where it is not available.
+        Probability that unrelated spaces reach the value; NaN on the diagonal, and where it is not available.
     """
 
     names: tuple[str, ...]
@@ -88,7 +88,7 @@ def compare(spaces: Any) -> SpaceComparison:
     Parameters
     ----------
     spaces : sequence of arrays of shape (n_samples, n_features), dict of them, or array of that depth
-        The representations, which may differ in width; the keys of a dict are their names. An array has shape
+        The representations, which may differ in width. The keys of a dict are their names; an array has shape
         (n_spaces, n_samples, n_features).
 
     Returns
@@ -99,7 +99,7 @@ def compare(spaces: Any) -> SpaceComparison:
     Warns
     -----
     UserWarning
-        If a p-value is not available, as where one row dominates a space.
+        If a p-value is not available, for instance because one row dominates a space.
 
     Raises
     ------

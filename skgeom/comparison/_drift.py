@@ -1,4 +1,4 @@
-"""A reference, and whether batch after batch of new rows still comes from where it came from."""
+"""A reference, and tests of whether batches of new rows still have its distribution."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from skgeom.summary._summary import summary_of
 
 
 class DriftMonitor(BaseEstimator):
-    r"""Keep a reference and test batches of new rows against it: which part moved, by how much, and how surely.
+    r"""Keep a reference and test batches of new rows against it: which part moved, how far, and with which p-value.
 
     Each batch is compared with the reference by `cloud_test`: its mean, variance, covariance, and its distribution by a
     kernel. A batch raises an alarm if its p-value is at most `alpha` / `n_batches`.
@@ -27,15 +27,15 @@ class DriftMonitor(BaseEstimator):
     Parameters
     ----------
     alpha : float, default=0.05
-        Probability of a false alarm among `n_batches` batches that come from where the reference came from.
+        Probability of any false alarm among `n_batches` batches with the distribution of the reference.
     n_batches : int, default=1
-        How many batches that is. With 1, alpha is the rate of false alarms of single batches: of a hundred batches
-        without drift, five alarm.
+        Number of batches that share `alpha`. With 1, alpha is the rate of false alarms per batch: five of a hundred
+        batches without drift raise an alarm.
     max_rows : int, default=1000
-        How many rows of the reference are kept, a random sample, and how many of a batch are looked at, for the parts
-        over pairs. Means and variances know all rows.
+        Size of the random sample of the reference that is kept, and of a batch, for the parts over pairs. Means and
+        variances use all rows.
     random_state : int, generator of NumPy or None, default=0
-        Where the samples come from.
+        Seed of the samples.
 
     Attributes
     ----------
@@ -53,15 +53,15 @@ class DriftMonitor(BaseEstimator):
 
     See Also
     --------
-    cloud_test : The test, for clouds that are at hand.
-    skgeom.summary.cloud_summary : Sums up a batch in parts, or where it is.
+    cloud_test : The test, for clouds in memory.
+    skgeom.summary.cloud_summary : Sums up a batch in parts, or on another machine.
 
     Notes
     -----
-    *Many batches.* They share the reference, so that their p-values depend on one another: a reference that happens to
-    be off makes many of them small. `n_batches` divides alpha (Bonferroni), which holds all the same. For a stream
-    without an end, spend alpha by hand: let batch t alarm if its `score` is at most alpha / (t (t + 1)), which sums to
-    alpha. P-values below 1e-6 are extrapolations.
+    *Many batches.* They share the reference, so their p-values depend on one another: an unlucky reference makes many
+    of them small. `n_batches` divides alpha (Bonferroni), which remains valid. For an endless stream, spend alpha
+    yourself: let batch t alarm if its `score` is at most alpha / (t (t + 1)), which sums to alpha. P-values below 1e-6
+    are extrapolations.
 
     *False alarms.* Of batches of 50 rows beside a reference of 300 (200 of CLIP), on six real sets, 2.9 to 4.8 % alarm
     with alpha = .05. Of streams of ten (five) such batches with ``n_batches`` their number, 3.5 to 8.5 % do, 5.4 % on
@@ -69,14 +69,14 @@ class DriftMonitor(BaseEstimator):
     squared distances from the mean are skewed, so that a small batch which lacks its share of long rows has a small
     variance, and a small error of it too. On the worst set (4,000 batches) p-values are below .00125 in .43 % for the
     scale, and in .12, .15 and .22 % for location, covariance and kernel; on the others (2,000 each) in 0 to .35 %.
-    Where it matters, take larger batches, merge small ones, or halve alpha.
+    If this matters, use larger batches, merge small ones, or halve alpha.
 
     *Small batches.* A batch of few rows shows large drift only. Sum up several with `cloud_summary`, merge the
     summaries, and test them as one: the result is that of all rows together, for the parts over pairs that of a random
-    sample of them. `fit` and `partial_fit` take summaries too, so that machines sum up what they have.
+    sample of them. `fit` and `partial_fit` take summaries too, so each machine can sum up its own rows.
 
     *Cost.* `fit` takes O(n d²) time, and holds d² + `max_rows` d numbers; `partial_fit` equals `fit` on all rows up to
-    rounding, and up to which rows are kept. `test` of n rows takes O(n d² + d³) for means and variances, and O(N² d +
+    rounding and the choice of the rows kept. `test` of n rows takes O(n d² + d³) for means and variances, and O(N² d +
     N³) with N² numbers for N = `max_rows` + n rows. Rows of a batch must not depend on one another, as sentences of one
     document do; they would raise alarms.
 
@@ -130,7 +130,7 @@ class DriftMonitor(BaseEstimator):
 
     @all_at_once
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Learn what rows are like without drift.
+        """Learn the distribution of rows without drift.
 
         Parameters
         ----------
@@ -187,7 +187,7 @@ class DriftMonitor(BaseEstimator):
         return cloud_test(self.summary_, batch, max_rows=2 * self.max_rows, random_state=self.random_state)
 
     def score(self, X: Any, y: Any = None) -> float:
-        """Return the p-value of a batch, that of all parts: small where something moved.
+        """Return the p-value of a batch over all parts, which is small if something moved.
 
         Parameters
         ----------
@@ -204,7 +204,7 @@ class DriftMonitor(BaseEstimator):
         return self.test(X).pvalue
 
     def moved(self, X: Any) -> tuple[str, ...]:
-        """Return which parts of a batch moved: none if it raises no alarm.
+        """Return the parts of a batch that moved, none if it raises no alarm.
 
         Parameters
         ----------
@@ -222,14 +222,15 @@ class DriftMonitor(BaseEstimator):
     def _check_parameters(self) -> None:
         check_real(self.alpha, "alpha")
         if not 0 < self.alpha < 1:
-            raise ValueError(f"alpha must lie between 0 and 1, both excluded, got {self.alpha!r}.")
+            raise ValueError(f"alpha must be between 0 and 1, both excluded, got {self.alpha!r}.")
         check_count(self.n_batches, "n_batches")
         check_count(self.max_rows, "max_rows", 2 * FEWEST)
 
     def _summarised(self, X: Any, *, reset: bool, min_samples: int = 1, seen: int = 0) -> CloudSummary:
         """Return the summary of rows, or the one that was given.
 
-        Rows that join others need other keys than these: those of an integer seed follow from how many were seen.
+        Added rows need other keys than the rows before them: with an integer seed, the keys follow from the number of
+        rows seen.
         """
         if isinstance(X, CloudSummary):
             record_width(self, X.n_features, reset=reset)

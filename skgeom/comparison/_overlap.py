@@ -1,4 +1,4 @@
-"""How many nearest neighbours two representations of the same rows share."""
+"""Shared nearest neighbours of two representations of the same rows."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def neighbour_overlap(
     Y : array of shape (n_samples, m_features)
         The same rows in another; the widths may differ.
     k : int, default=10
-        Number of neighbours, at most n - 2.
+        Number of neighbours, from 1 to n - 2.
     metric : {"cosine", "euclidean"}, default="cosine"
         The distance, as in `skgeom.metrics.k_nearest`.
     per_row : bool, default=False
@@ -81,9 +81,9 @@ def neighbour_overlap(
     Notes
     -----
     Distances that differ by less than 1e-12 are tied, so that neither the order of the rows nor duplicates count as
-    agreement. Invariant to rotation and scaling of each space, "euclidean" to translation too. The time of two searches
-    for 2 k neighbours; where ties with the k-th nearest reach further, that of more, and the memory of all that are
-    tied.
+    agreement. Invariant to rotation and scaling of each space, "euclidean" to translation too. Takes the time of two
+    searches for 2 k neighbours. Where more rows are tied with the k-th nearest, it takes longer, and memory for all of
+    them.
 
     Examples
     --------
@@ -102,7 +102,7 @@ def neighbour_overlap(
 
 
 class Ranked(NamedTuple):
-    """Checked rows, and their neighbours by a metric, which are sought once for all comparisons with these rows."""
+    """Checked rows and their neighbours by a metric, searched once for all comparisons of these rows."""
 
     x: Array
     metric: Metric
@@ -110,7 +110,7 @@ class Ranked(NamedTuple):
 
 
 def ranked(x: Array, metric: Metric) -> Ranked:
-    """Return rows among which neighbours are sought."""
+    """Return rows, prepared for searches of neighbours."""
 
     @lru_cache(maxsize=1)
     def of_all(w: int) -> tuple[np.ndarray, np.ndarray]:
@@ -125,7 +125,7 @@ def ranked(x: Array, metric: Metric) -> Ranked:
 def shares_without(codes: np.ndarray, sides: Sequence[Ranked], k: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the share of each row (n,), and the mean without each block of rows, and of all (b + 1,).
 
-    The codes (n,) are those of blocks of which any leaves at least k + 2 rows.
+    The codes (n,) name the blocks; without any of them at least k + 2 rows remain.
     """
     n_blocks, n = codes.max() + 1, codes.size
     of_rows = np.empty(n)
@@ -203,7 +203,7 @@ def _width(kth: np.ndarray) -> np.ndarray:
 
 
 def _all_tied(x: Array, rows: np.ndarray, k: int, metric: Metric) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the rows, their neighbours and the distances of these, as far as the k-th and as many as there are."""
+    """Return the rows, their neighbours and the distances to them, up to all that are tied with the k-th."""
     near, index = _on_host(k_nearest(take_rows(x, rows), x, k=x.shape[0], metric=metric))
     others = index != rows[:, None]
     near, index = (values[others].reshape(rows.size, -1) for values in (near, index))

@@ -28,14 +28,14 @@ _ROUNDING_OF_LENGTHS = 1e-7
 
 
 class Part(NamedTuple):
-    """One way in which clouds may differ.
+    """One respect in which clouds may differ.
 
     Attributes
     ----------
     pvalue : float
-        Probability of as large a difference between clouds that do not differ in this.
+        Probability of a difference as large between clouds that do not differ in this respect.
     effect : float
-        How large it is; see `CloudTest`.
+        Size of the difference; see `CloudTest`.
     """
 
     pvalue: float
@@ -43,7 +43,7 @@ class Part(NamedTuple):
 
 
 class Means:
-    """What the means of several clouds are expected to differ by if only their covariances C are given.
+    """The differences expected between the means of several clouds, given only their covariances C.
 
     The means are off by errors with covariances C_k / n_k. Traces of products of two and three of these, without the
     bias of few rows, are the moments of any quadratic form of the errors.
@@ -64,7 +64,7 @@ class Means:
         self.three /= np.multiply.outer(np.multiply.outer(self.sizes, self.sizes), self.sizes)
 
     def _debias(self, traces: np.ndarray) -> None:
-        """Take out what the rows of one cloud add to traces of products of its covariance, as of normal rows."""
+        """Remove what the rows of one cloud contribute to traces of products of its covariance, as for normal rows."""
         plain = self.two.copy()
         for i, (trace, n) in enumerate(zip(traces, self.sizes, strict=True)):
             m = n - 1
@@ -173,7 +173,7 @@ class Similarities:
     def test(self, which: Sequence[int]) -> Part:
         """Return the test of whether rows of one cloud, of some of them, are more similar than those of different ones.
 
-        Where few rows dominate, three moments do not determine the tail, and random orders of the rows are looked at.
+        If a few rows dominate, three moments do not determine the tail, and random orders of the rows are used.
         """
         sizes = self.sizes[list(which)]
         index = np.concatenate([np.arange(self.starts[k], self.starts[k] + self.sizes[k]) for k in which])
@@ -203,7 +203,7 @@ def _within(a: np.ndarray, orders: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 
 def covariances(sides: Sequence[Side], rng: np.random.Generator) -> Similarities:
-    """Return ⟨z, z'⟩² of differences z of random pairs of rows, which do not know the mean."""
+    """Return ⟨z, z'⟩² of differences z of random pairs of rows, which do not depend on the mean."""
     found = [_differences(side) for side in sides]
     z = np.concatenate([rows for rows, _ in found])
     z /= np.sqrt(np.mean(np.sum(z * z, axis=1))) or 1.0

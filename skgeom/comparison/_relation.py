@@ -1,4 +1,4 @@
-"""Whether two representations of the same rows are related at all."""
+"""Tests of whether two representations of the same rows are related."""
 
 from __future__ import annotations
 
@@ -43,21 +43,21 @@ _EQUAL = 1e-12
 
 @dataclass(frozen=True)
 class RelationTest:
-    """A statistic of two representations of the same rows, and what it is for unrelated ones.
+    """A statistic of two representations of the same rows, and its distribution for unrelated ones.
 
     Attributes
     ----------
     statistic : float
-        The value, as its function returns it.
+        The value that its function returns.
     pvalue : float
-        Probability of a value as far towards agreement if the rows of one space were shuffled. Below 1e-6 that of the
-        closed form is an extrapolation: read it as "< 1e-6".
+        Probability of at least this agreement if the rows of one space were shuffled. Below 1e-6 the closed form is an
+        extrapolation: read it as "< 1e-6".
     zscore : float
-        How many standard deviations the value is above the mean of shuffled rows, towards agreement.
+        Distance of the value from the mean of shuffled rows, in standard deviations, positive towards agreement.
     null_mean, null_std, null_skewness : float
         Moments of the statistic of shuffled rows.
     method : {"closed form", "all permutations", "permutations"}
-        Where they and the p-value are from.
+        Origin of the moments and of the p-value.
     """
 
     statistic: float
@@ -70,9 +70,9 @@ class RelationTest:
 
 
 class Relation(NamedTuple):
-    """A statistic of n rows, its moments of shuffled rows where they are known, and its value for an order of them.
+    """A statistic of n rows, its moments for shuffled rows if they are known, and its value for a given order.
 
-    The sign is -1 where less is more agreement.
+    The sign is -1 if a smaller value means more agreement.
     """
 
     n: int
@@ -106,23 +106,23 @@ def relation_test(
         The same rows in another; the widths may differ.
     groups : array of shape (n_samples,), default=None
         The group of each row, such as its document: rows of one group may depend on one another. At least 4 groups, all
-        of one size. Whole groups change places then, the rows of each in their order.
+        of one size. Whole groups are then shuffled, with the rows of each in order.
     statistic : {"cka", "plain_cka", "mean_squared_correlation", "shape_distance", "neighbour_overlap"}, default="cka"
-        What is compared; `cka` debiased or not, or the function of that name.
+        The statistic: `cka`, debiased or plain, or the function of that name.
     k : int, default=10
         Number of neighbours, for "neighbour_overlap".
     metric : {"cosine", "euclidean"}, default="cosine"
         Distance of neighbours, for "neighbour_overlap".
     n_permutations : int, default=None
-        Number of random orders to look at. None takes the closed form where there is one and it holds, and otherwise
-        999 random orders; with groups it is these.
+        Number of random orders. None uses the closed form if there is a valid one, and otherwise 999 random orders, as
+        always with groups.
     random_state : int, generator of NumPy or None, default=None
-        Where random orders come from.
+        Seed of the random orders.
 
     Returns
     -------
     RelationTest
-        Value, p-value and the moments of shuffled rows.
+        Value, p-value and the moments for shuffled rows.
 
     Raises
     ------
@@ -136,17 +136,17 @@ def relation_test(
 
     Notes
     -----
-    In closed form are all but "shape_distance", and "neighbour_overlap" where neighbours are tied. The mean and the
-    variance are exact. Debiased CKA has mean 0 and variance 2 / (n (n - 3)) for all data; the p-value takes Pearson's
-    distribution of type III with the skewness of the data. Where the skewness exceeds 2, or a few rows dominate both
-    spaces, three moments do not suffice and random orders are looked at; of at most eight rows all orders are. Beyond
-    2,048 rows the skewness of debiased CKA leaves out a sum over pairs; that of "plain_cka" and
+    All statistics have a closed form except "shape_distance", and "neighbour_overlap" with tied neighbours. The mean
+    and the variance are exact. Debiased CKA has mean 0 and variance 2 / (n (n - 3)) for all data; the p-value takes
+    Pearson's distribution of type III with the skewness of the data. Where the skewness exceeds 2, or a few rows
+    dominate both spaces, three moments do not suffice and random orders are used; for at most eight rows, all orders.
+    Beyond 2,048 rows the skewness of debiased CKA leaves out a sum over pairs; that of "plain_cka" and
     "mean_squared_correlation" has it always, at O(n² d) time.
 
-    Time is that of the function and a second pass over the rows; each random order costs O(n d m) anew, or O(n²) up to
-    2,048 rows. Rows that depend on one another, such as sentences of one document, are not exchangeable: the p-value is
-    then too small, unless `groups` says which. So it is if rows are shifted instead of shuffled. Of groups of different
-    sizes, compare their means, or as many rows of each.
+    It takes the time of the function and a second pass over the rows; each random order costs O(n d m) anew, or O(n²)
+    up to 2,048 rows. Rows that depend on one another, such as sentences of one document, are not exchangeable: the
+    p-value is then too small unless `groups` names them, and shifting rows instead of shuffling does not help. If
+    groups differ in size, compare their means, or as many rows of each.
 
     References
     ----------
@@ -191,7 +191,7 @@ def _groups_of_one_size(groups: Any, n: int) -> np.ndarray:
         raise ValueError(f"Found {len(found)} groups, but at least {_FEWEST_GROUPS} are needed to shuffle them.")
     if sizes.min() < sizes.max():
         raise ValueError(
-            f"Groups of one size are needed, since they change places, got sizes from {sizes.min()} to {sizes.max()}: "
+            f"Groups must be of equal size to be shuffled, got sizes from {sizes.min()} to {sizes.max()}: "
             "compare the means of groups, or as many rows of each."
         )
     return np.argsort(codes, kind="stable").reshape(len(found), -1)

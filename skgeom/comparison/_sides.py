@@ -1,4 +1,4 @@
-"""What the tests need of each cloud: the mean and spread of its rows or groups, and a sample of them."""
+"""The input of the tests from each cloud: the mean and spread of its rows or groups, and a sample of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _EQUIDISTANT = 1e-12
 
 
 class Side(NamedTuple):
-    """A cloud as the tests see it: n rows, or groups of rows, that do not depend on one another.
+    """A cloud for the tests: n independent rows or groups of rows.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Side(NamedTuple):
 
 
 def side_of(summary: CloudSummary, name: str, size: int) -> Side:
-    """Return a cloud that is summed up with so many rows of its sample, or raise if it cannot be tested."""
+    """Return a summarised cloud with a number of rows of its sample, or raise if it cannot be tested."""
     m, n = summary.moments.second, summary.n_rows
     if n < FEWEST:
         raise ValueError(f"{name} has {n} rows, but at least {FEWEST} are needed to test it: merge more.")
@@ -61,7 +61,7 @@ def side_of(summary: CloudSummary, name: str, size: int) -> Side:
 
 
 def grouped_side(x: Array, codes: np.ndarray, name: str, max_rows: int, rng: np.random.Generator) -> Side:
-    """Return the cloud of checked rows whose groups count, each once, or raise if it cannot be tested."""
+    """Return the cloud of checked rows in which each group counts once, or raise if it cannot be tested."""
     check_fourth_powers(x, name)
     n = int(codes.max()) + 1
     if n < FEWEST:
@@ -92,6 +92,5 @@ def check_geometry(m: Moments, quartic: float, name: str) -> None:
     rest = squares - quartic * n / (n - 2) + total**2 / ((n - 1) * (n - 2))
     if rest <= _EQUIDISTANT * squares:
         raise ValueError(
-            f"All rows of {name} are equally far from one another, so that nothing tells its covariance from that of "
-            "fewer rows: pass other rows."
+            f"All rows of {name} are equally far from one another, so its covariance cannot be tested: pass other rows."
         )

@@ -1,4 +1,4 @@
-"""How much two representations of the same rows agree."""
+"""Agreement of two representations of the same rows."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def cka(X: Any, Y: Any, *, debiased: bool = True) -> float:
     -----
     Unrelated spaces do not give 0 in the plain form but, on average, √(PR(X) PR(Y)) / (n - 1), with PR the
     participation ratio: with few rows, or many directions, close to 1. In the debiased form they give 0, with a
-    standard deviation of √(2 / (n (n - 3))), whatever the data are. Read values beside that, not beside 1.
+    standard deviation of √(2 / (n (n - 3))), for any data. Compare values with that, not with 1.
 
     Invariant to rotation, scaling and translation of each space. O(n d m) time, one block of rows in memory and the
     matrices of features. The result carries no gradient.
@@ -123,7 +123,7 @@ def shape_distance(X: Any, Y: Any) -> float:
     Warns
     -----
     UserWarning
-        If there are fewer than three rows for each dimension, where the rotation fits noise: unrelated spaces then look
+        If there are fewer than three rows per dimension: the rotation then fits noise, and unrelated spaces look
         similar.
 
     Raises
@@ -134,7 +134,7 @@ def shape_distance(X: Any, Y: Any) -> float:
     See Also
     --------
     skgeom.alignment.ProcrustesAligner : The rotation itself.
-    relation_test : Whether the shapes are more alike than chance makes them.
+    relation_test : Whether the shapes are more alike than by chance.
 
     Notes
     -----

@@ -17,7 +17,7 @@ def load_reverse_dictionary(*, return_X_y: bool = False) -> Any:
     final normalisation, so their lengths carry information; they are stored in half precision. The label of a
     row is the noun's semantic class in WordNet (animal, artifact, feeling, ...). The data serve
 
-    * shape: how isotropic is a real space, and how does whitening change it;
+    * shape: the isotropy of a real space, and how whitening changes it;
     * classification and clustering: the class from ``data``; zero-shot by ``prompt_embeddings``;
     * alignment and retrieval: the reverse dictionary finds the word (``lemma``) for a definition (``data``).
 

@@ -1,4 +1,4 @@
-"""Data whose geometry is known before they are drawn."""
+"""Synthetic data of known geometry."""
 
 from __future__ import annotations
 
@@ -31,22 +31,21 @@ def make_anisotropic_clusters(
     random_state: Any = None,
     return_truth: bool = False,
 ) -> tuple[Any, ...]:
-    r"""Draw Gaussian classes whose isotropy, separation and distance from the origin are set one by one.
+    r"""Draw Gaussian classes with a given isotropy, separation and distance from the origin.
 
-    How isotropic the whole cloud is and how well its classes separate are two questions; here each has its
-    own knob. With k classes in d dimensions, Q (d, d) and V (d, r) random with orthonormal columns,
-    r = min(k - 1, d), the rows of class c are
+    The isotropy of the whole cloud and the separation of its classes are set independently. With k classes in d
+    dimensions, Q (d, d) and V (d, r) random with orthonormal columns, r = min(k - 1, d), the rows of class c are
 
     .. math:: x = \mu + (v_c + z\,(I - (1 - w)\,V V^\top))\,\Lambda^{1/2} Q^\top, \quad z \sim N(0, I).
 
     The :math:`v_c` are the corners of a regular simplex in the span of V, and w makes up for their spread, so
     that the covariance of the mixture is :math:`C = Q \Lambda Q^\top` whatever the separation. Its spectrum
-    is the power law :math:`\lambda_j \propto j^{-\alpha}` with tr C = d and the IsoScore asked for.
+    is the power law :math:`\lambda_j \propto j^{-\alpha}` with tr C = d and the given IsoScore.
 
     Parameters
     ----------
     n_samples : int, default=1000
-        Number of rows, at least `n_classes`.
+        Number of rows, not below `n_classes`.
     n_features : int, default=32
         Dimension d, at least 2.
     n_classes : int, default=4
@@ -63,7 +62,7 @@ def make_anisotropic_clusters(
     random_state : int, RandomState instance or None, default=None
         Seed of the directions and of the rows.
     return_truth : bool, default=False
-        Return the planted quantities, too.
+        Whether to return the planted quantities as well.
 
     Returns
     -------

@@ -1,8 +1,8 @@
-"""Pictures of what the other packages compute, in the grammar of scikit-learn's Displays.
+"""Pictures of the results of the other packages, with the interface of scikit-learn's Displays.
 
 A class method (`from_embedding`, `from_estimator`, or `from_` a result) computes and draws; the constructor takes
-numbers that are there already, and `plot` draws them, on axes that are passed or on new ones. The artists are
-attributes. matplotlib is imported when something is drawn: ``pip install "scikit-embedding-geometry[plot]"``.
+numbers computed before, and `plot` draws them on the axes passed as ``ax`` or on new ones. The artists are attributes.
+matplotlib is imported when something is drawn: ``pip install "scikit-embedding-geometry[plot]"``.
 """
 
 from skgeom.inspection._comparison import ComparisonDisplay

@@ -1,4 +1,4 @@
-"""ComparisonDisplay: how much many representations of the same rows agree, each pair by debiased CKA."""
+"""ComparisonDisplay: debiased CKA of every two representations of the same rows."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ _MOST_NUMBERS = 12
 """Spaces up to which the value is written into each cell."""
 
 _MOST_NAMES = 12
+
+_NAME = 12
+"""Characters up to which a name is written in full; of a longer one the middle is left out."""
+
 _HATCH, _HATCHING = "////", "#b3bbc2"
 
 
@@ -23,14 +27,15 @@ class ComparisonDisplay(Display):
     """Debiased CKA of each pair of spaces, such as the layers of a model: 1 for equal geometry, 0 by chance.
 
     Hatched cells could be chance: unrelated spaces reach such a value with a probability above `alpha`, or the
-    probability is not known. Of up to twelve spaces the numbers are written into the cells.
+    probability is not known. The numbers of up to twelve spaces are written into the cells. Names of more than twelve
+    characters are shortened in the middle.
 
     Parameters
     ----------
     cka : array of shape (n_spaces, n_spaces)
         Debiased CKA of each pair.
     pvalues : array of shape (n_spaces, n_spaces), default=None
-        Probability of a value as large between unrelated spaces; None hatches nothing.
+        Probability that unrelated spaces reach the value; with None no cell is hatched.
     names : sequence of str, default=None
         Names of the spaces; None numbers them from 0.
     alpha : float, default=0.01
@@ -47,7 +52,7 @@ class ComparisonDisplay(Display):
     colorbar_ : matplotlib Colorbar
         The scale.
     ax_, figure_
-        Where it was drawn.
+        The axes and the figure.
 
     Raises
     ------
@@ -57,7 +62,7 @@ class ComparisonDisplay(Display):
     See Also
     --------
     skgeom.comparison.compare : The numbers.
-    skgeom.comparison.relation_test : The p-value of one pair by random orders of the rows.
+    skgeom.comparison.relation_test : The p-value of one pair, from random orders of the rows.
 
     Examples
     --------
@@ -95,27 +100,27 @@ class ComparisonDisplay(Display):
 
     @classmethod
     def from_comparison(cls, comparison: SpaceComparison, *, alpha: float = 0.01, ax: Any = None) -> Self:
-        """Draw what `skgeom.comparison.compare` found.
+        """Draw the result of `skgeom.comparison.compare`.
 
         Parameters
         ----------
         comparison : SpaceComparison
-            What it returned.
+            The result to draw.
         alpha : float, default=0.01
             Probability above which a cell is hatched.
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
         ComparisonDisplay
-            The Display, drawn.
+            The Display, after drawing.
         """
         return cls(comparison.cka, pvalues=comparison.pvalues, names=comparison.names, alpha=alpha).plot(ax)
 
     @classmethod
     def from_embedding(cls, spaces: Any, *, alpha: float = 0.01, ax: Any = None) -> Self:
-        """Compare many representations of the same rows, and draw what was found.
+        """Compare several representations of the same rows and draw the result.
 
         Parameters
         ----------
@@ -124,12 +129,12 @@ class ComparisonDisplay(Display):
         alpha : float, default=0.01
             Probability above which a cell is hatched.
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
         ComparisonDisplay
-            The Display, drawn.
+            The Display, after drawing.
 
         Raises
         ------
@@ -144,7 +149,7 @@ class ComparisonDisplay(Display):
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
@@ -163,8 +168,9 @@ class ComparisonDisplay(Display):
             self.texts_ = [self._write(axes, i, j) for i in range(n) for j in range(n)] if n <= _MOST_NUMBERS else []
             step = -(-n // _MOST_NAMES)
             slant: Any = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
-            axes.set_xticks(range(0, n, step), self.names[::step], **slant)
-            axes.set_yticks(range(0, n, step), self.names[::step])
+            names = [_shortened(name) for name in self.names[::step]]
+            axes.set_xticks(range(0, n, step), names, **slant)
+            axes.set_yticks(range(0, n, step), names)
             axes.tick_params(length=0)
             axes.grid(visible=False)
             axes.spines[:].set_visible(False)
@@ -190,3 +196,7 @@ class ComparisonDisplay(Display):
         text = f"{value + 0.0:.2f}".replace("-0.00", "0.00").replace("-", "−")
         color = "white" if value > 0.55 else "black"
         return axes.text(j, i, text, ha="center", va="center", color=color, fontsize=10 if len(self.names) < 8 else 7)
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _NAME else f"{name[: _NAME // 2]}…{name[1 - _NAME // 2 :]}"

@@ -17,15 +17,15 @@ _BINS = 40
 class ConformityDisplay(CloudDisplay):
     """Distribution of the conformity of the rows: the mean cosine of each to all others.
 
-    To the right are common rows, to the left rare ones. The mean is the average cosine of the cloud: how narrow its
-    cone is. In an isotropic space it is 0. A second cloud goes onto the same axes with ``ax=``.
+    Typical rows are on the right, unusual rows on the left. The mean is the average cosine of the cloud and measures
+    how narrow its cone is; in an isotropic space it is 0. Pass ``ax=`` to draw a second cloud on the same axes.
 
     Parameters
     ----------
     conformity : array of shape (n_samples,)
         Mean cosine of each row to all others, in [-1, 1].
     name : str, default=None
-        What the cloud is called in the legend.
+        Name of the cloud in the legend.
 
     Attributes
     ----------
@@ -34,9 +34,9 @@ class ConformityDisplay(CloudDisplay):
     mean_ : matplotlib Line2D
         The mean.
     isotropic_ : matplotlib Line2D or None
-        0, the mean in an isotropic space; None on axes that have it from another cloud.
+        0, the mean in an isotropic space; None if another cloud has drawn it on the same axes.
     ax_, figure_
-        Where it was drawn.
+        The axes and the figure.
 
     Raises
     ------
@@ -79,14 +79,14 @@ class ConformityDisplay(CloudDisplay):
         reference : array of shape (n_reference, n_features), default=None
             The cloud to conform to; None for X itself.
         name : str, default=None
-            What the cloud is called in the legend.
+            Name of the cloud in the legend.
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
         ConformityDisplay
-            The Display, drawn.
+            The Display, after drawing.
 
         Raises
         ------
@@ -101,7 +101,7 @@ class ConformityDisplay(CloudDisplay):
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""What all Displays share: axes, looks that need no colour, and the one line where matplotlib is missing."""
+"""What all Displays share: axes, styles that need no colour, and the message if matplotlib is missing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from skgeom.metrics._representation import Step, representation
 
 
 class Look(NamedTuple):
-    """How one of several things on one axes is told from the others: any of the four would do."""
+    """The style of one of several artists on the same axes. Each of the four properties identifies it."""
 
     color: str
     linestyle: str
@@ -22,7 +22,7 @@ class Look(NamedTuple):
 
 
 BLUE, ORANGE, GREEN, VERMILION, PURPLE = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7"
-"""Of the palette of Okabe and Ito, which people see apart whose colour vision differs."""
+"""From the palette of Okabe and Ito, which people with colour blindness can distinguish."""
 
 INK, GREY, PALE = "#222222", "#5f6b76", "#dfe3e7"
 
@@ -57,10 +57,12 @@ _STYLE: Any = {
     "lines.linewidth": 1.8,
     "lines.markersize": 5,
     "hatch.linewidth": 0.7,
+    "figure.constrained_layout.w_pad": 0.08,
+    "figure.constrained_layout.h_pad": 0.08,
 }
 
 REFERENCE: Any = {"color": GREY, "linestyle": (0, (4, 2)), "linewidth": 1.2, "marker": ""}
-"""The line of what chance gives, or a bound: grey and dashed in every picture."""
+"""The line of a chance level or a bound, grey and dashed in every picture."""
 
 _WIDTH, _HEIGHT = 4.8, 3.4
 """Inches of a figure: text of ten points is legible where this is shown 400 pixels wide."""
@@ -75,7 +77,7 @@ class Display:
     Attributes
     ----------
     ax_ : matplotlib.axes.Axes
-        Where it was drawn.
+        The axes and the figure.
     figure_ : matplotlib.figure.Figure
         The figure of the axes.
     """
@@ -102,45 +104,45 @@ class Display:
 
 
 class CloudDisplay(Display):
-    """A picture of rows, or of what an estimator makes of them."""
+    """A picture of rows, or of the output of an estimator for them."""
 
     from_embedding: Any
 
     @classmethod
     def from_estimator(cls, estimator: Any, X: Any, *args: Any, step: Step = "auto", **kwargs: Any) -> Self:
-        """Draw what a fitted estimator makes of rows, as `from_embedding` draws rows.
+        """Draw the output of a fitted estimator, as `from_embedding` draws rows.
 
         Parameters
         ----------
         estimator : estimator
-            A fitted transformer, or a Pipeline or search that ends in one; before a classifier or a regressor its input
-            counts.
+            A fitted transformer, or a Pipeline or search that ends in one. If the last step is a classifier or a
+            regressor, its input is drawn.
         X : array of shape (n_samples, n_features)
             Rows for the estimator.
         *args
-            What `from_embedding` takes after X.
+            Further arguments of `from_embedding`.
         step : str or callable, default="auto"
-            Which representation is drawn, as in `skgeom.metrics.make_embedding_scorer`: the name of a step of a
+            Representation to draw, as in `skgeom.metrics.make_embedding_scorer`: the name of a step of a
             Pipeline, or a function ``f(estimator, X)``.
         **kwargs
-            The keyword arguments of `from_embedding`.
+            Keyword arguments of `from_embedding`.
 
         Returns
         -------
         display
-            The Display, drawn.
+            The Display, after drawing.
 
         Raises
         ------
         ValueError
-            As `from_embedding`, or if the estimator makes no representation.
+            As in `from_embedding`, or if the estimator has no representation.
         """
         return cls.from_embedding(representation(estimator, X, step, {}), *args, **kwargs)
 
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Make what is drawn inside look like all Displays; the settings of the caller come back afterwards.
+    """Apply the style of the Displays to everything drawn inside, and restore the settings of the caller afterwards.
 
     Raises
     ------
@@ -158,17 +160,17 @@ def styled() -> Iterator[None]:
 
 
 def next_look(ax: Any) -> Look:
-    """Return the look of what is drawn next on axes that may hold other Displays."""
+    """Return the style for the next Display on axes that may hold others."""
     return LOOKS[_n_drawn(ax) % len(LOOKS)]
 
 
 def is_first(ax: Any) -> bool:
-    """Return whether axes hold no Display yet, so that references are still to be drawn."""
+    """Return whether axes hold no Display yet, so that the references have not been drawn."""
     return _n_drawn(ax) == 0
 
 
 def mark(artist: Any) -> Any:
-    """Return an artist, which counts from now on as the data of a Display."""
+    """Record that an artist shows the data of a Display, and return it."""
     _drawn.add(artist)
     return artist
 
@@ -183,7 +185,7 @@ def histogram(ax: Any, values: np.ndarray, edges: np.ndarray, look: Look, *, sig
 
 
 def legend_above(ax: Any, columns: int) -> Any:
-    """Add the legend above the axes, where no data are."""
+    """Add the legend above the axes, outside the data."""
     return ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2, columnspacing=1.2)
 
 

@@ -19,23 +19,24 @@ _LABEL = 0.15
 
 
 class FrontierDisplay(Display):
-    """IsoScore to the right, the score of the clusters upwards, one point for each weight of isotropy.
+    """Score of the clusters against IsoScore, one point for each weight of isotropy.
 
-    The steps join the points that no other beats in both, the Pareto front: a space below them is beaten. The cross is
-    the space as it came. The dashed line is the collapse bound: to its right no classes have shrunk to points.
+    The steps join the Pareto front, the points that no other point exceeds in both scores. The cross is the space
+    before the optimisation. The dashed line is the collapse bound: classes that have shrunk to points are not to its
+    right.
 
     Parameters
     ----------
     weight, isoscore, score : arrays of shape (n_weights,)
-        The weight of each point, and what became of both; what is not finite is not drawn.
+        Weight, IsoScore and cluster score of each point; points that are not finite are not drawn.
     is_optimal : array of shape (n_weights,), bool
         Which points are on the Pareto front.
     start : tuple of float
-        IsoScore and score of the space as it came.
+        IsoScore and score of the space before the optimisation.
     bound : float
         The collapse bound.
     score_name : str, default="silhouette"
-        What the score is called.
+        Name of the score.
 
     Attributes
     ----------
@@ -44,22 +45,22 @@ class FrontierDisplay(Display):
     front_ : matplotlib Line2D
         The Pareto front.
     start_ : matplotlib Line2D
-        The space as it came.
+        The space before the optimisation.
     bound_ : matplotlib Line2D
         The collapse bound.
     weights_ : list of matplotlib Annotation
-        The weights, those of points that nearly coincide in one.
+        The weights; points that nearly coincide share one annotation.
     ax_, figure_
-        Where it was drawn.
+        The axes and the figure.
 
     Raises
     ------
     ValueError
-        If the arrays are not of one length.
+        If the arrays differ in length.
 
     See Also
     --------
-    skgeom.optim.isotropy_cluster_frontier : The numbers; `Frontier.plot` is a short way here.
+    skgeom.optim.isotropy_cluster_frontier : The numbers; `Frontier.plot` is a shortcut.
 
     Examples
     --------
@@ -101,19 +102,19 @@ class FrontierDisplay(Display):
 
     @classmethod
     def from_frontier(cls, frontier: Frontier, *, ax: Any = None) -> Self:
-        """Draw what `skgeom.optim.isotropy_cluster_frontier` found.
+        """Draw the result of `skgeom.optim.isotropy_cluster_frontier`.
 
         Parameters
         ----------
         frontier : Frontier
-            What it returned.
+            The result to draw.
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
         FrontierDisplay
-            The Display, drawn.
+            The Display, after drawing.
         """
         return cls(
             frontier.weight,
@@ -131,7 +132,7 @@ class FrontierDisplay(Display):
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
@@ -158,7 +159,7 @@ class FrontierDisplay(Display):
         return self
 
     def _draw_weights(self, axes: Any) -> list[Any]:
-        """Write the weights beside their points, those of points that nearly coincide beside the first of them."""
+        """Write each weight beside its point; points that nearly coincide share the text beside the first."""
         known = np.isfinite(self.isoscore + self.score)
         at, weight = np.stack([self.isoscore, self.score], axis=1)[known], self.weight[known]
         points = axes.transData.transform(at) / axes.figure.dpi

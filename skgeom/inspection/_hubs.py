@@ -15,11 +15,11 @@ from skgeom.metrics._neighbours import HubMetric, check_hubs, rows_under
 
 
 class HubDisplay(CloudDisplay):
-    """Share of the rows that are among the k nearest of at least so many others.
+    """Share of the rows that are among the k nearest neighbours of at least that many others.
 
-    Hubs make the tail to the right: rows that are near to everything. What is missing to 100 % at the left are the rows
-    that are nobody's neighbour. The dashed line is the null: neighbours drawn at random, binomial counts of mean k. A
-    second cloud goes onto the same axes with ``ax=``.
+    Hubs, rows that are near to everything, form the tail on the right. The gap to 100 % on the left is the share of
+    rows that are nobody's neighbour. The dashed line is the null: neighbours drawn at random, with binomial counts of
+    mean k. Pass ``ax=`` to draw a second cloud on the same axes.
 
     Parameters
     ----------
@@ -28,26 +28,26 @@ class HubDisplay(CloudDisplay):
     k : int
         Number of neighbours.
     name : str, default=None
-        What the cloud is called in the legend.
+        Name of the cloud in the legend.
 
     Attributes
     ----------
     line_ : matplotlib Line2D
-        The share of rows against the number of occurrences, from 1 on.
+        The share of rows against the number of occurrences, which starts at 1.
     random_ : matplotlib Line2D or None
-        The null; None on axes that have it from another cloud.
+        The null; None if another cloud has drawn it on the same axes.
     ax_, figure_
-        Where it was drawn.
+        The axes and the figure.
 
     Raises
     ------
     ValueError
-        If the occurrences are not numbers of at least 0, of which one is 1 or more, or `k` is below 1.
+        If the occurrences are negative, all less than 1 or not numbers, or `k` is less than 1.
 
     See Also
     --------
     skgeom.metrics.hubness : The skewness of the occurrences.
-    skgeom.metrics.retrieval_score : With ``metric="csls"``, retrieval that makes up for hubs.
+    skgeom.metrics.retrieval_score : With ``metric="csls"``, retrieval corrected for hubs.
 
     References
     ----------
@@ -88,14 +88,14 @@ class HubDisplay(CloudDisplay):
         metric : {"cosine", "euclidean"}, default="cosine"
             The distance.
         name : str, default=None
-            What the cloud is called in the legend.
+            Name of the cloud in the legend.
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
         HubDisplay
-            The Display, drawn.
+            The Display, after drawing.
 
         Raises
         ------
@@ -111,7 +111,7 @@ class HubDisplay(CloudDisplay):
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""The checks of numbers that are to be drawn."""
+"""Checks of the numbers to draw."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from skgeom._array import is_foreign, to_numpy
 
 
 def check_table(values: Any, name: str, shape: tuple[int | None, ...], *, finite: bool = True) -> np.ndarray:
-    """Return numbers as an array of float64 of a shape, in which None is any length but 0.
+    """Return numbers as a float64 array of the given shape, in which None stands for any length but 0.
 
     Raises
     ------
     TypeError
         If the values are not numbers.
     ValueError
-        If one is not finite (with `finite`), or the shape is another.
+        If a number is not finite (with `finite`), or the shape differs.
     """
     found = np.asarray(to_numpy(values) if is_foreign(values) else values)
     if found.dtype.kind not in "iufb":
@@ -28,5 +28,5 @@ def check_table(values: Any, name: str, shape: tuple[int | None, ...], *, finite
     if not found.size:
         raise ValueError(f"{name} is empty: pass at least one number.")
     if finite and not np.isfinite(found).all():
-        raise ValueError(f"{name} holds NaN or infinity, which have no place in a picture: drop them.")
+        raise ValueError(f"{name} holds NaN or infinity, which cannot be drawn: drop them.")
     return found.astype(np.float64)

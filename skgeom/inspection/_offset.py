@@ -1,4 +1,4 @@
-"""OffsetDisplay: what shifting two modalities along their means does to the loss and to the conformities."""
+"""OffsetDisplay: how a shift of two modalities along their means changes the loss and the conformities."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _ALPHAS = np.linspace(-1, 1.5, 51)
 class OffsetDisplay(Display):
     """Contrastive loss of two modalities that move along their means, and the divergence of their conformities.
 
-    At α = 0, the dashed line, they are as they came; at α = 1, the dotted one, each is centred. The dot is the minimum:
-    a loss with its minimum at 0 shows that training wanted the offset.
+    At α = 0, the dashed line, the modalities are unchanged; at α = 1, the dotted line, each is centred. Dots mark the
+    minima. If the loss has its minimum at 0, training has favoured the offset.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class OffsetDisplay(Display):
     Raises
     ------
     ValueError
-        If the arrays are not of one length, or the shifts not ascending.
+        If the arrays differ in length, or the shifts are not ascending.
 
     See Also
     --------
@@ -97,19 +97,19 @@ class OffsetDisplay(Display):
         temperature, batch_size
             Of the loss, as in `skgeom.multimodal.loss_along_offset`.
         move : {"X", "Y", "both"}, default="both"
-            What moves for the divergence, as in `skgeom.multimodal.divergence_along_offset`.
+            The modality that moves for the divergence, as in `skgeom.multimodal.divergence_along_offset`.
         ax : sequence of two matplotlib.axes.Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
         OffsetDisplay
-            The Display, drawn.
+            The Display, after drawing.
 
         Raises
         ------
         ValueError
-            As the two functions.
+            As in these two functions.
         """
         steps = _ALPHAS if alphas is None else alphas
         return cls(
@@ -124,7 +124,7 @@ class OffsetDisplay(Display):
         Parameters
         ----------
         ax : sequence of two matplotlib.axes.Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------

@@ -24,16 +24,16 @@ _GAP = 0.15
 class SilhouetteDisplay(CloudDisplay):
     """Silhouette of each row as a bar, by class, in descending order: Rousseeuw's picture.
 
-    A class is the thicker the more rows it has, and the better the further it reaches to the right; small classes have
-    room for their names around them. Hatched bars to the left of 0 are rows that are nearer to another class than to
-    their own. The dashed line is the mean.
+    The height of a class is its number of rows, plus some room for the names of small classes. The further it reaches
+    to the right, the more compact it is. Hatched bars to the left of 0 are rows that are nearer to another class than
+    to their own. The dashed line is the mean.
 
     Parameters
     ----------
     silhouettes : array of shape (n_samples,)
         Silhouette of each row, in [-1, 1].
     labels : array of shape (n_samples,)
-        Class of each row: numbers or strings, from 2 to n_samples - 1 different ones.
+        Class of each row: numbers or strings, with 2 to n_samples - 1 different values.
     names : sequence of str, default=None
         Names of the classes in their sorted order; None for the labels themselves.
 
@@ -50,7 +50,7 @@ class SilhouetteDisplay(CloudDisplay):
     mean_ : matplotlib Line2D
         The mean over all rows.
     ax_, figure_
-        Where it was drawn.
+        The axes and the figure.
 
     Raises
     ------
@@ -109,12 +109,12 @@ class SilhouetteDisplay(CloudDisplay):
         names : sequence of str, default=None
             Names of the classes in their sorted order.
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
         SilhouetteDisplay
-            The Display, drawn.
+            The Display, after drawing.
 
         Raises
         ------
@@ -164,7 +164,7 @@ class SilhouetteDisplay(CloudDisplay):
 
 
 def _rooms(sizes: np.ndarray, height: float) -> np.ndarray:
-    """Return the room of each class, in rows: that of its bars, or of its name if that needs more."""
+    """Return the height of each class in rows: that of its bars, or of its name if that is larger."""
     share = min(_LABEL / height, 0.9 / sizes.size)
     name = 0.0
     for _ in range(100):  # converges, since all names together take less than the height

@@ -25,8 +25,8 @@ class SimilarityDisplay(Display):
 
     Where the two densities overlap, no threshold on the cosine separates the pairs. The AUC measures how far
     they are apart: the probability that a pair that belongs together has the larger cosine of two, ½ by chance.
-    The grey band holds 95 % of the cosines of independent directions in an isotropic space. What was before the
-    transform hangs below the axis.
+    The grey band holds 95 % of the cosines of independent directions in an isotropic space. The densities before the
+    transform are drawn below the axis.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class SimilarityDisplay(Display):
     isotropic_, isotropic_before_ : matplotlib Rectangle or None
         The grey bands.
     ax_, figure_
-        Where it was drawn.
+        The axes and the figure.
 
     Raises
     ------
@@ -121,12 +121,12 @@ class SimilarityDisplay(Display):
             As in `skgeom.metrics.pair_cosines`: Y holds the partner of each row of X, or labels are equal for rows that
             belong together.
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
         SimilarityDisplay
-            The Display, drawn.
+            The Display, after drawing.
 
         Raises
         ------
@@ -156,22 +156,22 @@ class SimilarityDisplay(Display):
         estimator : estimator
             A fitted transformer, which maps both rows of a pair, or an aligner, which maps X to Y.
         X, Y, labels, n_pairs, random_state
-            As in `skgeom.metrics.pair_cosines`. Pass an integer as `random_state` to see the same pairs before and
+            As in `skgeom.metrics.pair_cosines`. Pass an integer as `random_state` to compare the same pairs before and
             after.
         step : str or callable, default="auto"
-            Which representation is drawn, as in `skgeom.metrics.make_embedding_scorer`.
+            Representation to draw, as in `skgeom.metrics.make_embedding_scorer`.
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
         SimilarityDisplay
-            The Display, drawn.
+            The Display, after drawing.
 
         Raises
         ------
         ValueError
-            As `skgeom.metrics.pair_cosines`, or if the estimator makes no representation.
+            As `skgeom.metrics.pair_cosines`, or if the estimator has no representation.
         """
         Z: Any = mapped(estimator, X, step, {})
         W = Y if Y is None or ends_in_regressor(estimator) else representation(estimator, Y, step, {})
@@ -191,7 +191,7 @@ class SimilarityDisplay(Display):
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
@@ -253,7 +253,7 @@ def _sampled(X: Any, Y: Any, labels: Any, n_pairs: int, random_state: Any) -> tu
 
 
 def _auc(matching: np.ndarray, other: np.ndarray) -> float:
-    """Return the probability that the first of two is larger, where equal ones count half."""
+    """Return the probability that a value of the first sample exceeds one of the second; ties count half."""
     both = np.concatenate([matching, other])
     ranks = mid_ranks(both, np.ones((1, both.size)))[0, : matching.size]
     return float((ranks.mean() - (matching.size + 1) / 2) / other.size)

@@ -30,10 +30,10 @@ _MOST_INK = 16_000.0
 class SpaceDisplay(CloudDisplay):
     """One or two clouds in the plane of their first two singular directions, with the origin and the means.
 
-    Not centred, the plane contains the origin and nearly the mean: a cone is a cloud away from the origin, the arrow to
-    its mean as long as the cloud is one-sided, and a modality gap two clouds apart. Centred, the plane is that of the
-    most variance, and the origin is where the space has it. Both axes have one scale. Unit rows (``normalize=True``)
-    lie inside a circle, of which the picture shows what is near the rows.
+    Without centring, the plane contains the origin and nearly the mean: a cone is a cloud away from the origin, with a
+    long arrow to its mean, and a modality gap separates two clouds. With centring, it is the plane of largest variance,
+    and the origin is projected into it. Both axes have the same scale. Unit rows (``normalize=True``) are inside a
+    circle, of which the picture shows the part near the rows.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class SpaceDisplay(CloudDisplay):
     points_ : list of matplotlib PathCollection
         The rows of each cloud.
     means_ : list of matplotlib Line2D
-        The mean of each.
+        The mean of each cloud.
     arrows_ : list of matplotlib Annotation
         From the origin to each mean.
     origin_ : matplotlib Line2D
@@ -63,9 +63,9 @@ class SpaceDisplay(CloudDisplay):
     gap_ : matplotlib Line2D or None
         From mean to mean; None for one cloud.
     circle_ : matplotlib Circle or None
-        Of the radius.
+        The circle of the given radius.
     ax_, figure_
-        Where it was drawn.
+        The axes and the figure.
 
     Raises
     ------
@@ -139,19 +139,19 @@ class SpaceDisplay(CloudDisplay):
         Y : array of shape (m_samples, n_features), default=None
             A second cloud in the same space, such as another modality.
         center : bool, default=False
-            Whether the plane is that of the most variance about the mean of all rows, and not of the largest squared
+            Whether to use the plane of largest variance about the mean of all rows, instead of the largest squared
             length about the origin.
         normalize : bool, default=False
-            Whether rows are divided by their norms first.
+            Whether to divide rows by their norms first.
         names : sequence of str, default=None
             Names of the clouds, in the legend.
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
         SpaceDisplay
-            The Display, drawn.
+            The Display, after drawing.
 
         Raises
         ------
@@ -185,7 +185,7 @@ class SpaceDisplay(CloudDisplay):
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
@@ -232,7 +232,7 @@ def _rows(X: Any, Y: Any, normalize: bool) -> list[Any]:
 
 
 def _dots(look: Look, n: int) -> dict[str, Any]:
-    """Return the look of n dots: open ones for all clouds but the first."""
+    """Return the style of n dots: filled for the first cloud, open for the others."""
     filled = look is LOOKS[0]
     return {
         "marker": look.marker,

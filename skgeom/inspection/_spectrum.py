@@ -14,15 +14,16 @@ from skgeom.inspection._display import GREY, REFERENCE, CloudDisplay, is_first, 
 from skgeom.inspection._numbers import check_table
 
 _MARKS = (0.5, 0.9, 0.99)
-"""Shares of the variance whose directions are counted on the curve."""
+"""Shares of the variance that are marked on the curve."""
 
 _ROUNDING = 1e-12
-"""By how much a sum of shares may miss the one it stands for."""
+"""Tolerance of a cumulative share, for rounding."""
 
 _MANY = 0.1
-"""Share of the directions that rounding must hide for its floor to be drawn: it lies far below all others."""
+"""The level of the rounding is drawn only if it hides more than this share of the directions: it is far below all
+others."""
 
-_LIMIT: Any = {"color": GREY, "linewidth": 1.2, "linestyle": ":"}
+_LIMIT: Any = {"linewidth": 1.2, "linestyle": ":"}
 _AT_THE_RIGHT: Any = {
     "xycoords": ("axes fraction", "data"),
     "xytext": (0, 2),
@@ -33,26 +34,26 @@ _AT_THE_RIGHT: Any = {
 
 
 class SpectrumDisplay(CloudDisplay):
-    r"""Variance of each principal direction, beside that of an isotropic cloud of as many rows.
+    r"""Variance of each principal direction, compared with an isotropic cloud of as many rows.
 
-    Both axes are logarithmic: a straight line is a power law. Dots mark after how many directions 50, 90 and 99
-    % of the variance are reached. The dashed line is the null: what isotropic rows show, by the distribution of
-    Marchenko and Pastur [1]_, which is not flat where there are few rows. Where directions are lost in the
-    rounding of the rows, a line marks the rank, and where they are many, another the floor of the rounding. A
-    second cloud goes onto the same axes with ``ax=``.
+    Both axes are logarithmic: a straight line is a power law. Dots mark where 50, 90 and 99 % of the variance are
+    reached. The dashed line is the null: the spectrum of isotropic rows according to Marchenko and Pastur [1]_, which
+    is not flat if there are few rows. If rounding hides some directions, the legend states the rank and a dotted line
+    of the cloud's colour marks it; if it hides many, a second line shows the level of the rounding. Pass ``ax=`` to
+    draw a second cloud on the same axes.
 
     Parameters
     ----------
     variances : array of shape (n_directions,)
         Variances of the principal directions, in descending order: at most min(n_samples - 1, n_features).
     n_samples, n_features : int
-        The shape of the rows, from which the null follows.
+        The shape of the rows, which determines the null.
     rank : int, default=None
-        How many of the variances are more than rounding; None for all that are not 0.
+        Number of variances above the rounding; None for all that are not 0.
     noise : float, default=None
-        Variance that rounding leaves in a direction.
+        Variance of the rounding in one direction.
     name : str, default=None
-        What the cloud is called in the legend.
+        Name of the cloud in the legend.
 
     Attributes
     ----------
@@ -61,17 +62,18 @@ class SpectrumDisplay(CloudDisplay):
     line_ : matplotlib Line2D
         The shares against 1, 2, ..., n_directions, with the dots.
     isotropic_ : matplotlib Line2D or None
-        The null; None on axes that have it from another cloud.
+        The null; None if another cloud has drawn it on the same axes.
     rank_, noise_ : matplotlib Line2D or None
-        Where the directions end that are more than rounding, and how much of the variance rounding leaves in one; None
-        where all of them are more than rounding.
+        The rank, and the share of the variance that rounding contributes to a direction; None if no direction is hidden
+        by rounding.
     ax_, figure_
-        Where it was drawn.
+        The axes and the figure.
 
     Raises
     ------
     ValueError
-        If the variances are not descending numbers of at least 0 with a positive sum, or more than the shape allows.
+        If the variances are negative, not in descending order or all 0, or if there are more of them than the shape
+        allows.
 
     See Also
     --------
@@ -126,14 +128,14 @@ class SpectrumDisplay(CloudDisplay):
         X : array of shape (n_samples, n_features), or iterator of blocks of rows
             The embeddings, one per row.
         name : str, default=None
-            What the cloud is called in the legend.
+            Name of the cloud in the legend.
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
         SpectrumDisplay
-            The Display, drawn.
+            The Display, after drawing.
 
         Raises
         ------
@@ -154,7 +156,7 @@ class SpectrumDisplay(CloudDisplay):
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
@@ -170,16 +172,17 @@ class SpectrumDisplay(CloudDisplay):
             first, directions = is_first(axes), np.arange(1, self.shares.size + 1)
             self.isotropic_ = self._null(axes) if first else None
             reached = np.searchsorted(np.cumsum(self.shares) * (1 + _ROUNDING), _MARKS).clip(max=self.shares.size - 1)
-            label = (self.name or "this cloud") + "\n50, 90, 99 % in " + ", ".join(f"{1 + i:,}" for i in reached)
+            label = (self.name or "this cloud") + (f", rank {self.rank:,}" if self.rank < self.shares.size else "")
+            label += "\n50, 90, 99 % in " + ", ".join(f"{1 + i:,}" for i in reached)
             color, line, marker, _ = next_look(axes)
             style = {"color": color, "linestyle": line, "marker": marker, "markevery": reached.tolist()}
             self.line_ = mark(axes.plot(directions, self.shares, **style, label=label)[0])
             has_floor = self.noise is not None and self.rank < (1 - _MANY) * self.shares.size
             self.rank_ = self.noise_ = None
             if self.rank < self.shares.size:
-                self.rank_ = axes.axvline(self.rank, **_LIMIT, label=f"rank {self.rank:,}")
+                self.rank_ = axes.axvline(self.rank, **_LIMIT, color=color)
             if has_floor:
-                self.noise_ = axes.axhline(self.noise / self.variances.sum(), **_LIMIT)
+                self.noise_ = axes.axhline(self.noise / self.variances.sum(), **_LIMIT, color=GREY)
                 axes.annotate("rounding", (0.99, self.noise / self.variances.sum()), **_AT_THE_RIGHT)
             axes.set(xscale="log", yscale="log", xlabel="principal direction", ylabel="share of the variance")
             lowest = (self.noise / self.variances.sum() / 30) if has_floor else self.shares[self.rank - 1] / 3

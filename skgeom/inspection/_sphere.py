@@ -19,16 +19,16 @@ _UNSEEN = 1e-3
 
 
 class SphereDisplay(CloudDisplay):
-    r"""Angles of points on the sphere to their nearest neighbours, beside what chance gives and what is possible.
+    r"""Angles of points on the sphere to their nearest neighbours, compared with chance and with the bound.
 
-    The curve says which share of the points has a neighbour within an angle. The dashed one is the null: what as many
-    independent uniform directions have. Their angle exceeds θ with probability
+    The curve shows the share of points that have a neighbour within an angle. The dashed curve is the null: as many
+    independent uniform directions, whose angle exceeds θ with probability
 
     .. math:: (1 - F(\theta))^{n - 1}, \qquad F(\theta) = \tfrac12 I_{\sin^2 \theta}\big(\tfrac{d - 1}{2}, \tfrac12\big)
 
     for θ up to a right angle, F being the share of the sphere within θ. The dotted line is `tammes_bound`: no
-    arrangement has a larger minimum angle. Points that crowd are left of the dashed curve; well spread ones rise at
-    once, near the dotted line. A second cloud goes onto the same axes with ``ax=``.
+    arrangement has a larger minimum angle. The curve of crowded points is left of the dashed one; the curve of well
+    spread points rises steeply near the dotted line. Pass ``ax=`` to draw a second cloud on the same axes.
 
     Parameters
     ----------
@@ -37,18 +37,18 @@ class SphereDisplay(CloudDisplay):
     n_features : int
         Dimension d of the space, at least 2.
     name : str, default=None
-        What the points are called in the legend.
+        Name of the points in the legend.
 
     Attributes
     ----------
     line_ : matplotlib Line2D
         The share of points against the angle.
     uniform_ : matplotlib Line2D or None
-        The null; None on axes that have it from another cloud.
+        The null; None if another cloud has drawn it on the same axes.
     bound_ : matplotlib Line2D or None
-        The bound of the minimum angle; None on axes that have it from another cloud.
+        The bound of the minimum angle; None if another cloud has drawn it on the same axes.
     ax_, figure_
-        Where it was drawn.
+        The axes and the figure.
 
     Raises
     ------
@@ -90,16 +90,16 @@ class SphereDisplay(CloudDisplay):
         Parameters
         ----------
         X : array of shape (n_samples, n_features)
-            The points, one per row, of any length but zero.
+            The points, one per row, none of them zero; only their directions count.
         name : str, default=None
-            What the points are called in the legend.
+            Name of the points in the legend.
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
         SphereDisplay
-            The Display, drawn.
+            The Display, after drawing.
 
         Raises
         ------
@@ -116,7 +116,7 @@ class SphereDisplay(CloudDisplay):
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------

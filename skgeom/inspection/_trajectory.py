@@ -1,4 +1,4 @@
-"""TrajectoryDisplay: what an optimisation recorded, over its updates or one against another."""
+"""TrajectoryDisplay: the records of an optimisation over its updates or against each other."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ _NORMAL = 1.959964
 
 
 class TrajectoryDisplay(Display):
-    """Columns of a history over the updates, each in its panel, or against another column.
+    """Columns of a history over the updates, one panel for each, or against another column.
 
-    Over the updates, bands are intervals of 95 % of measures of samples. Against another column the path leads from the
-    open dot to the filled one, and the legend has the correlations over the records, Pearson's r and Spearman's ρ, as
-    the experiment of [1]_ reports them. The dashed line is the collapse bound: classes that have shrunk to points have
-    no larger IsoScore.
+    Over the updates, bands are 95 % intervals of measures estimated from samples. Against another column, the path
+    leads from the open dot to the filled dot, and the legend has the correlations over the records, Pearson's r and
+    Spearman's ρ, as in the experiment of [1]_. The dashed line is the collapse bound, the largest IsoScore of classes
+    that have shrunk to points.
 
     Parameters
     ----------
     x : array of shape (n_records,)
         The horizontal coordinate.
     columns : dict from str to array of shape (n_records,)
-        What is drawn above it; records with NaN or infinity are left out.
+        The vertical coordinates; records with NaN or infinity are left out.
     x_name : str, default="iteration"
         Name of `x`; "iteration" draws lines over the updates, any other name a path.
     errors : dict from str to array of shape (n_records,), default=None
@@ -51,7 +51,7 @@ class TrajectoryDisplay(Display):
     lines_ : dict from str to matplotlib Line2D
         Each column.
     bands_ : dict from str to matplotlib FillBetweenPolyCollection
-        The intervals of those that have errors.
+        The intervals of columns that have errors.
     ends_ : dict from str to tuple of two matplotlib Line2D
         First and last record of each column; empty over the updates.
     bounds_ : list of matplotlib Line2D
@@ -64,11 +64,11 @@ class TrajectoryDisplay(Display):
     Raises
     ------
     ValueError
-        If there is no column, or a column does not have one entry per record.
+        If `columns` is empty, or a column does not have one entry per record.
 
     See Also
     --------
-    skgeom.optim.History : The numbers; `History.plot` is a short way here.
+    skgeom.optim.History : The numbers; `History.plot` is a shortcut.
     skgeom.metrics.collapse_bound : The bound.
 
     References
@@ -107,7 +107,7 @@ class TrajectoryDisplay(Display):
         self.x, self.x_name = check_table(x, x_name, (None,), finite=False), x_name
         n = self.x.size
         if not columns:
-            raise ValueError("There is no column to draw: pass at least one.")
+            raise ValueError("No column to draw: pass at least one.")
         self.columns = {name: check_table(column, name, (n,), finite=False) for name, column in columns.items()}
         self.errors = {
             name: check_table(e, f"errors[{name!r}]", (n,), finite=False) for name, e in (errors or {}).items()
@@ -124,26 +124,25 @@ class TrajectoryDisplay(Display):
         Parameters
         ----------
         history : History
-            What an optimiser recorded.
+            The records of an optimiser.
         *y : str
-            Names of columns; without any, the loss and all monitors, or, against another column, for all other
-            monitors.
+            Names of columns. By default the loss and all monitors, or, against another column, all other monitors.
         x : str, default="iteration"
             Column to draw them against.
         bound : float, default=None
             The collapse bound of the data, `skgeom.metrics.collapse_bound`.
         ax : matplotlib.axes.Axes or sequence of them, default=None
-            Where to draw, as many as there are columns; None makes a new figure.
+            Axes to draw on, one for each column; None makes a new figure.
 
         Returns
         -------
         TrajectoryDisplay
-            The Display, drawn.
+            The Display, after drawing.
 
         Raises
         ------
         ValueError
-            If a column is unknown, or there is none to draw.
+            If a column is unknown, or nothing is left to draw.
         """
         for name in (x, *y):
             check_choice(name, history, "A column")
@@ -169,14 +168,14 @@ class TrajectoryDisplay(Display):
         Parameters
         ----------
         estimator : EmbeddingOptimizer or SphereDispersion
-            A fitted one.
+            A fitted optimiser.
         *y, x, bound, ax
             As in `from_history`.
 
         Returns
         -------
         TrajectoryDisplay
-            The Display, drawn.
+            The Display, after drawing.
 
         Raises
         ------
@@ -194,7 +193,7 @@ class TrajectoryDisplay(Display):
         Parameters
         ----------
         ax : matplotlib.axes.Axes or sequence of them, default=None
-            Where to draw, as many as there are columns; None makes a new figure.
+            Axes to draw on, one for each column; None makes a new figure.
 
         Returns
         -------
@@ -206,7 +205,7 @@ class TrajectoryDisplay(Display):
         ImportError
             If matplotlib is not installed.
         ValueError
-            If the axes are not as many as the columns.
+            If the number of axes differs from the number of columns.
         """
         self.lines_: dict[str, Any] = {}
         self.bands_: dict[str, Any] = {}
@@ -238,13 +237,12 @@ class TrajectoryDisplay(Display):
             label = "r = {:.2f}, ρ = {:.2f}".format(*self.correlations[name]).replace("-", "−")
         self.lines_[name] = mark(axes.plot(x, y, color=look.color, label=label)[0])
         dot = {"color": look.color, "linestyle": "", "marker": "o", "markersize": 9, "zorder": 4}
-        first = axes.plot(x[:1], y[:1], **dot, markerfacecolor="white", label="start")[0]
-        self.ends_[name] = first, axes.plot(x[-1:], y[-1:], **dot, label="end")[0]
+        named = ("start", "end") if not self.ends_ else (None, None)
+        first = axes.plot(x[:1], y[:1], **dot, markerfacecolor="white", label=named[0])[0]
+        self.ends_[name] = first, axes.plot(x[-1:], y[-1:], **dot, label=named[1])[0]
 
     def _draw_bound(self, axes: Any, name: str) -> None:
-        if self.bound is None:
+        if self.bound is None or "isoscore" not in (self.x_name, name):
             return
-        if self.x_name == "isoscore":
-            self.bounds_.append(axes.axvline(self.bound, **REFERENCE, label="collapse bound"))
-        elif name == "isoscore":
-            self.bounds_.append(axes.axhline(self.bound, **REFERENCE, label="collapse bound"))
+        line = axes.axvline if self.x_name == "isoscore" else axes.axhline
+        self.bounds_.append(line(self.bound, **REFERENCE, label=None if self.bounds_ else "collapse bound"))

@@ -1,4 +1,4 @@
-"""WhiteningPathDisplay: what a judge finds of whitenings of each width and power."""
+"""WhiteningPathDisplay: the scores that a judge finds for whitenings of each width and power."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _CLOSEST_TICKS = 1.3
 
 
 class WhiteningPathDisplay(Display):
-    """Held-out score of whitenings against the number of columns they keep, a line for each power, with bands.
+    """Held-out score of whitenings against the number of columns they keep, one line per power, with bands.
 
-    The dashed line is the score of the rows as they are. Bands are intervals of the difference to it, which hold for
-    all transforms at once: a band that leaves the line out is a measurable difference. The diamond is the best of the
+    The dashed line is the score of the rows as they are. Bands are intervals of the difference from it, which hold for
+    all transforms at once: if a band excludes the line, the difference is measurable. The diamond is the best of the
     other transforms.
 
     Parameters
@@ -34,13 +34,13 @@ class WhiteningPathDisplay(Display):
     paths : dict from float to array of shape (n_widths, 3)
         For each power of whitening, columns kept, score and half the width of the band.
     baseline : float
-        Score of the rows as they are. What is not finite is not drawn.
+        Score of the rows as they are. Values that are not finite are not drawn.
     other : tuple (name, (columns, score, margin)), default=None
         A transform that is not a whitening.
     n_features : int, default=None
         Columns of the rows as they are.
     score_name : str, default="score"
-        What the score is called.
+        Name of the score.
 
     Attributes
     ----------
@@ -53,14 +53,14 @@ class WhiteningPathDisplay(Display):
     other_ : matplotlib ErrorbarContainer or None
         The other transform.
     ax_, figure_
-        Where it was drawn.
+        The axes and the figure.
 
     Raises
     ------
     ValueError
         If there are more than four paths, or one is not a matrix of three columns.
     TypeError
-        If something else than a `Judgement` is passed to `from_judgement`.
+        If anything other than a `Judgement` is passed to `from_judgement`.
 
     See Also
     --------
@@ -93,30 +93,30 @@ class WhiteningPathDisplay(Display):
             power: check_table(path, f"paths[{power!r}]", (None, 3), finite=False) for power, path in paths.items()
         }
         if len(self.paths) > len(LOOKS):
-            raise ValueError(f"Expected at most {len(LOOKS)} paths, which can be told apart, got {len(self.paths)}.")
+            raise ValueError(f"Expected at most {len(LOOKS)} paths, one for each style, got {len(self.paths)}.")
         self.baseline = float(baseline)
         self.other = None if other is None else (other[0], check_table(other[1], "other", (3,), finite=False))
         self.n_features, self.score_name = n_features, score_name
 
     @classmethod
     def from_judgement(cls, judgement: Judgement, *, ax: Any = None) -> Self:
-        """Draw what a judge found.
+        """Draw the result of a judge.
 
         Parameters
         ----------
         judgement : Judgement
-            What a judge of `skgeom.model_selection` returned. Whitenings are known by their names,
+            The result of a judge of `skgeom.model_selection`. Whitenings are recognised by their names,
             ``"Whitening(64, power=0.5)"``.
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
         WhiteningPathDisplay
-            The Display, drawn.
+            The Display, after drawing.
         """
         if not isinstance(judgement, Judgement):
-            raise TypeError(f"Expected a Judgement, got {type(judgement).__name__}: pass what a judge returned.")
+            raise TypeError(f"Expected a Judgement, got {type(judgement).__name__}: pass the result of a judge.")
         first, *others = judgement.transforms
         powers = {one.name: power for one in others if (power := _power(one)) is not None}
         paths = {
@@ -138,7 +138,7 @@ class WhiteningPathDisplay(Display):
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
@@ -170,7 +170,7 @@ class WhiteningPathDisplay(Display):
         return self
 
     def _draw_columns(self, axes: Any) -> None:
-        """Write the columns that are drawn, but those too near to the largest."""
+        """Write the numbers of columns, except those too close to the largest."""
         widths = {int(width) for path in self.paths.values() for width in path[:, 0]}
         widths |= {int(self.other[1][0])} if self.other else set()
         *small, last = sorted(widths | ({self.n_features} if self.n_features else set())) or [1]

@@ -1,8 +1,8 @@
 """Which transform is better for a task: judges with intervals, and groups that keep folds honest.
 
-Each judge answers one question on held-out rows, and compares every transform with the rows as they are:
+Each judge scores one task on held-out rows and compares every transform with the rows as they are:
 `judge_classes` (labels), `judge_retrieval` (partners in a second space), `judge_similarity` (judged pairs),
-`judge_clusters` (k-means), `judge_neighbours` (nothing but the rows).
+`judge_clusters` (k-means), `judge_neighbours` (only rows).
 """
 
 from skgeom.model_selection._groups import row_groups

@@ -14,9 +14,9 @@ from skgeom._validation import check_cloud, check_pairs_of_rows
 
 
 def row_groups(X: Any) -> np.ndarray:
-    """Return groups of equal rows, or of pairs that have a row in common, for `GroupKFold` and its kin.
+    """Return groups of equal rows, or of pairs with a common row, for `GroupKFold` and similar splitters.
 
-    Duplicates that are split over training and test part make a model look better than it is. Here equal rows share a
+    A model looks better than it is if training and test part contain copies of the same row. Here equal rows share a
     group. Pairs share one if they have a row in common, or if a chain of such pairs links them.
 
     Parameters
@@ -40,8 +40,8 @@ def row_groups(X: Any) -> np.ndarray:
 
     Notes
     -----
-    Rows are equal if all numbers are, -0 and 0 being one number. O(n d) time, and memory of a block of rows and n
-    hashes; rows of one hash are compared.
+    Rows are equal if all their numbers are equal; -0 equals 0. O(n d) time, and memory for a block of rows and n
+    hashes; rows with equal hashes are compared.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def linked(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def _numbered(codes: np.ndarray) -> np.ndarray:
-    """Return codes as numbers from 0 in the order in which they occur first."""
+    """Return codes as numbers from 0 in the order of their first occurrence."""
     _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
     place = np.empty(first.size, dtype=np.int64)
     place[np.argsort(first)] = np.arange(first.size)

@@ -1,4 +1,4 @@
-"""Paired differences of many candidates from one, with intervals that hold for all of them at once."""
+"""Paired differences of several candidates from one, with intervals that hold for all of them at once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COUNTS = np.searchsorted(np.round(2**16 * poisson.cdf(np.arange(9), 1.0)), np.a
 
 
 class Differences(NamedTuple):
-    """How far the values (m,) of candidates are above that of the first, and half the width of their intervals (m,)."""
+    """The differences (m,) of candidates from the first, and half the widths of their intervals (m,)."""
 
     values: np.ndarray
     differences: np.ndarray
@@ -41,9 +41,9 @@ def compared(
     """Compare candidates by a statistic of the observations (m, n) of each on held-out rows of folds (n,).
 
     The value is the mean over folds, weighted by their rows. Groups of rows are resampled (Poisson bootstrap), the same
-    ones for all candidates, since all saw the same rows. Each difference is divided by its standard error, and the
-    margin is that error times the quantile of the largest of all: intervals of one joint confidence, whichever is
-    looked at afterwards. Standard errors (m,) that are known take the place of those of the resamples.
+    for all candidates, since all have the same rows. Each difference is divided by its standard error, and the margin
+    is that error times the quantile of the largest of all: the intervals have one joint confidence, whichever is chosen
+    afterwards. Known standard errors (m,) replace those of the resamples.
     """
     values = _values(observed, fold, np.ones((1, fold.size)), statistic)[0]
     differences = values - values[0]

@@ -22,11 +22,11 @@ class Judged(NamedTuple):
     name : str
         Its name.
     n_features : int
-        The number of columns it leaves.
+        The number of columns of its output.
     score : float
         The criterion of the judge: the mean over held-out folds.
     difference : float
-        How much better the score is than that of the rows as they are; more is better.
+        The score less that of the rows as they are; larger is better.
     margin : float
         Half the width of the interval of the difference. The intervals of all transforms hold at once, for transforms
         fitted to these folds: they leave out the effect of another training sample.
@@ -43,7 +43,7 @@ class Judged(NamedTuple):
 
     @property
     def effect(self) -> str:
-        """Where the interval leaves 0 out "better" or "worse" than the first, else "not measurable"."""
+        """Whether the transform is "better" or "worse" than the first, or "not measurable" if the interval has 0."""
         if abs(self.difference) <= self.margin:
             return "not measurable"
         return "better" if self.difference > 0 else "worse"
@@ -51,7 +51,7 @@ class Judged(NamedTuple):
 
 @dataclass(frozen=True)
 class Judgement:
-    """Transforms compared on rows that they were not fitted to: the result of the judges.
+    """A comparison of transforms on held-out rows: the result of the judges.
 
     Attributes
     ----------
@@ -62,8 +62,8 @@ class Judgement:
     transforms : tuple of Judged
         The rows of the table; the others are compared with the first.
     answer : {"yes", "no", "not measurable", None}
-        Whether some transform beats the first: "yes" if the interval of the best one is above 0; "no" if nothing is
-        ahead of the first; "not measurable" between; None if the score of the task is not better when higher.
+        Whether some transform beats the first: "yes" if the interval of the best one is above 0; "no" if none is ahead
+        of the first; "not measurable" otherwise; None if a higher score is not better.
     verdict : str
         The answer as a sentence.
     recommended : transformer or "passthrough"
@@ -71,7 +71,7 @@ class Judgement:
     confidence : float
         Joint confidence of the intervals.
     n_rows, n_folds : int
-        How many rows, pairs or both took part, and in how many folds.
+        Number of rows or pairs in the comparison, and of folds.
     notes : tuple of str
         Further notes for the reader.
 
@@ -98,7 +98,7 @@ class Judgement:
 
     @property
     def best(self) -> Judged:
-        """The transform of the highest score, the earlier of equal ones."""
+        """The transform with the highest score, the earlier one of ties."""
         return max(self.transforms, key=lambda one: one.score)
 
     def to_dict(self) -> dict[str, Any]:
@@ -107,7 +107,7 @@ class Judgement:
         Returns
         -------
         dict
-            As `to_json` has it; numbers that are not finite are None.
+            The contents of `to_json`; numbers that are not finite are None.
         """
         return {
             "task": self.task,
@@ -138,7 +138,7 @@ class Judgement:
         Parameters
         ----------
         indent : int, default=None
-            How far nested levels are indented; None writes one line.
+            Spaces per nested level; None writes one line.
 
         Returns
         -------
@@ -184,7 +184,7 @@ class Judgement:
         Returns
         -------
         list of list of str
-            The names of the columns, then one row per transform: its name, the number of columns it leaves, the
+            The names of the columns, then one row per transform: its name, the number of columns of its output, the
             score, the difference with its margin, and the other measures.
         """
         first = self.transforms[0]
@@ -196,7 +196,7 @@ class Judgement:
         return rows
 
     def _best_row(self) -> int | None:
-        """Return which transform is the best, if more of the score is better."""
+        """Return the position of the best transform, if a higher score is better."""
         return None if self.answer is None else self.transforms.index(self.best)
 
 
@@ -204,7 +204,7 @@ _BOLD = ' style="font-weight:600"'
 
 
 def aligned(rows: list[list[str]], width: float = inf) -> list[str]:
-    """Return lines of text, the first column to the left, without the last columns if the width is too small."""
+    """Return lines of text, the first column aligned left, without the last columns if `width` is too small."""
     widths = [max(map(len, column)) + 2 for column in zip(*rows, strict=True)]
     n_shown = int(np.count_nonzero(np.cumsum(widths) - 2 <= width))
     name_width, *others = widths[:n_shown]
@@ -259,7 +259,7 @@ def answered(
 
 
 def _answer(first: Judged, leader: Judged, score: str, confidence: float) -> tuple[str, str]:
-    """Say whether the best of the others beats the first."""
+    """Return whether the best of the others beats the first, with a sentence."""
     amount = f"{100 * abs(leader.difference):.1f} ± {100 * leader.margin:.1f} {_UNITS[score]} ({100 * confidence:g}%)"
     if leader.difference <= 0:
         return "no", f"No: nothing is ahead of {first.name}; the next, {leader.name}, is behind by {amount}."
@@ -269,7 +269,7 @@ def _answer(first: Judged, leader: Judged, score: str, confidence: float) -> tup
 
 
 def _without_a_task(others: list[Judged]) -> str:
-    """Say how far the transforms move the neighbours."""
+    """Return a sentence on how far the transforms move the neighbours."""
     least = min(others, key=lambda row: row.score)
     return (
         "Without a task nothing can be recommended. The transform that changes the neighbours most, "

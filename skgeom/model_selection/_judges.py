@@ -1,8 +1,8 @@
-"""Is some transform better for the task at hand? One function per task.
+"""Tests of whether a transform helps a task, one function per task.
 
 All judges work alike. Rows are split into folds that keep equal rows together. Each transform is fitted to all folds
-but one, without labels, and something is observed of every row of that one. The scores of the transforms are compared
-with that of the rows as they are, row by row, with intervals that hold for all transforms at once.
+but one, without labels, and every row of that fold is observed. Each transform is compared with the rows as they are,
+row by row, with intervals that hold for all transforms at once.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def judge_classes(
     X : array of shape (n_samples, n_features)
         The embeddings, one per row.
     y : array of shape (n_samples,)
-        The class of each row. Classes of fewer different rows than folds are left out, with a note.
+        The class of each row. Classes with fewer different rows than folds are left out, with a note.
     groups : array of shape (n_samples,), default=None
         Group of each row; groups are not split between folds. None takes `row_groups`: equal rows.
     transforms : dict from str to transformer, default=None
@@ -87,11 +87,11 @@ def judge_classes(
     n_folds : int, default=5
         Number of folds, at least three.
     confidence : float, default=0.95
-        Joint confidence of the intervals: all hold at once, so that the best one may be picked after the fact.
+        Joint confidence of the intervals: all hold at once, so the best transform may be chosen afterwards.
     n_resamples : int, default=1000
         Number of resamples of the bootstrap.
     random_state : int, RandomState instance or None, default=0
-        Draws the folds, the resamples and, of more than 15,000 rows, a sample of so many.
+        Seed of the folds and the resamples, and of a sample of 15,000 rows if there are more.
 
     Returns
     -------
@@ -171,19 +171,19 @@ def judge_retrieval(
     X : array of shape (n_pairs, n_features)
         The embeddings of one side.
     Y : array of shape (n_pairs, n_targets)
-        Those of the other: row i belongs to row i of X. If the widths differ only the aligners are tried, and the
-        others are compared with the first of them, Procrustes.
+        The embeddings of the other side: row i belongs to row i of X. If the widths differ, only the aligners are
+        tried, and compared with the first of them, Procrustes.
     groups : array of shape (n_pairs,), default=None
         Group of each pair; groups are not split between folds. None takes `row_groups`: pairs that share a row
         of either side.
     n_folds : int, default=5
         Number of folds.
     confidence : float, default=0.95
-        Joint confidence of the intervals: all hold at once, so that the best one may be picked after the fact.
+        Joint confidence of the intervals: all hold at once, so the best transform may be chosen afterwards.
     n_resamples : int, default=1000
         Number of resamples of the bootstrap.
     random_state : int, RandomState instance or None, default=0
-        Draws the folds, the resamples and, of more than 5,000 pairs, a sample of so many.
+        Seed of the folds and the resamples, and of a sample of 5,000 pairs if there are more.
 
     Returns
     -------
@@ -205,8 +205,8 @@ def judge_retrieval(
     Notes
     -----
     Reciprocal ranks fall with the number of candidates, here the rows of a fold: compare rows of one table. For the
-    intervals, see `judge_classes`; pairs are resampled, and the candidates stay. They hold for the transforms fitted
-    to these folds, not for another training sample.
+    intervals, see `judge_classes`; pairs are resampled, and the candidates stay the same. They hold for the transforms
+    fitted to these folds, not for another training sample.
 
     Examples
     --------
@@ -252,7 +252,7 @@ def judge_similarity(
     X : array of shape (n_pairs, 2, n_features)
         The embeddings of both sides of each pair.
     y : array of shape (n_pairs,)
-        How similar the two are, more being more similar.
+        Similarity of the two rows of each pair; larger means more similar.
     groups : array of shape (n_pairs,), default=None
         Group of each pair; groups are not split between folds. None takes `row_groups`: pairs that share a row.
     transforms : dict from str to transformer, default=None
@@ -261,11 +261,11 @@ def judge_similarity(
     n_folds : int, default=5
         Number of folds.
     confidence : float, default=0.95
-        Joint confidence of the intervals: all hold at once, so that the best one may be picked after the fact.
+        Joint confidence of the intervals: all hold at once, so the best transform may be chosen afterwards.
     n_resamples : int, default=1000
         Number of resamples of the bootstrap.
     random_state : int, RandomState instance or None, default=0
-        Draws the folds, the resamples and, of more than 15,000 pairs, a sample of so many.
+        Seed of the folds and the resamples, and of a sample of 15,000 pairs if there are more.
 
     Returns
     -------
@@ -286,7 +286,7 @@ def judge_similarity(
     Notes
     -----
     For the intervals, see `judge_classes`: in each resample of the groups of pairs the correlations are computed anew,
-    with mean ranks for ties. They answer for transforms fitted to these folds, not to another training sample.
+    with mean ranks for ties. They hold for transforms fitted to these folds, not to another training sample.
 
     Examples
     --------
@@ -344,7 +344,7 @@ def judge_clusters(
     X : array of shape (n_samples, n_features)
         The embeddings, one per row.
     y : array of shape (n_samples,), default=None
-        The class of each row, if known. Classes of fewer different rows than folds are left out, with a note.
+        The class of each row, if known. Classes with fewer different rows than folds are left out, with a note.
     n_clusters : int, default=None
         Number of clusters; None takes as many as there are classes in y, or 8.
     groups : array of shape (n_samples,), default=None
@@ -355,11 +355,11 @@ def judge_clusters(
     n_folds : int, default=5
         Number of folds.
     confidence : float, default=0.95
-        Joint confidence of the intervals: all hold at once, so that the best one may be picked after the fact.
+        Joint confidence of the intervals: all hold at once, so the best transform may be chosen afterwards.
     n_resamples : int, default=1000
         Number of resamples of the bootstrap.
     random_state : int, RandomState instance or None, default=0
-        Draws the folds, the resamples and, of more than 15,000 rows, a sample of so many.
+        Seed of the folds and the resamples, and of a sample of 15,000 rows if there are more.
 
     Returns
     -------
@@ -379,9 +379,9 @@ def judge_clusters(
 
     Notes
     -----
-    A silhouette measures the separation of clusters, not their meaning: it rises where a transform leaves few
-    directions. With labels, agreement decides. For the intervals, see `judge_classes`: held-out rows are resampled, and
-    the centres stay. They hold for the clusters fitted to these folds, not for another training sample.
+    A silhouette measures the separation of clusters, not their meaning: it rises if a transform keeps few directions.
+    With labels, agreement decides. For the intervals, see `judge_classes`: held-out rows are resampled, and the centres
+    stay. They hold for the clusters fitted to these folds, not for another training sample.
 
     Examples
     --------
@@ -437,8 +437,8 @@ def judge_neighbours(
 ) -> Judgement:
     r"""Measure how much transforms change the neighbours of a row, without labels, pairs or judgements.
 
-    The score is the mean share of the ten nearest held-out rows by cosine that are among the ten nearest of the rows as
-    they are too. It is a distance, not a merit: only a task can show whether other neighbours are better.
+    The score is the mean share of the ten nearest held-out rows by cosine that are also among the ten nearest without
+    the transform. It is a distance, not a quality: only a task can show whether other neighbours are better.
 
     Parameters
     ----------
@@ -452,11 +452,11 @@ def judge_neighbours(
     n_folds : int, default=5
         Number of folds.
     confidence : float, default=0.95
-        Joint confidence of the intervals: all hold at once, so that the best one may be picked after the fact.
+        Joint confidence of the intervals: all hold at once, so the best transform may be chosen afterwards.
     n_resamples : int, default=1000
         Number of resamples of the bootstrap.
     random_state : int, RandomState instance or None, default=0
-        Draws the folds, the resamples and, of more than 5,000 rows, a sample of so many.
+        Seed of the folds and the resamples, and of a sample of 5,000 rows if there are more.
 
     Returns
     -------
@@ -476,15 +476,15 @@ def judge_neighbours(
 
     Notes
     -----
-    Where fewer than twelve rows are held out, all others are neighbours, and the share is 1. Ties share the last
+    If fewer than twelve rows are held out, all others are neighbours, and the share is 1. Ties share the last
     places, as in `skgeom.comparison.neighbour_overlap`.
 
-    Rows are neighbours of one another, so that intervals from draws of rows with their shares are too narrow. Here the
+    Rows are neighbours of one another, so intervals from resampled shares of rows are too narrow. Here the
     errors are those of the jackknife: of the held-out rows of a fold, 20 blocks of whole groups are left out in turn,
     as in `skgeom.metrics.estimate`, and the others are neighbours among themselves. On average they are not too small
     [1]_, but about one and a half times too large. The margin is the error times the quantile of `judge_classes`. If a
     fold has fewer than ten groups there is no "standard_error", and margins are those of `judge_classes`. Intervals
-    answer for transforms fitted to these folds, not to another training sample.
+    hold for transforms fitted to these folds, not to another training sample.
 
     References
     ----------
@@ -526,7 +526,7 @@ def _reciprocal_ranks(x: np.ndarray, y: np.ndarray) -> Observation:
 
 
 def _silhouettes(z: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Return the Euclidean silhouette of each row, 0 where there are no two clusters to compare."""
+    """Return the Euclidean silhouette of each row, 0 unless there are two clusters to compare."""
     if not 2 <= np.unique(codes).size < len(codes):
         return np.zeros(len(codes))
     return to_numpy(silhouette_samples(z, codes))
@@ -543,7 +543,7 @@ def _blocks(groups: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
 
 
 def _overlaps(before: Ranked, after: np.ndarray, blocks: np.ndarray | None) -> tuple[np.ndarray, LeftOut | None]:
-    """Return the share of the nearest rows of each row that stay, and what is left of the mean without blocks."""
+    """Return the share of the nearest rows of each row that stay, and the mean without each block."""
     n = len(after)
     if n < _N_NEIGHBOURS + 2:
         return np.ones(n), None

@@ -1,4 +1,4 @@
-"""A linear probe: logistic regression on white coordinates, in which a few passes over the rows reach its optimum."""
+"""A linear probe: logistic regression on white coordinates, which reaches its optimum in a few passes over the rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TOLERANCE = 1e-4
 
 
 def hits(white: np.ndarray, spread: np.ndarray, codes: np.ndarray, n_train: int, n_known: int) -> np.ndarray:
-    """Return which rows from `n_known` on a probe gets right.
+    """Return which rows from `n_known` on a probe classifies correctly.
 
     Its penalty is chosen on the rows from `n_train` to `n_known` by a fit to those before; then it is fitted to both.
     """
@@ -78,7 +78,7 @@ def fit(
 
 
 def predicted(weights: np.ndarray, white: np.ndarray) -> np.ndarray:
-    """Return the likeliest class of each row."""
+    """Return the most likely class of each row."""
     logits = _logits(weights, white)
     return logits.argmax(axis=0) if len(logits) > 1 else (logits[0] > 0).astype(np.intp)
 

@@ -1,4 +1,4 @@
-"""The transforms that judges try, and the rows under each, fitted to the other folds."""
+"""The transforms that the judges try, and the rows mapped by each, fitted to the other folds."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def default_transforms(X: Any) -> dict[str, Any]:
     -------
     dict from str to transformer
         "as is" ("passthrough"); "centred"; ``Whitening(k, power=p)`` for p = 0.25, 0.5 and 1 and k = 16, 64, 256 and so
-        on up to the rank; ``AllButTheTop``, of one direction and of one per hundred features. Where a whitening
-        would have fewer than three rows for each of its directions it gets ``shrinkage="ledoit_wolf"``.
+        on up to the rank; ``AllButTheTop``, removing one direction and one per hundred features. A whitening with fewer
+        than three rows per direction has ``shrinkage="ledoit_wolf"``.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def _without_leading(whitened: Callable[[Any], tuple[np.ndarray, np.ndarray]], t
 
 
 def _n_removed(estimator: Any) -> int | None:
-    """Return how many leading directions a transform removes that keeps the others as they are; None of other ones."""
+    """Return how many leading directions a transform removes, None if it also changes others."""
     if isinstance(estimator, str) or (type(estimator) is StandardScaler and not estimator.with_std):
         return 0
     is_plain = type(estimator) is AllButTheTop and estimator.projection == "centered"

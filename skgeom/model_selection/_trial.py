@@ -41,10 +41,9 @@ class LeftOut(NamedTuple):
 
 
 class Observation(NamedTuple):
-    """What is observed of each held-out row (n,), and further measures of all of them.
+    """The observation of each held-out row (n,), and further measures of all of them.
 
-    `left_out` is for a score to which rows contribute through others too, so that to draw from them does not tell its
-    error.
+    `left_out` is for a score to which rows also contribute through others, so that resampling rows misses its error.
     """
 
     rows: np.ndarray
@@ -119,7 +118,7 @@ def chance_of(n_folds: int, confidence: float, n_resamples: int, random_state: A
 
 
 def groups_of(equal: np.ndarray, groups: Any) -> np.ndarray:
-    """Return the groups that were passed, of integers, or else those of equal rows."""
+    """Return the given groups as integers, or those of equal rows."""
     return equal if groups is None else check_groups(groups, equal.size)[1]
 
 
@@ -161,7 +160,7 @@ def split_of(
 
 
 def in_large_classes(codes: np.ndarray, groups: np.ndarray, least: int) -> np.ndarray:
-    """Return the positions of the rows whose class has at least so many groups."""
+    """Return the positions of the rows whose class has a minimum number of groups."""
     distinct = np.unique(np.column_stack([codes, groups]), axis=0)[:, 0]
     return np.flatnonzero(np.bincount(distinct, minlength=codes.max() + 1)[codes] >= least)
 
@@ -265,7 +264,7 @@ def judged(
 def _errors(left_out: list[list[LeftOut | None]], shares: np.ndarray) -> np.ndarray | None:
     """Return the standard errors of scores, and of their differences from the first (2, m), by the jackknife.
 
-    Folds are independent, given the transforms. None where the score of rows of some fold says nothing about it.
+    Folds are independent, given the transforms. None unless every fold has `left_out`.
     """
     squares = np.zeros((2, len(left_out[0])))
     for share, results in zip(shares, left_out, strict=True):

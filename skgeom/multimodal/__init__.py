@@ -1,4 +1,4 @@
-"""Two modalities in one space: zero-shot classes, the way across the gap, paths, and the double ellipsoid.
+"""Two modalities in one space: zero-shot classification, shifts across the gap, paths, and the double ellipsoid.
 
 Maps from one modality onto the other are in `skgeom.alignment`, centring and whitening of each in
 `skgeom.preprocessing`.

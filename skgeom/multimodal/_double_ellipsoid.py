@@ -72,9 +72,9 @@ class EllipsoidProperty(NamedTuple):
     name : str
         The property.
     holds : bool
-        Whether the clouds have it: for what concerns one cloud, whether both have.
+        Whether the clouds have it; a property of one cloud must hold for both.
     statistics : dict
-        Names and values of the numbers that decide; a pair of numbers is that of X and that of Y.
+        The statistics by name; a pair has the values of X and of Y.
     criterion : str
         The rule, in words.
     """
@@ -86,7 +86,7 @@ class EllipsoidProperty(NamedTuple):
 
 
 class EllipsoidProperties(tuple[EllipsoidProperty, ...]):
-    """The properties in their order, readable in print and as a data frame."""
+    """The properties in their order, as a printed table and as a data frame."""
 
     __slots__ = ()
 
@@ -104,7 +104,7 @@ class EllipsoidProperties(tuple[EllipsoidProperty, ...]):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DoubleEllipsoid:
-    """Two paired clouds as a double ellipsoid: what `double_ellipsoid` returns. It prints as the table of properties.
+    """Two paired clouds as a double ellipsoid, as returned by `double_ellipsoid`. It prints as the table of properties.
 
     Attributes
     ----------
@@ -114,13 +114,14 @@ class DoubleEllipsoid:
     means : array of shape (2, n_features)
         The means m of X and of Y, in float64.
     unit_means : array of shape (2, n_features)
-        The means of their unit rows, from which conformity follows.
+        The means of their unit rows, which determine conformity.
     variances : array of shape (2, n_features)
         The variances of their features, the diagonal of C.
     separation : array of shape (n_features,)
-        How well each feature separates the clouds: infinite if they are two constants, 0 if one.
+        Separation of the clouds by each feature: infinite if it is constant in both with different values, 0 if with
+        the same.
     separating_features : ndarray of int
-        Those of separation 3.29 at least, best first.
+        The features with a separation of at least 3.29, best first.
     shell_mean_squares, shell_variances : tuple of two floats
         mean(r)² and var(r) (population) of X and of Y.
     participation_ratios : tuple of two floats
@@ -132,7 +133,7 @@ class DoubleEllipsoid:
     alphas, losses : ndarray of shape (21,)
         The loss along the offset, from α = -1 to 1.
     loss_minimum : float
-        Where it is smallest: the vertex of the parabola through the smallest of them and its neighbours.
+        Position of the minimum: the vertex of the parabola through the smallest loss and its neighbours.
     n_features_in : int
         Number of features.
     """
@@ -164,7 +165,7 @@ class DoubleEllipsoid:
         X : array of shape (n_samples, n_features)
             Embeddings of the same space, none of them zero.
         cloud : {"X", "Y"}, default="X"
-            The cloud to conform to. A row of that cloud counts among those that it is compared with.
+            The cloud to conform to. A row of that cloud is also compared with itself.
 
         Returns
         -------
@@ -183,7 +184,7 @@ def double_ellipsoid(
 ) -> DoubleEllipsoid:
     r"""Describe two paired clouds by the six properties of the double ellipsoid of CLIP.
 
-    Embeddings of images and of texts lie on two thin ellipsoid shells, apart from each other and away from the origin.
+    Embeddings of images and of texts form two thin ellipsoid shells, apart from each other and away from the origin.
     With m the mean, C the covariance and :math:`r = \lVert x - m \rVert` the radii of a cloud:
 
     ======================  =====================================================  ==================================
@@ -202,8 +203,8 @@ def double_ellipsoid(
                                                                                    by 0.1 nats at least to α = -1 and 1
     ======================  =====================================================  ==================================
 
-    The bounds are those of this library: the source describes the properties by figures. Each allows for what finite
-    samples show by chance, so that an isotropic Gaussian pair has none of the properties but the thin shell, which all
+    The bounds are those of this library: the source describes the properties by figures. Each allows for chance in
+    finite samples, so an isotropic Gaussian pair has none of the properties except the thin shell, which all
     high-dimensional clouds have.
 
     Parameters
@@ -213,7 +214,7 @@ def double_ellipsoid(
     Y : array of shape (n_samples, n_features)
         Embeddings of the other: row i belongs to row i of X.
     temperature : float, default=0.01
-        That of the loss along the offset.
+        Temperature of the loss along the offset.
     batch_size : int, default=500
         Number of pairs that compete in that loss: see `loss_along_offset`.
     device : {None, "cpu", "cuda", "cuda:<index>", "auto"}, default=None
@@ -222,7 +223,7 @@ def double_ellipsoid(
     Returns
     -------
     DoubleEllipsoid
-        The six properties, in the order above, and the statistics that they follow from.
+        The six properties, in the order above, and their statistics.
 
     Raises
     ------
@@ -237,7 +238,7 @@ def double_ellipsoid(
     --------
     skgeom.datasets.make_double_ellipsoid : Clouds that have all six.
     modality_separability : Whether a plane separates, using all features.
-    conformity_divergence : How far apart the conformities of the two are.
+    conformity_divergence : The distance between the conformities of the two.
 
     Notes
     -----
@@ -281,7 +282,7 @@ def double_ellipsoid(
 
 @in_full_precision
 def _described(clouds: tuple[Array, Array], temperature: float, size: int) -> DoubleEllipsoid:
-    """Return what `double_ellipsoid` does, where the rows are."""
+    """Return the result of `double_ellipsoid`, on the device of the rows."""
     rows = [check_directed(x, name=name) for x, name in zip(clouds, "XY", strict=True)]
     for x, name in zip(clouds, "XY", strict=True):
         check_fourth_powers(x, name)

@@ -25,14 +25,15 @@ class GapShift(OneToOneFeatureMixin, RowwiseTransformer):
     .. math:: \tilde u = \frac{u - \lambda \Delta}{\lVert u - \lambda \Delta \rVert}, \qquad
        \tilde v = \frac{v + \lambda \Delta}{\lVert v + \lambda \Delta \rVert}.
 
-    The shape of each cloud stays, but for the last normalisation. To remove the means altogether, centre each modality:
-    that is `skgeom.preprocessing.GroupCentering`, which with a final `sklearn.preprocessing.Normalizer` is GR-CLIP.
+    Each cloud keeps its shape, except for the final normalisation. To remove the means altogether, centre each
+    modality: that is `skgeom.preprocessing.GroupCentering`, which with a final `sklearn.preprocessing.Normalizer` is
+    GR-CLIP.
 
     Parameters
     ----------
     lam : float, default=0.5
-        How far each modality moves, in units of the gap: 0 leaves the unit rows where they are, 0.5 makes the centres
-        meet (up to the last normalisation), 1 exchanges their places, and negative numbers widen the gap.
+        Distance that each modality moves, in units of the gap: 0 keeps the unit rows, 0.5 makes the centres meet (up to
+        the final normalisation), 1 swaps them, and negative numbers widen the gap.
     device : {None, "cpu", "cuda", "cuda:<index>", "auto"}, default=None
         Where host data are computed; results and attributes come back as NumPy. None stays where X is.
 
@@ -167,4 +168,4 @@ def _check_two_groups(groups: list[Any]) -> None:
     """Check that there are at most two groups."""
     if len(groups) > 2:
         listed = ", ".join(map(repr, groups))
-        raise ValueError(f"A gap lies between two groups, got {len(groups)}: {listed}. Pass the rows of two of them.")
+        raise ValueError(f"A gap needs two groups, got {len(groups)}: {listed}. Pass the rows of two of them.")

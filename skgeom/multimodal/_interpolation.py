@@ -30,17 +30,17 @@ def slerp(x: Any, y: Any, t: Any) -> Array:
     .. math:: \frac{\sin((1 - t)\,\Omega)\, x + \sin(t\,\Omega)\, y}{\sin \Omega}.
 
     The direction moves along the shortest arc at constant speed. Vectors are not normalised: between equal lengths the
-    length stays, between unequal ones it changes, too. Near opposite directions the formula divides a difference of
-    lengths by sin Ω: there, lengths that differ by the rounding of the dtype of x count as equal.
+    length is constant, between unequal lengths it changes too. Near opposite directions the formula divides a
+    difference of lengths by sin Ω: there, lengths that differ by the rounding of the dtype of x count as equal.
 
     Parameters
     ----------
     x : array of shape (n_features,) or (n_samples, n_features)
-        Where the paths start, none of them zero.
+        Starts of the paths, none of them zero.
     y : array of the shape of x
-        Where they end.
+        Ends of the paths.
     t : float or array of shape (n_steps,)
-        Position on the path: 0 is x and 1 is y; other numbers go on along the same great circle.
+        Position on the path: 0 is x and 1 is y; other numbers continue along the same great circle.
 
     Returns
     -------
@@ -85,19 +85,18 @@ def vslerp(x: Any, y: Any, t: Any, mean: Any, alpha: Any = 1.0) -> Array:
 
     .. math:: \mathrm{slerp}(x - \alpha m,\; y - \alpha m;\; t) + \alpha m.
 
-    Embeddings lie on a shell around the mean m of their modality, and this path stays on it; the path of plain `slerp`
-    does not.
+    Embeddings form a shell around the mean m of their modality, and this path stays on it, unlike the path of `slerp`.
 
     Parameters
     ----------
     x : array of shape (n_features,) or (n_samples, n_features)
-        Where the paths start.
+        Starts of the paths.
     y : array of the shape of x
-        Where they end.
+        Ends of the paths.
     t : float or array of shape (n_steps,)
         Position on the path: 0 is x and 1 is y.
     mean : array of shape (n_features,), or None
-        The centre m, as a rule the mean of the modality. None is the origin.
+        The centre m, usually the mean of the modality. None is the origin.
     alpha : float or array of shape (n_alphas,), default=1.0
         Share of the mean used as centre; 0 is plain `slerp`.
 
@@ -193,6 +192,6 @@ def _check_not_opposite(smallest: float) -> None:
     """Check that no two unit vectors u and v are opposite, given the smallest ‖u + v‖²."""
     if smallest <= 1e-12:
         raise ValueError(
-            "x and y point in opposite directions, between which there is no shortest arc. Move one of them slightly, "
+            "x and y point in opposite directions, so no arc between them is the shortest. Move one of them slightly, "
             "or go through a third point."
         )

@@ -37,8 +37,8 @@ def loss_along_offset(
 
     the symmetric cross-entropy of the cosines over the temperature,
     :math:`-\frac{1}{2n} \sum_i \big( \log \mathrm{softmax}_j\, s_{ij} + \log \mathrm{softmax}_j\, s_{ji} \big)_{j = i}`
-    with :math:`s_{ij} = \cos(x_i, y_j) / \tau`. At α = 0 the clouds are as they came, at α = 1 centred. A
-    minimum at 0 shows that the offset of the clouds is what the loss wants.
+    with :math:`s_{ij} = \cos(x_i, y_j) / \tau`. At α = 0 the clouds are unchanged, at α = 1 centred. A minimum at 0
+    shows that the loss favours the offset of the clouds.
 
     Parameters
     ----------
@@ -49,10 +49,10 @@ def loss_along_offset(
     alphas : float or array of shape (n_alphas,)
         Shifts, in units of the means.
     temperature : float, default=0.01
-        τ, greater than 0. CLIP learnt 0.01; where the minimum lies depends on it.
+        τ, greater than 0. CLIP learnt 0.01; the position of the minimum depends on it.
     batch_size : int, default=None
         Number of pairs that compete, at least 2; the loss is averaged over the whole batches of so many rows, in order,
-        and rows after the last are left out. None takes all pairs as one batch, which fewer rows than a batch are, too.
+        and rows after the last batch are left out. None, or fewer rows than a batch, uses all pairs as one batch.
 
     Returns
     -------
@@ -64,14 +64,14 @@ def loss_along_offset(
     TypeError
         If a parameter is not a number.
     ValueError
-        If X or Y is not a finite matrix of at least two rows, the rows do not come in pairs, a shifted row is zero
-        (as rows at the mean are at α = 1), be it one that is left out, the two differ in width, library or device, or a
+        If X or Y is not a finite matrix of at least two rows, the rows do not come in pairs, a shifted row is zero (as
+        rows at the mean are at α = 1), even one that is left out, the two differ in width, library or device, or a
         parameter is out of range.
 
     See Also
     --------
-    double_ellipsoid : Says whether the minimum is at 0.
-    divergence_along_offset : How far apart the conformities are on the way.
+    double_ellipsoid : Tests whether the minimum is at 0.
+    divergence_along_offset : The distance between the conformities meanwhile.
 
     Notes
     -----
@@ -108,7 +108,7 @@ def divergence_along_offset(
     .. math:: D(\alpha) = \mathrm{KL}\big(P_{x - \alpha \bar x} \,\Vert\, P_{y - \alpha \bar y}\big),
 
     with P the distribution of the conformities within a cloud, as in `skgeom.metrics.conformity_divergence`. At α = 0
-    the clouds are as they came; a cloud that does not move stays so.
+    the clouds are unchanged.
 
     Parameters
     ----------
@@ -119,10 +119,10 @@ def divergence_along_offset(
     alphas : float or array of shape (n_alphas,)
         Shifts, in units of the means.
     move : {"X", "Y", "both"}, default="both"
-        The clouds that are shifted. One alone is brought to the offset of the other, and the divergence has a minimum
-        where they match; both together lose their conformities on the way to α = 1.
+        The clouds that are shifted. If one moves, it reaches the offset of the other, and the divergence has its
+        minimum where they match; if both move, their conformities vanish at α = 1.
     method : {"gaussian", "histogram"}, default="gaussian"
-        How the distributions are estimated.
+        Estimator of the distributions.
     bins : int, default=50
         Number of bins of the histograms.
 

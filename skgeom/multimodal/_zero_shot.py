@@ -1,4 +1,4 @@
-"""Classification by embeddings of the class names, without a labelled example."""
+"""Classification by embeddings of the class names, without labelled examples."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ZeroShotClassifier(ClassifierMixin, OnDevice):
     r"""Classify embeddings by the nearest class embedding, as CLIP does with class names.
 
     `fit` takes the embeddings of the classes, not labelled examples: one row per prompt ("a photo of a cat", "a
-    drawing of a cat"), with the class that it names. A query goes to the class of the largest logit
+    drawing of a cat"), with the class that it names. The predicted class has the largest logit
 
     ============  ============================================  ================================================
     logits        of the query x and the class embedding c      class embedding of the prompts p
@@ -103,7 +103,7 @@ class ZeroShotClassifier(ClassifierMixin, OnDevice):
 
     Notes
     -----
-    Of equal class embeddings, and of equal logits, the first class wins. Labels are NumPy arrays whatever the library;
+    Ties between equal class embeddings or equal logits go to the first class. Labels are NumPy arrays for any library;
     logits and probabilities stay in the library and on the device of the queries, in their dtype. Invariant to rotation
     of the space. O(n d k) time.
 
@@ -146,7 +146,7 @@ class ZeroShotClassifier(ClassifierMixin, OnDevice):
         X : array of shape (n_prompts, n_features)
             Embeddings of the prompts, one per row, at least one per class.
         y : array of shape (n_prompts,)
-            The class that each names.
+            The class of each prompt.
 
         Returns
         -------
@@ -219,14 +219,14 @@ class ZeroShotClassifier(ClassifierMixin, OnDevice):
         return self.classes_[self._first_of_equals[to_numpy(best)]]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the share of queries that go to their class.
+        """Return the share of queries that are assigned to their class.
 
         Parameters
         ----------
         X : array of shape (n_samples, n_features)
             The queries.
         y : array of shape (n_samples,)
-            Their classes, each of which must have been there at fit.
+            Their classes, all of them seen at fit.
         sample_weight : array of shape (n_samples,), default=None
             Weights of the queries.
 
@@ -272,12 +272,12 @@ def _warn_of_zero_rows(x: Array) -> None:
     zeros = sum(int(xp.count_nonzero(xp.max(xp.abs(x[rows, :]), axis=1) == 0)) for rows in row_blocks(x))
     if zeros:
         warn(
-            f"X has {zeros} zero row{'s'[: zeros > 1]}, without direction: all cosines are 0 and the first class wins.",
+            f"X has {zeros} zero row{'s'[: zeros > 1]}, without direction: the first class is predicted.",
         )
 
 
 def _first_of_equals(rows: np.ndarray) -> np.ndarray:
-    """Return the position of the first row equal to each, between which a matrix product may round otherwise."""
+    """Return the position of the first row equal to each, because a matrix product may round equal rows differently."""
     _, first, which = np.unique(rows, axis=0, return_index=True, return_inverse=True)
     return first[which.ravel()]
 
@@ -301,11 +301,11 @@ def _check_class_directions(lengths: np.ndarray, classes: np.ndarray) -> None:
 
 
 def _check_known_classes(y: Any, classes: np.ndarray) -> None:
-    """Check that all classes in y were there at fit."""
+    """Check that all classes in y were seen at fit."""
     values = to_numpy(y) if is_foreign(y) else y
     unseen = np.setdiff1d(check_classes(values, len(values))[0], classes)
     if unseen.size:
         raise ValueError(
-            f"y has class {unseen.tolist()[0]!r}, which was not there at fit: the classes are "
+            f"y has class {unseen.tolist()[0]!r}, which was not seen at fit: the classes are "
             f"{listed(classes.tolist())}. Fit with an embedding of that class, or drop these rows."
         )

@@ -1,9 +1,9 @@
-"""Optimise a space under stated objectives, and watch its geometry.
+"""Optimise a space under named objectives, and record its geometry.
 
-`EmbeddingOptimizer` moves rows, or learns a map of them, and records exact measures on the way;
-`isotropy_cluster_frontier` answers how far isotropy and clusters can go together. `SphereDispersion` spreads points
-over the sphere. The objectives are the measures of `skgeom.metrics`. Torch is imported on first use:
-``pip install "scikit-embedding-geometry[torch]"``.
+`EmbeddingOptimizer` moves rows, or learns a map of them, and records exact measures meanwhile;
+`isotropy_cluster_frontier` traces the trade-off between isotropy and clusters. `SphereDispersion` spreads points over
+the sphere. The objectives are the measures of `skgeom.metrics`. Torch is imported on first use: ``pip install
+"scikit-embedding-geometry[torch]"``.
 """
 
 import typing as _typing

@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks, from 1.9 on: progress bars, scores and early stopping that watch each update."""
+"""Callbacks of scikit-learn 1.9 and newer: progress bars, scores and early stopping after each update."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 try:
     from sklearn.callback import CallbackSupportMixin
     from sklearn.callback import with_callbacks as _with_callbacks
-except ImportError:  # scikit-learn before 1.9 has none, and an estimator without `set_callbacks` says so
+except ImportError:  # scikit-learn before 1.9 has none; estimators then have no `set_callbacks`
     CallbackSupportMixin = object
     _with_callbacks = None
 
@@ -17,12 +17,12 @@ _FitT = TypeVar("_FitT", bound=Callable[..., Any])
 
 
 def with_callbacks(method: _FitT) -> _FitT:
-    """Return a `fit` that sets callbacks up and closes them, or, where there are none, the method as it is."""
+    """Return a `fit` that sets up and closes callbacks, or the unchanged method if scikit-learn has none."""
     return method if _with_callbacks is None else _with_callbacks(method)
 
 
 class WithUpdates(CallbackSupportMixin):
-    """Base of estimators whose `fit` is a number of updates, each a task that callbacks see."""
+    """Base of estimators whose `fit` is a series of updates, each a task for callbacks."""
 
     def _updates(self, max_iter: int, X: Any, y: Any) -> Updates:
         """Open the task of the fit, once, at its start."""
@@ -31,7 +31,7 @@ class WithUpdates(CallbackSupportMixin):
 
 
 class Updates:
-    """The tasks of one fit, a context in which it runs; without callbacks nothing happens."""
+    """The tasks of one fit, as the context in which it runs; without callbacks it does nothing."""
 
     def __init__(self, estimator: Any, context: Any, X: Any, y: Any) -> None:
         self.estimator = estimator
@@ -59,7 +59,7 @@ class Updates:
     def end(self, attributes: Callable[[], dict[str, Any]]) -> bool:
         """Close the task of an update, and return whether a callback wants to stop.
 
-        The function makes the fitted attributes of this moment, where a callback asks for them.
+        The function returns the current fitted attributes, for callbacks that request them.
         """
         if self.context is None:
             return False

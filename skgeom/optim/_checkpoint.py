@@ -1,4 +1,4 @@
-"""The complete state of a fit in a file, from which the same fit goes on where it was."""
+"""The complete state of a fit in a file, from which the same fit continues."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NOT_COMPARED = ("verbose", "checkpoint", "checkpoint_every")
 
 
 class Checkpoint:
-    """A file that holds the state of one fit, known by marks of its parameters and data."""
+    """A file with the state of one fit, identified by marks of its parameters and data."""
 
     def __init__(self, path: Any, every: int, parameters: Mapping[str, Any], data: Mapping[str, Any]) -> None:
         self.path = Path(path)
@@ -36,7 +36,7 @@ class Checkpoint:
         Raises
         ------
         ValueError
-            If the file holds no state, or that of a fit of other data or parameters.
+            If the file holds no state, or the state of a fit with other data or parameters.
         """
         if not self.path.exists():
             return None
@@ -65,14 +65,14 @@ class Checkpoint:
             partial_file.unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Remove the file of a fit that came to its end."""
+        """Remove the file of a completed fit."""
         self.path.unlink(missing_ok=True)
 
     def _warn(self, error: Exception) -> None:
         if not self._has_failed:
             self._has_failed = True
             warn(
-                f"The checkpoint {str(self.path)!r} could not be written ({error}). The fit goes on, and tries again.",
+                f"The checkpoint {str(self.path)!r} could not be written ({error}). The fit continues and tries again.",
                 RuntimeWarning,
             )
 
@@ -120,7 +120,7 @@ def mark(value: Any) -> str:
 
 
 def random_state_to_plain(rng: np.random.RandomState) -> list[Any]:
-    """Return the state of a generator of NumPy in values that any file can hold."""
+    """Return the state of a NumPy generator as plain values."""
     state: Any = rng.get_state(legacy=True)
     return [state[0], state[1].tolist(), *state[2:]]
 

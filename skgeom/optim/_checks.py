@@ -57,7 +57,7 @@ def check_terms(objective: Any, names: Iterable[str]) -> list[tuple[Any, float |
 
 
 def check_head(head: Any, names: Iterable[str], fit_intercept: bool) -> None:
-    """Check that a head is a name, or a function that makes one, and that an intercept is left out of linear ones only.
+    """Check that a head is a name or a function that makes one, and that only a linear head has no intercept.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def check_head(head: Any, names: Iterable[str], fit_intercept: bool) -> None:
 
 
 def check_head_losses(head: Any, losses: Iterable[str]) -> None:
-    """Check that an objective trains the head, and can: squared distances find one class, not several."""
+    """Check that an objective trains the head, and one class per row if the head compares distances."""
     losses = list(losses)
     if head != "linear" and not losses:
         raise ValueError(
@@ -100,7 +100,7 @@ def check_module(module: Any, kind: type) -> None:
 
 
 def same_state(module: Any, earlier: Any) -> None:
-    """Bring a module to the state of the one of the fit before.
+    """Load the state of the module of the previous fit.
 
     Raises
     ------
@@ -132,14 +132,14 @@ def check_score(score: Any, names: Iterable[str]) -> None:
 
 
 def check_pair(values: Any, name: str, expected: str) -> tuple[Any, Any]:
-    """Return two values that come as a tuple or a list."""
+    """Return two values from a tuple or a list."""
     if not isinstance(values, tuple | list) or len(values) != 2:
         raise TypeError(f"{name} must be a tuple {expected}, got {type(values).__name__}.")
     return values[0], values[1]
 
 
 def check_takes_new_rows(parametrization: str) -> None:
-    """Check that an optimiser maps rows that it has not seen."""
+    """Check that an optimiser can map new rows."""
     if parametrization != "linear":
         raise ValueError(
             f'test needs an estimator with parametrization="linear", which maps new rows, got {parametrization!r}.'
@@ -149,7 +149,7 @@ def check_takes_new_rows(parametrization: str) -> None:
 def check_without_isoscore(terms: Iterable[Any]) -> None:
     """Check that an objective leaves the weight of IsoScore to the weights of the frontier."""
     if "isoscore" in terms:
-        raise ValueError("The weights are those of 'isoscore', which is in the objective too: leave it out there.")
+        raise ValueError("weights are the weights of 'isoscore', which the objective has too: leave it out there.")
 
 
 def check_gradient(value: Any, name: str) -> None:
@@ -165,16 +165,16 @@ def check_gradient(value: Any, name: str) -> None:
 
 
 def check_one_direction(direction: int, name: str) -> int:
-    """Return the direction of a measure that is better one way, +1 or -1.
+    """Return the direction in which a measure is better, +1 or -1.
 
     Raises
     ------
     ValueError
-        If it is better neither way.
+        If neither direction is better.
     """
     if not direction:
         raise ValueError(
-            f"{name!r} is better neither way, so it cannot be an objective alone: pass a dict with its weight, "
+            f"{name!r} has no better direction, so it cannot be an objective alone: pass a dict with its weight, "
             f"{{{name!r}: 1.0}} to lower it and {{{name!r}: -1.0}} to raise it."
         )
     return direction
@@ -269,8 +269,8 @@ def check_no_y_of_pairs(pairs: Any, monitors: Iterable[str]) -> None:
     monitors = list(monitors)
     if pairs is not None and monitors:
         raise ValueError(
-            f"The monitors {listed(monitors)} take y, which belongs to pairs of rows, and would get a sample of the "
-            "rows alone: leave monitor_sample out, or use measures by name, which see a sample of the pairs."
+            f"The monitors {listed(monitors)} take y, which belongs to pairs of rows, but would receive a sample of "
+            "rows: leave monitor_sample out, or use measures by name, which take a sample of the pairs."
         )
 
 
@@ -311,7 +311,7 @@ def check_sphere_rows(parameter: ForeignT) -> ForeignT:
 
 
 def check_checkpoint(path: Any, every: Any) -> None:
-    """Check where and how often the state of a fit is kept.
+    """Check the path and the interval of the checkpoints of a fit.
 
     Raises
     ------

@@ -27,7 +27,7 @@ Record = Callable[[int, float, list[Tensor], bool], None]
 
 
 class Outcome(NamedTuple):
-    """Number of updates done, the loss of the state kept, after how many updates it was reached, and the exception.
+    """Number of updates, the loss of the best state, the updates before that state, and the exception.
 
     It converged if the loss stalled before the last update. An error is raised for the caller once the state is
     kept.
@@ -43,7 +43,7 @@ class Outcome(NamedTuple):
 
     @property
     def is_complete(self) -> bool:
-        """Whether the fit came to an end by itself, so that there is nothing to go on with."""
+        """Whether the fit ended by itself, so that nothing is left to continue."""
         return not self.was_interrupted and self.error is None
 
 
@@ -53,11 +53,11 @@ class Saver(Protocol):
     every: int
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Keep a state together with that of the start."""
+        """Save a state together with that of the start."""
 
 
 class Best:
-    """The state of the lowest loss, in memory that is taken once, before the first update."""
+    """The state of the lowest loss, in memory allocated once, before the first update."""
 
     def __init__(self, parameters: Sequence[Tensor], max_iter: int) -> None:
         self.parameters = parameters
@@ -72,7 +72,7 @@ class Best:
 
     @property
     def loss(self) -> float:
-        """Its loss; infinite if it is the start, and no loss was seen yet."""
+        """The loss of the state; infinite at the start, before the first loss."""
         return self._kept[1]
 
     def see(self, iteration: int, loss: float) -> None:
@@ -83,16 +83,16 @@ class Best:
             self._kept = (iteration, loss, True)
 
     def restore(self) -> None:
-        """Go back to the state that was kept; one whose copy was cut off is still where it was copied from."""
+        """Restore the best state; if its copy was interrupted, it is still the current state."""
         if self._kept[2]:
             _copy(self._copies, self.parameters)
 
     def state(self) -> list[Any]:
-        """Return the state that a file must hold."""
+        """Return the state to write to a file."""
         return [self.iteration, self.loss, self._copies]
 
     def load(self, state: Sequence[Any]) -> None:
-        """Go on from a state that was returned."""
+        """Continue from a state that was returned."""
         iteration, loss, copies = state
         _copy(copies, self._copies)
         self._kept = (iteration, loss, True)
@@ -115,7 +115,7 @@ class LossTrend:
         return sum(self.recent) / len(self.recent)
 
     def add(self, loss: float) -> None:
-        """Take the finite loss before an update."""
+        """Add the finite loss before an update."""
         filling = len(self.recent) < self.window
         self.recent.append(loss)
         if filling:
@@ -128,23 +128,23 @@ class LossTrend:
         return self.tol is not None and self.idle >= self.patience
 
     def has_risen(self) -> bool:
-        """Return whether the loss rose above its start, by more than it ever fell below and by a hundredth."""
+        """Return whether the loss rose above its start by more than it ever fell below it, and by a hundredth."""
         if not self.recent:
             return False
         return self.level > self.first + max(self.first - self.best, 0.01 * abs(self.first))
 
     def state(self) -> list[Any]:
-        """Return the state that a file must hold."""
+        """Return the state to write to a file."""
         return [list(self.recent), self.first, self.best, self.idle]
 
     def load(self, state: Sequence[Any]) -> None:
-        """Go on from a state that was returned."""
+        """Continue from a state that was returned."""
         recent, self.first, self.best, self.idle = state
         self.recent.extend(recent)
 
 
 class Batches:
-    """Positions of `size` different items out of n for ever, in epochs that drop the remainder; None means all."""
+    """Endless batches of `size` different positions out of n, in epochs that drop the remainder; None means all."""
 
     def __init__(self, n: int, size: int | None, generator: torch.Generator, device: torch.device) -> None:
         self.n = n
@@ -167,14 +167,14 @@ class Batches:
         return [self._order, self._start, self.generator.get_state()]
 
     def load(self, state: Sequence[Any]) -> None:
-        """Go on from a state that was returned."""
+        """Continue from a state that was returned."""
         order, self._start, generator = state
         self._order = order.to(self.device)
         self.generator.set_state(generator)
 
 
 def window_of(n: int, size: int | None, is_random: bool) -> int:
-    """Return over how many updates a loss is averaged: an epoch of batches of n, and more if it is random."""
+    """Return how many updates a loss is averaged over: an epoch of batches of n, and more if it is random."""
     n_batches = max(1, n // (size or n))
     return max(_SMOOTH, n_batches) if is_random else n_batches
 
@@ -182,9 +182,9 @@ def window_of(n: int, size: int | None, is_random: bool) -> int:
 class Descent:
     """Updates until the end, until the loss stalls or until a callback stops it.
 
-    Whatever ends it early, an interrupt, a loss that is not a number, a loss that rose, or any exception, brings the
-    best state back. An exception or interrupt before the first update is the caller's, and passes. Buffers change in
-    the evaluation, not by gradients, as the running means of a module do.
+    If it ends early, by an interrupt, a loss that is NaN or rose, or any exception, the best state is restored. An
+    exception or interrupt before the first update passes to the caller. Buffers change in the evaluation, not by
+    gradients, as the running means of a module do.
     """
 
     def __init__(
@@ -244,7 +244,7 @@ class Descent:
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state that was returned."""
+        """Continue from a state that was returned."""
         self.done = state["done"]
         _copy(state["parameters"], self.parameters)
         _copy(state["buffers"], self.buffers)
@@ -277,7 +277,7 @@ class Descent:
                 saver.save(self.state())
 
     def _update(self, total: Tensor) -> bool:
-        """Move once; do not where an infinite loss has a gradient that is not finite."""
+        """Move once, unless an infinite loss has a gradient that is not finite."""
         for o in self.optimizers:
             o.zero_grad()
         total.backward()
@@ -288,7 +288,7 @@ class Descent:
         return True
 
     def _rise(self) -> str:
-        """Warn if the loss rose; an infinite loss of one batch is no evidence about the others."""
+        """Warn if the loss rose; an infinite loss of one batch does not count."""
         trend = self.trend
         if trend.recent and trend.window == 1 and self.loss == inf:
             return f"the loss rose from {trend.first:.4g} to inf"

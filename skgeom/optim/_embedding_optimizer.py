@@ -1,4 +1,4 @@
-"""EmbeddingOptimizer: rows, or a map of rows, moved by gradients of stated objectives under watch."""
+"""EmbeddingOptimizer: rows, or a map of rows, moved by gradients of named objectives."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _SUPERVISED = {
 
 
 class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTransformer):
-    r"""Optimise an embedding under objectives, and record its geometry on the way.
+    r"""Optimise an embedding under objectives, and record its geometry.
 
     Minimises :math:`\sum_k w_k f_k` over a linear map of the rows, or over the rows themselves, with Adam or plain
     gradient steps. With ``parametrization="points"`` it is the experiment of [1]_: embeddings are trained under the
@@ -61,23 +61,22 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
     ----------
     objective : str, callable or dict, default="cross_entropy"
         The loss to minimise. A name: "cross_entropy" (`y` holds class labels) or "binary_cross_entropy" (`y` is a
-        multi-label indicator), both of the `head`, a classifier that is trained along, or a differentiable measure of
-        `skgeom.metrics`: "isoscore", "silhouette_objective", "uniformity", "retention" (stay near the start) and so on;
-        those of labelled rows take the clusters of `y`, those of two clouds, as "alignment_loss" and "clip_loss", take
-        target embeddings as `y`. A callable: a measure with other parameters, ``functools.partial(uniformity, t=4)``,
-        or your own ``f(embedding)``, or ``f(embedding, y)`` if it has a parameter of that name, from a Torch tensor
-        (n_samples, n_features) to a 0-d tensor. A dict from names
-        or callables to weights :math:`w_k`: negative weights maximise. Without a dict, the named measure is
-        improved: minimised if less is better, as for your own callables, else maximised.
+        multi-label indicator), both of the `head`, a classifier that is trained with the rows, or a differentiable
+        measure of `skgeom.metrics`: "isoscore", "silhouette_objective", "uniformity", "retention" (stay near the start)
+        and so on; those of labelled rows take the clusters of `y`, those of two clouds, as "alignment_loss" and
+        "clip_loss", take target embeddings as `y`. A callable: a measure with other parameters,
+        ``functools.partial(uniformity, t=4)``, or your own ``f(embedding)``, or ``f(embedding, y)`` if it has a
+        parameter of that name, from a Torch tensor (n_samples, n_features) to a 0-d tensor. A dict from names or
+        callables to weights :math:`w_k`: negative weights maximise. Without a dict, the named measure is improved:
+        minimised if less is better, as for your own callables, else maximised.
     parametrization : {"linear", "points"}, default="linear"
-        "linear" learns a square matrix W, from the identity on, and maps x to x W: `transform` takes new rows, so the
-        optimiser can be a step of a Pipeline.
-        "points" moves the rows: like `sklearn.manifold.TSNE` there is `fit_transform` but no `transform` of new rows.
-        It can be the last step of a Pipeline, and scorers of skgeom score `embedding_` on the rows of the fit, but
-        neither a step before others (scikit-learn raises "intermediate steps should be transformers") nor scored on
-        held-out rows.
+        "linear" learns a square matrix W, starting at the identity, and maps x to x W: `transform` takes new rows, so
+        the optimiser can be a step of a Pipeline. "points" moves the rows: like `sklearn.manifold.TSNE` there is
+        `fit_transform` but no `transform` of new rows. It can be the last step of a Pipeline, and scorers of skgeom
+        score `embedding_` on the rows of the fit, but neither a step before others (scikit-learn raises "intermediate
+        steps should be transformers") nor scored on held-out rows.
     constraint : {None, "sphere", "fixed_norm"}, default=None
-        "sphere": rows have norm 1, from the start on. "fixed_norm": each keeps the norm it has in X. Points then move
+        "sphere": all rows have norm 1. "fixed_norm": each row keeps its norm in X. Points then move
         along great circles (see `RiemannianAdam`); a linear map is followed by the change of norms.
     head : {"linear", "distance"} or callable, default="linear"
         The classifier on top of the rows that "cross_entropy" and "binary_cross_entropy" train along with them.
@@ -94,7 +93,7 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
     optimizer : {"adam", "sgd"}, default="adam"
         Adam with the usual moments (.9, .999), or plain gradient descent.
     learning_rate : float, default=1e-3
-        Size of the updates.
+        Step size of the updates.
     max_iter : int, default=1000
         Number of updates.
     batch_size : int, default=None
@@ -105,21 +104,21 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         get the rows (as NumPy array, or as tensor on a GPU) and `y` as passed. Measures of labelled rows take the
         clusters from `y`: its classes, or the distinct rows of an indicator; without such `y` they are left out.
     monitor_every : int, default=1
-        Measure and record the start, every so many updates, and the end.
+        Number of updates between two records; the start and the end are always recorded.
     monitor_sample : int, default=None
-        Measure a fresh random sample of so many rows at each record, at least 100, as [1]_ does for its largest tasks;
-        None measures all. All monitors of a record see the same rows; with `pairs`, measures of labelled rows see so
-        many pairs instead, drawn apart. Smaller sets are measured as a whole. See the notes.
+        Number of rows, at least 100, of a fresh random sample that is measured at each record, as in [1]_ for its
+        largest tasks; None measures all rows. All monitors of a record use the same rows; with `pairs`, measures of
+        labelled rows use as many pairs, drawn separately. Smaller sets are measured as a whole. See the notes.
     tol : float, default=None
         Stop early if the loss has not fallen more than `tol` below its lowest for 10 updates; with batches, the mean
         loss over an epoch for 10 epochs; of a random objective, over 200 updates for 2000. None never stops.
     warm_start : bool, default=False
-        Go on from the rows or the map, and the head, of the fit before; the moments of Adam and the history start
-        anew.
+        Start from the rows or the map and the head of the previous fit; the moments of Adam and the history start
+        again.
     device : {None, "cpu", "cuda", "cuda:<index>", "auto"}, default=None
         Where host data are computed; None stays where X is.
     random_state : int, RandomState instance or None, default=None
-        Draws the start of the head, the batches and random objectives. The global generator of Torch is not touched.
+        Seed of the start of the head, the batches and random objectives. The global generator of Torch is not used.
     verbose : int, default=0
         1 prints about ten lines per fit, 2 one per record.
     checkpoint : str or path, default=None
@@ -128,33 +127,33 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         was written (functions are compared by name and code), otherwise it raises. The file is removed when a fit is
         complete, and stays after an interrupt or an exception.
     checkpoint_every : int, default=100
-        Number of updates between two writings of the file.
+        Number of updates between two checkpoints.
 
     Attributes
     ----------
     embedding_ : array of shape (n_samples, n_features)
-        With "points", the rows where they came to rest, in the library of X.
+        With "points", the optimised rows, in the library of X.
     map_ : ndarray of shape (n_features, n_features)
         With "linear", the matrix W. The mapped rows are not kept.
     coef_ : ndarray of shape (n_outputs, n_features) or (n_outputs, 2 * n_features)
-        Weights of the linear head, where there is one; the second with `pairs`.
+        Weights of the linear head, if there is one; of the second shape with `pairs`.
     prototypes_ : ndarray of shape (n_classes, n_features) or (n_classes, 2 * n_features)
         With ``head="distance"``, the prototypes.
     head_ : torch.nn.Module
         With a callable as head, a copy of its module, trained, in evaluation mode.
     intercept_ : ndarray of shape (n_outputs,)
-        Its intercepts; zeros without.
+        Intercepts of the linear head; zeros without.
     classes_ : ndarray of shape (n_classes,)
-        The class labels, where `y` holds such.
+        The class labels, if `y` has them.
     history_ : History
         The records: ``history_["isoscore"]``, ``history_.loss``, ``history_.to_frame()``; of samples also
         ``history_["isoscore_se"]``.
     n_iter_ : int
         Number of updates done.
     loss_ : float
-        Loss of the state that is kept.
+        Loss of the best state, which is kept.
     was_interrupted_ : bool
-        Whether the fit ended by an interrupt (Ctrl-C).
+        Whether an interrupt (Ctrl-C) ended the fit.
     n_features_in_, feature_names_in_
         As in scikit-learn.
 
@@ -165,14 +164,14 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         parameter is of the wrong kind.
     ValueError
         If X is not a finite matrix of at least two rows, or has magnitudes whose squares leave the range of float64, a
-        name is unknown, a weight is not finite, `y` is missing, has only one class or unfit for the objective,
+        name is unknown, a weight is not finite, `y` is missing, has only one class or does not suit the objective,
         `pairs` are out of range, a parameter is out of range, a head is not the objective's or returns outputs of
         another shape, a function of rows and y is to watch a sample of rows where y belongs to pairs, or rows are zero
         under a constraint or a measure of angles.
     ImportError
         At fit, if Torch is not installed.
     RuntimeError
-        If a GPU is asked for and none is visible.
+        If a GPU is requested and none is visible.
 
     Warns
     -----
@@ -188,51 +187,51 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
 
     Notes
     -----
-    With `pairs`, as in natural-language inference, `y` belongs to pairs of rows: the head, objectives of labelled rows
-    and monitors of labelled rows see the two rows side by side; all else sees the rows (the conventions of [1]_).
+    With `pairs`, as in natural-language inference, `y` belongs to pairs of rows: the head, and objectives and monitors
+    of labelled rows, take the two rows side by side; everything else takes the rows (the conventions of [1]_).
 
-    Iteration t of the history is the state after t updates, and its loss the one that update t + 1 descends, of a batch
-    if there are batches. The lowest loss is looked for at each update, and its state copied at most about a hundred
-    times a fit.
+    Iteration t of the history is the state after t updates, and its loss is the one that update t + 1 reduces, of a
+    batch if there are batches. The lowest loss is tracked at each update, and its state is copied at most about a
+    hundred times per fit.
 
     Samples are drawn without replacement by a generator of their own, from `random_state` and the iteration: training
-    is the same to the last bit with monitors, with samples or without. Measures that fall with the number of rows and
+    is the same to the last bit with or without monitors and samples. Measures that fall with the number of rows and
     have a form that does not (``debias=True``: IsoScore, alone or within classes, and the participation ratio) are
     recorded in that form. Each measure by name has a column of standard errors beside it, ``"isoscore_se"``,
 
     .. math:: \sqrt{(1 - s/n)\, v / 20},
 
     with v the variance of its values on 20 blocks of the sample of s out of n rows (or pairs). It is the error against
-    the same measure of all rows: 0 if all are seen, and too large where blocks of s/20 rows are few for the dimension.
-    It is NaN where a block is too small or has one class only, and where the blocks are, on average, further from the
-    sample than twice their standard deviation: then the measure depends on the number of rows, as "dunn",
+    the same measure of all rows: 0 if all rows are used, and too large if blocks of s/20 rows are few for the
+    dimension. It is NaN where a block is too small or has one class only, and where the blocks are, on average, further
+    from the sample than twice their standard deviation: then the measure depends on the number of rows, as "dunn",
     "calinski_harabasz", sums and nearest neighbours do, and a sample cannot estimate that of all rows. Functions are
-    called once, with the rows and y of the sample, without an error. With the draw and the errors a record costs two
-    to five times a measure of s rows that is one pass over them, and one to two times one of all their pairs (2,000 and
+    called once, with the rows and y of the sample, without an error. With the draw and the errors a record costs two to
+    five times a measure of s rows that is one pass over them, and one to two times one of all their pairs (2,000 and
     20,000 rows of 384 features).
 
     With batches, Adam also moves the rows outside a batch, by their momentum, as it does in a layer of Torch; under a
-    constraint rows outside rest. A callable with y gets class codes, an indicator or targets, as a tensor, and the
-    rows it gets belong to y unless there are pairs.
+    constraint rows outside do not move. A callable with y gets class codes, an indicator or targets, as a tensor, and
+    the rows it gets belong to y unless there are pairs.
 
     Memory is that of Adam, four times the rows (or W), plus the state kept; the monitors measure all rows each time,
     and are usually the larger share of the time: a silhouette takes O(n² d). Rows are float32 or float64 throughout,
-    as X is. On one machine, the same seed gives the same result; on a GPU, pairs may differ by rounding.
+    like X. On one machine, the same seed gives the same result; on a GPU, pairs may differ by rounding.
 
     An exception or interrupt before the first update leaves the estimator as it was. After it any exception, ValueError
     too, passes to the caller with a note, once the best state and the history are set; only an interrupt (Ctrl-C, or
     SIGTERM in the main thread) and parameters or losses that diverge end the fit with a warning. A monitor that fails
     after the start, or whose rows cannot be computed, records NaN and warns once. An infinite loss with a finite
-    gradient, as koleo of equal rows, goes on.
+    gradient, as of koleo with equal rows, does not end the fit.
 
-    With "points" there is no `transform`, as in TSNE: before another step of a Pipeline use "linear", or fit the
+    "points" has no `transform`, like TSNE: before another step of a Pipeline use "linear", or fit the
     optimiser first and train that step on `embedding_`.
 
     The linear head starts uniform in ±1/√d, as `torch.nn.Linear` does. `map_`, `coef_`, `intercept_` and `prototypes_`
     are NumPy arrays: a pickled linear optimiser transforms without Torch, unless it has a `head_`, whose random layers
-    draw on a GPU from the generator of the device. Callbacks of scikit-learn 1.9 (``set_callbacks``) see each update as
-    a task, and can stop the fit; on a search around a Pipeline, ``ProgressBar(max_propagation_depth=None)`` shows
-    the bars of all fits.
+    draw on a GPU from the generator of the device. Callbacks of scikit-learn 1.9 (``set_callbacks``) receive each
+    update as a task, and can stop the fit; on a search around a Pipeline, ``ProgressBar(max_propagation_depth=None)``
+    shows the bars of all fits.
 
     References
     ----------
@@ -311,8 +310,8 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         X : array of shape (n_samples, n_features)
             The embeddings to start from, one per row.
         y : array of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Class labels, a multi-label indicator or target embeddings, as the objective needs; one per pair where
-            there are pairs. Where the objective needs none, it serves the monitors.
+            Class labels, a multi-label indicator or target embeddings, as the objective needs; one per pair if there
+            are pairs. If the objective needs none, the monitors use it.
         pairs : array of shape (n_pairs, 2) or (n_items, 1), default=None
             Two positions of rows for each entry of `y`: the pairs that are classified. Or one: items that share rows,
             as sentences that occur several times, under several labels.
@@ -383,7 +382,7 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
 
     @staticmethod
     def _reached(run: Any, outcome: Any) -> dict[str, Any]:
-        """Return the fitted attributes of a fit that ended, however it did."""
+        """Return the fitted attributes after any end of a fit."""
         return {
             **run.attributes(),
             "history_": run.recorded(),
@@ -424,7 +423,7 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
             message = (
                 f"Optimisation stopped after {outcome.n_iter} updates because {outcome.trouble}. The state after "
                 f"{outcome.kept} updates, with the lowest loss found ({outcome.loss:.5g}), and the history are kept. "
-                f"If nobody interrupted it, try a learning_rate below {self.learning_rate:g}."
+                f"If it was not interrupted, try a learning_rate below {self.learning_rate:g}."
             )
         elif self.tol is not None and outcome.n_iter == self.max_iter and not outcome.converged:
             message = (

@@ -1,4 +1,4 @@
-"""Isotropy against clusters: how much of both a user's data allow."""
+"""Isotropy against clusters: how much of both the data allow."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SCORES = {name: row for name, row in MEASURES.items() if row.needs == "labels"}
 
 @dataclass(frozen=True)
 class Frontier:
-    """The trade-off between isotropy and clusters: what `isotropy_cluster_frontier` returns.
+    """The trade-off between isotropy and clusters, as returned by `isotropy_cluster_frontier`.
 
     Attributes
     ----------
@@ -44,20 +44,20 @@ class Frontier:
     isoscore : array of shape (n_weights,)
         IsoScore of each optimised space, in [0, 1].
     score : array of shape (n_weights,)
-        Its silhouette, in [-1, 1], or what else it is judged by, more = better: of a measure of which less is better,
-        as "davies_bouldin", minus the measure.
+        Its silhouette, in [-1, 1], or another score, of which more is better: minus the measure if less is better, as
+        for "davies_bouldin".
     is_optimal : array of shape (n_weights,), bool
         Whether no other point is as good in both and better in one: the Pareto front.
     score_name : str
-        "silhouette", or what else it is judged by, with ``"neg_"`` before a measure that is turned.
+        "silhouette" or the name of the other score, with ``"neg_"`` before a negated measure.
     start : tuple of float
-        IsoScore and score of the space as it came, of held-out rows if the points are of such.
+        IsoScore and score before the optimisation, of held-out rows if the points are.
     bound : float
         Largest IsoScore of classes that have shrunk to a point each: the limit of a silhouette of 1.
     n_classes, n_features : int
-        What the bound follows from.
+        Number of classes and of features, which determine the bound.
     histories : tuple of History
-        What was recorded on the way to each point.
+        The records of the fit of each point.
     """
 
     weight: np.ndarray
@@ -99,12 +99,12 @@ class Frontier:
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
         skgeom.inspection.FrontierDisplay
-            The Display, drawn: IsoScore to the right, the score upwards.
+            The Display, after drawing: the score against IsoScore.
 
         Raises
         ------
@@ -140,9 +140,9 @@ def isotropy_cluster_frontier(
     test: tuple[Any, Any] | None = None,
     estimator: EmbeddingOptimizer | None = None,
 ) -> Frontier:
-    r"""Trace how far isotropy and clusters can go together on one's own data.
+    r"""Trace the trade-off between isotropy and clusters on your data.
 
-    For each weight w the embedding is optimised, from X on, for
+    For each weight w the embedding is optimised, starting from X, for
 
     .. math:: \min\; \text{objective} - w \cdot \mathrm{IsoScore},
 
@@ -157,29 +157,29 @@ def isotropy_cluster_frontier(
     y : array of shape (n_samples,)
         Class of each row.
     weights : array of shape (n_weights,)
-        The weights w: 0 leaves isotropy alone, negative ones work against it. The balance tips from clusters to
+        The weights w: 0 ignores isotropy, negative weights reduce it. The balance tips from clusters to
         isotropy between 0.001 and 1 under "cross_entropy", and around n_samples² under "silhouette_objective" (which
         needs a constraint on the norms).
     objective : str, callable or dict, default="cross_entropy"
-        What pulls the classes together, as in `EmbeddingOptimizer`, without "isoscore".
+        The objective that pulls the classes together, as in `EmbeddingOptimizer`, without "isoscore".
     score : str or callable, default="silhouette"
-        What the clusters are judged by: any measure of labelled rows by name, as "silhouette", "dunn" or
-        "calinski_harabasz"; one of which less is better, "davies_bouldin", counts with a minus. "accuracy" is that of
-        logistic regression: 5-fold on the optimised rows, which have seen all labels, an optimistic probe; with `test`,
-        trained on the mapped rows of X and judged on held-out ones. Or a function ``f(embedding, y)`` to a number, of
-        which more is better.
+        Score of the clusters: any measure of labelled rows by name, such as "silhouette", "dunn" or
+        "calinski_harabasz"; if less is better, as for "davies_bouldin", it is negated. "accuracy" is that of logistic
+        regression: 5-fold on the optimised rows, which have seen all labels, an optimistic probe; with `test`, trained
+        on the mapped rows of X and judged on held-out ones. Or a function ``f(embedding, y)`` to a number, of which
+        more is better.
     test : tuple (X_test, y_test), default=None
-        Held-out rows and their classes, on which all points and the start are measured, after the map that was learnt
-        from X. It needs ``parametrization="linear"``: points have no other rows.
+        Held-out rows and their classes, mapped by the map learnt from X, on which all points and the start are
+        measured. It needs ``parametrization="linear"``: "points" cannot map new rows.
     estimator : EmbeddingOptimizer, default=None
-        How to optimise; its objective is replaced. None stands for ``EmbeddingOptimizer(
+        The optimiser; its objective is replaced. None stands for ``EmbeddingOptimizer(
         parametrization="points", learning_rate=0.01, max_iter=500, monitor=None, random_state=0)``, and with `test` for
         the same with ``parametrization="linear"``.
 
     Returns
     -------
     Frontier
-        The points, which of them are Pareto-optimal, and the collapse bound. ``print`` shows a table, `Frontier.plot`
+        The points, the Pareto-optimal ones among them, and the collapse bound. ``print`` shows a table, `Frontier.plot`
         draws it.
 
     Raises
@@ -190,7 +190,7 @@ def isotropy_cluster_frontier(
     TypeError
         If the score is neither a name nor a callable, or `test` is not a tuple of two.
     Exception
-        Whatever a fit or a measure raises. Its attribute ``frontier`` holds the `Frontier` of the weights before, if
+        Any exception of a fit or a measure. Its attribute ``frontier`` holds the `Frontier` of the weights before, if
         there are any: ``except Exception as error: print(error.frontier)``.
     ImportError
         If Torch is not installed.
@@ -198,7 +198,7 @@ def isotropy_cluster_frontier(
     Warns
     -----
     ConvergenceWarning
-        As `EmbeddingOptimizer` does. After an interrupt (Ctrl-C) the point under way is the last.
+        As for `EmbeddingOptimizer`. After an interrupt (Ctrl-C) the current point is the last.
 
     See Also
     --------
@@ -206,7 +206,7 @@ def isotropy_cluster_frontier(
 
     Notes
     -----
-    Each point costs one fit. Every fit starts from X, so that points do not depend on each other.
+    Each point costs one fit. Every fit starts from X, so points do not depend on each other.
 
     References
     ----------
@@ -244,13 +244,15 @@ def isotropy_cluster_frontier(
     except BaseException as error:
         if found:
             error.frontier = _frontier(found, judged, start)  # type: ignore[attr-defined]
-            error.add_note(f"The frontier of the first {len(found)} weights is kept: the attribute frontier of this.")
+            error.add_note(
+                f"The attribute frontier of this exception has the points of the first {len(found)} weights."
+            )
         raise
     return _frontier(found, judged, start)
 
 
 class Point(NamedTuple):
-    """One weight, what became of both under it, and what was recorded on the way."""
+    """One weight, its IsoScore and score, and the records of the fit."""
 
     weight: float
     isoscore: float
@@ -259,7 +261,7 @@ class Point(NamedTuple):
 
 
 class _Judged:
-    """The rows that are measured, those of the fit or held-out ones, and what they are judged by."""
+    """The rows to measure, of the fit or held out, and their score."""
 
     def __init__(self, X: Any, y: Any, test: Any, score: Score) -> None:
         self.score = score
@@ -273,13 +275,13 @@ class _Judged:
 
     @property
     def name(self) -> str:
-        """What the score is called."""
+        """Name of the score."""
         if not isinstance(self.score, str):
             return unique_names([self.score])[0]
         return f"neg_{self.score}" if self.score in SCORES and SCORES[self.score].direction < 0 else self.score
 
     def measured(self, fitted: EmbeddingOptimizer | None) -> tuple[float, float]:
-        """Return IsoScore and score of the rows that an optimiser made, or of those that came."""
+        """Return IsoScore and score of the rows of an optimiser, or of the original rows."""
         z = _made(fitted, self.rows)
         return to_float(isoscore(z)), self._scored(z, fitted)
 
@@ -303,7 +305,7 @@ def _with_classes(X: Any, y: Any, name: str) -> tuple[np.ndarray, Array]:
 
 
 def _made(fitted: EmbeddingOptimizer | None, rows: Any) -> Array:
-    """Return what an optimiser made of rows, its own if it moved them; without one the rows."""
+    """Return the rows of an optimiser: its own if it moved them, else mapped ones; without one the rows themselves."""
     if fitted is None:
         return detached(check_cloud(rows))
     return detached(fitted.embedding_ if hasattr(fitted, "embedding_") else fitted.transform(rows))
@@ -333,7 +335,7 @@ def _default(maps: bool) -> EmbeddingOptimizer:
 
 
 def _weighted(objective: Any) -> dict[Any, float]:
-    """Return an objective as a dict of weights under which it gets better."""
+    """Return an objective as a dict of weights with which minimising improves it."""
     terms = load("_terms").terms_of(objective, ())
     keys = list(objective) if isinstance(objective, dict) else [objective]
     check_without_isoscore(keys)

@@ -61,7 +61,7 @@ class DistanceHead(Head):
 
 
 class OwnHead(Head):
-    """A module of the user, whose random layers draw from a generator of ours."""
+    """A module of the user, whose random layers draw from our generator."""
 
     def __init__(self, module: Module, n_outputs: int, generator: torch.Generator) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class OwnHead(Head):
 
 
 def linear_start(n_outputs: int, n_features: int, fit_intercept: bool, generator: torch.Generator) -> dict[str, Tensor]:
-    """Return weights, and intercepts if asked for, uniform in ±1/√d, as those of `torch.nn.Linear`."""
+    """Return weights, and intercepts if requested, uniform in ±1/√d, like those of `torch.nn.Linear`."""
     shapes = {"coef_": (n_outputs, n_features)} | ({"intercept_": (n_outputs,)} if fit_intercept else {})
     draws = {name: torch.rand(shape, generator=generator, dtype=torch.float64) for name, shape in shapes.items()}
     return {name: (2 * draw - 1) * n_features**-0.5 for name, draw in draws.items()}

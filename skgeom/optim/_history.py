@@ -1,4 +1,4 @@
-"""What an optimisation recorded on its way."""
+"""The records of an optimisation."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class History(Mapping[str, np.ndarray]):
     """Columns of numbers, one row for each recorded iteration: the `history_` of the optimisers.
 
-    A mapping from the name of a column to its values, with the columns as attributes ``iteration`` and ``loss`` for
-    the two that are always there.
+    A mapping from the name of a column to its values, and the two columns that every history has as attributes
+    ``iteration`` and ``loss``.
 
     Parameters
     ----------
@@ -131,26 +131,25 @@ class History(Mapping[str, np.ndarray]):
         Parameters
         ----------
         *y : str
-            Names of columns; without any, the loss and all monitors, or, against another column, for all other
-            monitors.
+            Names of columns. By default the loss and all monitors, or, against another column, all other monitors.
         x : str, default="iteration"
             Column to draw them against.
         bound : float, default=None
             The collapse bound of the data, `skgeom.metrics.collapse_bound`.
         ax : matplotlib.axes.Axes or sequence of them, default=None
-            Where to draw, as many as there are columns; None makes a new figure.
+            Axes to draw on, one for each column; None makes a new figure.
 
         Returns
         -------
         skgeom.inspection.TrajectoryDisplay
-            The Display, drawn.
+            The Display, after drawing.
 
         Raises
         ------
         ImportError
             If matplotlib is not installed.
         ValueError
-            If a column is unknown, or there is none to draw.
+            If a column is unknown, or nothing is left to draw.
         """
         from skgeom.inspection import TrajectoryDisplay
 

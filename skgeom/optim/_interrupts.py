@@ -26,9 +26,9 @@ def terminated_as_interrupted() -> Iterator[None]:
 
 @contextmanager
 def interrupts_wait() -> Iterator[Interruptible]:
-    """Hold Ctrl-C and SIGTERM back until the end, where they act as they would have.
+    """Delay Ctrl-C and SIGTERM until the end of the block.
 
-    Yields a function that makes contexts in which they act at once, as do those that came before.
+    Yields a function that makes contexts in which they act at once, including those received before.
     """
     came: list[int] = []
     before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
@@ -60,7 +60,7 @@ def raise_kept(outcome: Any) -> None:
 
 @contextmanager
 def _handling(handlers: Mapping[signal.Signals, Any]) -> Iterator[None]:
-    """Handle signals so for a while; only the main thread may, and only handlers of Python can be restored."""
+    """Handle signals inside the block; only in the main thread, and only if Python can restore the handlers."""
     before = {}
     if threading.current_thread() is threading.main_thread():
         before = {s: earlier for s in handlers if (earlier := signal.getsignal(s)) is not None}

@@ -1,4 +1,4 @@
-"""The modes of Torch that a fit needs, whatever it is called in."""
+"""The modes of Torch that a fit needs, in any context."""
 
 from __future__ import annotations
 

@@ -31,14 +31,14 @@ _ERROR = "_se"
 
 
 def chosen(monitor: Any) -> list[Any]:
-    """Return the names and functions that are asked for.
+    """Return the requested names and functions.
 
     Raises
     ------
     TypeError
         If one is neither a name nor a callable.
     ValueError
-        If a name is unknown, or one stands there twice.
+        If a name is unknown, or occurs twice.
     """
     return check_named(() if monitor is None else monitor, MONITORS, "monitor")
 
@@ -95,7 +95,7 @@ class Monitors:
             check_no_y_of_pairs(pairs, [name for name, one in given if _is_function_of_y(one)])
 
     def check_rows(self, x: Array) -> None:
-        """Check that all rows have a direction where one is measured."""
+        """Check that all rows have a direction if a measure needs it."""
         if any(isinstance(one, Measure) and "row scaling" in one.invariances for one in self._monitors):
             check_directed(x)
 
@@ -104,8 +104,8 @@ class Monitors:
     ) -> tuple[list[float], list[float]]:
         """Return the value of each monitor, and of each measure of a sample its standard error.
 
-        A function makes the rows at some positions, or all. If forgiving, a monitor that fails, itself or because the
-        rows cannot be made, is NaN, with one warning.
+        A function makes the rows at some positions, or all. If forgiving, a monitor that fails, or whose rows cannot be
+        computed, is NaN, with one warning.
         """
         draw = self._draw(iteration)
         view = cache(lambda: self._view(rows, draw))
@@ -154,7 +154,7 @@ class Monitors:
         return View(cloud, Cloud(namespace(z).concat(sides, axis=1)), labels, y)
 
     def _y_of(self, index: np.ndarray) -> Any:
-        """Return y of a sample of rows: None if it belongs to pairs, which no function of a sample sees."""
+        """Return y of a sample of rows, or None if it belongs to pairs."""
         if self._y is None or self._pairs is not None:
             return None
         return take_rows(self._y, index) if is_foreign(self._y) else np.asarray(self._y)[index]
@@ -178,8 +178,8 @@ class Monitors:
             if name not in self._failed:
                 self._failed.add(name)
                 warn(
-                    f"The monitor {name!r} failed ({type(error).__name__}: {error}). NaN is recorded where it fails, "
-                    "and the fit goes on.",
+                    f"The monitor {name!r} failed ({type(error).__name__}: {error}). NaN is recorded instead, "
+                    "and the fit continues.",
                     RuntimeWarning,
                 )
             return nan
@@ -195,9 +195,9 @@ class Monitors:
     def _error(self, row: Measure, value: float, blocks: Callable[[], list[View]]) -> float:
         """Return the standard error of a measure of a sample.
 
-        It is NaN where a block is too small for the measure or a value is infinite, and where blocks differ more from
-        the sample than from each other: the measure then depends on the number of rows, and a sample cannot estimate it
-        for all of them.
+        It is NaN where a block is too small for the measure or a value is infinite, and if blocks differ more from the
+        sample than from each other: the measure then depends on the number of rows, and a sample cannot estimate it for
+        all of them.
         """
         n = self._n(row)
         if not self._is_sampled(n):
@@ -216,7 +216,7 @@ class Monitors:
 
 
 def unique_names(given: Iterable[Any], taken: Iterable[str] = ("iteration", "loss")) -> list[str]:
-    """Return the names of measures and functions, numbered where one comes again."""
+    """Return the names of measures and functions, numbered if one occurs again."""
     names: list[str] = []
     for one in given:
         name = one if isinstance(one, str) else _name_of(one)
@@ -251,7 +251,7 @@ def _sorted(clusters: np.ndarray) -> Labels:
 
 
 def _measured(row: Measure, view: View) -> float:
-    """Return a measure of the rows that it is of."""
+    """Return a measure of its rows."""
     rows = view.labelled if row.needs == "labels" else view.cloud
     same_draws = {"random_state": 0} if row.is_random else {}
     return to_float(row(rows, *row.besides(labels=view.labels), **same_draws))

@@ -1,4 +1,4 @@
-"""What an optimisation moves: the rows themselves, or a linear map of them."""
+"""The parameters of an optimisation: the rows themselves, or a linear map of them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Points:
 
 
 class LinearMap:
-    """Rows x W, then brought to the norms asked for, if any."""
+    """Rows x W, scaled to the required norms, if any."""
 
     def __init__(self, x: Tensor, w: Tensor, radius: Tensor | None) -> None:
         self.x = x
@@ -50,7 +50,7 @@ class LinearMap:
 
 
 def as_tensor(x: Any, device: str | None) -> Tensor:
-    """Return an array as a tensor: of Torch or CuPy where it is, of other libraries from the host."""
+    """Return an array as a tensor: on its device for Torch and CuPy, from the host for other libraries."""
     if isinstance(x, Tensor):
         return x.clone() if x.is_inference() else x.detach()
     if hasattr(x, "__cuda_array_interface__"):

@@ -1,4 +1,4 @@
-"""Spherical codes: the largest cosine between points, and nothing else, is made small.
+"""Spherical codes: minimising the largest cosine between points.
 
 Smooth potentials and linear programs do it together. The potentials find good arrangements of many points, or in many
 dimensions; but one alone leads few points to the same arrangement each time, and none is exact. The programs are, from

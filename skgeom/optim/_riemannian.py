@@ -17,7 +17,7 @@ _LARGEST_SHARE = 1 - 2.0**-32
 
 
 class _Rows(NamedTuple):
-    """The rows of a parameter that have a gradient: which, the unit rows, their radii, and the tangent gradients."""
+    """The rows of a parameter that have a gradient: positions, unit rows, radii, and tangent gradients."""
 
     which: Tensor | slice
     u: Tensor
@@ -48,7 +48,7 @@ class _SphereOptimizer(torch.optim.Optimizer):
         Parameters
         ----------
         closure : callable, default=None
-            Computes the loss and its gradient anew, and returns the loss.
+            Computes the loss and its gradient again, and returns the loss.
 
         Returns
         -------
@@ -76,7 +76,7 @@ class _SphereOptimizer(torch.optim.Optimizer):
         return {}
 
     def _velocity(self, rows: _Rows, state: dict[str, Tensor], group: dict[str, Any]) -> tuple[Tensor, Tensor]:
-        """Return the first moments of the rows, and the tangent vectors they move against."""
+        """Return the first moments of the rows, and the tangent vectors opposite to their movement."""
         raise NotImplementedError
 
 
@@ -114,8 +114,8 @@ class RiemannianSGD(_SphereOptimizer):
 
     Notes
     -----
-    A row whose gradient is zero, as one outside of the batch, stays as it is, and so does its moment. Norms are kept to
-    rounding, however many the steps. O(n d) time and memory for each step. Sparse gradients, as of
+    A row whose gradient is zero, such as one outside the batch, stays as it is, and so does its moment. Norms are kept
+    up to rounding for any number of steps. O(n d) time and memory for each step. Sparse gradients, as of
     ``torch.nn.Embedding(sparse=True)``, move the rows they hold, with the same result.
 
     References
@@ -149,8 +149,8 @@ class RiemannianSGD(_SphereOptimizer):
 class RiemannianAdam(_SphereOptimizer):
     r"""Adam of rows on spheres.
 
-    Each row x of a parameter stays on the sphere of the radius r it has at construction, and has an Adam of its own,
-    which counts the steps t that it took part in. With g its gradient and :math:`u = x / r`,
+    Each row x of a parameter stays on the sphere of the radius r it has at construction, and has its own Adam, which
+    counts its steps t. With g its gradient and :math:`u = x / r`,
 
     .. math:: g &\leftarrow g - \langle g, u \rangle u, \\
               m &\leftarrow \beta_1 m + (1 - \beta_1)\, g, \qquad
@@ -186,9 +186,9 @@ class RiemannianAdam(_SphereOptimizer):
     Notes
     -----
     Equivariant to rotation of the rows; with ε = 0, steps do not depend on the scale of the loss. A row whose gradient
-    is zero, as one outside of the batch, stays as it is, and so do its moments. Norms are kept to rounding, however
-    many the steps. O(n d) time and memory for each step. Sparse gradients, as of
-    ``torch.nn.Embedding(sparse=True)``, move the rows they hold, with the same result.
+    is zero, such as one outside the batch, stays as it is, and so do its moments. Norms are kept up to rounding for any
+    number of steps. O(n d) time and memory for each step. Sparse gradients, as of ``torch.nn.Embedding(sparse=True)``,
+    move the rows they hold, with the same result.
 
     References
     ----------

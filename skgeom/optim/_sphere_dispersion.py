@@ -28,9 +28,9 @@ _POLISHED = 500
 class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTransformer):
     r"""Spread points over the unit sphere.
 
-    The rows of X, divided by their norms, move along great circles under :class:`RiemannianAdam`, so that a loss
-    of their closeness falls; the learning rate falls to 0 along half a cosine. At the end a polish maximises the
-    minimum angle itself. `min_angle_`, `bound_` and `optimality_` measure the result.
+    The rows of X, divided by their norms, move along great circles under :class:`RiemannianAdam`, to minimise a loss of
+    their closeness; the learning rate falls to 0 along half a cosine. At the end a polish maximises the minimum angle
+    itself. `min_angle_`, `bound_` and `optimality_` measure the result.
 
     Parameters
     ----------
@@ -42,44 +42,43 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
         "partition_dispersion", with its default parameters; or a callable from a Torch tensor (n, d) to a 0-d tensor,
         as ``functools.partial(kernel_energy, gamma=12.5)``.
     learning_rate : float, default=0.02
-        Distance, about, that a point moves in one of the first updates, in radians. A tenth of the angle looked for is
-        a good value.
+        Approximate distance that a point moves in one of the first updates, in radians. A tenth of the expected angle
+        is a good value.
     max_iter : int, default=1000
         Number of updates.
     batch_size : int, default=None
-        Number of points, drawn anew, that see each other in an update; an epoch sees each point once, less the rest
-        that fills no batch. None takes all points, O(n²) time for each update.
+        Number of random points that interact in an update; an epoch uses each point once, except a remainder that fills
+        no batch. None takes all points, O(n²) time for each update.
     n_init : int, default=1
-        Number of starts. The first is at X; the others are at uniformly random points, which have nothing to do with
-        the rows of X but their number. The best counts: the largest minimum angle if polished, else the lowest loss.
+        Number of starts. The first is at X; the others are at uniformly random points, as many as X has rows. The best
+        is kept: the largest minimum angle if polished, else the lowest loss.
     polish : {"auto", True, False}, default="auto"
-        Whether the largest cosine is minimised in the end, whatever the loss was. "auto" does so for up to 500 points.
+        Whether to minimise the largest cosine at the end, for any loss. "auto" does so for up to 500 points.
         The points never come out closer, but they may move far: False gives the minimum of the loss itself.
     device : {None, "cpu", "cuda", "cuda:<index>", "auto"}, default=None
         Where host data are computed; results come back as NumPy. None stays where X is. The polish is done on the host.
     random_state : int, RandomState instance or None, default=None
-        Seed of batches, of random losses and of the starts. The global generators are not touched.
+        Seed of batches, of random losses and of the starts. The global generators are not used.
     verbose : int, default=0
-        Whether the loss is printed, ten times for each start.
+        Whether to print the loss, ten times per start.
     checkpoint : str or path, default=None
         A file for the complete state, written under a temporary name and moved into place. A fit that finds the file
         continues from it, and equals an uninterrupted one bit for bit; parameters and data must be the same as when it
         was written (functions are compared by name and code), otherwise it raises. The file is removed when a fit is
         complete, and stays after an interrupt or an exception.
     checkpoint_every : int, default=100
-        Number of updates between two writings of the file.
+        Number of updates between two checkpoints.
 
     Attributes
     ----------
     embedding_ : array of shape (n_samples, n_features)
         The spread points: unit rows, in the library and dtype of X.
     min_angle_ : float
-        The minimum angle between two of them, in radians.
+        The minimum angle between two points, in radians.
     bound_ : float
-        `tammes_bound`: no arrangement of so many points has a larger one.
+        `tammes_bound`: no arrangement of as many points has a larger minimum angle.
     optimality_ : float
-        `min_angle_` / `bound_`, in [0, 1]. 1 is optimal beyond doubt; the best codes known of other sizes have about
-        .96.
+        `min_angle_` / `bound_`, in [0, 1]. 1 is optimal; the best known codes that miss the bound have about .96.
     loss_ : float
         The loss of the best start, before the polish; of its last batch if there are batches.
     n_iter_ : int
@@ -94,10 +93,10 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
     TypeError
         If a parameter is of the wrong kind, or the loss returns no 0-d tensor.
     ValueError
-        If X is not a finite matrix of two rows and at least two columns, a row is zero, a parameter is out of range, or
+        If X is not a finite matrix of at least two rows and two columns, a row is zero, a parameter is out of range, or
         the loss is not differentiable.
     RuntimeError
-        If a GPU is asked for and none is visible.
+        If a GPU is requested and none is visible.
 
     Warns
     -----
@@ -106,15 +105,15 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
 
     See Also
     --------
-    spherical_code : The best arrangement, from no points at all; faster and better where there is none to start from.
+    spherical_code : The best arrangement, without given points; faster and better if there are none.
     RiemannianAdam : The optimiser, for other loops.
     EmbeddingOptimizer : Other objectives and free norms; ``constraint="sphere"`` with monitors.
 
     Notes
     -----
     Like TSNE, it moves the rows of X and cannot transform others: it can only be the last step of a Pipeline, and
-    scorers take it only on the rows of the fit. Rows of one direction are first separated by random steps of a tenth of
-    `bound_`, because all losses are flat between them.
+    scorers take it only on the rows of the fit. Rows with equal directions are first separated by random steps of a
+    tenth of `bound_`, because all losses are flat between them.
 
     The optimum of 24 points in d = 3 is 43.6908 degrees, the snub cube (`tammes_bound` explains why the
     published 48.535 is wrong). In degrees, the best of three starts, unpolished, after 1500 updates:
@@ -129,16 +128,16 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
     geodesic_laplace                        40.44  axis_sliced_dispersion              15.7
     ======================================  =====  ==================================  =====
 
-    A loss of the nearest maximises a mean, and not always the minimum angle: 5 points reach angles of
+    A loss of nearest neighbours maximises a mean, which need not be the minimum angle: 5 points reach angles of
     89.09 and 97.24 degrees under "mma", though all could be 90, and the polish attains that.
 
     Elementwise Adam with a projection back to the sphere reached .03 degrees with the Gaussian kernel of rows that
-    the loss does not normalise, as in much code: the part of the gradient along the rows spoils the size of the steps.
+    the loss does not normalise, as in much code: the part of the gradient along the rows distorts the step size.
 
     An exception or interrupt before the first update leaves the estimator as it was. After it any exception, ValueError
     too, passes to the caller with a note, once the best state and the history are set; only an interrupt (Ctrl-C, or
     SIGTERM in the main thread) and parameters or losses that diverge end the fit with a warning. An infinite loss with
-    a finite gradient goes on.
+    a finite gradient does not end the fit.
 
     O(n² d) time for each update, or O(b² d + n d) with batches of b, and some copies of X in memory.
 
@@ -247,7 +246,7 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
 
     @staticmethod
     def _reached(run: Any, best: Any) -> dict[str, Any]:
-        """Return the fitted attributes that the best start came to."""
+        """Return the fitted attributes of the best start."""
         n, d = best.points.shape
         bound = tammes_bound(n, d)
         return {

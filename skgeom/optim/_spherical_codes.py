@@ -1,4 +1,4 @@
-"""Points as far from each other as a sphere allows, and how far that can be."""
+"""Spherical codes: points as far from each other as possible, and bounds on the distance."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def tammes_bound(n_points: int, n_dimensions: int) -> float:
 
     See Also
     --------
-    spherical_code : Points that come near the bound.
+    spherical_code : Points near the bound.
     skgeom.metrics.min_angle : The minimum angle of given rows.
 
     Notes
@@ -81,12 +81,12 @@ def tammes_bound(n_points: int, n_dimensions: int) -> float:
 
 
 def spherical_code(n_points: int, n_dimensions: int, *, n_init: int = 10, random_state: Any = None) -> Bunch:
-    r"""Place points on a sphere so that the minimum angle between two of them is as large as can be.
+    r"""Place points on a sphere so that the minimum angle between two of them is as large as possible.
 
     This is the problem of Tammes. From each random start, log Σ exp(p cos θ) is minimised, then the largest cosine
     itself by linear programs within a shrinking radius, up to rounding. Up to 130 degrees of freedom n(d - 1), that is
     done for several p, since each finds codes that the others miss; beyond, p grows step by step, and linear programs
-    finish up to 250. The best code counts.
+    finish up to 250. The best code is returned.
 
     Parameters
     ----------
@@ -103,8 +103,8 @@ def spherical_code(n_points: int, n_dimensions: int, *, n_init: int = 10, random
     -------
     Bunch
         ``points`` (n, d), unit rows in float64; ``min_angle``, their minimum angle in radians; ``bound``, that of
-        `tammes_bound`; ``optimality``, the ratio of the two, 1 for a code that is proved to be best; ``angles``
-        (n_starts,), the minimum angle that each start came to.
+        `tammes_bound`; ``optimality``, the ratio of the two, 1 for a code that is proved to be optimal; ``angles``
+        (n_starts,), the minimum angle of each start.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def spherical_code(n_points: int, n_dimensions: int, *, n_init: int = 10, random
 
     See Also
     --------
-    SphereDispersion : Spread given points, under a loss.
+    SphereDispersion : Spreads given points, under a loss.
 
     Notes
     -----

@@ -42,7 +42,7 @@ no loss has a gradient, and between rows much closer that of a singular one is t
 
 
 class Spread(NamedTuple):
-    """Where one start came to, polished or not, its minimum angle in radians, its history and how it went."""
+    """The points of one start, polished or not, their minimum angle in radians, the history and the outcome."""
 
     points: np.ndarray
     angle: float
@@ -65,7 +65,7 @@ class Settings(Protocol):
     checkpoint_every: int
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return them all by name."""
+        """Return all parameters by name."""
 
 
 class Result(NamedTuple):
@@ -87,11 +87,11 @@ class Start:
         self.optimizer.register_step_post_hook(lambda *_: self.schedule.step())
 
     def state(self) -> dict[str, Any]:
-        """Return the state that a file must hold besides the descent."""
+        """Return the state to write to a file besides that of the descent."""
         return {"batches": self.batches.state(), "history": self.history, "schedule": self.schedule.state_dict()}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state that was returned."""
+        """Continue from a state that was returned."""
         self.batches.load(state["batches"])
         self.history.extend(map(tuple, state["history"]))
         self.schedule.load_state_dict(state["schedule"])
@@ -140,12 +140,12 @@ class Spreading:
         return self.found[-1].outcome
 
     def _is_over(self, last: Outcome) -> bool:
-        """Return whether all starts are done, an exception or an interrupt came, or a callback stopped it."""
+        """Return whether all starts are done, or an exception, an interrupt or a callback ended the fit."""
         stopped = last.n_iter < self.settings.max_iter and not last.trouble
         return stopped or not last.is_complete or len(self.found) == self.settings.n_init
 
     def as_input(self, points: np.ndarray) -> Array:
-        """Return points in the precision of the rows that came, in their library and on their device."""
+        """Return points in the precision, in the library and on the device of the input."""
         if self.settings.device is None and is_foreign(self.x):
             return asarray_like(points, self.x)
         return points.astype(to_numpy(self.x[:1, :]).dtype)
@@ -174,7 +174,7 @@ class Spreading:
         return self._random() if self.found else self._parted()
 
     def _finished(self, one: Start, outcome: Outcome) -> Spread:
-        """Return the points of a start, polished unless something came between, also in the polish itself."""
+        """Return the points of a start, polished unless it was interrupted, also during the polish."""
         found = to_numpy(one.points).astype(np.float64)
         if self.polishes and outcome.is_complete:
             try:
@@ -212,7 +212,7 @@ class Spreading:
             print(f"[SphereDispersion] iteration {i} of {self.settings.max_iter}: loss {loss:.6g}")
 
     def _parted(self) -> Tensor:
-        """Return the rows as they came, those of one direction parted by small random steps."""
+        """Return the rows of the input, with equal directions separated by small random steps."""
         near = to_numpy(nearest_in_angle(check_directed(self.given)).chords.minus) < _ONE_DIRECTION**2
         if not near.any():
             return self.given
@@ -230,7 +230,7 @@ class Spreading:
 
 
 def _plain(spread: Spread) -> list[Any]:
-    """Return a start that came to its end in values that any file can hold."""
+    """Return a completed start as plain values."""
     return [torch.from_numpy(spread.points), spread.angle, spread.history, list(spread.outcome)]
 
 

@@ -39,7 +39,7 @@ class Targets(NamedTuple):
 
 
 def read_targets(y: Any, n: int, kind: str | None) -> Targets:
-    """Return y of the kind that the objective needs, or, if it needs none, of the kind that it looks like.
+    """Return y as the kind that the objective needs, or, if it needs none, as the kind that its values suggest.
 
     Continuous values do not define clusters; with several labels per row, distinct label vectors are the clusters.
     """

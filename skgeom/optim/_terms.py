@@ -64,7 +64,7 @@ class Batch(NamedTuple):
 
 
 class Term(NamedTuple):
-    """A loss of the head, the row of a measure, or a function of the user, and its weight in the total."""
+    """A loss of the head, a declared measure, or a function of the user, with its weight in the total."""
 
     name: str
     weight: float
@@ -89,7 +89,7 @@ class Term(NamedTuple):
 
     @property
     def is_random(self) -> bool:
-        """Whether the value wavers from draw to draw."""
+        """Whether the value is random."""
         return isinstance(self.source, Measure) and self.source.is_random
 
     def __call__(self, batch: Batch, head: Head | None) -> Tensor:
@@ -103,9 +103,9 @@ class Term(NamedTuple):
 
 
 def terms_of(objective: Any, monitors: Iterable[str]) -> list[Term]:
-    """Return the terms of an objective, named apart from each other and from the monitors.
+    """Return the terms of an objective, with names that differ from each other and from the monitors.
 
-    A name or a callable alone means "make it better": a loss has weight 1, a measure of which more is better -1.
+    A name or a callable alone is improved: a loss has weight 1, a measure of which more is better -1.
     """
     given = check_terms(objective, [*HEAD_LOSSES, *OBJECTIVES])
     sources = [_source(one) for one, _ in given]
@@ -155,5 +155,5 @@ def _source(one: Any) -> HeadLoss | Measure | Callable[..., Tensor]:
 
 
 def _weight_alone(name: str, source: HeadLoss | Measure | Callable[..., Tensor]) -> float:
-    """Return the weight with which a loss, a function of the user or a measure gets better, all by itself."""
+    """Return the weight with which minimising improves a loss, a function of the user or a measure."""
     return -float(check_one_direction(source.direction, name)) if isinstance(source, Measure) else 1.0

@@ -56,14 +56,14 @@ class Settings(Protocol):
     checkpoint_every: int
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return them all by name."""
+        """Return all parameters by name."""
 
 
 class Training:
     """The input of one fit.
 
     The parameters of the estimator, checked rows x, y, pairs (m, 2) or single items (m, 1) of positions, and the fitted
-    attributes from which the fit goes on, none for a fresh start.
+    attributes from which the fit continues, none for a new start.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class Training:
         return {"batches": self.batches.state(), "history": self.history}
 
     def attributes(self) -> dict[str, Any]:
-        """Return the fitted attributes of this moment."""
+        """Return the current fitted attributes."""
         found: dict[str, Any] = {"_n_features_out": self.start.shape[1]}
         if isinstance(self.space, Points):
             found["embedding_"] = self._like_input(self.space.parameter)
@@ -141,7 +141,7 @@ class Training:
         return found
 
     def recorded(self) -> History:
-        """Return the history up to this moment."""
+        """Return the history so far."""
         return History([term.name for term in self.terms], self.monitors.names, self.history, self.monitors.errors)
 
     def _space(self) -> tuple[Movable, Tensor]:
@@ -169,14 +169,14 @@ class Training:
 
     @torch.no_grad()
     def _class_means(self) -> Tensor:
-        """Return the means of the classes, of pairs side by side, where the rows are now."""
+        """Return the current means of the classes, of pairs side by side."""
         assert self.targets.clusters is not None
         labels, z = labels_of(self.targets.clusters), self.space.rows(None)
         sides = [z] if self.pairs is None else [take_rows(z, side) for side in self.pairs.T]
         return torch.as_tensor(np.hstack([to_numpy(class_moments(side, labels).mean) for side in sides])).to(z)
 
     def _module(self, n_features: int, n_outputs: int) -> torch.nn.Module:
-        """Return the module of the user, in the state of the fit before if there was one."""
+        """Return the module of the user, in the state of the previous fit if there was one."""
         with drawing_from(self.generator):
             module = self.settings.head(n_features, n_outputs)
         check_module(module, torch.nn.Module)
@@ -186,7 +186,7 @@ class Training:
         return module
 
     def _earlier(self, name: str, new: Tensor) -> Tensor:
-        """Return a state to start from: that of the fit before, or a new one."""
+        """Return the initial state: that of the previous fit, or a new one."""
         if name not in self.earlier:
             return new
         earlier = self.earlier[name]
@@ -266,7 +266,7 @@ class Training:
         return self.monitors(rows, iteration, forgiving=iteration > 0)
 
     def _say(self, iteration: int, loss: float, measured: list[float], last: bool) -> None:
-        """Print ten of the records, or with verbose=2 all."""
+        """Print ten of the records, or all with verbose=2."""
         if not self.settings.verbose:
             return
         apart = self.settings.monitor_every * ceil(self.settings.max_iter / (10 * self.settings.monitor_every))
@@ -276,7 +276,7 @@ class Training:
             print(f"[EmbeddingOptimizer] iteration {iteration} of {self.settings.max_iter}: {numbers}")
 
     def _like_input(self, z: Tensor) -> Array:
-        """Return rows in the library and on the device of the rows that came."""
+        """Return rows in the library and on the device of the input."""
         if isinstance(self.x, Tensor):
             return z.detach().clone()
         return asarray_like(host_copy(z), self.x) if is_foreign(self.x) else host_copy(z)

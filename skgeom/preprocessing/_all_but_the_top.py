@@ -56,7 +56,7 @@ class AllButTheTop(OneToOneFeatureMixin, MomentsTransformer):
         At fit, if X is not a finite matrix of at least two rows, has magnitudes whose squares leave the range of
         float64, or a parameter is out of range; at transform, if X has another width, library or device than at fit.
     RuntimeError
-        If a GPU is asked for and none is visible.
+        If a GPU is requested and none is visible.
 
     See Also
     --------
@@ -66,8 +66,8 @@ class AllButTheTop(OneToOneFeatureMixin, MomentsTransformer):
     Notes
     -----
     O(n d min(n, d)) time. `partial_fit` equals `fit` on all rows up to rounding; `sample_weight` counts
-    rows. The output has D directions without variance: follow it with ``Whitening()``, which drops them, or a model
-    that does not mind.
+    rows. The output has D directions without variance: follow it with ``Whitening()``, which drops them, or with a
+    model that accepts them.
 
     References
     ----------
@@ -107,8 +107,7 @@ class AllButTheTop(OneToOneFeatureMixin, MomentsTransformer):
         Returns
         -------
         array of shape (n_samples, n_features)
-            The rows without them, in the dtype of X (float32 for halves). Of a Dask array it is one that is
-            yet to be computed.
+            The rows without them, in the dtype of X (float32 for halves). Dask arrays are mapped lazily.
         """
         return self._leave(self._transformed(self._receive(X, reset=False)))
 

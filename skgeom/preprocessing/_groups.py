@@ -1,4 +1,4 @@
-"""Transformers that treat each group of rows, a modality or a language, by itself."""
+"""Transformers that treat each group of rows, such as a modality or a language, separately."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class _GroupTransformer(RowwiseTransformer):
         return fits
 
     def _fitted_to(self, kind: type[_M], x: Array, rows: np.ndarray) -> _M:
-        """Return a transformer fitted to some rows, of which a part at a time is copied."""
+        """Return a transformer fitted to some rows, which are copied part by part."""
         transformer, size = kind(**self.get_params()), _ROWS_PER_COLUMN * x.shape[1]
         transformer._check_magnitude(x)
         parts = (self._placed(take_rows(x, rows[start : start + size])) for start in range(0, len(rows), size))
@@ -194,7 +194,7 @@ class GroupWhitening(ClassNamePrefixFeaturesOutMixin, _GroupTransformer):
         Number of leading directions kept in each group: see `Whitening`.
     method : {"zca", "pca", "pca-cor", "zca-cor", "cholesky"}, default="zca"
         The form of the whitening. "zca" stays closest to the input coordinates, so that cosines between groups keep
-        their meaning; with "pca" each group has a basis of its own, and such cosines mean nothing.
+        their meaning; with "pca" each group has its own basis, and such cosines are meaningless.
     power : float, default=1.0
         See `Whitening`.
     shrinkage : None, float in [0, 1], "ledoit_wolf" or "oas", default=None
@@ -351,9 +351,9 @@ class GroupAllButTheTop(OneToOneFeatureMixin, _GroupTransformer):
 
     Notes
     -----
-    Groups are routed as in `GroupCentering`. All groups end up around the origin, and the distances between them are
-    gone: with classes as groups these no longer form clusters. To find groups, use a clusterer that places
-    new rows too, as ``sklearn.cluster.KMeans`` does.
+    Groups are routed as in `GroupCentering`. All groups are centred at the origin, without distances between them:
+    classes that are groups no longer form clusters. To find groups, use a clusterer that can also assign new rows, such
+    as ``sklearn.cluster.KMeans``.
 
     References
     ----------
@@ -428,7 +428,7 @@ class GroupAllButTheTop(OneToOneFeatureMixin, _GroupTransformer):
 
 
 def _warn_of_one_group(groups: Any, estimator: _GroupTransformer) -> None:
-    """Warn that no groups came to the fit, where they are easily lost on the way."""
+    """Warn that fit received no groups, which are easily lost in a Pipeline."""
     if groups is None:
         warn(
             f"{type(estimator).__name__} was fitted without groups: all rows are one group. Pass groups=, one per row; "
@@ -455,5 +455,5 @@ def _occupied(fitted: Iterable[_T], parts: list[np.ndarray]) -> list[tuple[_T, n
 
 
 def _in_order(values: list[Array], parts: list[np.ndarray]) -> Array:
-    """Return the rows of all groups in the order that they came in."""
+    """Return the rows of all groups in their original order."""
     return take_rows(namespace(values[0]).concat(values), np.argsort(np.concatenate(parts)))

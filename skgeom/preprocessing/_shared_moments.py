@@ -36,12 +36,12 @@ class SharedMoments:
     `GridSearchCV` fits a Pipeline to the same rows again for every candidate. `Whitening` and `AllButTheTop` depend on
     the rows through their moments, and `n_components`, `power` and most other parameters only change their
     use. With this object as its `memory` a Pipeline sums up the rows of a fold once, and decomposes the sums once.
-    All else is as without: checks, warnings, steps of other kinds, and every fitted attribute to the last bit.
+    Everything else is unchanged: checks, warnings, other steps, and every fitted attribute to the last bit.
 
     Parameters
     ----------
     max_bytes : int, default=2**30
-        How much is kept. Beyond that the moments go that were not used for longest.
+        Maximum size of the cache in bytes. Beyond it, the least recently used moments are dropped.
 
     Raises
     ------
@@ -58,15 +58,15 @@ class SharedMoments:
 
     With d features a fold takes its rows and 24 d² bytes, or 16 n d if its n rows are fewer, and that again for each
     `shrinkage_` and for the forms "-cor": for 5 folds and the refit of 10,000 rows with 384 features 77 MB in float32
-    and 21 MB. A search needs room for all its folds; with less, each fit starts anew. The peak is `max_bytes` and
+    and 21 MB. A search needs room for all its folds; with less, each fit starts again. The peak is `max_bytes` and
     one fold above that of one fit without.
 
     Comparing rows takes 0.1 s per GB, the hash 0.5 s where the processor has instructions for it. The rest of a fit is
-    the product that transforms the rows. Rows on another device (also by ``device="cuda"``) are summed as
-    without, since a comparison would have to read them back. So are those of `partial_fit`, of transformers by group,
-    and of the last step of a Pipeline, which is fitted without asking its memory.
+    the product that transforms the rows. Rows on another device (also by ``device="cuda"``) are not shared, since a
+    comparison would have to read them back. Nor are those of `partial_fit`, of transformers by group, and of the last
+    step of a Pipeline, which is fitted without its memory.
 
-    With ``n_jobs`` each process shares among its own fits, and threads share with one another. A clone is the same
+    With ``n_jobs`` the fits of one process share moments, and so do threads. A clone is the same
     object; a pickle holds `max_bytes` and no moments.
 
     Examples
@@ -93,7 +93,7 @@ class SharedMoments:
         self._lock = Lock()
 
     def cache(self, func: Callable[..., R], **options: Any) -> Callable[..., R]:
-        """Return a function that calls another, inside which all fits share their moments: for scikit-learn.
+        """Return a function that calls another one, in which all fits share their moments. For scikit-learn.
 
         Parameters
         ----------
@@ -149,7 +149,7 @@ class SharedMoments:
         return m
 
     def _forget_beyond_bound(self) -> None:
-        """Drop the moments that were not used for longest, with all that followed from them."""
+        """Drop the least recently used moments, with their derived values."""
         with self._lock:
             excess = sum(map(_n_bytes, self._kept.values())) - self.max_bytes
             while excess > 0:
@@ -159,7 +159,7 @@ class SharedMoments:
 
 @lru_cache(maxsize=1)
 def _of_this_process(max_bytes: int, name: str) -> SharedMoments:
-    """Return one object for all pickles of one: the tasks of a search each bring theirs to a process."""
+    """Return one object for all pickles of the same object, since each task of a search brings one to its process."""
     return SharedMoments(max_bytes)
 
 
@@ -185,8 +185,8 @@ def _content(x: Array, largest: int) -> Hashable:
     """Return a key that identifies an array on the host, and its layout.
 
     The layout decides in which order numbers are summed, hence the last bit. To compare rows takes a sixth of the time
-    of a hash; those of more bytes than the largest that are kept have one. SHA-256 is twice as fast as BLAKE2 where the
-    processor knows it.
+    of a hash; those of more bytes than the largest that are kept have one. SHA-256 is twice as fast as BLAKE2 on
+    processors with instructions for it.
     """
     values = to_numpy(x)
     layout = values.dtype.str, values.shape, values.strides

@@ -17,7 +17,7 @@ from skgeom._validation import check_pairs_of_rows
 class SiameseTransformer(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
     """Apply one transformer to both rows of each pair, so that pairs are the samples of a search.
 
-    In tasks of similarity a sample is a pair of rows with a judgement, and a transformer sees rows. This one is fitted
+    In tasks of similarity a sample is a pair of rows with a score, but a transformer takes rows. This one is fitted
     to the rows of all pairs, first and second alike, and maps both rows of each pair in the same way. Around it,
     `cross_validate` and `GridSearchCV` split pairs, and `cosine_spearman_scorer` scores its output.
 
@@ -39,14 +39,14 @@ class SiameseTransformer(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
 
     See Also
     --------
-    skgeom.metrics.cosine_spearman_scorer : Scores the pairs that come out.
+    skgeom.metrics.cosine_spearman_scorer : Scores the transformed pairs.
     skgeom.model_selection.row_groups : Groups that keep pairs with a common row in one fold.
 
     Notes
     -----
     A row of several pairs counts as often as it occurs. The judgements are not passed on: transformers that learn
-    from y need one label per row. Because X has three dimensions, nothing but this transformer and those scorers
-    takes it, and no step can mix the two sides unseen.
+    from y need one label per row. Because X has three dimensions, only this transformer and those scorers accept it,
+    and no step can mix the two sides unnoticed.
 
     Examples
     --------

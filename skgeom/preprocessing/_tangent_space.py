@@ -58,8 +58,8 @@ class TangentSpace(ClassNamePrefixFeaturesOutMixin, RowwiseTransformer):
     Warns
     -----
     UserWarning
-        If the mean on the sphere is hardly determined, since the directions cancel: use the rows themselves, whose
-        IsoScore is then meaningful, or a given `reference`. If the mean in the ball is not reached, since rows are
+        If the mean on the sphere is poorly determined because the directions cancel: use the rows themselves, whose
+        IsoScore is then meaningful, or pass a `reference`. If the mean in the ball is not reached because rows are
         within about 1e-8 of its border.
 
     See Also
@@ -188,7 +188,7 @@ class TangentSpace(ClassNamePrefixFeaturesOutMixin, RowwiseTransformer):
         xp = namespace(u)
         if to_float(xp.min(u @ mean)) <= -1 + 8 * epsilon(u):
             raise ValueError(
-                "A row of X is opposite to the mean, from where all directions lead to it: leave it out, or pass "
+                "A row of X is opposite to the mean, so its direction from there is undefined: leave it out, or pass "
                 "another reference."
             )
 
@@ -210,12 +210,12 @@ class TangentSpace(ClassNamePrefixFeaturesOutMixin, RowwiseTransformer):
     def _warn(self, mean: _tangent.Mean) -> None:
         if self.geometry == "sphere":
             warn(
-                f"The mean on the sphere is hardly determined: the mean of the unit rows has length "
-                f"{mean.concentration:.3g}, and {mean.n_iter} steps left {mean.residual:.1e}. Directions that cancel "
-                "fill the sphere, so look at the rows themselves, without TangentSpace, or pass a reference."
+                f"The mean on the sphere is poorly determined: the mean of the unit rows has length "
+                f"{mean.concentration:.3g}, and {mean.n_iter} steps left {mean.residual:.1e}. The directions cancel "
+                "and fill the sphere, so use the rows themselves, without TangentSpace, or pass a reference."
             )
         else:
             warn(
-                f"The mean in the ball was not reached: {mean.n_iter} steps left {mean.residual:.1e}. Rows so near to "
-                "the border that float64 hardly resolves their distances do that: leave them out, or pass a reference."
+                f"The mean in the ball was not reached: {mean.n_iter} steps left {mean.residual:.1e}. Some rows are "
+                "too close to the border for float64 to resolve their distances: leave them out, or pass a reference."
             )

@@ -1,4 +1,4 @@
-"""Whitening: equal variance in all directions, or a step towards it."""
+"""Whitening: equal variance in all directions, wholly or in part."""
 
 from __future__ import annotations
 
@@ -63,23 +63,23 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
     Parameters
     ----------
     n_components : int, default=None
-        Number k of leading directions. None keeps all that the data have: see `rank_`.
+        Number k of leading directions. None keeps all directions of the data: see `rank_`.
     method : {"pca", "zca", "pca-cor", "zca-cor", "cholesky"}, default="pca"
         The rotation [2]_. "pca": coordinates along the principal axes, k columns. "zca": the form closest to the input
         coordinates, n_features columns. "pca-cor" and "zca-cor": the same of the standardised coordinates, from the
         correlation matrix. "cholesky": a triangular map, each column built from its own and later features; k columns.
     power : float, default=1.0
-        p in [0, 1]: 1 whitens, 0 centres and rotates only (the forms "-cor" standardise too), between them lies relaxed
-        isotropy: variances become λ^(1-p).
+        p in [0, 1]: 1 whitens, 0 only centres and rotates (the forms "-cor" also standardise), and values between give
+        variances λ^(1-p).
     shrinkage : None, float in [0, 1], "ledoit_wolf" or "oas", default=None
         Whiten (1 - s)C + s (tr C / d) I instead of C, with s given or estimated [3]_ [4]_. Null directions get
         variance.
     rank_tol : float, default=None
         Directions whose variance is at most `rank_tol` times the largest are dropped, never divided by. None drops
-        those that the rows give no evidence of: a direction counts if its standard deviation exceeds ε times the root
+        directions without evidence in the rows: a direction counts if its standard deviation exceeds ε times the root
         mean square of the entries along it, offset included and no less than that of the median coordinate, where ε is
-        the precision of the numbers (2^-18 for float32, 2^-10 for float16), and if float64 can tell its variance from 0
-        (3.6e-15 of the largest; the forms "-cor" do not need this).
+        the precision of the numbers (2^-18 for float32, 2^-10 for float16), and if float64 can distinguish its variance
+        from 0 (3.6e-15 of the largest; the forms "-cor" do not need this).
     normalize : bool, default=False
         Divide the whitened rows by their norms (a row equal to the mean stays zero).
     device : {None, "cpu", "cuda", "cuda:<index>", "auto"}, default=None
@@ -115,14 +115,14 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         float64, or a parameter is out of range; at partial_fit, if `shrinkage` became "ledoit_wolf" only after the
         first batch; at transform, if X has another width, library or device than at fit.
     RuntimeError
-        If a GPU is asked for and none is visible.
+        If a GPU is requested and none is visible.
 
     Warns
     -----
     UserWarning
-        If more components are asked for than the rank; if directions are dropped that are no rounding, by `rank_tol`
-        or since float64 cannot tell them beside the largest; if the rank is less than half of what the shape allows,
-        and `n_components` is None; or if there are fewer than 3 rows per direction, with neither `shrinkage` nor
+        If more components are requested than the rank; if dropped directions are more than rounding, because of
+        `rank_tol` or the precision of float64; if the rank is less than half of what the shape allows, and
+        `n_components` is None; or if there are fewer than 3 rows per direction, with neither `shrinkage` nor
         `n_components` nor `rank_tol`.
 
     See Also
@@ -138,8 +138,8 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
     in `transform`. `partial_fit` equals `fit` on all rows up to rounding. `sample_weight` counts rows: integers equal
     repetition.
 
-    **Few rows.** With about as many rows as features the smallest variances come out far too small, and the map blows
-    them up on other rows: isotropic rows held out then have an IsoScore near 0. Below 3 rows per feature choose
+    **Few rows.** With about as many rows as features the smallest variances are far too small, and the map inflates
+    them on new rows: held-out isotropic rows then have an IsoScore near 0. Below 3 rows per feature choose
     ``shrinkage="ledoit_wolf"`` (which keeps all directions), or a number of components well below the number of rows.
 
     ε follows the numbers, not the array that holds them: float32 rows have the same rank in float64. Sums of float32
@@ -198,8 +198,7 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         Returns
         -------
         array of shape (n_samples, n_features_out)
-            The whitened rows, in the dtype of X (float32 for halves). Of a Dask array it is one that is
-            yet to be computed.
+            The whitened rows, in the dtype of X (float32 for halves). Dask arrays are mapped lazily.
         """
         return self._leave(self._transformed(self._receive(X, reset=False)))
 
@@ -222,7 +221,7 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         Raises
         ------
         AttributeError
-            With ``normalize=True``, since the lengths are gone.
+            With ``normalize=True``, because the lengths are lost.
         """
         z = self._receive_output(X)
         return self._leave(_maps.exact_product(z, 0.0, self._here("_coloring_matrix", z), self._here("mean_", z)))
@@ -299,7 +298,7 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         self._n_features_out = found.forward.shape[1]
 
     def _warn(self, found: WhiteningMap, n: float, d: int) -> None:
-        """Warn of what the map may not be expected to do."""
+        """Warn of the limits of the map."""
         warn_of_rank(
             found.rank,
             found.above_noise,
@@ -309,14 +308,14 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         )
         if self.n_components is not None and self.n_components > found.rank:
             warn(
-                f"n_components={self.n_components} was asked for, but X has only {found.rank} directions that can be "
+                f"n_components={self.n_components} was requested, but X has only {found.rank} directions that can be "
                 f"whitened: {found.rank} were kept.",
             )
         is_plain = self.n_components is None and self.rank_tol is None and self.shrinkage_ == 0 and self.power > 0
         if is_plain and n < _ROWS_PER_DIRECTION * found.rank:
             warn(
-                f"{n:.6g} rows are few for a whitening of {found.rank} directions, whose smallest variances then are "
-                "far too small: other rows will not come out white. Pass shrinkage='ledoit_wolf', fewer n_components, "
+                f"{n:.6g} rows are few for a whitening of {found.rank} directions: their smallest variances are far "
+                "too small, and new rows will not be white. Pass shrinkage='ledoit_wolf', fewer n_components, "
                 f"or at least {_ROWS_PER_DIRECTION * found.rank} rows.",
             )
 
@@ -329,7 +328,7 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
             return to_float(_maps.oas(m.second))
         if not isinstance(m, FourthMoments):
             raise ValueError(
-                "shrinkage='ledoit_wolf' was set after the first partial_fit, and the rows seen until then were summed "
-                "without what it needs. Set it before the first batch, or call fit on all rows."
+                "shrinkage='ledoit_wolf' was set after the first partial_fit, and the rows before it were summed "
+                "without the terms that it needs. Set it before the first batch, or call fit on all rows."
             )
         return to_float(_maps.ledoit_wolf(m))

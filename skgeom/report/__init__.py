@@ -1,7 +1,7 @@
-"""The report of a space: its geometry card, and whether a transform helps the task at hand.
+"""The report of a space: its geometry card, and whether a transform helps the task.
 
-`geometry_report` makes it of arrays, ``skgeom report`` of files: as text, as JSON, and as one HTML page with pictures
-that needs neither network nor script.
+`geometry_report` makes it from arrays and ``skgeom report`` from files: as text, as JSON, and as one HTML page with
+pictures that needs no network and no script.
 """
 
 from skgeom.report._report import Report, geometry_report

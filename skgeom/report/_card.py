@@ -43,10 +43,10 @@ _CLASS_WIDTH = 20
 
 
 class Entry(NamedTuple):
-    """A value with its range, its direction (+1 where more is better, -1 where less is) and a word on its meaning.
+    """A value with its range, its direction (+1 if more is better, -1 if less is better) and a hint about its meaning.
 
-    `error` is its standard error, NaN where there is none. `about` is the public function or estimator that says more,
-    None for mere counts.
+    `error` is its standard error, NaN if it has none. `about` is the public function or estimator that documents it,
+    None for counts.
     """
 
     name: str
@@ -142,7 +142,7 @@ def _cosines(space: Space) -> Iterator[Entry]:
 
 
 def _rogue(shares: np.ndarray | None) -> Entry:
-    """Return the entry of the coordinates that have most of the average cosine."""
+    """Return the entry of the coordinates with the largest shares of the average cosine."""
     if shares is None:
         hint = "the average cosine is not clearly above 0"
         return Entry("rogue dimensions", _MISSING, hint=hint, about=cosine_shares)
@@ -153,7 +153,7 @@ def _rogue(shares: np.ndarray | None) -> Entry:
 
 
 def _match(calibrator: CosineCalibrator | None) -> Entry:
-    """Return the entry of the cosine that two different rows rarely have."""
+    """Return the entry of the cosine that two different rows rarely exceed."""
     name, share = "cosine of a match", f"1 in {1 / MATCH_ALPHA:,.0f} pairs"
     if calibrator is None or not calibrator.has_enough_rows_:
         return Entry(name, _MISSING, hint=f"too few different rows for {share}", about=CosineCalibrator)
@@ -180,11 +180,11 @@ def _classes(space: Space) -> Iterator[Entry]:
     hint = "largest IsoScore if classes become points"
     yield Entry("collapse bound", collapse_bound(k, d), 0, 1, hint=hint, about=collapse_bound)
     share = np.unique(labels, return_counts=True)[1].max() / n
-    yield Entry("largest class", float(share), 0, 1, hint="share of the rows: what an answer for all gets right")
+    yield Entry("largest class", float(share), 0, 1, hint="share of the rows: accuracy of always guessing it")
 
 
 def short_class(name: str) -> str:
-    """Return the name of a class, cut where it is long."""
+    """Return the name of a class, cut if it is long."""
     return name if len(name) <= _CLASS_WIDTH else f"{name[: _CLASS_WIDTH - 3]}..."
 
 
@@ -223,7 +223,7 @@ def _pairs(space: Space, pair: np.ndarray) -> Iterator[Entry]:
 
 
 def _measured(cloud: Cloud, measure: str, name: str, hint: str, *others: np.ndarray, **options: bool) -> Entry:
-    """Return an entry whose value, bounds and direction are those of a measure, with its error where rows suffice."""
+    """Return an entry with the value, bounds and direction of a measure, and its error if there are enough rows."""
     row = MEASURES[measure]
     low, high = row.range(*cloud.X.shape)
     if not isinstance(cloud, Blocks):

@@ -1,4 +1,4 @@
-"""The command line: arguments, files, the order of things, and errors in one line."""
+"""The command line: arguments, files, the sequence of steps, and errors in one line."""
 
 from __future__ import annotations
 
@@ -47,21 +47,21 @@ examples:
   skgeom report sentences.npy --pairs pairs.csv --scores scores.txt --html report.html
   cat embeddings.npy | skgeom report - --json --fail-on "isoscore < 0.1"
 
-exit codes: 0, 2 if an input is not accepted, 3 if a condition of --fail-on holds
+exit codes: 0, 2 if an input is invalid, 3 if a condition of --fail-on holds
 """
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
 _CONDITION = re.compile(r"\s*(.+?)\s*(<=|>=|<|>)\s*([-+.\deE]+)\s*")
 
 
 class Condition(NamedTuple):
-    """A limit that a value of the card is held against: its name, the comparison and the number."""
+    """A condition on a value of the card: its name, the comparison and the limit."""
 
     name: str
     comparison: str
     limit: float
 
     def holds(self, values: dict[str, float]) -> bool:
-        """Return whether it holds; a name that the card does not have is an error."""
+        """Return whether the condition holds; raise if the card has no such value."""
         if self.name not in values:
             raise ValueError(f"--fail-on: the card has no value {self.name!r}. Name one of {', '.join(values)}.")
         return _COMPARISONS[self.comparison](values[self.name], self.limit)
@@ -83,13 +83,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments : sequence of str, default=None
-        The words after ``skgeom``; None takes them from the command line.
+        The words after ``skgeom``; None reads them from the command line.
 
     Returns
     -------
     int
-        0; 2 if an input was not accepted: stderr then has one line with what was expected, what came, and what
-        to do; 3 if a condition of ``--fail-on`` holds.
+        0; 2 if an input was invalid: stderr then has one line with the requirement, the value received and the remedy;
+        3 if a condition of ``--fail-on`` holds.
     """
     _replace_closed_streams()
     parser = _parser()
@@ -117,12 +117,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _drop_output() -> None:
-    """Lead standard output, and what of it waits to be written, nowhere."""
+    """Discard standard output, including what is still in its buffer."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _replace_closed_streams() -> None:
-    """Give streams that are closed a place, so that no file that is opened gets their number."""
+    """Reopen closed standard streams on the null device, so that no file gets their descriptors."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             stream = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 (open as long as the process runs)
@@ -135,8 +135,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     report = commands.add_parser(
         "report",
-        help="print the geometry card of a file of embeddings, and whether a transform helps",
-        description="Print the geometry card of a space of embeddings, and whether a transform helps the task at hand.",
+        help="print the geometry card of a file of embeddings, and test whether a transform helps",
+        description="Print the geometry card of a space of embeddings, and test whether a transform helps the task.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -146,26 +146,26 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         metavar="FILE",
         help=".npy .npz .safetensors .parquet .feather .arrow .csv .tsv .json .jsonl, word2vec, GloVe or fastText "
-        "vectors, each plain or packed; a folder of such; or - for standard input; FILE:NAME names an array, a column, "
-        "or columns as in FILE:dim_*",
+        "vectors, each plain or compressed; a folder of these; or - for standard input; FILE:NAME names an array, a "
+        "column, or columns as in FILE:dim_*",
     )
     add("--key", metavar="NAME", help="name of the array in FILE, as in FILE:NAME")
     add("--labels", metavar="FILE", help="the class of each row: lines of text, or FILE:NAME, also of the same file")
     add("--paired", metavar="FILE", help="a second space, for retrieval: its row k is the partner of row k")
     add("--pairs", metavar="FILE", help="with --scores: two positions of rows on each line")
-    add("--scores", metavar="FILE", help="how similar the two rows of each pair are, of --pairs or else of --paired")
-    add("--clusters", metavar="K", type=int, help="judge the clusters of k-means too")
-    add("--out", metavar="DIR", default="skgeom-report", help="where table and figure go (%(default)s)")
-    add("--html", metavar="FILE", help="write the report as one page, too")
+    add("--scores", metavar="FILE", help="similarity of the two rows of each pair of --pairs, or else of --paired")
+    add("--clusters", metavar="K", type=int, help="also judge the clusters of k-means")
+    add("--out", metavar="DIR", default="skgeom-report", help="folder for the table and the figure (%(default)s)")
+    add("--html", metavar="FILE", help="also write the report as one HTML page")
     add("--json", action="store_true", help="print JSON instead of text")
-    add("--quiet", action="store_true", help="print the verdicts alone")
+    add("--quiet", action="store_true", help="print only the verdicts")
     add(
         "--fail-on",
         metavar="CONDITION",
         type=_condition,
         action="append",
         default=[],
-        help='exit with 3 if it holds, as "isoscore < 0.1"; may be repeated',
+        help='exit with code 3 if the condition holds, such as "isoscore < 0.1"; may be repeated',
     )
     return parser
 
@@ -246,7 +246,7 @@ def _space(options: argparse.Namespace) -> Space:
 
 @contextmanager
 def _standard_input(file: str) -> Iterator[str]:
-    """Yield the name of a file: of one with what comes in, if the name is "-"."""
+    """Yield the name of a file; for "-", of a temporary file with standard input."""
     if file != "-":
         yield file
         return
@@ -261,7 +261,7 @@ def _standard_input(file: str) -> Iterator[str]:
 
 
 def _folder(options: argparse.Namespace) -> Path:
-    """Return the folder to write to, which is made, and tried before the work."""
+    """Create the output folder and check that it is writable before the work begins."""
     out = Path(options.out)
     if out.exists() and not out.is_dir():
         raise NotADirectoryError(f"--out {out}: expected a folder to write to, got a file. Name another.")
@@ -275,7 +275,7 @@ def _folder(options: argparse.Namespace) -> Path:
 
 @contextmanager
 def _replacing(path: Path, keep: bool = False) -> Iterator[Path]:
-    """Yield a temporary name beside a file; what is written there takes its place at the end, if it is to be kept."""
+    """Yield a temporary name in the folder of a file, and replace the file at the end if it is to be kept."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.touch()
@@ -289,7 +289,7 @@ def _replacing(path: Path, keep: bool = False) -> Iterator[Path]:
 
 
 def _write(out: Path, options: argparse.Namespace, space: Space, report: Report) -> str:
-    """Write table, figure and page, and return a line about each."""
+    """Write the table, the figure and the page, and return one line about each."""
     said = []
     if report.judgements:
         with _replacing(out / "table.csv", keep=True) as path, path.open("w", newline="", encoding="utf-8") as file:

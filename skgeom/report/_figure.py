@@ -1,4 +1,4 @@
-"""The pictures of a report: those of `skgeom.inspection`, side by side in a figure or one by one as SVG."""
+"""The pictures of a report, drawn by `skgeom.inspection`: side by side in a figure, or one by one as SVG."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ _TARGET = re.compile(r"url\(#(\w+)\)(?:; fill-opacity: [\d.]+)?")
 
 
 class Picture(NamedTuple):
-    """A picture, how it is read, and the section of the card or the task of a judge that it belongs to."""
+    """A picture, its caption, and the section of the card or the task of the judge to which it belongs."""
 
     part: str
     title: str
@@ -75,7 +75,7 @@ class Picture(NamedTuple):
 
 
 def pictures(space: Space, judgements: Sequence[Judgement]) -> Iterator[Picture]:
-    """Yield the pictures of a space and of what judges found; each is computed when it is plotted."""
+    """Yield the pictures of a space and of judgements; each is computed when it is plotted."""
     if space.rank:
         yield _spectrum(space)
     yield _conformity(space)
@@ -95,12 +95,12 @@ def draw(space: Space, judgements: Sequence[Judgement]) -> Any:
     space : Space
         The space.
     judgements : sequence of Judgement
-        What the judges found; it may be empty.
+        The judgements; it may be empty.
 
     Returns
     -------
     matplotlib.figure.Figure
-        The figure, which belongs to no window.
+        The figure, without a window.
 
     Raises
     ------
@@ -133,12 +133,13 @@ def svg(picture: Picture, number: int) -> str:
     picture : Picture
         The picture.
     number : int
-        Which picture of the page it is: ids begin with it, and with a checksum that sets apart those of other pages.
+        Number of the picture on the page. Its ids begin with it and with a checksum, so that they differ from those of
+        other pages.
 
     Returns
     -------
     str
-        The element. Text is text, in the font of the page, and colours are variables with the names of `COLORS`.
+        The element. Its text uses the font of the page, and its colours are the variables named in `COLORS`.
 
     Raises
     ------
@@ -260,7 +261,7 @@ def _of_pairs(space: Space, pair: np.ndarray) -> Iterator[Picture]:
 
 def _judged(judgement: Judgement) -> Picture:
     caption = (
-        "Score on held-out rows against the columns a whitening keeps. A band that leaves out the dashed line, "
+        "Score on held-out rows against the columns a whitening keeps. A band that excludes the dashed line, "
         "the rows as they are, is a measurable difference."
     )
     plot = partial(WhiteningPathDisplay.from_judgement, judgement)
@@ -268,7 +269,7 @@ def _judged(judgement: Judgement) -> Picture:
 
 
 def _plain(text: str) -> str:
-    """Return text for matplotlib, to which dollars would begin a formula."""
+    """Return text with dollars escaped, which would begin a formula in matplotlib."""
     return printable(text).replace("$", r"\$")
 
 

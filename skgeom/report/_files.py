@@ -1,6 +1,6 @@
 """From arguments of the command line to a space: files of embeddings, labels and pairs.
 
-What is wrong with them ends in an exception whose message is one line: what was expected, what came, what to do.
+Errors are exceptions with a message of one line: the requirement, the value received and the remedy.
 """
 
 from __future__ import annotations
@@ -51,10 +51,9 @@ def read_space(
     pairs: str | None = None,
     scores: str | None = None,
 ) -> Space:
-    """Read a space and what goes with it; each file may be followed by ``:NAME``.
+    """Read a space and its labels, partners and judgements; each file may be followed by ``:NAME``.
 
-    Judgements belong to the pairs of rows whose positions are in the file of pairs, or else to the rows and their
-    partners.
+    The scores belong to the pairs of rows in the file of pairs, or else to the rows and their partners.
 
     Raises
     ------
@@ -86,7 +85,7 @@ def read_space(
 
 
 def split_key(text: str) -> tuple[Path, str | None]:
-    """Split ``FILE:NAME``, where both may have a colon themselves: the longest FILE that exists counts.
+    """Split ``FILE:NAME`` at the longest FILE that exists, because both may contain colons.
 
     Raises
     ------
@@ -131,7 +130,7 @@ def _positions(file: str, n: int) -> np.ndarray:
 
 
 def _lines_of_positions(source: Source) -> np.ndarray:
-    """Read numbers from lines, below the names of the columns if a table has them."""
+    """Read numbers from lines, and skip a header with the names of columns."""
     written = dialect(source) if is_delimited(source) else None
     n_names = written is not None and not any(cell.isdigit() for cell in written.first)
     try:
@@ -154,7 +153,7 @@ def _numbers(file: str, n: int) -> np.ndarray:
 
 
 def _labels_nearby(file: str, n: int) -> str:
-    """Say where labels lie in a file of embeddings, which are not used unless they are asked for."""
+    """Return a note on labels in a file of embeddings, which are used only on request."""
     path, _ = split_key(file)
     name = labels_nearby(path, n)
     return "" if name is None else f"labels: none given; {path.name} holds {name!r}: --labels {path}:{name}"

@@ -1,4 +1,4 @@
-"""Which judges a space can be put before: they depend on the data besides the rows."""
+"""The judges for a space, which depend on the data beyond its rows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TITLES = {
 
 
 def judges(space: Space, n_clusters: int | None = None) -> dict[str, Callable[[], Judgement]]:
-    """Return the judges to call, by task; without labels, partners, judgements or clusters, the neighbours."""
+    """Return the judges to call, by task; without labels, partners, scores or clusters, the judge of neighbours."""
     found: dict[str, Callable[[], Judgement]] = {}
     if space.labels is not None:
         found["classes"] = partial(judge_classes, space.x, space.labels, groups=space.equal_rows, n_folds=N_FOLDS)
@@ -48,7 +48,7 @@ def silent(what: str, done: int, total: int) -> None:
 def judged(
     tasks: dict[str, Callable[[], Judgement]], step: Callable[[str, int, int], None] = silent
 ) -> Iterator[Judgement | str]:
-    """Yield each judgement, or why there is none, saying how much of it is done."""
+    """Yield each judgement, or the reason why one is missing, and report progress."""
     for task, judge in tasks.items():
         try:
             with progress_to(partial(step, f"judging {task}")):

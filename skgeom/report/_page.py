@@ -99,7 +99,7 @@ _BAR, _MARGIN = 140, 8
 
 
 def page(title: str, content: str) -> str:
-    """Return the fragment of a report as a page of its own."""
+    """Return a complete page with the fragment of a report."""
     head = (
         '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{_text(title)}</title><style>body {{ margin: 0 }} .skgeom-report {{ min-height: 100vh }}</style>"
@@ -114,25 +114,25 @@ def fragment(
     found: Sequence[Judgement | str],
     pictures: Iterable[Picture],
 ) -> str:
-    """Return a report as an element of a page, which brings its style.
+    """Return a report as an HTML element that includes its style.
 
     Parameters
     ----------
     title : str
-        What the space is called.
+        Name of the space.
     notes : iterable of str
-        How the rows were read.
+        Notes on how the rows were read.
     sections : sequence of Section
         The card.
     found : sequence of Judgement or str
-        What the judges found, or why one found nothing.
+        The judgements, or the reason why one is missing.
     pictures : iterable of Picture
-        The pictures, each of which goes below what it belongs to.
+        The pictures, each placed below its section or judgement.
 
     Returns
     -------
     str
-        HTML, in which all text is escaped.
+        HTML with all text escaped.
     """
     drawn, missing = _drawn(pictures)
     parts = [
@@ -151,7 +151,7 @@ def _text(value: str) -> str:
 
 
 def _drawn(pictures: Iterable[Picture]) -> tuple[dict[str, list[str]], list[str]]:
-    """Return the pictures as figures by what they belong to, and a sentence where there are none."""
+    """Return the figures by section or task, and a sentence if there are none."""
     found: dict[str, list[str]] = {}
     for number, picture in enumerate(pictures):
         try:
@@ -190,7 +190,7 @@ def _entry(entry: Entry) -> str:
 
 
 def _bar(entry: Entry) -> str:
-    """Return a value with its error on its range; none where the range is not bounded."""
+    """Return a bar with a value and its error on its range, and nothing if the range is unbounded."""
     if isinstance(entry.value, str) or entry.low is None or entry.high is None:
         return ""
     low, width = entry.low, entry.high - entry.low
@@ -198,7 +198,7 @@ def _bar(entry: Entry) -> str:
         return ""
 
     def at(value: float) -> float:
-        """Return where a value stands; one beyond the range stands beyond its end."""
+        """Return the position of a value; a value outside the range is placed beyond its end."""
         return round(min(max(_MARGIN + (_BAR - 2 * _MARGIN) * (value - low) / width, 3), _BAR - 3), 1)
 
     error = 0.0 if isnan(entry.error) else entry.error
@@ -219,7 +219,7 @@ def _meaning(entry: Entry) -> str:
 
 
 def _note(about: Callable[..., Any]) -> str:
-    """Return what a function computes, where it is and where it comes from, from its docstring and its row."""
+    """Return the summary, the import path and the source of a function, from its docstring and its declaration."""
     doc = inspect.getdoc(about) or ""
     summary = " ".join(doc.partition("\n\n")[0].split())
     row = next((row for row in MEASURES.values() if row.function is about), None)
@@ -234,7 +234,7 @@ def _note(about: Callable[..., Any]) -> str:
 
 
 def _linked(source: str) -> str:
-    """Return a source, in which what names a paper leads there."""
+    """Return a source with links to the papers that it names."""
 
     def link(found: re.Match[str]) -> str:
         return f'<a href="{_SITES[found[1]]}{found[2]}">{found[0]}</a>'

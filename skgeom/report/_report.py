@@ -1,8 +1,7 @@
 """The report of a space: of arrays here, of files in `_command`.
 
-The path is one way: files are read (`_files`) into a space (`_space`); it is measured (`_card`) and put before the
-judges of `skgeom.model_selection` (`_judging`); the result is written as text (`_text`), drawn (`_figure`) and put on a
-page (`_page`).
+Data flow in one direction: `_files` reads files into a space (`_space`); `_card` measures it, and `_judging` calls the
+judges of `skgeom.model_selection`; `_text`, `_figure` and `_page` show the results.
 """
 
 from __future__ import annotations
@@ -36,9 +35,9 @@ from skgeom.report._text import card_text, judgement_text, printable
 
 
 class Report:
-    """The geometry card of a space, and the answers of the judges; `geometry_report` makes one.
+    """The geometry card of a space and the answers of the judges, as returned by `geometry_report`.
 
-    In a notebook it shows itself as a page; ``print`` gives the text of ``skgeom report``.
+    A notebook shows it as a page; ``print`` shows the text of ``skgeom report``.
 
     Parameters
     ----------
@@ -47,20 +46,20 @@ class Report:
     card : sequence of Section
         The card.
     found : sequence of Judgement or str
-        What the judges found, or why one found nothing.
+        The judgements, or the reason why one is missing.
 
     Attributes
     ----------
     title : str
-        What the space is called.
+        Name of the space.
     card : list of Section
-        Sections are tuples (title, entries). Entries have `name`, `value`, `low`, `high`, `direction` (+1 where more is
-        better, -1 where less is), `hint`, `error` (the standard error, NaN where there is none) and `about` (the
+        Sections are tuples (title, entries). Entries have `name`, `value`, `low`, `high`, `direction` (+1 if more is
+        better, -1 if less is better), `hint`, `error` (the standard error, NaN if it has none) and `about` (the
         function that computes the value).
     judgements : list of skgeom.model_selection.Judgement
-        What the judges found.
+        The judgements.
     not_judged : list of str
-        Why a judge found nothing.
+        The reasons why judgements are missing.
 
     See Also
     --------
@@ -75,7 +74,7 @@ class Report:
 
     @property
     def values(self) -> dict[str, float]:
-        """The numbers of the card by name, as conditions of ``skgeom report --fail-on`` have them."""
+        """The numbers of the card by the names that ``skgeom report --fail-on`` uses."""
         return values_of(self.card)
 
     def to_dict(self) -> dict[str, Any]:
@@ -84,7 +83,7 @@ class Report:
         Returns
         -------
         dict
-            As `to_json` has it; what is not finite is None.
+            The contents of `to_json`; numbers that are not finite are None.
         """
         return {
             "skgeom": __version__,
@@ -115,7 +114,7 @@ class Report:
         Parameters
         ----------
         indent : int, default=None
-            How far nested levels are indented; None writes one line.
+            Spaces per nested level; None writes one line.
 
         Returns
         -------
@@ -125,15 +124,15 @@ class Report:
         return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
 
     def to_html(self, path: str | Path | None = None) -> str:
-        """Return the report as a page, and write it to a file if one is named.
+        """Return the report as a page, and write it to a file if `path` is given.
 
-        The page needs no network and no script. It has the card, the tables of the judges, what each number means and
-        where it comes from, and, where matplotlib is installed, pictures of `skgeom.inspection` as SVG.
+        The page needs no network and no script. It has the card, the tables of the judges, the meaning and the source
+        of each number, and, if matplotlib is installed, pictures by `skgeom.inspection` as SVG.
 
         Parameters
         ----------
         path : str or Path, default=None
-            The file, which is overwritten; None writes none.
+            The file to write, which is overwritten; None writes no file.
 
         Returns
         -------
@@ -179,7 +178,7 @@ def geometry_report(
     n_clusters: int | None = None,
     title: str = "embeddings",
 ) -> Report:
-    """Measure a space, and judge whether a transform helps the task at hand: ``skgeom report`` for arrays.
+    """Measure a space and judge whether a transform helps the task: ``skgeom report`` for arrays.
 
     Parameters
     ----------
@@ -188,22 +187,22 @@ def geometry_report(
     labels : array of shape (n_samples,), default=None
         Class of each row: adds separation to the card, and a judge of a linear probe.
     paired : array of shape (n_samples, n_features), default=None
-        A second space, whose row k is the partner of row k of X: adds the gap, and a judge of retrieval.
+        A second space; its row k is the partner of row k of X: adds the gap, and a judge of retrieval.
     pairs : array of shape (n_pairs, 2), default=None
         Positions of the two rows of each pair in `scores`; None if these are pairs of rows and partners.
     scores : array of shape (n_pairs,), default=None
         How similar the two rows of each pair are: adds a judge of cosines, which takes the place of retrieval.
     words : sequence of str of length n_samples, default=None
-        Names of the rows, for those that conform most and least.
+        Names of the rows, to show the most and the least typical ones.
     n_clusters : int, default=None
         Number of clusters, at least 2: adds a judge of k-means.
     title : str, default="embeddings"
-        What the report calls the space.
+        Name of the space in the report.
 
     Returns
     -------
     Report
-        The report, computed but for its pictures.
+        The report; its pictures are drawn on demand.
 
     Raises
     ------
@@ -215,13 +214,13 @@ def geometry_report(
 
     See Also
     --------
-    skgeom.metrics.estimate : One of the numbers, with its interval.
-    skgeom.model_selection.judge_classes : One of the judges.
+    skgeom.metrics.estimate : A single measure with its interval.
+    skgeom.model_selection.judge_classes : One judge by itself.
 
     Notes
     -----
-    Judges fit each transform on some folds and look at the other: they take most of the time, seconds for ten thousand
-    rows. Errors keep equal rows together, and count all others as independent draws.
+    The judges fit each transform to some folds and score the other. They take most of the time, seconds for ten
+    thousand rows. Errors keep equal rows together and treat all others as independent.
 
     Examples
     --------
@@ -263,13 +262,13 @@ def values_of(sections: Sequence[Section]) -> dict[str, float]:
 
 
 def slug(name: str) -> str:
-    """Return the name of an entry as `Report.values` has it: in letters that any keyboard has."""
+    """Return the key of an entry in `Report.values`, in ASCII."""
     plain = normalize("NFKD", name).encode("ascii", "ignore").decode()
     return re.sub(r"[^\w@%]+", "_", plain.strip().lower()).strip("_")
 
 
 def _check_scores(space: Space) -> None:
-    """Refuse pairs without scores, and scores that are not one for each pair."""
+    """Raise if pairs have no scores, or the scores are not one per pair."""
     if space.scores is None:
         if space.positions is not None:
             raise ValueError("pairs go with scores, the judgement of each pair: pass both.")
@@ -282,7 +281,7 @@ def _check_scores(space: Space) -> None:
 
 
 def _finite(value: float | str | None) -> Any:
-    """Return a value as JSON has it: what is not finite is null."""
+    """Return a value for JSON, with None for numbers that are not finite."""
     if value is None or isinstance(value, str):
         return value
     number = value.item() if isinstance(value, np.generic) else value

@@ -1,4 +1,4 @@
-"""A space to report on, with what several parts of the report need computed once."""
+"""A space to report on, with the results that several parts of the report share."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ MAX_MATCH_ROWS = 2_000
 
 
 class Space:
-    """Rows, and what goes with them.
+    """Rows with their labels, partners and scores.
 
     Parameters
     ----------
     title : str
-        What the report calls the space.
+        Name of the space in the report.
     X : array of shape (n_samples, n_features)
-        The rows as they are stored.
+        The rows as stored.
     labels, pair, words : array or None
         A label for each row; rows of a second space, row for row; a word for each row.
     notes : tuple of str
-        What the reader should know about how the rows were read.
+        Notes for the reader on how the rows were read.
     scores : array or None
         How similar the two rows of each pair are: of rows with their partners in `pair`, or of those at `positions`.
     positions : array of shape (n_pairs, 2) or None
@@ -96,7 +96,7 @@ class Space:
 
     @cached_property
     def directed_pairs(self) -> np.ndarray:
-        """Positions of the rows that have a direction, as their partners do."""
+        """Positions of the rows that have a direction and whose partners have one."""
         assert self.pair is not None
         return np.flatnonzero((self.norms > 0) & self.pair.any(axis=1))
 
@@ -121,7 +121,7 @@ class Space:
 
     @cached_property
     def calibrator(self) -> CosineCalibrator | None:
-        """What cosine different rows rarely have, from a sample of them; None if there are no two."""
+        """The calibrator of cosines, fitted to a sample of rows; None without two different rows."""
         if np.unique(self.equal_rows[self.directed]).size < 2:
             return None
         with warnings.catch_warnings():
@@ -163,7 +163,7 @@ class Space:
 
 
 def check_directions(name: str, x: np.ndarray) -> None:
-    """Refuse rows without directions."""
+    """Raise if too few rows have a direction."""
     n_directed = np.count_nonzero(x.any(axis=1))
     if n_directed < 2:
         raise ValueError(
@@ -173,7 +173,7 @@ def check_directions(name: str, x: np.ndarray) -> None:
 
 
 def check_pair_shape(name: str, shape: tuple[int, ...], of: str, expected: tuple[int, ...]) -> None:
-    """Refuse partners that are not row for row those of a space."""
+    """Raise if the partners do not match the rows of a space."""
     if shape != expected:
         raise ValueError(
             f"{name}: expected the shape of {of}, {expected}, got {shape}. Row k of both must be one pair."
@@ -181,7 +181,7 @@ def check_pair_shape(name: str, shape: tuple[int, ...], of: str, expected: tuple
 
 
 def check_large_classes(name: str, space: Space) -> None:
-    """Refuse labels that are not classes."""
+    """Raise if the labels do not form classes that are large enough."""
     assert space.labels is not None
     n_classes = np.unique(space.labels).size
     n_large = np.unique(space.labels[space.in_large_classes]).size
@@ -193,7 +193,7 @@ def check_large_classes(name: str, space: Space) -> None:
 
 
 def check_positions_of_pairs(name: str, values: Any, n: int) -> np.ndarray:
-    """Return the positions of the two rows of each pair as integers, if they are among those of n rows."""
+    """Return the positions of the two rows of each pair as integers, and raise unless they are below n."""
     given = np.asarray(values)
     with np.errstate(invalid="ignore"):  # NaN is not equal to any integer
         whole = given.astype(np.int64)
@@ -205,13 +205,13 @@ def check_positions_of_pairs(name: str, values: Any, n: int) -> np.ndarray:
 
 
 def blocks_or_rows(x: np.ndarray, groups: np.ndarray) -> Cloud:
-    """Return rows with whole groups in blocks, for standard errors; as they are if there are too few groups."""
+    """Return rows in blocks of whole groups, for standard errors; unchanged if there are too few groups."""
     enough = np.unique(groups).size >= MIN_GROUPS
     return in_blocks(x, groups, random_state=SEED) if enough else Cloud(x)
 
 
 def sampled(positions: np.ndarray, size: int) -> np.ndarray:
-    """Return the positions, or a random sample of them where there are more than `size`, in order."""
+    """Return the positions in order, or a random sample of them if there are more than `size`."""
     if positions.size <= size:
         return positions
     return np.sort(np.random.default_rng(SEED).choice(positions, size, replace=False))

@@ -1,4 +1,4 @@
-"""The report in plain text, 100 columns wide or as narrow as the terminal is, and its table as CSV."""
+"""The report in plain text, 100 columns wide or as wide as a narrower terminal, and its table as CSV."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _N_ESSENTIAL = 4
 
 
 class ProgressLine:
-    """What is being done, on one line that is rewritten where there is a terminal, else a line now and then."""
+    """Progress: on a terminal one line that is rewritten, otherwise an occasional line."""
 
     _PLAIN_STEPS = 5
 
@@ -43,19 +43,19 @@ class ProgressLine:
         self._rewrites = stream.isatty()
 
     def step(self, what: str, done: int, total: int) -> None:
-        """Say how much of something is done."""
+        """Show the progress."""
         if self._rewrites:
             self._show(f"{what}: {done} of {total}")
         elif done * self._PLAIN_STEPS // total > (done - 1) * self._PLAIN_STEPS // total:
             print(f"{what}: {done} of {total}", file=self._stream, flush=True)
 
     def say(self, what: str) -> None:
-        """Say what begins, on a terminal."""
+        """Show what begins, on a terminal."""
         if self._rewrites:
             self._show(what)
 
     def clear(self) -> None:
-        """Leave the line empty for what is printed next."""
+        """Clear the line for the next output."""
         if self._rewrites:
             print("\r\x1b[2K", end="", file=self._stream, flush=True)
 
@@ -65,7 +65,7 @@ class ProgressLine:
 
 
 def text_width(stream: TextIO) -> int:
-    """Return how wide text is: less than usual on a terminal that is narrower."""
+    """Return the width of the text: less than usual on a narrow terminal."""
     if not stream.isatty():
         return WIDTH
     return max(_NARROWEST, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
@@ -85,9 +85,9 @@ def card_text(title: str, notes: Iterable[str], sections: Iterable[Section], wid
 
 
 def judgement_text(judgement: Judgement | str, width: int = WIDTH) -> str:
-    """Return the table of a judge and its verdict, with as many of the other measures as there is room for.
+    """Return the table of a judge and its verdict, with as many other measures as fit.
 
-    Of what was not judged it is the reason.
+    If the judgement is missing, return the reason.
     """
     if isinstance(judgement, str):
         return f"\n{textwrap.fill(judgement, width)}"
@@ -99,7 +99,7 @@ def judgement_text(judgement: Judgement | str, width: int = WIDTH) -> str:
 
 
 def write_table(file: TextIO, judgements: Iterable[Judgement]) -> None:
-    """Write what the judges found as CSV, a line for each task, transform and measure; what is not there is empty."""
+    """Write the judgements as CSV, one line for each task, transform and measure; missing values are empty."""
     writer = csv.writer(file)
     writer.writerow(["task", "transform", "columns", "measure", "value", "difference", "margin"])
     for judgement in judgements:
@@ -110,12 +110,12 @@ def write_table(file: TextIO, judgements: Iterable[Judgement]) -> None:
 
 
 def printable(text: str) -> str:
-    """Return text in which characters that steer a terminal, or do not print, are escaped."""
+    """Return text with control characters and other unprintable characters escaped."""
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
 def valued(entry: Entry) -> str:
-    """Return the value of an entry: with its standard error, and no digit beyond that, where it has one."""
+    """Return the value of an entry, with its standard error and no digit beyond it if it has one."""
     if isnan(entry.error) or isinstance(entry.value, str):
         return number(entry.value)
     decimals = min(decimals_of(entry.error), _MOST_DECIMALS)
@@ -124,7 +124,7 @@ def valued(entry: Entry) -> str:
 
 
 def number(value: float | int | str) -> str:
-    """Return a value in about four digits."""
+    """Return a value with about four digits."""
     if isinstance(value, str):
         return value
     if isinstance(value, int | np.integer):
@@ -143,7 +143,7 @@ def limits(entry: Entry) -> str:
 
 
 def _table_lines(judgement: Judgement, width: int) -> list[str]:
-    """Return the table of a judge: where names and differences do not fit into a line, numbers go below the names."""
+    """Return the table of a judge, with the numbers below the names if a line is too short for both."""
     table, best = judgement.table(), None if judgement.answer is None else judgement.transforms.index(judgement.best)
     marks = ["", *(_BEST if i == best else "" for i in range(len(judgement.transforms)))]
     room = width - 2 - len(_BEST)
@@ -171,7 +171,7 @@ def _entry_lines(entry: Entry, width: int) -> Iterator[str]:
 
 
 def _folded_entry(entry: Entry, width: int) -> Iterator[str]:
-    """Yield name and value in a line, and the rest below."""
+    """Yield the name and the value on one line, and the rest below."""
     value = valued(entry)
     yield f"  {entry.name} {value:>{_NARROWEST - 5 - len(entry.name)}} {ARROWS[entry.direction]}".rstrip()
     below = "; ".join(filter(None, (limits(entry), entry.hint)))

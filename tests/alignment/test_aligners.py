@@ -287,7 +287,7 @@ def test_alpha_is_found_by_a_search(n, noise, best):
 # Targets
 
 
-@pytest.mark.filterwarnings("ignore:n_components=2 was asked for")
+@pytest.mark.filterwarnings("ignore:n_components=2 was requested")
 @every_aligner
 @pytest.mark.parametrize("parametrised", ["flat", "column", "list", "series"])
 def test_one_target_may_be_flat(aligner, parametrised):

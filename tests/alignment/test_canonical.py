@@ -145,7 +145,7 @@ def test_dead_features_are_dropped():
 
 
 def test_more_components_than_there_are_warn():
-    with pytest.warns(UserWarning, match="n_components=9 was asked for, but X and y share only 4"):
+    with pytest.warns(UserWarning, match="n_components=9 was requested, but X and y share only 4"):
         fitted = CCAAligner(9).fit(*pairs())
     assert fitted.n_components_ == 4
     assert fitted.transform(pairs()[0]).shape == (300, 4)

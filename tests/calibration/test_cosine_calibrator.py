@@ -399,8 +399,8 @@ def test_nothing_is_answered_before_fit(method):
 
 X = cloud()
 BAD = {
-    "alpha 0": (lambda: CosineCalibrator(0).fit(X), ValueError, "alpha must lie between 0 and 1"),
-    "alpha 1": (lambda: CosineCalibrator(1.0).fit(X), ValueError, "alpha must lie between 0 and 1"),
+    "alpha 0": (lambda: CosineCalibrator(0).fit(X), ValueError, "alpha must be between 0 and 1"),
+    "alpha 1": (lambda: CosineCalibrator(1.0).fit(X), ValueError, "alpha must be between 0 and 1"),
     "alpha word": (lambda: CosineCalibrator("few").fit(X), TypeError, "alpha must be a number"),
     "n_pairs word": (lambda: CosineCalibrator(n_pairs="all").fit(X), ValueError, "n_pairs must be"),
     "n_pairs 1": (lambda: CosineCalibrator(n_pairs=1).fit(X), ValueError, "n_pairs must be at least 2"),
@@ -421,7 +421,7 @@ BAD = {
         ValueError,
         "Y has 1 zero row",
     ),
-    "rate": (lambda: CosineCalibrator().fit(X).threshold([0.1, 1]), ValueError, "alpha must lie between 0 and 1"),
+    "rate": (lambda: CosineCalibrator().fit(X).threshold([0.1, 1]), ValueError, "alpha must be between 0 and 1"),
     "cosine": (lambda: CosineCalibrator().fit(X).p_value(np.nan), ValueError, "cosine must be a finite number"),
     "y": (lambda: CosineCalibrator().fit(X).fit_matches(X, X, np.arange(60)), ValueError, "1 for matches and 0"),
     "few matches": (lambda: CosineCalibrator().fit(X).fit_matches(X, X, np.arange(60) < 4), ValueError, "got 4 and 56"),

@@ -40,6 +40,20 @@ def test_many_layers_have_no_numbers_and_few_names():
     np.testing.assert_array_equal(display.image_.get_array(), compare(layers).cka.clip(min=0))
 
 
+def test_long_names_keep_their_ends_and_leave_room_for_the_cells():
+    display = ComparisonDisplay(np.eye(2), names=["twelve chars", "encoder.layer.11"]).plot()
+    for labels in (display.ax_.get_xticklabels(), display.ax_.get_yticklabels()):
+        assert [label.get_text() for label in labels] == ["twelve chars", "encode…er.11"]
+
+
+def test_nothing_touches_the_edge_of_the_figure(comparison):
+    display = ComparisonDisplay.from_comparison(comparison)
+    figure = display.figure_
+    figure.draw_without_rendering()
+    box = figure.get_tightbbox()
+    assert min(box.x0, box.y0, figure.get_figwidth() - box.x1, figure.get_figheight() - box.y1) > 0.02
+
+
 def test_values_just_below_0_have_no_sign():
     display = ComparisonDisplay([[1, -0.001], [-0.001, 1]]).plot()
     assert [text.get_text() for text in display.texts_] == ["1.00", "0.00", "0.00", "1.00"]

@@ -48,6 +48,15 @@ def test_directions_that_rounding_hides_are_behind_the_rank(cloud):
     assert full.rank_ is full.noise_ is None
 
 
+def test_each_of_two_clouds_has_its_rank_in_its_own_entry_of_the_legend(cloud):
+    first = SpectrumDisplay([3, 2, 1, 0], n_samples=9, n_features=4, name="first").plot()
+    second = SpectrumDisplay([3, 2, 0, 0], n_samples=9, n_features=4, name="second").plot(first.ax_)
+    entries = [text.get_text().splitlines()[0] for text in first.ax_.get_legend().get_texts()]
+    assert entries == ["isotropic, 9 rows", "first, rank 3", "second, rank 2"]
+    for display in (first, second):
+        assert display.rank_.get_color() == display.line_.get_color()
+
+
 def test_one_lost_direction_of_many_does_not_stretch_the_axis():
     X = np.random.default_rng(0).normal(size=(60, 20))
     X[:, 0] = 0

@@ -48,6 +48,15 @@ def test_one_against_the_other_has_its_correlations_its_ends_and_the_bound(histo
     assert list(history.plot(x="isoscore").lines_) == ["silhouette"]
 
 
+def test_panels_do_not_repeat_the_entries_of_the_legend(history):
+    display = history.plot("loss", "silhouette", x="isoscore", bound=0.3)
+    loss, silhouette = ([text.get_text() for text in axes.get_legend().get_texts()] for axes in display.axes_)
+    assert loss[1:] == ["start", "end", "collapse bound"]
+    assert len(silhouette) == 1
+    assert silhouette[0].startswith("r = ")
+    assert len(display.bounds_) == len(display.ends_) == 2
+
+
 def test_the_bound_lies_across_isoscore_over_the_updates(history):
     display = history.plot(bound=0.3)
     (bound,) = display.bounds_
@@ -74,7 +83,7 @@ def test_what_has_no_history_or_no_such_column_is_refused(history):
         TrajectoryDisplay.from_estimator(Whitening())
     with pytest.raises(ValueError, match="A column must be one of 'iteration', 'loss'"):
         history.plot("accuracy")
-    with pytest.raises(ValueError, match="no column to draw"):
+    with pytest.raises(ValueError, match="No column to draw"):
         History([], [], [(0, 1.0)]).plot(x="loss")
     with pytest.raises(ValueError, match=r"loss must have shape \(2\), got \(3,\)"):
         TrajectoryDisplay([0, 1], {"loss": [1, 2, 3]})

@@ -60,7 +60,7 @@ def test_a_judgement_of_real_rows_is_drawn_whole():
 
 
 def test_what_is_no_judgement_is_refused():
-    with pytest.raises(TypeError, match="Expected a Judgement, got dict: pass what a judge returned"):
+    with pytest.raises(TypeError, match="Expected a Judgement, got dict: pass the result of a judge"):
         WhiteningPathDisplay.from_judgement({})
     with pytest.raises(ValueError, match=r"paths\[0.5\] must have shape \(n, 3\)"):
         WhiteningPathDisplay({0.5: [[16, 0.5]]}, baseline=0.5)

@@ -99,7 +99,7 @@ def test_pandas_output_keeps_the_names_of_features():
 
 def test_unfit_input_is_refused():
     x, groups = two_groups()
-    with pytest.raises(ValueError, match=r"A gap lies between two groups, got 3: 'audio', 'image', 'text'"):
+    with pytest.raises(ValueError, match=r"A gap needs two groups, got 3: 'audio', 'image', 'text'"):
         GapShift().fit(x, groups=[*groups[:-1], "audio"])
     with pytest.raises(ValueError, match="Found 3 groups for 160 rows"):
         GapShift().fit(x, groups=groups[:3])

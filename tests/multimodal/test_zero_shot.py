@@ -224,7 +224,7 @@ def test_unseen_classes_are_refused_when_scored():
     assert classifier.score(x, truth, weights) == pytest.approx(
         np.average(classifier.predict(x) == truth, weights=weights)
     )
-    with pytest.raises(ValueError, match=r"y has class 'fox', which was not there at fit: .*'ant', 'bee'"):
+    with pytest.raises(ValueError, match=r"y has class 'fox', which was not seen at fit: .*'ant', 'bee'"):
         classifier.score(x, ["fox", *truth[1:]])
 
 

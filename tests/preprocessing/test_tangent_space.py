@@ -124,9 +124,9 @@ def test_lengths_of_directions_do_not_matter(scale):
 
 def test_directions_that_cancel_have_no_mean_and_a_warning():
     x = RNG.normal(size=(2000, 5))
-    with pytest.warns(UserWarning, match="hardly determined"):
+    with pytest.warns(UserWarning, match="poorly determined"):
         TangentSpace().fit(x - x.mean(axis=0))
-    with pytest.warns(UserWarning, match="hardly determined"):
+    with pytest.warns(UserWarning, match="poorly determined"):
         TangentSpace().fit(np.eye(2) - 0.5)
 
 

@@ -1,4 +1,4 @@
-"""Which of the arrays or columns of a file are the embeddings, and which are their words."""
+"""The choice of the embeddings and their words among the arrays or columns of a file."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Named(Protocol):
 
     @property
     def has_names(self) -> bool:
-        """Whether the names are those of the file and describe the columns."""
+        """Whether the file has names, which describe the columns."""
 
     def read(self, wanted: Sequence[Wanted], limit: int | None) -> list[np.ndarray]:
         """Return arrays of the first rows."""
@@ -155,7 +155,7 @@ def features(table: Named) -> tuple[str, ...]:
     Raises
     ------
     ValueError
-        If that does not settle all columns.
+        If some columns remain ambiguous.
     """
     numbers = [entry for entry in table.entries if entry.is_number and entry.name.casefold() not in _INDEX_NAMES]
     series = _series([entry.name for entry in numbers])

@@ -23,7 +23,7 @@ _REMEDY = 'Write the table with "," between the cells and "." in the numbers, an
 
 
 class Dialect(NamedTuple):
-    """How a table is written: the separators of cells and of fractions; and the cells of its first line."""
+    """The format of a table: the separators of cells and of decimals, and the cells of its first line."""
 
     separator: str
     decimal_point: str
@@ -36,7 +36,7 @@ def is_delimited(source: Source) -> bool:
 
 
 def dialect(source: Source) -> Dialect:
-    """Return how a table is written, judged by its first lines.
+    """Return the format of a table, judged by its first lines.
 
     The separator is the one by which they have the same number of cells, two or more; a table of one column has commas.
     Where lines fit commas and something else, the commas belong to numbers if all numbers have one.
@@ -62,7 +62,7 @@ def dialect(source: Source) -> Dialect:
 
 
 def _rows(head: bytes, separator: str) -> list[list[str]]:
-    """Return the cells of the first lines, without a last one that may be cut."""
+    """Return the cells of the first lines, without a last line that may be cut."""
     rows: list[list[str]] = []
     lines = io.StringIO(head.decode("utf-8-sig", "replace"), newline="")
     with suppress(csv.Error):  # a cell that is too long for a vector
@@ -95,7 +95,7 @@ def _decimal_point(source: Source, rows: list[list[str]]) -> str:
 
 @contextmanager
 def open_csv(source: Source) -> Iterator[Table]:
-    """Open a table of text, with names in its first line or without."""
+    """Open a table of text, with or without names in its first line."""
     library = source.library("pyarrow.csv")
     written = dialect(source)
     names = _names_unless_given(written)

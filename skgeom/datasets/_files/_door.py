@@ -1,4 +1,4 @@
-"""The one door for embeddings: a file, a folder of files, or the word vectors of gensim.
+"""The entry point for embeddings: a file, a folder of files, or word vectors of gensim.
 
 A reader raises for errors in a file; errors in the numbers (NaN, too few rows) are found by the functions
 that compute with them.
@@ -62,12 +62,12 @@ def load_embeddings(
         word2vec binary. The data are float32.
 
     A folder has shards: files of one format, read in the order of their names and the numbers in them, or those of a
-    dataset that Hugging Face `datasets` saved. An object with `vectors` and `index_to_key`, as gensim's `KeyedVectors`,
-    is taken as it is.
+    dataset that Hugging Face `datasets` saved. An object with `vectors` and `index_to_key`, such as gensim's
+    `KeyedVectors`, is used without a copy.
 
     **Tables of numbers.** Features are the columns named alike but for a number (or by consecutive letters), or, if no
     names are, all columns. Integers and columns with such a name (id, label, score, ...) are not features. A column
-    that this leaves open is an error, which names it; a pattern as `key` then selects the features:
+    that remains ambiguous raises an error that names it; then select the features by a pattern as `key`:
     ``key="dim_*"``.
 
     Parameters
@@ -80,7 +80,7 @@ def load_embeddings(
     labels : str, default=None
         Name of the array or column, of the same file, with one label per row.
     limit : int, default=None
-        Read the first rows only, at most that many.
+        Maximum number of rows to read, from the start.
     pairs : bool, default=False
         Whether the rows come in pairs, as an array (n, 2, d) or (2, n, d).
 
@@ -96,7 +96,7 @@ def load_embeddings(
         feature_names : list of str, or None
             The columns, if each has one feature.
         labels : ndarray of shape (n_samples,), or None
-            The labels, if asked for: numbers, or text, which those of ``.csv`` and ``.tsv`` always are.
+            The labels, if requested: numbers or text, always text from ``.csv`` and ``.tsv``.
 
     Raises
     ------
@@ -105,8 +105,8 @@ def load_embeddings(
     ImportError
         If pyarrow or safetensors is needed and not installed.
     ValueError
-        If the suffix is unknown, the file is damaged, incomplete or empty, or needs more memory than there is;
-        `key` is missing, unknown or useless; it is ambiguous which columns are features, or whether a comma or an
+        If the suffix is unknown, the file is damaged, incomplete or empty, or needs more memory than is available;
+        `key` is missing, unknown or unnecessary; it is ambiguous which columns are features, or whether a comma or an
         integer at the end of a word belongs to it; the array is not a numeric matrix, a line or a vector has the wrong
         length, or a label is missing. Python objects are never unpickled.
 
@@ -122,8 +122,8 @@ def load_embeddings(
     to count the lines. Without a first line "n d", d is how many numbers most of the first lines end with. Vectors
     in Parquet take as long as Arrow needs to read them.
 
-    Beyond the result, a few megabytes are needed for text, Parquet and arrays, and at most as much again as the
-    result for tables whose number of rows is not known before.
+    Text, Parquet and arrays need a few megabytes beyond the result. Tables whose number of rows is not known in advance
+    need at most as much again as the result.
 
     Examples
     --------
@@ -203,7 +203,7 @@ def _chosen(source: Source, limit: int | None) -> _Read:
 
 
 def _rows(path: Path, data: np.ndarray, pairs: bool) -> np.ndarray:
-    """Return real numbers in the shape that is asked for."""
+    """Return real numbers in the requested shape."""
     if data.dtype.kind not in "fiub":
         raise ValueError(f"{path}: expected real numbers, got the dtype {data.dtype}. Save them as float32.")
     shape, expected = data.shape, "(n_samples, 2, n_features)" if pairs else "(n_samples, n_features)"

@@ -47,10 +47,10 @@ _GENSIM = {".kv", ".model", ".wordvectors"}
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn whatever a reader raises into an error that names the file.
+    """Turn any exception of a reader into an error that names the file.
 
-    An unusable file becomes a plain ValueError; so do requests for more memory than there is, and any other exception
-    of a parser on hostile bytes. A missing library and an error of the system pass unchanged.
+    An unusable file becomes a plain ValueError; so do requests for too much memory, and any other exception of a parser
+    on hostile bytes. A missing library and an error of the system pass unchanged.
     """
     try:
         yield
@@ -60,7 +60,7 @@ def reading(path: Path) -> Iterator[None]:
         raise
     except MemoryError as error:
         said = f": {error}" if str(error) else ""
-        raise ValueError(f"{path} asks for more memory than there is{said}. Read fewer rows (limit=).") from error
+        raise ValueError(f"{path} needs more memory than is available{said}. Read fewer rows (limit=).") from error
     except Exception as error:
         if isinstance(error, OSError) and error.errno not in (None, EINVAL):  # no offset in a sound file is invalid
             error.filename = error.filename or str(path)

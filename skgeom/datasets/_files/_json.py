@@ -98,7 +98,7 @@ class _Rest:
         return found is not None
 
     def element(self) -> Any:
-        """Return the array or object that comes next."""
+        """Return the next array or object."""
         while True:
             try:
                 element, self._place = _DECODER.raw_decode(self._buffer, self._place)

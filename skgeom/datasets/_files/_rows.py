@@ -1,4 +1,4 @@
-"""Rows that come block by block, in one array."""
+"""Rows from several blocks, collected in one array."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 class Rows:
-    """An array that blocks of rows fill, and that grows in place where their number is not known.
+    """An array that is filled by blocks of rows, and grows in place if their number is unknown.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A file as the readers see it: its plain bytes, however it is packed, and the messages for its errors."""
+"""A file for the readers: its plain bytes, compressed or not, and the messages for its errors."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Source:
 
     @contextmanager
     def on_disk(self) -> Iterator[Path]:
-        """Give the path of a plain file, for readers that need to go to and fro in it."""
+        """Yield the path of a plain file, for readers that need random access."""
         if self.is_plain:
             yield self.path
             return
@@ -89,7 +89,7 @@ class Source:
 
     @contextmanager
     def lines(self, newline: str | None) -> Iterator[Iterator[str]]:
-        """Give the lines of UTF-8 text with their ends; one that is too long for any raises in time."""
+        """Yield the lines of UTF-8 text with their ends; a line that is too long raises before it fills the memory."""
         with self.open() as file, io.TextIOWrapper(file, "utf-8-sig", newline=newline) as text:
 
             def bounded() -> Iterator[str]:

@@ -37,7 +37,7 @@ class Table:
     schema : pyarrow.Schema
         The names and the types of the columns.
     batches : callable
-        The record batches with the columns that are wanted, from the first on.
+        The record batches with the requested columns, from the first on.
     n : int or None
         The number of rows, if the file announces it.
     has_names : bool
@@ -209,5 +209,5 @@ def open_arrow(source: Source) -> Iterator[Table]:
 
 
 def names_of(wanted: Sequence[Wanted]) -> list[str]:
-    """Return the columns of all that is wanted."""
+    """Return the names of all requested columns."""
     return [name for names, _ in wanted for name in names]

@@ -48,7 +48,7 @@ def read_text(source: Source, limit: int | None) -> tuple[np.ndarray, np.ndarray
 
 
 def _lines(source: Source, file: BinaryIO) -> Iterator[bytes]:
-    """Yield lines without their ends; one that is too long for any row raises before it fills the memory."""
+    """Yield lines without their ends; a line that is too long raises before it fills the memory."""
     rest = b""
     while chunk := file.read(_CHUNK_BYTES):
         lines = (rest + chunk).split(b"\n")
@@ -103,7 +103,7 @@ def _check_announced(source: Source, announced: int, d: int, n: int, limit: int 
 
 
 def _usual_width(source: Source, lines: Sequence[Sequence[bytes]]) -> int:
-    """Return with how many numbers most lines end: words may have blanks, and a line may be broken."""
+    """Return the number of numbers with which most lines end: words may have blanks, and a line may be broken."""
     counts = Counter(sum(1 for _ in takewhile(_is_float, fields[:0:-1])) for fields in lines)
     width = counts.most_common(1)[0][0]
     if width == 0 or all(_NUMBER.fullmatch(f[0]) and _is_fraction(f[0]) == _any_fraction(f[1:]) for f in lines):
