@@ -16,7 +16,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skgeom._array import asarray_like, copied, detached, in_full_precision, is_dask, namespace, place, to_numpy
-from skgeom._cloud import sum_of
+from skgeom._cloud import comes_in_parts, sum_of
 from skgeom._core._threads import one_of_many, one_thread
 from skgeom._core.sums._moments import FourthMoments, Moments, merge_all, moments
 from skgeom._core.sums._rank import part_of_ranked, part_of_ranked_fourth
@@ -330,13 +330,13 @@ class MomentsTransformer(KeepsMoments, RowwiseTransformer):
 
         Parameters
         ----------
-        X : array of shape (n_samples, n_features) or CloudSummary
+        X : array of shape (n_samples, n_features), iterator of blocks of rows, CloudSummary or Dask array
             The embeddings, one per row; or what they were summed up into by `skgeom.summary.cloud_summary`. An array
             or frame of Dask is summed up by its workers.
         y : ignored
             For the API.
         sample_weight : array of shape (n_samples,), default=None
-            How often each row counts; None for a summary or Dask.
+            How often each row counts; None for what is no array of rows.
 
         Returns
         -------
@@ -344,7 +344,7 @@ class MomentsTransformer(KeepsMoments, RowwiseTransformer):
             The fitted transformer.
         """
         self._check_parameters()
-        if isinstance(X, CloudSummary) or is_dask(X):
+        if isinstance(X, CloudSummary) or comes_in_parts(X):
             return self._learn(self._summed(X, sample_weight))
         x = self._receive(X, reset=True, min_samples=2)
         self._check_magnitude(x)
@@ -357,12 +357,12 @@ class MomentsTransformer(KeepsMoments, RowwiseTransformer):
 
         Parameters
         ----------
-        X : array of shape (n_samples, n_features) or CloudSummary
-            More embeddings, one per row; a first batch of at least two. It may be an array or frame of Dask.
+        X : array of shape (n_samples, n_features), iterator of blocks of rows, CloudSummary or Dask array
+            More embeddings, one per row; a first batch of at least two.
         y : ignored
             For the API.
         sample_weight : array of shape (n_samples,), default=None
-            How often each row counts; None for a summary or Dask.
+            How often each row counts; None for what is no array of rows.
 
         Returns
         -------
@@ -371,7 +371,7 @@ class MomentsTransformer(KeepsMoments, RowwiseTransformer):
         """
         self._check_parameters()
         first = not self._goes_on()
-        if isinstance(X, CloudSummary) or is_dask(X):
+        if isinstance(X, CloudSummary) or comes_in_parts(X):
             more: Any = self._summed(X, sample_weight, None if first else self._moments)
             return self._learn(more if first else self._seen_beside(more.second.mean).merge(more))
         x = self._receive(X, reset=first, min_samples=2 if first else 1)
@@ -385,21 +385,26 @@ class MomentsTransformer(KeepsMoments, RowwiseTransformer):
     def _summed(
         self, X: Any, sample_weight: Any, seen: Moments | FourthMoments | None = None
     ) -> Moments | FourthMoments:
-        """Return the moments of a summary or a Dask array, to the order of those seen; record or compare its features.
+        """Return the moments of what is no array, to the order of those seen; record or compare its features.
 
         Their spectrum tells the rank, whether or not the estimator asks for it.
         """
         if sample_weight is not None:
-            raise ValueError("sample_weight is for rows, and a summary counts each of its rows once: pass None.")
+            raise ValueError(
+                "sample_weight is for arrays of rows, and those of a summary, of blocks and of Dask count once: pass None."
+            )
         check_device(self.device)
         least = 2 if seen is None else 1
         if isinstance(X, CloudSummary):
             record_width(self, X.n_features, reset=seen is None)
             m: Any = X.checked_moments(least)
         else:
-            validate_data(self, sample_row(X), reset=seen is None, skip_check_array=True)
+            if is_dask(X):
+                validate_data(self, sample_row(X), reset=seen is None, skip_check_array=True)
             kernel = part_of_ranked_fourth if self._needs_fourth(seen) else part_of_ranked
             m = sum_of(X, kernel, partial(check_cloud, min_samples=least))
+            if not is_dask(X):
+                record_width(self, m.second.mean.shape[0], reset=seen is None)
         m = m.map_arrays(self._placed)
         return m if self._needs_fourth(seen) else m.second
 

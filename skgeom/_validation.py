@@ -49,14 +49,13 @@ from skgeom._warnings import warn
 
 
 @once_per_cloud
-def check_cloud(
-    X: Any, *, name: str = "X", min_samples: int = 2, scale_free: bool = False, part: bool = False
-) -> Array:
+def check_cloud(X: Any, *, name: str = "X", min_samples: int = 2, scale_free: bool = False, part: str = "") -> Array:
     """Return X as a finite array (n, d) of float32 or float64 in its own library.
 
     Data of extreme magnitude, whose squares would overflow or vanish, are returned in float64, or, with `scale_free`
-    for results that do not depend on the scale, multiplied by a power of two, which is exact. A `part` of a cloud, such
-    as a chunk on a worker, may be one row, and keeps the scale of the cloud: what float64 cannot take is refused.
+    for results that do not depend on the scale, multiplied by a power of two, which is exact. A `part` of a cloud, "a
+    chunk" of Dask or "a block" of an iterator, may be one row, and keeps the scale of the cloud: what float64 cannot
+    take is refused.
 
     Raises
     ------
@@ -65,7 +64,7 @@ def check_cloud(
     ValueError
         If X is not a finite real matrix of at least `min_samples` rows and one column.
     """
-    name, min_samples = (_part_of(name), 1) if part else (name, min_samples)
+    name, min_samples = (f"{part} of {name}", 1) if part else (name, min_samples)
     x, largest = _checked(rows_of(X), name, min_samples)
     if not excess_exponent(x, largest):
         return x
@@ -119,7 +118,7 @@ def _ranking(X: Cloud) -> tuple[Kernel[Moments], Digits]:
 
 
 @once_per_cloud
-def check_directed(X: Any, *, name: str = "X", min_samples: int = 2, part: bool = False) -> DirectedRows:
+def check_directed(X: Any, *, name: str = "X", min_samples: int = 2, part: str = "") -> DirectedRows:
     """Return the rows of X, each up to a factor, with their norms; a `part` of a cloud may be one row.
 
     Raises
@@ -127,7 +126,7 @@ def check_directed(X: Any, *, name: str = "X", min_samples: int = 2, part: bool 
     ValueError
         As `check_cloud`, or if a row is zero and so has no direction.
     """
-    name, min_samples = (_part_of(name), 1) if part else (name, min_samples)
+    name, min_samples = (f"{part} of {name}", 1) if part else (name, min_samples)
     x = check_cloud(X, name=name, min_samples=min_samples, scale_free=True)
     lengths = norms(x)
     if to_float(namespace(x).min(lengths)) < shortest_exact(x):
@@ -668,10 +667,6 @@ def _check_blocks(blocks: Iterator[Any], scale_free: bool) -> Iterator[Array]:
         if exponent is None and largest:
             exponent = _excess(exponent_of(largest), scale_free)
         yield times_power_of_two(x, -exponent) if exponent else x
-
-
-def _part_of(name: str) -> str:
-    return f"a chunk of {name}"
 
 
 def _excess(exponent: int, scale_free: bool) -> int:

@@ -314,7 +314,7 @@ def test_an_aligner_takes_dask_on_both_sides_and_no_weights():
             LstsqAligner().fit(*pair)
     with pytest.raises(ValueError, match="sample_weight is not taken with Dask"):
         LstsqAligner().fit(LAZY, LAZY_Y, np.ones(N))
-    with pytest.raises(ValueError, match="sample_weight is for rows"):
+    with pytest.raises(ValueError, match="sample_weight is for arrays"):
         Whitening().fit(LAZY, sample_weight=np.ones(N))
     with pytest.raises(ValueError, match="inconsistent numbers of samples: 600 and 599"):
         LstsqAligner().fit(LAZY, LAZY_Y[1:])

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from skgeom._array import detached, in_full_precision, is_dask, to_numpy
-from skgeom._cloud import sum_of_chunks
+from skgeom._cloud import paired_blocks, sum_of_chunks
 from skgeom._core.sums._cross import JointMoments, cross_moments
 from skgeom._dask import chunks_of, dask_rows
 from skgeom._typing import Array
@@ -234,7 +234,7 @@ def paired_summary(
         raise TypeError("One of X and Y is an iterator of blocks and the other is not: pass two of a kind.")
     if not isinstance(X, Iterator):
         return _summed(X, Y, ("X", "Y"), max_rows, rng)
-    parts = (_summed(x, y, ("a block of X", "a block of Y"), max_rows, rng) for x, y in zip(X, Y, strict=True))
+    parts = (_summed(x, y, ("a block of X", "a block of Y"), max_rows, rng) for x, y in paired_blocks(X, Y))
     first = next(parts, None)
     if first is None:
         raise ValueError("X yields no blocks of rows: a minimum of 1 row is required.")
