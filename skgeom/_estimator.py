@@ -391,7 +391,7 @@ class MomentsTransformer(KeepsMoments, RowwiseTransformer):
         """
         if sample_weight is not None:
             raise ValueError(
-                "sample_weight is for arrays of rows, and those of a summary, of blocks and of Dask count once: pass None."
+                "sample_weight is for arrays of rows; those of summaries, blocks and Dask count once each: pass None."
             )
         check_device(self.device)
         least = 2 if seen is None else 1

@@ -11,6 +11,7 @@ from functools import partial
 from itertools import chain
 from math import isfinite, isnan
 from numbers import Integral, Real
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from skgeom._array import (
     is_foreign,
     is_real_floating,
     is_sparse,
+    is_stored,
     kind_of,
     names_gpu,
     namespace,
@@ -597,6 +599,12 @@ def _column(values: Any, n: int, name: str, *, warn: bool = False) -> np.ndarray
 
 
 def _check_host_array(X: Any, name: str, min_samples: int) -> np.ndarray:
+    if is_stored(X):
+        library, kind = type(X).__module__.partition(".")[0], type(X).__name__
+        raise TypeError(
+            f"{name} is {'a path' if isinstance(X, str | PathLike) else f'{library}.{kind}'}, not rows in memory: pass "
+            f"skgeom.datasets.iter_embeddings({name}) to what is built on sums, or else an array of all rows."
+        )
     if isinstance(X, np.ndarray) and X.dtype == np.float16:
         X = X.astype(np.float32)
     try:
@@ -618,9 +626,8 @@ def _vectors_in_cells(X: Any, name: str) -> ValueError | None:
     if cells.dtype != object or cells.ndim == 0 or np.ndim(first) == 0:  # a sparse matrix is one object
         return None
     column = f'{name}["{X.columns[0]}"]' if hasattr(X, "columns") else name
-    return ValueError(
-        f"{name} has a vector in each cell, expected an array (n_samples, n_features): pass numpy.stack({column})."
-    )
+    remedy = f"skgeom.datasets.iter_embeddings({name})" if hasattr(X, "to_batches") else f"numpy.stack({column})"
+    return ValueError(f"{name} has a vector in each cell, expected an array (n_samples, n_features): pass {remedy}.")
 
 
 def _check_foreign_array(X: Array, name: str, min_samples: int) -> Array:
