@@ -227,21 +227,24 @@ def sum_of_blocks(
     return total
 
 
-def paired_blocks(X: Iterator[Any], Y: Iterator[Any]) -> Iterator[tuple[Any, Any]]:
-    """Yield the blocks of two iterators side by side.
+def side_by_side(**streams: Iterator[Any]) -> Iterator[tuple[Any, ...]]:
+    """Yield the blocks of several iterators about the same rows, by the names of these.
 
     Raises
     ------
+    TypeError
+        If one is not an iterator.
     ValueError
-        If one ends before the other.
+        If one ends before the others.
     """
-    for x, y in zip_longest(X, Y):
-        if x is None or y is None:
-            raise ValueError(
-                f"{'X' if x is None else 'Y'} has fewer blocks than the other side, but each block of X belongs to one "
-                "of Y: cut both alike."
-            )
-        yield x, y
+    for name, stream in streams.items():
+        if not isinstance(stream, Iterator):
+            raise TypeError(f"{' and '.join(streams)} must be iterators of blocks if one is: cut {name} like the rest.")
+    for blocks in zip_longest(*streams.values()):
+        ended = [name for name, block in zip(streams, blocks, strict=True) if block is None]
+        if ended:
+            raise ValueError(f"{ended[0]} has fewer blocks than the rows beside it: cut all alike.")
+        yield blocks
 
 
 def _counted(of_chunk: Callable[..., M], *chunk: Any) -> tuple[int, M | None]:

@@ -446,13 +446,18 @@ def check_fitted_kind(estimator: Any, x: Array, fitted: Array, method: str = "tr
         )
 
 
+def check_for_writing(x: Any) -> None:
+    """Check that rows are on the host, from where they can be written into arrays of NumPy and files."""
+    if is_foreign(x):
+        raise TypeError(f"out= is for rows on the host, but X is an array of {kind_of(x)}. Call transform instead.")
+
+
 def check_out(out: Any, x: Any, width: int) -> None:
     """Check that rows as many as those of x, of a width and in its dtype, can be written into an array.
 
     They may be written over themselves or elsewhere, but not over rows that are still to be read.
     """
-    if is_foreign(x):
-        raise TypeError(f"out= is for rows on the host, but X is an array of {kind_of(x)}. Call transform instead.")
+    check_for_writing(x)
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out must be a NumPy array or memory map, got {type(out).__name__}.")
     shape = (x.shape[0], width)

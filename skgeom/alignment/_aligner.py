@@ -11,7 +11,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
 from skgeom._array import is_dask, to_float
-from skgeom._cloud import comes_in_parts, is_stream, paired_blocks, sum_of_blocks, sum_of_chunks
+from skgeom._cloud import comes_in_parts, side_by_side, sum_of_blocks, sum_of_chunks
 from skgeom._core._threads import one_thread
 from skgeom._core.sums._align import variance_explained
 from skgeom._core.sums._cross import CrossMoments, JointMoments
@@ -184,8 +184,6 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, KeepsMoments, Row
         """Return the moments of pairs in blocks or in Dask arrays; record or compare the features of X."""
         if is_dask(X) != is_dask(y):
             raise TypeError("X and y must both be Dask arrays if one is: pass dask.array.from_array(y, X.chunks[0]).")
-        if is_stream(X) != is_stream(y):
-            raise TypeError("X and y must both be iterators of blocks if one is: cut both alike.")
         if sample_weight is not None:
             raise ValueError(
                 "sample_weight is not taken with Dask arrays and blocks, whose pairs count once each: pass None."
@@ -200,7 +198,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, KeepsMoments, Row
             x, t, w = twin._receive_pairs(x, t, None, reset=True, part=True)
             return (x, t), twin._summary(x, t, w)
 
-        m = sum_of_blocks(of_block, paired_blocks(X, y), 2 if reset else 1)
+        m = sum_of_blocks(of_block, side_by_side(X=X, y=y), 2 if reset else 1)
         record_width(self, m.x_mean.shape[0], reset=reset)
         if not reset:
             check_target_width(m.xy, self.coef_.shape[0])
