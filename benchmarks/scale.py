@@ -3,8 +3,8 @@
 Memory is the largest anonymous memory of the process, imports included, without the pages of the mapped file, which
 the system takes back as it likes. The bare scatter is the product of each block of 4,096 rows with itself in float32,
 added up in float64; that of two sides is in float64 throughout. Peers get a prefix: IncrementalPCA of scikit-learn, and
-of dask-ml the same and the randomized PCA, in chunks of 65,536 rows (optional: pip install dask-ml). Needs 13 GB of free
-disk in the folder of temporary files; not part of ``all``.
+of dask-ml the same and the randomized PCA, in chunks of 65,536 rows (optional: pip install dask-ml). Needs 13 GB of
+free disk in the folder of temporary files; not part of ``all``.
 """
 
 from __future__ import annotations
