@@ -133,7 +133,9 @@ def test_what_arrow_holds_or_reads_gives_its_rows(columns, tmp_path):
         parquet.write_table(whole.slice(2500 * i, 2500), tmp_path / f"{i}.parquet", row_group_size=1100)
     parquet.write_table(whole, tmp_path / "whole")
     found = dataset.dataset([tmp_path / f"{i}.parquet" for i in range(4)])
-    for source in (whole, found, parquet.ParquetFile(tmp_path / "whole")):
+    pytest.importorskip("pyarrow.feather").write_feather(whole, str(tmp_path / "x.feather"), chunksize=900)
+    feather = dataset.dataset(tmp_path / "x.feather", format="feather")
+    for source in (whole, found, feather, parquet.ParquetFile(tmp_path / "whole")):
         assert_blocks_of_x(iter_embeddings(source))
     if "id" in whole.column_names:
         kept = np.concatenate(list(iter_embeddings(found.filter(dataset.field("id") >= 7000))))

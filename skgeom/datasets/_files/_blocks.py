@@ -64,8 +64,8 @@ def iter_embeddings(source: str | PathLike[str] | Any, *, key: str | None = None
 
     Notes
     -----
-    The memory holds a block, and what the format makes indivisible: a row group of Parquet, a chunk, a file that is
-    packed or of another format.
+    The memory holds a block, and what the format makes indivisible: a row group of Parquet (for a dataset of Arrow some
+    copies of it), a chunk, or a file that is packed or of another format.
 
     Examples
     --------

@@ -211,16 +211,23 @@ def _has_numbers(text: str) -> bool:
 def table_of(value: Any, key: str | None) -> Table:
     """Return the columns of what Arrow holds or reads: a dataset, a Parquet file or a table."""
     source = Source(Path(type(value).__name__), key)
+    is_file, is_table = hasattr(value, "iter_batches"), isinstance(value, source.library("pyarrow").Table)
 
     def batches(wanted: Sequence[Wanted]) -> Iterator[Any]:
         names = names_of(wanted)
-        if hasattr(value, "iter_batches"):
-            return value.iter_batches(_BATCH_ROWS, columns=names)
-        if hasattr(value, "select"):
-            return iter(value.select(names).to_batches(_BATCH_ROWS))
-        return value.to_batches(columns=names, batch_size=_BATCH_ROWS, batch_readahead=1, fragment_readahead=1)
+        if is_table:
+            yield from value.select(names).to_batches(_BATCH_ROWS)
+        elif is_file:
+            for group in range(value.num_row_groups):  # of all at once the whole file would be read ahead
+                yield from value.iter_batches(_BATCH_ROWS, row_groups=[group], columns=names)
+        else:
+            options = {"batch_readahead": 0, "fragment_readahead": 0}
+            if getattr(getattr(value, "format", None), "default_extname", "") == "parquet":
+                scan = source.library("pyarrow.dataset").ParquetFragmentScanOptions
+                options["fragment_scan_options"] = scan(pre_buffer=False)
+            yield from value.to_batches(columns=names, batch_size=_BATCH_ROWS, **options)
 
-    return Table(source, value.schema_arrow if hasattr(value, "schema_arrow") else value.schema, batches)
+    return Table(source, value.schema_arrow if is_file else value.schema, batches)
 
 
 @contextmanager
