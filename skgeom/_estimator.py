@@ -75,11 +75,16 @@ def all_at_once(fit: F) -> F:
     @wraps(fit)
     def fit_at_once(self: Any, *args: Any, **kwargs: Any) -> Any:
         fitted = twin_of(self)
-        exact(fitted, *map(detached, args), **{name: detached(value) for name, value in kwargs.items()})
+        exact(fitted, *map(_detached, args), **{name: _detached(value) for name, value in kwargs.items()})
         self.__dict__ = fitted.__dict__
         return self
 
     return cast("F", fit_at_once)
+
+
+def _detached(value: Any) -> Any:
+    """Return an argument, or the blocks of a stream, cut from any gradient."""
+    return map(detached, value) if is_stream(value) else detached(value)
 
 
 def twin_of(estimator: E) -> E:

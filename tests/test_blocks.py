@@ -101,6 +101,23 @@ def test_a_stream_is_read_once_a_block_at_a_time():
     assert whitening.n_samples_seen_ == N
 
 
+def test_attributes_of_a_fit_to_blocks_of_tensors_carry_no_graph():
+    torch = pytest.importorskip("torch")
+    x, y = (torch.tensor(z, requires_grad=True) for z in (X, Y))
+    whitening, aligner = (
+        Whitening().fit(iter([x[:9], x[9:]])),
+        LstsqAligner().fit(iter([x[:9], x[9:]]), iter([y[:9], y[9:]])),
+    )
+    for fitted, expected in (
+        (whitening.whitening_matrix_, Whitening().fit(X).whitening_matrix_),
+        (aligner.coef_, LstsqAligner().fit(X, Y).coef_),
+    ):
+        assert not fitted.requires_grad
+        assert_allclose(fitted.numpy(), expected, rtol=1e-9, atol=1e-9)
+    isoscore(iter([x[:9], x[9:]])).backward()
+    assert x.grad.abs().sum() > 0
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
