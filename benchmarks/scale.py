@@ -125,10 +125,16 @@ def to_file(rows: np.ndarray, path: Path) -> None:
 
 
 def in_chunks(rows: np.ndarray) -> Any:
-    """Return the rows as an array of Dask, of which one chunk is read at a time."""
-    dask = import_module("dask")
-    dask.config.set(scheduler="single-threaded")
-    return import_module("dask.array").from_array(rows, chunks=(CHUNK, -1))
+    """Return the rows as an array of Dask, of which one chunk is read at a time; `from_array` would copy them all."""
+    import_module("dask").config.set(scheduler="single-threaded")
+    da = import_module("dask.array")
+
+    def read(block_info: Any) -> np.ndarray:
+        start, stop = block_info[None]["array-location"][0]
+        return rows[start:stop]
+
+    chunks = da.core.normalize_chunks((CHUNK, -1), rows.shape)
+    return da.map_blocks(read, chunks=chunks, dtype=rows.dtype, meta=np.empty((0, 0), rows.dtype), name="rows")
 
 
 def dask_ml(kind: str, rows: np.ndarray, **options: Any) -> object:
