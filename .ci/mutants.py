@@ -39,6 +39,7 @@ JACKKNIFE, ESTIMATES = f"{CORE}/test_jackknife.py", f"{METRICS}/test_estimate.py
 LEFT_OUT = f"{CORE}/test_left_out.py"
 PICTURES = "tests/inspection"
 DASK = "tests/test_dask.py"
+BLOCKS, WRITTEN = "tests/test_blocks.py", "tests/test_transform_into.py"
 PAGE = "tests/report/test_page.py"
 MUTANTS = [
     Mutant("_array.py", "tell(full)", "pass", f"{METRICS}/test_training_loops.py"),
@@ -413,6 +414,15 @@ MUTANTS = [
     Mutant("summary/_summary.py", "rng.integers(2**63, size=len(chunks))", "np.zeros(len(chunks), int)", DASK),
     Mutant("_core/_threads.py", "or _is_one_of_many.get() else", "else", f"{CORE}/test_threads.py"),
     Mutant("_core/_threads.py", " and not _is_one_of_many.get()", "", f"{CORE}/test_threads.py"),
+    Mutant("_cloud.py", "if x.shape[1] != like.shape[1] or not same_kind(x, like):", "if False:", BLOCKS),
+    Mutant("_cloud.py", "if total is None or n < min_samples:", "if total is None:", BLOCKS),
+    Mutant("datasets/_files/_blocks.py", "if part.shape[1] != first:", "if False:", FILES),
+    Mutant("datasets/_files/_blocks.py", "height * -(-BLOCK_ROWS // height)", "BLOCK_ROWS", FILES),
+    Mutant("datasets/_files/_tables.py", "in reversed(levels[:depth])", "in ()", FILES),
+    Mutant("_whole_file.py", 'path.with_name(f"{path.name}.{os.getpid()}.partial")', "path", WRITTEN),
+    Mutant("_whole_file.py", "if block.dtype != dtype:", "if False:", WRITTEN),
+    Mutant("_whole_file.py", "error.filename = str(path)", "pass", WRITTEN),
+    Mutant("_estimator.py", "if len(side) != len(x):", "if False:", WRITTEN),
 ]
 
 

@@ -62,7 +62,10 @@ NAMES = (
 )
 LARGE = ("scale",)
 """Benchmarks of much disk and time, which run where they are named."""
-LIBRARIES = ("scikit-embedding-geometry", "numpy", "scipy", "scikit-learn", "torch", "IsoScore", "faiss-cpu", "geoopt")
+LIBRARIES = (
+    *("scikit-embedding-geometry", "numpy", "scipy", "scikit-learn", "torch", "IsoScore", "faiss-cpu", "geoopt"),
+    *("dask", "dask-ml"),
+)
 SAMPLE_SECONDS = 0.05
 CASE_SECONDS = 60.0
 WARM_UP_STRIDE = 16

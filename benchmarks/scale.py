@@ -2,8 +2,9 @@
 
 Memory is the largest anonymous memory of the process, imports included, without the pages of the mapped file, which
 the system takes back as it likes. The bare scatter is the product of each block of 4,096 rows with itself in float32,
-added up in float64; that of two sides is in float64 throughout. Needs 13 GB of free disk in the folder of temporary
-files; not part of ``all``.
+added up in float64; that of two sides is in float64 throughout. Peers get a prefix: IncrementalPCA of scikit-learn, and
+of dask-ml the same and the randomized PCA, in chunks of 65,536 rows (optional: pip install dask-ml). Needs 13 GB of
+free disk in the folder of temporary files; not part of ``all``.
 """
 
 from __future__ import annotations
@@ -12,16 +13,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from importlib import import_module
+from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.decomposition import IncrementalPCA
 
 from benchmarks._harness import Settings, digits, limited, resident
 from skgeom.alignment import LstsqAligner, ProcrustesAligner
+from skgeom.datasets import iter_embeddings
 from skgeom.metrics import average_cosine, conformity, isoscore, silhouette_score
 from skgeom.preprocessing import Whitening
 from skgeom.summary import cloud_summary
@@ -30,6 +34,7 @@ ROWS, D, KEPT = 10_000_000, 256, 64
 BLOCK = 4096
 CLASSES = 20
 PREFIX = 1_000_000
+CHUNK = 65_536
 BOUND = 2**30
 
 
@@ -116,11 +121,40 @@ def classes(rows: np.ndarray) -> np.ndarray:
 
 def to_file(rows: np.ndarray, path: Path) -> None:
     """Whiten the rows into a file, by a map of the first ones."""
-    whitening = Whitening(KEPT).fit(rows[:PREFIX])
-    out = np.lib.format.open_memmap(path, mode="w+", dtype=rows.dtype, shape=(len(rows), KEPT))
-    whitening.transform_into(rows, out)
-    out.flush()
+    Whitening(KEPT).fit(rows[:PREFIX]).transform_into(rows, path)
 
+
+def in_chunks(rows: np.ndarray) -> Any:
+    """Return the rows as an array of Dask, of which one chunk is read at a time; `from_array` would copy them all."""
+    import_module("dask").config.set(scheduler="single-threaded")
+    da = import_module("dask.array")
+
+    def read(block_info: Any) -> np.ndarray:
+        start, stop = block_info[None]["array-location"][0]
+        return rows[start:stop]
+
+    chunks = da.core.normalize_chunks((CHUNK, -1), rows.shape)
+    return da.map_blocks(read, chunks=chunks, dtype=rows.dtype, meta=np.empty((0, 0), rows.dtype), name="rows")
+
+
+def dask_ml(kind: str, rows: np.ndarray, **options: Any) -> object:
+    """Fit a PCA of dask-ml to the rows."""
+    return getattr(import_module("dask_ml.decomposition"), kind)(KEPT, whiten=True, **options).fit(in_chunks(rows))
+
+
+IN_DASK = (
+    Call("Whitening(64).fit of a prefix in Dask", lambda x, _: Whitening(KEPT).fit(in_chunks(x)), PREFIX),
+    Call(
+        "IncrementalPCA(64).fit of dask-ml, of a prefix",
+        lambda x, _: dask_ml("IncrementalPCA", x, batch_size=BLOCK),
+        PREFIX,
+    ),
+    Call(
+        "PCA(64).fit of dask-ml, randomized, of a prefix",
+        lambda x, _: dask_ml("PCA", x, svd_solver="randomized"),
+        PREFIX,
+    ),
+)
 
 CALLS = {
     call.name: call
@@ -135,6 +169,7 @@ CALLS = {
         ),
         Call("cloud_summary", lambda x, _: cloud_summary(x)),
         Call("Whitening(64).fit", lambda x, _: Whitening(KEPT).fit(x)),
+        Call("Whitening(64).fit of blocks", lambda x, _: Whitening(KEPT).fit(iter_embeddings(x))),
         Call("Whitening(64), 1,000,000 rows fitted, all written to a file", to_file),
         Call("ProcrustesAligner.fit", lambda x, _: ProcrustesAligner().fit(x, x[:, ::-1])),
         Call("bare blocked scatters of two sides, float64", bare_scatters),
@@ -145,5 +180,6 @@ CALLS = {
             lambda x, _: IncrementalPCA(KEPT, whiten=True, batch_size=BLOCK).fit(x),
             PREFIX,
         ),
+        *(IN_DASK if find_spec("dask_ml") else ()),
     )
 }

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import cache, partial, wraps
 from math import ceil, log2
+from os import PathLike
 from threading import Lock
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
@@ -71,6 +72,16 @@ def device_of(x: Array) -> Device:
 def is_dask(x: object) -> bool:
     """Return whether x is a collection of Dask, of which nothing is computed until somebody asks for it."""
     return hasattr(x, "__dask_graph__") and "dask" in sys.modules and sys.modules["dask"].is_dask_collection(x)
+
+
+def is_stored(x: object) -> bool:
+    """Return whether x is not rows but where they are: a path, or an object that reads them from a disk."""
+    library = type(x).__module__.partition(".")[0]
+    return (
+        isinstance(x, str | PathLike)
+        or library in ("h5py", "zarr")  # which NumPy would read, all of it and in silence
+        or (library == "pyarrow" and not hasattr(x, "__array__"))
+    )
 
 
 def is_foreign(x: object) -> bool:

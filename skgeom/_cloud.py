@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, partial, reduce, wraps
+from itertools import zip_longest
 from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeAlias, TypeVar
 from weakref import ref
 
 import numpy as np
 
-from skgeom._array import is_dask, take_rows, wants_gradient
+from skgeom._array import is_dask, kind_of, same_kind, take_rows, wants_gradient
 from skgeom._core._threads import in_threads, one_blas_thread, one_of_many
 from skgeom._dask import chunks_of, dask_rows, summed_in_tree
+from skgeom._typing import Array
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -80,6 +82,23 @@ class Chunks(Cloud):
         def compute() -> S:
             chunks = chunks_of(dask_rows(self.X, needed.get("name", "X")))
             return sum_of_chunks(partial(_sum_of_chunk, kernel, check), chunks, needed.get("min_samples", 2))
+
+        return self.known(_key(kernel, check), check, compute)
+
+
+class Stream(Cloud):
+    """A cloud whose rows come in blocks, once: one of its sums can be formed."""
+
+    def sum(self, kernel: Kernel[S], check: Callable[..., Any]) -> S:
+        """Return the sum of the checked rows, of which one block is in memory at a time."""
+        needed: dict[str, Any] = check.keywords if isinstance(check, partial) else {}
+
+        def of_block(rows: Any) -> tuple[tuple[Array], S]:
+            checked = check(rows, part="a block")
+            return (checked[0] if isinstance(checked, tuple) else checked,), kernel(checked, None)
+
+        def compute() -> S:
+            return sum_of_blocks(of_block, ((rows,) for rows in self.X), needed.get("min_samples", 2))
 
         return self.known(_key(kernel, check), check, compute)
 
@@ -176,7 +195,55 @@ def sum_of_chunks(of_chunk: Callable[..., M], chunks: Sequence[tuple[Any, ...]],
 
 def _sum_of_chunk(kernel: Kernel[S], check: Callable[..., Any], rows: Any) -> S:
     """Return the sum of a chunk, in the form that is smaller for its own rows."""
-    return kernel(check(rows, part=True), None)
+    return kernel(check(rows, part="a chunk"), None)
+
+
+def sum_of_blocks(
+    of_block: Callable[..., tuple[tuple[Array, ...], M]], blocks: Iterable[tuple[Any, ...]], min_samples: int
+) -> M:
+    """Return the sum over blocks, each of one array or of several about the same rows, one block after the other.
+
+    `of_block` returns the checked rows of each array, and their sum.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer rows than needed, or blocks differ in width, library or device.
+    """
+    n, first, total = 0, None, None
+    for block in blocks:
+        arrays, part = of_block(*block)
+        first = tuple(x[:1, :] for x in arrays) if first is None else first
+        for x, like in zip(arrays, first, strict=True):
+            if x.shape[1] != like.shape[1] or not same_kind(x, like):
+                raise ValueError(
+                    f"A block of rows has {x.shape[1]} features ({kind_of(x)}), and the first one {like.shape[1]} "
+                    f"({kind_of(like)}): all blocks must live in one space."
+                )
+        n, total = n + arrays[0].shape[0], part if total is None else total.merge(part)
+    if total is None or n < min_samples:
+        raise ValueError(f"Found blocks of {n} sample(s) while a minimum of {min_samples} is required.")
+    return total
+
+
+def side_by_side(**streams: Iterator[Any]) -> Iterator[tuple[Any, ...]]:
+    """Yield the blocks of several iterators about the same rows, by the names of these.
+
+    Raises
+    ------
+    TypeError
+        If one is not an iterator.
+    ValueError
+        If one ends before the others.
+    """
+    for name, stream in streams.items():
+        if not isinstance(stream, Iterator):
+            raise TypeError(f"{' and '.join(streams)} must be iterators of blocks if one is: cut {name} like the rest.")
+    for blocks in zip_longest(*streams.values()):
+        ended = [name for name, block in zip(streams, blocks, strict=True) if block is None]
+        if ended:
+            raise ValueError(f"{ended[0]} has fewer blocks than the rows beside it: cut all alike.")
+        yield blocks
 
 
 def _counted(of_chunk: Callable[..., M], *chunk: Any) -> tuple[int, M | None]:
@@ -196,7 +263,9 @@ def as_cloud(X: Any) -> Cloud:
     """Return rows as a cloud, unless they are one."""
     if isinstance(X, Cloud):
         return X
-    return Chunks(X) if is_dask(X) else Cloud(X)
+    if is_dask(X):
+        return Chunks(X)
+    return Stream(X) if is_stream(X) else Cloud(X)
 
 
 def rows_of(X: Any) -> Any:
@@ -207,6 +276,11 @@ def rows_of(X: Any) -> Any:
 def is_stream(X: Any) -> bool:
     """Return whether the rows come in blocks, once."""
     return isinstance(_rows_at_hand(X), Iterator)
+
+
+def comes_in_parts(X: Any) -> bool:
+    """Return whether rows are in no one memory: they are chunks of Dask, or blocks of an iterator."""
+    return is_dask(X) or is_stream(X)
 
 
 def is_to_be_moved(X: Any) -> bool:

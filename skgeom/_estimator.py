@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial, wraps
 from inspect import isfunction
+from os import PathLike
 from typing import Any, Self, TypeAlias, TypeVar, cast
 
 import numpy as np
@@ -15,8 +16,18 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skgeom._array import asarray_like, copied, detached, in_full_precision, is_dask, namespace, place, to_numpy
-from skgeom._cloud import sum_of
+from skgeom._array import (
+    asarray_like,
+    copied,
+    detached,
+    in_full_precision,
+    is_dask,
+    is_foreign,
+    namespace,
+    place,
+    to_numpy,
+)
+from skgeom._cloud import comes_in_parts, is_stream, side_by_side, sum_of
 from skgeom._core._threads import one_of_many, one_thread
 from skgeom._core.sums._moments import FourthMoments, Moments, merge_all, moments
 from skgeom._core.sums._rank import part_of_ranked, part_of_ranked_fourth
@@ -26,12 +37,17 @@ from skgeom._validation import (
     check_cloud,
     check_device,
     check_fitted_kind,
+    check_for_writing,
     check_host,
     check_out,
     check_squares,
     check_weights,
 )
+from skgeom._whole_file import write_rows
 from skgeom.summary import CloudSummary
+
+_BLOCK_BYTES = 1 << 24
+"""Rows that are transformed and written to a file at a time."""
 
 _FEATURES = ("n_features_in_", "feature_names_in_")
 
@@ -59,11 +75,16 @@ def all_at_once(fit: F) -> F:
     @wraps(fit)
     def fit_at_once(self: Any, *args: Any, **kwargs: Any) -> Any:
         fitted = twin_of(self)
-        exact(fitted, *map(detached, args), **{name: detached(value) for name, value in kwargs.items()})
+        exact(fitted, *map(_detached, args), **{name: _detached(value) for name, value in kwargs.items()})
         self.__dict__ = fitted.__dict__
         return self
 
     return cast("F", fit_at_once)
+
+
+def _detached(value: Any) -> Any:
+    """Return an argument, or the blocks of a stream, cut from any gradient."""
+    return map(detached, value) if is_stream(value) else detached(value)
 
 
 def twin_of(estimator: E) -> E:
@@ -247,43 +268,88 @@ class RowwiseTransformer(GeometryTransformer):
 
     n_features_in_: int
 
-    def transform_into(self, X: Any, out: np.ndarray, **per_row: Any) -> np.ndarray:
-        """Write what `transform` returns into a given array, such as a memory map, a block of rows at a time.
+    def transform_into(self, X: Any, out: np.ndarray | str | PathLike[str], **per_row: Any) -> np.ndarray:
+        """Write what `transform` returns into a file or a given array, a block of rows at a time.
 
         Beside X and `out` no more than a block for each thread is in memory.
 
         Parameters
         ----------
-        X : array of shape (n_samples, n_features)
-            Embeddings of the same space, on the host: an array of NumPy, a list or a frame.
-        out : numpy.ndarray of shape (n_samples, n_features_out)
-            Writeable, and of the dtype that `transform` returns: that of X, float32 for halves. It may be X itself or
-            its first columns, but not overlap with X in any other way.
+        X : array of shape (n_samples, n_features), or, for a file, iterator of blocks of rows
+            Embeddings of the same space, on the host: an array of NumPy, a list or a frame; blocks as by
+            `skgeom.datasets.iter_embeddings`.
+        out : path-like, or numpy.ndarray of shape (n_samples, n_features_out)
+            A file whose name ends in ".npy": it is written under a temporary name in the same folder, and one that is
+            there is replaced at the end. Or an array, such as a memory map, writeable, and of the dtype that
+            `transform` returns: that of X, float32 for halves. It may be X itself or its first columns, but not overlap
+            with X in any other way.
         **per_row
-            What `transform` takes beside X, such as `groups`.
+            What `transform` takes beside X, such as `groups`; beside blocks an iterator of as many.
 
         Returns
         -------
         numpy.ndarray
-            `out`.
+            `out`, or a memory map of the file.
 
         Raises
         ------
+        OSError
+            If the file cannot be written, as on a full disk. Nothing is left of it, nor after any other error.
         TypeError
-            If `out` is not a NumPy array, or X is an array of another library.
+            If `out` is neither a path nor a NumPy array, or X is an array of another library.
         ValueError
             If `out` has another shape or dtype, is read-only or overlaps with X; also as `transform`. Nothing has been
-            written then.
+            written then. If blocks differ in dtype.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from skgeom.preprocessing import Whitening
+        >>> X = np.random.default_rng(0).normal(size=(1000, 8))
+        >>> whitening = Whitening(3).fit(X)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     whitening.transform_into(iter(np.split(X, 10)), Path(folder, "white.npy")).shape
+        (1000, 3)
         """
+        if isinstance(out, str | PathLike):
+            return write_rows(out, self._transformed_blocks(X, per_row))
         x = self._checked(X, reset=False)
         width = getattr(self, "_n_features_out", self.n_features_in_)
         check_out(out, x, width)
         self._transformed(self._placed(x), out=out, **per_row)
         return out
 
+    def _transformed_blocks(self, X: Any, per_row: dict[str, Any]) -> Iterator[np.ndarray]:
+        """Yield what `transform` returns a block at a time, as arrays of NumPy."""
+        given = {name: values for name, values in per_row.items() if values is not None}
+        check: Callable[[Any], Array] = partial(self._checked, reset=False)
+        if is_stream(X):
+            blocks = side_by_side(X=X, **given)
+        else:
+            if not isinstance(X, np.ndarray) or X.ndim != 2:
+                X, check = check(X), self._cloud  # a frame has names, and its blocks have none
+            blocks = _cut(X=X, **{name: to_numpy(v) if is_foreign(v) else np.asarray(v) for name, v in given.items()})
+        for rows, *values in blocks:
+            x = check(rows)
+            check_for_writing(x)
+            yield to_numpy(self._transformed(self._placed(x), **dict(zip(given, values, strict=True))))
+
     def _transformed(self, x: Array, *, out: np.ndarray | None = None) -> Array:
         """Return the transformed rows x, where and in the dtype they are, or write them into an array of NumPy."""
         raise NotImplementedError
+
+
+def _cut(**sides: Any) -> Iterator[tuple[Any, ...]]:
+    """Yield blocks of arrays about the same rows, of which the first is a matrix."""
+    x, *_ = sides.values()
+    for name, side in sides.items():
+        if len(side) != len(x):
+            raise ValueError(f"Found {len(side)} {name} for {len(x)} rows: pass one per row.")
+    step = max(1, _BLOCK_BYTES // max(1, x[:1, :].nbytes))
+    for start in range(0, len(x), step):
+        yield tuple(side[start : start + step] for side in sides.values())
 
 
 class KeepsMoments:
@@ -330,13 +396,13 @@ class MomentsTransformer(KeepsMoments, RowwiseTransformer):
 
         Parameters
         ----------
-        X : array of shape (n_samples, n_features) or CloudSummary
+        X : array of shape (n_samples, n_features), iterator of blocks of rows, CloudSummary or Dask array
             The embeddings, one per row; or what they were summed up into by `skgeom.summary.cloud_summary`. An array
             or frame of Dask is summed up by its workers.
         y : ignored
             For the API.
         sample_weight : array of shape (n_samples,), default=None
-            How often each row counts; None for a summary or Dask.
+            How often each row counts; None for what is no array of rows.
 
         Returns
         -------
@@ -344,7 +410,7 @@ class MomentsTransformer(KeepsMoments, RowwiseTransformer):
             The fitted transformer.
         """
         self._check_parameters()
-        if isinstance(X, CloudSummary) or is_dask(X):
+        if isinstance(X, CloudSummary) or comes_in_parts(X):
             return self._learn(self._summed(X, sample_weight))
         x = self._receive(X, reset=True, min_samples=2)
         self._check_magnitude(x)
@@ -357,12 +423,12 @@ class MomentsTransformer(KeepsMoments, RowwiseTransformer):
 
         Parameters
         ----------
-        X : array of shape (n_samples, n_features) or CloudSummary
-            More embeddings, one per row; a first batch of at least two. It may be an array or frame of Dask.
+        X : array of shape (n_samples, n_features), iterator of blocks of rows, CloudSummary or Dask array
+            More embeddings, one per row; a first batch of at least two.
         y : ignored
             For the API.
         sample_weight : array of shape (n_samples,), default=None
-            How often each row counts; None for a summary or Dask.
+            How often each row counts; None for what is no array of rows.
 
         Returns
         -------
@@ -371,7 +437,7 @@ class MomentsTransformer(KeepsMoments, RowwiseTransformer):
         """
         self._check_parameters()
         first = not self._goes_on()
-        if isinstance(X, CloudSummary) or is_dask(X):
+        if isinstance(X, CloudSummary) or comes_in_parts(X):
             more: Any = self._summed(X, sample_weight, None if first else self._moments)
             return self._learn(more if first else self._seen_beside(more.second.mean).merge(more))
         x = self._receive(X, reset=first, min_samples=2 if first else 1)
@@ -385,21 +451,26 @@ class MomentsTransformer(KeepsMoments, RowwiseTransformer):
     def _summed(
         self, X: Any, sample_weight: Any, seen: Moments | FourthMoments | None = None
     ) -> Moments | FourthMoments:
-        """Return the moments of a summary or a Dask array, to the order of those seen; record or compare its features.
+        """Return the moments of what is no array, to the order of those seen; record or compare its features.
 
         Their spectrum tells the rank, whether or not the estimator asks for it.
         """
         if sample_weight is not None:
-            raise ValueError("sample_weight is for rows, and a summary counts each of its rows once: pass None.")
+            raise ValueError(
+                "sample_weight is for arrays of rows; those of summaries, blocks and Dask count once each: pass None."
+            )
         check_device(self.device)
         least = 2 if seen is None else 1
         if isinstance(X, CloudSummary):
             record_width(self, X.n_features, reset=seen is None)
             m: Any = X.checked_moments(least)
         else:
-            validate_data(self, sample_row(X), reset=seen is None, skip_check_array=True)
+            if is_dask(X):
+                validate_data(self, sample_row(X), reset=seen is None, skip_check_array=True)
             kernel = part_of_ranked_fourth if self._needs_fourth(seen) else part_of_ranked
             m = sum_of(X, kernel, partial(check_cloud, min_samples=least))
+            if not is_dask(X):
+                record_width(self, m.second.mean.shape[0], reset=seen is None)
         m = m.map_arrays(self._placed)
         return m if self._needs_fourth(seen) else m.second
 

@@ -12,6 +12,7 @@ from functools import partial
 from itertools import chain
 from math import isfinite, isnan
 from numbers import Integral, Real
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from skgeom._array import (
     is_foreign,
     is_real_floating,
     is_sparse,
+    is_stored,
     kind_of,
     names_gpu,
     namespace,
@@ -50,14 +52,13 @@ from skgeom._warnings import warn
 
 
 @once_per_cloud
-def check_cloud(
-    X: Any, *, name: str = "X", min_samples: int = 2, scale_free: bool = False, part: bool = False
-) -> Array:
+def check_cloud(X: Any, *, name: str = "X", min_samples: int = 2, scale_free: bool = False, part: str = "") -> Array:
     """Return X as a finite array (n, d) of float32 or float64 in its own library.
 
     Data of extreme magnitude, whose squares would overflow or vanish, are returned in float64, or, with `scale_free`
-    for results that do not depend on the scale, multiplied by a power of two, which is exact. A `part` of a cloud, such
-    as a chunk on a worker, may be one row, and keeps the scale of the cloud: beyond the range of float64 it raises.
+    for results that do not depend on the scale, multiplied by a power of two, which is exact. A `part` of a cloud, "a
+    chunk" of Dask or "a block" of an iterator, may be one row, and keeps the scale of the cloud: beyond the range of
+    float64 it raises.
 
     Raises
     ------
@@ -66,7 +67,7 @@ def check_cloud(
     ValueError
         If X is not a finite real matrix of at least `min_samples` rows and one column.
     """
-    name, min_samples = (_part_of(name), 1) if part else (name, min_samples)
+    name, min_samples = (f"{part} of {name}", 1) if part else (name, min_samples)
     x, largest = _checked(rows_of(X), name, min_samples)
     if not excess_exponent(x, largest):
         return x
@@ -120,7 +121,7 @@ def _ranking(X: Cloud) -> tuple[Kernel[Moments], Digits]:
 
 
 @once_per_cloud
-def check_directed(X: Any, *, name: str = "X", min_samples: int = 2, part: bool = False) -> DirectedRows:
+def check_directed(X: Any, *, name: str = "X", min_samples: int = 2, part: str = "") -> DirectedRows:
     """Return the rows of X, each up to a factor, with their norms; a `part` of a cloud may be one row.
 
     Raises
@@ -128,7 +129,7 @@ def check_directed(X: Any, *, name: str = "X", min_samples: int = 2, part: bool 
     ValueError
         As `check_cloud`, or if a row is zero and so has no direction.
     """
-    name, min_samples = (_part_of(name), 1) if part else (name, min_samples)
+    name, min_samples = (f"{part} of {name}", 1) if part else (name, min_samples)
     x = check_cloud(X, name=name, min_samples=min_samples, scale_free=True)
     lengths = norms(x)
     if to_float(namespace(x).min(lengths)) < shortest_exact(x):
@@ -446,13 +447,18 @@ def check_fitted_kind(estimator: Any, x: Array, fitted: Array, method: str = "tr
         )
 
 
+def check_for_writing(x: Any) -> None:
+    """Check that rows are on the host, from where they can be written into arrays of NumPy and files."""
+    if is_foreign(x):
+        raise TypeError(f"out= is for rows on the host, but X is an array of {kind_of(x)}. Call transform instead.")
+
+
 def check_out(out: Any, x: Any, width: int) -> None:
     """Check that rows as many as those of x, of a width and in its dtype, can be written into an array.
 
     They may be written over themselves or elsewhere, but not over rows that are still to be read.
     """
-    if is_foreign(x):
-        raise TypeError(f"out= is for rows on the host, but X is an array of {kind_of(x)}. Call transform instead.")
+    check_for_writing(x)
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out must be a NumPy array or memory map, got {type(out).__name__}.")
     shape = (x.shape[0], width)
@@ -599,6 +605,12 @@ def _column(values: Any, n: int, name: str, *, warn: bool = False) -> np.ndarray
 
 
 def _check_host_array(X: Any, name: str, min_samples: int) -> np.ndarray:
+    if is_stored(X):
+        library, kind = type(X).__module__.partition(".")[0], type(X).__name__
+        raise TypeError(
+            f"{name} is {'a path' if isinstance(X, str | PathLike) else f'{library}.{kind}'}, not rows in memory: pass "
+            f"skgeom.datasets.iter_embeddings({name}) to what is built on sums, or else an array of all rows."
+        )
     if isinstance(X, np.ndarray) and X.dtype == np.float16:
         X = X.astype(np.float32)
     try:
@@ -620,9 +632,8 @@ def _vectors_in_cells(X: Any, name: str) -> ValueError | None:
     if cells.dtype != object or cells.ndim == 0 or np.ndim(first) == 0:  # a sparse matrix is one object
         return None
     column = f'{name}["{X.columns[0]}"]' if hasattr(X, "columns") else name
-    return ValueError(
-        f"{name} has a vector in each cell, expected an array (n_samples, n_features): pass numpy.stack({column})."
-    )
+    remedy = f"skgeom.datasets.iter_embeddings({name})" if hasattr(X, "to_batches") else f"numpy.stack({column})"
+    return ValueError(f"{name} has a vector in each cell, expected an array (n_samples, n_features): pass {remedy}.")
 
 
 def _check_foreign_array(X: Array, name: str, min_samples: int) -> Array:
@@ -669,10 +680,6 @@ def _check_blocks(blocks: Iterator[Any], scale_free: bool) -> Iterator[Array]:
         if exponent is None and largest:
             exponent = _excess(exponent_of(largest), scale_free)
         yield times_power_of_two(x, -exponent) if exponent else x
-
-
-def _part_of(name: str) -> str:
-    return f"a chunk of {name}"
 
 
 def _excess(exponent: int, scale_free: bool) -> int:

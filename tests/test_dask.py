@@ -2,6 +2,7 @@
 
 import inspect
 import pickle
+from functools import reduce
 from importlib import import_module
 
 import numpy as np
@@ -14,7 +15,8 @@ from sklearn.pipeline import make_pipeline
 import skgeom
 from skgeom.alignment import CCAAligner, GeneralizedProcrustes, LstsqAligner, ProcrustesAligner
 from skgeom.calibration import CosineCalibrator
-from skgeom.metrics import average_cosine, effective_rank, get_scorer, isoscore, modality_gap
+from skgeom.datasets import iter_embeddings
+from skgeom.metrics import average_cosine, coordinate_std, effective_rank, get_scorer, isoscore, modality_gap
 from skgeom.metrics._measure import MEASURES
 from skgeom.multimodal import GapShift, ZeroShotClassifier
 from skgeom.optim import EmbeddingOptimizer, SphereDispersion
@@ -27,7 +29,7 @@ from skgeom.preprocessing import (
     TangentSpace,
     Whitening,
 )
-from skgeom.summary import cloud_summary, paired_summary
+from skgeom.summary import CloudSummary, cloud_summary, load_summary, paired_summary
 
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
@@ -265,6 +267,39 @@ def test_a_summary_of_pairs_is_that_of_one_array(watch):
     assert watch.n_bytes < X.nbytes / 2
 
 
+def ways_to_sum_up(folder):
+    """Yield what sums up the same rows in other places: blocks, shards of files, and these by themselves."""
+    dataset, parquet = pytest.importorskip("pyarrow.dataset"), pytest.importorskip("pyarrow.parquet")
+    (folder / "npy").mkdir(), (folder / "parquet").mkdir()
+    for i, rows in enumerate(np.split(X, [1, 200, 350])):
+        np.save(folder / "npy" / f"{i}.npy", rows)
+        table = pytest.importorskip("pyarrow").table({"embedding": list(rows)})
+        parquet.write_table(table, folder / "parquet" / f"{i}.parquet", row_group_size=90)
+    yield cloud_summary(iter(np.split(X, [3, 300])))
+    yield cloud_summary(iter_embeddings(folder / "npy"))
+    yield cloud_summary(iter_embeddings(dataset.dataset(folder / "parquet")))
+    yield cloud_summary(LAZY)
+    for shard in (folder / "npy").iterdir():  # as a shell would, each in a process of its own
+        cloud_summary(np.load(shard, mmap_mode="r")).save(shard.with_suffix(".summary"))
+    shards = [load_summary(path) for path in (folder / "npy").glob("*.summary")]
+    yield reduce(CloudSummary.merge, shards)
+    whole = reduce(CloudSummary.merge, shards).merge(cloud_summary(Y))
+    yield whole.subtract(cloud_summary(Y, max_rows=0))
+
+
+def test_one_cloud_has_one_answer_wherever_it_is_summed_up(tmp_path):
+    whole = cloud_summary(X)
+    for other in ways_to_sum_up(tmp_path):
+        assert other.n_rows == N
+        for name in sorted({*SUMS, "isoscore_star", "isotropy_objective"} - {"modality_gap"}):
+            assert_allclose(MEASURES[name](other), MEASURES[name](whole), rtol=1e-12, err_msg=name)
+        for name in ("isoscore", "participation_ratio"):
+            measure = getattr(skgeom.metrics, name)
+            assert_allclose(measure(other, debias=True), measure(whole, debias=True), rtol=1e-12)
+        assert_allclose(modality_gap(other, Y), modality_gap(X, Y), rtol=1e-12)
+        assert_allclose(coordinate_std(other), coordinate_std(X), rtol=1e-12)
+
+
 TRANSFORMERS = [
     Whitening(),
     Whitening(3, method="zca-cor", shrinkage=0.1),
@@ -314,7 +349,7 @@ def test_an_aligner_takes_dask_on_both_sides_and_no_weights():
             LstsqAligner().fit(*pair)
     with pytest.raises(ValueError, match="sample_weight is not taken with Dask"):
         LstsqAligner().fit(LAZY, LAZY_Y, np.ones(N))
-    with pytest.raises(ValueError, match="sample_weight is for rows"):
+    with pytest.raises(ValueError, match="sample_weight is for arrays"):
         Whitening().fit(LAZY, sample_weight=np.ones(N))
     with pytest.raises(ValueError, match="inconsistent numbers of samples: 600 and 599"):
         LstsqAligner().fit(LAZY, LAZY_Y[1:])

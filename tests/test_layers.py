@@ -15,7 +15,7 @@ import skgeom
 
 ROOT = Path(skgeom.__file__).parent
 FLOORS = [
-    {"_frames", "_typing", "_warnings"},
+    {"_frames", "_typing", "_warnings", "_whole_file"},
     {"_array", "_dask"},
     {"_core"},
     {"_cloud"},

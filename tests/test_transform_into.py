@@ -1,5 +1,8 @@
 """Transforms written into given arrays: what `transform` returns, wherever there is room for it, or nothing at all."""
 
+import os
+import tracemalloc
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -109,3 +112,139 @@ def test_rows_of_other_libraries_are_refused():
     x = torch.from_numpy(X)
     with pytest.raises(TypeError, match="Call transform instead"):
         Whitening().fit(x).transform_into(x, np.empty((N, D), np.float32))
+
+
+# Files
+
+
+@pytest.fixture
+def target(tmp_path, monkeypatch):
+    """Return a file to write to, in a folder of its own, in blocks of 3,276 rows."""
+    monkeypatch.setattr("skgeom._estimator._BLOCK_BYTES", 1 << 19)
+    folder = tmp_path / "out"
+    folder.mkdir()
+    return folder / "white.npy"
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int16"])
+@pytest.mark.parametrize("estimator", [PLAIN[2], PLAIN[6], GROUPED[1]], ids=repr)
+def test_a_file_receives_what_transform_returns(estimator, dtype, target):
+    x = X.astype(dtype)
+    fit, per_row = fitted(estimator, x)
+    expected = fit.transform(x, **per_row)
+    found = fit.transform_into(x, target, **per_row)
+    assert isinstance(found, np.memmap)
+    assert_array_equal(np.load(target), found)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+    assert found.dtype == expected.dtype
+    assert os.listdir(target.parent) == [target.name]
+
+
+def test_blocks_are_written_as_they_come(target):
+    cuts = [1, 5000, 5001]
+    whitening, expected = Whitening(7).fit(X), Whitening(7).fit(X).transform(X)
+    found = whitening.transform_into(iter(np.split(X, cuts)), str(target))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    groups = (GROUPS[rows] for rows in np.split(np.arange(N), cuts))
+    fit, per_row = fitted(GROUPED[0])
+    found = fit.transform_into(iter(np.split(X, cuts)), target, groups=groups)
+    assert_array_equal(found, fit.transform(X, **per_row))
+
+
+def test_a_file_is_transformed_in_its_place_and_keeps_names_of_columns(target):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X, columns=[f"c{i}" for i in range(D)])
+    whitening = Whitening(7).fit(frame)
+    np.testing.assert_allclose(whitening.transform_into(frame, target), whitening.transform(frame), atol=1e-5)
+    with pytest.raises(ValueError, match="feature names should match"):
+        whitening.transform_into(frame[frame.columns[::-1]], target)
+    np.save(target, X)
+    rows, whitening = np.load(target, mmap_mode="r"), Whitening(7).fit(X)
+    np.testing.assert_allclose(whitening.transform_into(rows, target), whitening.transform(X), atol=1e-5)
+
+
+def test_the_memory_holds_a_block(target):
+    rows = np.lib.format.open_memmap(target.with_name("rows.npy"), "w+", np.float32, (20 * N, D))  # 64 MB, all zeros
+    whitening = Whitening().fit(X)
+    for source in (rows, (rows[start : start + 4096] for start in range(0, len(rows), 4096))):
+        tracemalloc.start()
+        whitening.transform_into(source, target)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 8 << 20
+
+
+class Interrupting:
+    """Blocks of which the third cannot be had."""
+
+    def __init__(self, error):
+        self._error = error
+
+    def __iter__(self):
+        yield from (X[:4096], X[4096:8192])
+        raise self._error
+
+
+@pytest.mark.parametrize("before", [None, b"what was there"])
+@pytest.mark.parametrize(
+    ("blocks", "error", "message"),
+    [
+        (lambda: iter(Interrupting(KeyboardInterrupt())), KeyboardInterrupt, None),
+        (lambda: iter(Interrupting(OSError("the disk is gone"))), OSError, "the disk is gone"),
+        (lambda: iter([X, X * np.nan]), ValueError, "contains NaN"),
+        (lambda: iter([X, X[:, :3]]), ValueError, "X has 3 features, but Whitening is expecting 40"),
+        (lambda: iter([X, X.astype(float)]), ValueError, "from row 20,000 on are float64, and those before float32"),
+        (lambda: iter([]), ValueError, "yields no blocks"),
+        (lambda: np.concatenate([X, X * np.nan]), ValueError, "contains NaN"),
+        (lambda: X[0], ValueError, "Expected 2D array"),
+    ],
+)
+def test_an_error_leaves_the_file_as_it_was(blocks, error, message, before, target):
+    if before is not None:
+        target.write_bytes(before)
+    with pytest.raises(error, match=message):
+        Whitening().fit(X).transform_into(blocks(), target)
+    assert os.listdir(target.parent) == ([target.name] if before else [])
+    assert before is None or target.read_bytes() == before
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_a_full_disk_is_said_and_leaves_nothing(target):
+    target.with_name(f"{target.name}.{os.getpid()}.partial").symlink_to("/dev/full")  # where the rows are written to
+    with pytest.raises(OSError, match=r"No space left on device: .*white\.npy'$"):
+        Whitening().fit(X).transform_into(X, target)
+    assert os.listdir(target.parent) == []
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda write: write(X, "white.parquet", groups=GROUPS), ValueError, "must be .* ends in .npy"),
+        (
+            lambda write: write(X, "white.npy", groups=GROUPS[:-1]),
+            ValueError,
+            "Found 19999 groups for 20000",
+        ),
+        (lambda write: write(X[1:], "white.npy", groups=GROUPS), ValueError, "Found 20000 groups for 19999"),
+        (lambda write: write(iter([X]), "white.npy", groups=GROUPS), TypeError, "X and groups must be iter"),
+        (
+            lambda write: write(iter([X]), "white.npy", groups=iter([])),
+            ValueError,
+            "groups has fewer blocks",
+        ),
+        (lambda write: write(iter([X]), np.empty((N, D)), groups=GROUPS), ValueError, "is an iterator"),
+    ],
+)
+def test_what_cannot_be_written_to_a_file_is_refused(call, error, message, target, monkeypatch):
+    monkeypatch.chdir(target.parent)
+    with pytest.raises(error, match=message):
+        call(fitted(GROUPED[0])[0].transform_into)
+    assert os.listdir() == []
+
+
+def test_tensors_are_not_written_to_a_file(target):
+    torch = pytest.importorskip("torch")
+    whitening = Whitening().fit(torch.from_numpy(X))
+    for source in (torch.from_numpy(X), iter([torch.from_numpy(X)])):
+        with pytest.raises(TypeError, match="Call transform instead"):
+            whitening.transform_into(source, target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
@@ -10,7 +11,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
 from skgeom._array import is_dask, to_float
-from skgeom._cloud import sum_of_chunks
+from skgeom._cloud import comes_in_parts, side_by_side, sum_of_blocks, sum_of_chunks
 from skgeom._core._threads import one_thread
 from skgeom._core.sums._align import variance_explained
 from skgeom._core.sums._cross import CrossMoments, JointMoments
@@ -46,14 +47,15 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, KeepsMoments, Row
 
         Parameters
         ----------
-        X : array of shape (n_samples, n_features) or PairedSummary
+        X : array of shape (n_samples, n_features), iterator of blocks of rows, PairedSummary or Dask array
             Embeddings, one per row; or the summary of both sides by `skgeom.summary.paired_summary`. An array
-            or frame of Dask is summed up by its workers; the map then follows from moments, as in `partial_fit`.
+            or frame of Dask is summed up by its workers. For blocks and chunks the map follows from moments, as in
+            `partial_fit`.
         y : array of shape (n_samples, n_targets) or (n_samples,)
-            The target embeddings: row k is the partner of row k of X. None for a summary. Those in Dask are cut into
-            the chunks of X.
+            The target embeddings: row k is the partner of row k of X. None for a summary. To blocks belong blocks of
+            as many rows; those in Dask are cut into the chunks of X.
         sample_weight : array of shape (n_samples,), default=None
-            How often each pair counts; None for a summary or Dask.
+            How often each pair counts; None for what is no array of rows.
 
         Returns
         -------
@@ -61,7 +63,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, KeepsMoments, Row
             The fitted aligner.
         """
         self._check_parameters()
-        if isinstance(X, PairedSummary) or is_dask(X) or is_dask(y):
+        if isinstance(X, PairedSummary) or comes_in_parts(X) or comes_in_parts(y):
             return self._learn(self._solved(self._summed(X, y, sample_weight, reset=True)))
         return self._learn(self._solve_rows(*self._receive_pairs(X, y, sample_weight, reset=True)))
 
@@ -71,12 +73,12 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, KeepsMoments, Row
 
         Parameters
         ----------
-        X : array of shape (n_samples, n_features) or PairedSummary
-            More embeddings, one per row; a first batch of at least two. It may be an array or frame of Dask.
+        X : array of shape (n_samples, n_features), iterator of blocks of rows, PairedSummary or Dask array
+            More embeddings, one per row; a first batch of at least two.
         y : array of shape (n_samples, n_targets) or (n_samples,)
             The target embeddings: row k is the partner of row k of X. None for a summary.
         sample_weight : array of shape (n_samples,), default=None
-            How often each pair counts; None for a summary or Dask.
+            How often each pair counts; None for what is no array of rows.
 
         Returns
         -------
@@ -85,7 +87,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, KeepsMoments, Row
         """
         self._check_parameters()
         first = not self._goes_on()
-        if isinstance(X, PairedSummary) or is_dask(X) or is_dask(y):
+        if isinstance(X, PairedSummary) or comes_in_parts(X) or comes_in_parts(y):
             m = self._summed(X, y, sample_weight, reset=first)
         else:
             m = self._summary(*self._receive_pairs(X, y, sample_weight, reset=first))
@@ -177,12 +179,33 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, KeepsMoments, Row
         t, _ = check_weights(sample_weight, self._placed(t), minimum=0.0)
         return to_float(variance_explained(t, x, lambda rows: self._mapped(rows, "score"), w))
 
-    def _summed_by_workers(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> _M:
-        """Return the moments of pairs in Dask arrays; record or compare the features of X."""
-        if not (is_dask(X) and is_dask(y)):
+    def _summed_in_parts(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> _M:
+        """Return the moments of pairs in blocks or in Dask arrays; record or compare the features of X."""
+        if is_dask(X) != is_dask(y):
             raise TypeError("X and y must both be Dask arrays if one is: pass dask.array.from_array(y, X.chunks[0]).")
         if sample_weight is not None:
-            raise ValueError("sample_weight is not supported for Dask arrays, whose pairs count once each: pass None.")
+            raise ValueError(
+                "sample_weight is not supported for Dask arrays and blocks, whose pairs count once each: pass None."
+            )
+        return (self._summed_by_workers if is_dask(X) else self._summed_blocks)(X, y, reset=reset)
+
+    def _summed_blocks(self, X: Iterator[Any], y: Iterator[Any], *, reset: bool) -> _M:
+        """Return the moments of blocks of pairs."""
+        twin = clone(self)
+
+        def of_block(x: Any, t: Any) -> tuple[tuple[Array, ...], _M]:
+            x, t, w = twin._receive_pairs(x, t, None, reset=True, part=True)
+            return (x, t), twin._summary(x, t, w)
+
+        m = sum_of_blocks(of_block, side_by_side(X=X, y=y), 2 if reset else 1)
+        record_width(self, m.x_mean.shape[0], reset=reset)
+        if not reset:
+            check_target_width(m.xy, self.coef_.shape[0])
+        self._is_flat = twin._is_flat
+        return m
+
+    def _summed_by_workers(self, X: Any, y: Any, *, reset: bool) -> _M:
+        """Return the moments of pairs in Dask arrays."""
         validate_data(self, sample_row(X), reset=reset, skip_check_array=True)
         x, t = dask_rows(X), dask_rows(y, "y", ndims=(1, 2))
         if not reset:
@@ -212,9 +235,9 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, KeepsMoments, Row
         return x, t, w
 
     def _summed(self, pairs: Any, y: Any, sample_weight: Any, *, reset: bool) -> _M:
-        """Check a summary or Dask arrays, record or compare their widths, and return the moments that are needed."""
+        """Check what is no array of rows, record or compare their widths, and return the moments that are needed."""
         if not isinstance(pairs, PairedSummary):
-            return self._summed_by_workers(pairs, y, sample_weight, reset=reset)
+            return self._summed_in_parts(pairs, y, sample_weight, reset=reset)
         if y is not None or sample_weight is not None:
             raise ValueError("A summary has both sides and counts each pair once: pass None for y and sample_weight.")
         least = 2 if reset else 1

@@ -57,7 +57,7 @@ def average_cosine(X: Any) -> Array:
 
     Parameters
     ----------
-    X : array of shape (n_samples, n_features), CloudSummary or Dask array
+    X : array of shape (n_samples, n_features), iterator of blocks of rows, CloudSummary or Dask array
         The embeddings, one per row, none of them zero.
 
     Returns
@@ -451,7 +451,7 @@ def _bounded_moments(X: Any) -> Moments:
     return sum_of(X, part_of_moments, _check_bounded)
 
 
-def _check_bounded(X: Any, *, part: bool = False) -> Array:
+def _check_bounded(X: Any, *, part: str = "") -> Array:
     x = check_cloud(X, part=part)
     return x if part else _rows.bounded(x)
 

@@ -186,7 +186,7 @@ def coordinate_std(X: Any) -> Array:
 
     Parameters
     ----------
-    X : array of shape (n_samples, n_features), CloudSummary or Dask array
+    X : array of shape (n_samples, n_features), iterator of blocks of rows, CloudSummary or Dask array
         The embeddings, one per row.
 
     Returns
@@ -223,7 +223,7 @@ def coordinate_std(X: Any) -> Array:
     return sum_of(X, part_of_spread, _check_squares).deviations()
 
 
-def _check_squares(X: Any, *, part: bool = False) -> Array:
+def _check_squares(X: Any, *, part: str = "") -> Array:
     x = check_cloud(X, part=part)
     check_squares(x, "X")
     return x

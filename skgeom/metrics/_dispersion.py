@@ -221,7 +221,7 @@ def spherical_variance(X: Any) -> Array:
 
     Parameters
     ----------
-    X : array of shape (n_samples, n_features), CloudSummary or Dask array
+    X : array of shape (n_samples, n_features), iterator of blocks of rows, CloudSummary or Dask array
         The embeddings, one per row.
 
     Returns

@@ -60,9 +60,9 @@ def modality_gap(X: Any, Y: Any) -> Array:
 
     Parameters
     ----------
-    X : array of shape (n_samples, n_features), CloudSummary or Dask array
+    X : array of shape (n_samples, n_features), iterator of blocks of rows, CloudSummary or Dask array
         Embeddings of one modality, none of them zero.
-    Y : array of shape (m_samples, n_features), CloudSummary or Dask array
+    Y : array of shape (m_samples, n_features), iterator of blocks of rows, CloudSummary or Dask array
         Embeddings of the other; the rows need not be paired.
 
     Returns

@@ -59,7 +59,7 @@ def isoscore(X: Any, *, debias: bool = False) -> Array:
     debias : bool, default=False
         Replace (tr C)² and tr C² by their U-statistics over rows [2]_ [3]_. The plain value falls with the number of
         rows, 1/PR gaining about 1/(n - 1): 1,000 rows of an isotropic space of 1,000 dimensions score 0.5. The debiased
-        one holds for any distribution with four moments, n >= 4, also for n < d, and not for an iterator.
+        one holds for any distribution with four moments, n >= 4, also for n < d.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def isoscore(X: Any, *, debias: bool = False) -> Array:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of at least two rows (four with `debias`), or `debias` is asked of an iterator.
+        If X is not a finite matrix of at least two rows (four with `debias`).
 
     See Also
     --------
@@ -383,7 +383,7 @@ def participation_ratio(X: Any, *, debias: bool = False) -> Array:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of at least two rows (four with `debias`), or `debias` is asked of an iterator.
+        If X is not a finite matrix of at least two rows (four with `debias`).
 
     Notes
     -----

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 
 from skgeom._array import is_foreign, to_numpy
 from skgeom._warnings import warn
+from skgeom._whole_file import whole_file
 
 _KIND = "skgeom checkpoint 1"
 _NOT_COMPARED = ("verbose", "checkpoint", "checkpoint_every")
@@ -52,17 +52,11 @@ class Checkpoint:
 
     def write(self, state: Mapping[str, Any]) -> None:
         """Write a state under a temporary name and move it into place; a disk error does not end the fit."""
-        partial_file = self.path.with_name(f"{self.path.name}.{os.getpid()}.partial")
         try:
-            with partial_file.open("wb") as file:
+            with whole_file(self.path) as file:
                 torch.save({"kind": _KIND, "marks": self._marks, "state": dict(state)}, file)
-                file.flush()
-                os.fsync(file.fileno())
-            partial_file.replace(self.path)
         except (OSError, RuntimeError) as error:
             self._warn(error)
-        finally:
-            partial_file.unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Remove the file of a completed fit."""

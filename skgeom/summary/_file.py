@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from skgeom._whole_file import whole_file
 
 _VERSION = 1
 _KIND = "skgeom_summary"
 
 
 def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays under a temporary name, and move the file into place."""
-    path = Path(path)
+    """Write arrays by their names."""
     named: dict[str, Any] = {_KIND: np.array(_VERSION), **arrays}
-    partial_file = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        with partial_file.open("wb") as file:
-            np.savez(file, **named)
-            file.flush()
-            os.fsync(file.fileno())
-        partial_file.replace(path)
-    finally:
-        partial_file.unlink(missing_ok=True)
+    with whole_file(path) as file:
+        np.savez(file, **named)
 
 
 def read_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:

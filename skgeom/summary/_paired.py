@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, reduce
 from os import PathLike
@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from skgeom._array import detached, in_full_precision, is_dask, to_numpy
-from skgeom._cloud import sum_of_chunks
+from skgeom._cloud import is_stream, side_by_side, sum_of_chunks
 from skgeom._core.sums._cross import JointMoments, cross_moments
 from skgeom._dask import chunks_of, dask_rows
 from skgeom._typing import Array
@@ -230,11 +230,9 @@ def paired_summary(
     if is_dask(X) and is_dask(Y):
         chunks = chunks_of(dask_rows(X), dask_rows(Y, "Y"))
         return sum_of_chunks(partial(_summed_chunk, max_rows), seeded(chunks, rng), 1)
-    if isinstance(X, Iterator) != isinstance(Y, Iterator):
-        raise TypeError("One of X and Y is an iterator of blocks and the other is not: pass two of a kind.")
-    if not isinstance(X, Iterator):
+    if not (is_stream(X) or is_stream(Y)):
         return _summed(X, Y, ("X", "Y"), max_rows, rng)
-    parts = (_summed(x, y, ("a block of X", "a block of Y"), max_rows, rng) for x, y in zip(X, Y, strict=True))
+    parts = (_summed(x, y, ("a block of X", "a block of Y"), max_rows, rng) for x, y in side_by_side(X=X, Y=Y))
     first = next(parts, None)
     if first is None:
         raise ValueError("X yields no blocks of rows: a minimum of 1 row is required.")

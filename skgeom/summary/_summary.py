@@ -393,7 +393,7 @@ def seeded(chunks: list[tuple[Any, ...]], rng: np.random.Generator) -> list[tupl
 
 def _summary_of_chunk(max_rows: int, rows: Any, seed: int) -> CloudSummary:
     """Return the summary of a chunk of a Dask array."""
-    x = check_cloud(rows, part=True)
+    x = check_cloud(rows, part="a chunk")
     return summary_of(x, "a chunk of X", max_rows, np.random.default_rng(seed))
 
 

@@ -336,7 +336,7 @@ def test_unknown_options_are_refused_in_words(measure, options, words):
 
 def test_iterators_are_refused_in_words_where_rows_are_needed():
     with pytest.raises((TypeError, ValueError), match=r"array.*iterator|iterator.*array"):
-        average_cosine(iter([tilted()]))
+        conformity(iter([tilted()]))
 
 
 def test_rounding_leaves_no_value_outside_its_bounds():

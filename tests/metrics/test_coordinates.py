@@ -115,6 +115,7 @@ def test_dead_coordinates_have_no_deviation_far_from_the_origin():
 def test_variances_come_in_blocks_too():
     x = forty()
     assert_allclose(variance_shares(iter([x[:15], x[15:]])), variance_shares(x), rtol=1e-12)
+    assert_allclose(coordinate_std(iter([x[:15], x[15:]])), coordinate_std(x), rtol=1e-12)
 
 
 @pytest.mark.parametrize("in_one_array", [True, False])
@@ -145,7 +146,7 @@ def test_layers_may_differ_in_shape_and_make_a_frame():
         (lambda: cosine_shares(forty(), relative="no"), TypeError, "relative must be True or False"),
         (lambda: variance_shares(forty() * np.nan), ValueError, "X contains NaN"),
         (lambda: coordinate_std(forty() * 1e200), ValueError, "squares leave the range of float64"),
-        (lambda: coordinate_std(iter([forty()])), ValueError, "X is an iterator"),
+        (lambda: cosine_shares(iter([forty()])), ValueError, "X is an iterator"),
         (lambda: layer_profile([]), ValueError, "layers is empty"),
         (lambda: layer_profile(forty()), ValueError, "layers must be an array"),
         (lambda: layer_profile({}), ValueError, "layers must be an array"),

@@ -144,7 +144,7 @@ def load_embeddings(
     else:
         name = Path(path)
         found = _joined(shards(name), key, limit)
-    data = _rows(name, found.data, pairs)
+    data = real_rows(name, found.data, pairs=pairs)
     return Bunch(
         data=data,
         words=found.words,
@@ -162,14 +162,14 @@ def _keyed_vectors(vectors: Any, name: str | None, limit: int | None) -> _Read:
 
 def _joined(files: Sequence[Path], key: str | None, limit: int | None) -> _Read:
     """Read all files, or the first of them that have enough rows, one after the other."""
-    first = _read(files[0], key, limit)
+    first = read_file(files[0], key, limit)
     if len(files) == 1:
         return first
     data, words = Rows(), Rows()
     for file in files:
         if data.size == limit:
             break
-        part = first if file is files[0] else _read(file, key, None if limit is None else limit - data.size)
+        part = first if file is files[0] else read_file(file, key, None if limit is None else limit - data.size)
         if part.data.shape[1:] != first.data.shape[1:] or part.columns != first.columns:
             raise ValueError(
                 f"{file}: expected the columns of {files[0].name}, {first.data.shape[1:]}, got {part.data.shape[1:]}. "
@@ -180,7 +180,8 @@ def _joined(files: Sequence[Path], key: str | None, limit: int | None) -> _Read:
     return _Read(data.array(), None if first.words is None else words.array(), first.columns)
 
 
-def _read(path: Path, key: str | None, limit: int | None) -> _Read:
+def read_file(path: Path, key: str | None, limit: int | None) -> _Read:
+    """Return the contents of a file, or the first rows of it."""
     with reading(path):
         source = Source(path, key)
         if source.suffix in NAMED:
@@ -202,7 +203,7 @@ def _chosen(source: Source, limit: int | None) -> _Read:
         return _Read(data, texts[0].astype(object) if texts else None, columns if file.is_table else None)
 
 
-def _rows(path: Path, data: np.ndarray, pairs: bool) -> np.ndarray:
+def real_rows(path: Path, data: np.ndarray, *, pairs: bool = False) -> np.ndarray:
     """Return real numbers in the requested shape."""
     if data.dtype.kind not in "fiub":
         raise ValueError(f"{path}: expected real numbers, got the dtype {data.dtype}. Save them as float32.")

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -71,9 +72,22 @@ class Table:
                 filled.add(self._matrix(columns, start, filled.width) if is_matrix else self._values(columns[0]))
             if stop == limit:
                 break
-        if n is not None and stop != n:
-            raise self.source.damaged(f"it announces {self._n:,} rows and does not have as many")
+        self._check_number(stop, n)
         return [filled.array() for filled in rows]
+
+    def blocks(self, names: Sequence[str]) -> Iterator[np.ndarray]:
+        """Yield the matrix of some columns, some rows at a time, none of which may lack a value."""
+        width, stop = None, 0
+        for batch in self._batches([Wanted(tuple(names), True)]):
+            start, stop = stop, stop + batch.num_rows
+            if batch.num_rows:
+                columns = [batch.column(name) for name in names]
+                for name, column in zip(names, columns, strict=True):
+                    self._check_complete(name, column, start)
+                block = self._matrix(columns, start, width)
+                width = block.shape[-1]
+                yield block
+        self._check_number(stop, self._n)
 
     def vectors_as_text(self) -> list[str]:
         """Return the columns of text whose first cells are vectors."""
@@ -140,6 +154,25 @@ class Table:
                 f"{start + ragged[0]}. Drop the rows without a vector, and embed all rows with one model."
             )
 
+    def _check_complete(self, name: str, column: Any, start: int) -> None:
+        """Check that no cell is null, and no number in one."""
+        levels = [getattr(column, "storage", column)]
+        while self._is_list(levels[-1].type):
+            levels.append(levels[-1].flatten())
+        for depth, cells in enumerate(levels):
+            if cells.null_count:
+                row = int(np.argmax(cells.is_null().to_numpy(zero_copy_only=False)))
+                for lists in reversed(levels[:depth]):
+                    row = self.source.library("pyarrow.compute").list_parent_indices(lists)[row].as_py()
+                raise self.source.refused(
+                    f"column {name!r} is null in row {start + row:,}, or has a null there, expected numbers. Drop the "
+                    "rows without a value."
+                )
+
+    def _check_number(self, found: int, announced: int | None) -> None:
+        if announced is not None and found != announced:
+            raise self.source.damaged(f"it announces {self._n:,} rows and does not have as many")
+
     def _values(self, column: Any) -> np.ndarray:
         """Return one value per row: numbers, or text, "" where it is missing."""
         if self._is_number(column.type):
@@ -173,6 +206,28 @@ def are_vectors(cells: Sequence[str | None]) -> bool:
 def _has_numbers(text: str) -> bool:
     numbers = text.translate(_PUNCTUATION).split()
     return len(numbers) > 1 and all(map(NUMBER.fullmatch, numbers))
+
+
+def table_of(value: Any, key: str | None) -> Table:
+    """Return the columns of what Arrow holds or reads: a dataset, a Parquet file or a table."""
+    source = Source(Path(type(value).__name__), key)
+    is_file, is_table = hasattr(value, "iter_batches"), isinstance(value, source.library("pyarrow").Table)
+
+    def batches(wanted: Sequence[Wanted]) -> Iterator[Any]:
+        names = names_of(wanted)
+        if is_table:
+            yield from value.select(names).to_batches(_BATCH_ROWS)
+        elif is_file:
+            for group in range(value.num_row_groups):  # of all at once the whole file would be read ahead
+                yield from value.iter_batches(_BATCH_ROWS, row_groups=[group], columns=names)
+        else:
+            options = {"batch_readahead": 0, "fragment_readahead": 0}
+            if getattr(getattr(value, "format", None), "default_extname", "") == "parquet":
+                scan = source.library("pyarrow.dataset").ParquetFragmentScanOptions
+                options["fragment_scan_options"] = scan(pre_buffer=False)
+            yield from value.to_batches(columns=names, batch_size=_BATCH_ROWS, **options)
+
+    return Table(source, value.schema_arrow if is_file else value.schema, batches)
 
 
 @contextmanager

@@ -1,0 +1,72 @@
+"""Files that are there as a whole, or not at all."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from errno import EDQUOT, EFBIG, ENOSPC
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+_HEADER_BYTES = 128
+
+
+@contextmanager
+def whole_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a file under a temporary name beside its own, which it takes once all is written; else nothing is left."""
+    path = Path(path)
+    partial_file = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        with partial_file.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial_file.replace(path)
+    except OSError as error:
+        if error.errno in (ENOSPC, EDQUOT, EFBIG):  # which no reading ends in, and which name no file
+            error.filename = str(path)
+        raise
+    finally:
+        partial_file.unlink(missing_ok=True)
+
+
+def write_rows(path: str | os.PathLike[str], blocks: Iterable[np.ndarray]) -> np.ndarray:
+    """Write blocks of rows, at least one, into a .npy file, and return a memory map of it.
+
+    Raises
+    ------
+    ValueError
+        If the suffix is another, there are no blocks, or they differ in dtype.
+    """
+    if Path(path).suffix != ".npy":
+        raise ValueError(f"out must be an array, or a file whose name ends in .npy, got {str(path)!r}.")
+    with whole_file(path) as file:
+        n, dtype, width = 0, None, 0
+        for block in blocks:
+            if dtype is None:
+                dtype, width = block.dtype, block.shape[1]
+                file.write(bytes(_HEADER_BYTES))
+            if block.dtype != dtype:
+                raise ValueError(
+                    f"The rows from row {n:,} on are {block.dtype}, and those before {dtype}: pass all blocks in one "
+                    "dtype."
+                )
+            file.write(np.ascontiguousarray(block).data)
+            n += len(block)
+        if dtype is None:
+            raise ValueError("X yields no blocks of rows: a minimum of 1 row is required.")
+        file.seek(0)
+        file.write(_header(dtype, n, width))
+    return np.load(path, mmap_mode="r")
+
+
+def _header(dtype: np.dtype, n: int, width: int) -> bytes:
+    """Return the header of a .npy file, of one length for any number of rows."""
+    entries = f"{{'descr': {dtype.str!r}, 'fortran_order': False, 'shape': ({n}, {width}), }}"
+    start = np.lib.format.magic(1, 0)
+    size = _HEADER_BYTES - len(start) - 2
+    return start + struct.pack("<H", size) + entries.ljust(size - 1).encode() + b"\n"

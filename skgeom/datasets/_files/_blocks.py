@@ -1,0 +1,156 @@
+"""Embeddings block by block, from whatever holds more of them than the memory does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skgeom._array import is_foreign
+from skgeom.datasets._files._choice import choose_matrix
+from skgeom.datasets._files._door import read_file, real_rows
+from skgeom.datasets._files._formats import NAMED, reading, shards
+from skgeom.datasets._files._source import Source
+from skgeom.datasets._files._tables import Table, table_of
+
+BLOCK_ROWS = 4_096
+"""Rows in each block, whatever they come from: blocks of two sources with paired rows are pairs too."""
+
+
+def iter_embeddings(source: str | PathLike[str] | Any, *, key: str | None = None) -> Iterator[np.ndarray]:
+    """Read embeddings block by block, from more than fits into memory.
+
+    What is built on sums takes the blocks: measures that take a `CloudSummary`, `cloud_summary`, `paired_summary`, and
+    `fit` and `partial_fit` of `Whitening`, `AllButTheTop` and the aligners. `transform_into` maps them into a file.
+
+    Parameters
+    ----------
+    source : str, path-like or object
+        What has the rows:
+
+        * a file or a folder of shards, as for `load_embeddings`. Files of ``.npy`` and tables are read block by block,
+          others one file at a time;
+        * a dataset of Arrow (``pyarrow.dataset.dataset``), with its filter if it has one, a
+          ``pyarrow.parquet.ParquetFile`` or a ``pyarrow.Table``;
+        * an array in chunks on a disk, such as ``zarr.Array`` or ``h5py.Dataset``: anything with a shape of two
+          dimensions that can be sliced. Of `chunks` as it names them, whole ones are read.
+    key : str, default=None
+        Name of the array or column, or pattern of columns, where there may be several, as for `load_embeddings`.
+
+    Yields
+    ------
+    ndarray of shape (4096, n_features)
+        Rows, in their order; the last block may have fewer. Rows of two sources that come in pairs do so in blocks too.
+
+    Raises
+    ------
+    OSError
+        If a file or folder cannot be read.
+    ImportError
+        If a library for the format is not installed.
+    TypeError
+        If the source is none of these. An array of Dask is not: all that takes blocks takes it as it is.
+    ValueError
+        As `load_embeddings`, which names the file. If a cell of a table is null, by column and row. If shards differ in
+        width, with both names.
+
+    See Also
+    --------
+    load_embeddings : All rows in one array, with their words.
+    skgeom.summary.cloud_summary : To ask several questions after one pass.
+
+    Notes
+    -----
+    The memory holds a block, and what the format makes indivisible: a row group of Parquet (for a dataset of Arrow some
+    copies of it), a chunk, or a file that is packed or of another format.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from skgeom.datasets import iter_embeddings
+    >>> from skgeom.metrics import isoscore
+    >>> X = np.random.default_rng(0).normal(size=(10_000, 8))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for i, shard in enumerate(np.split(X, 4)):
+    ...         np.save(Path(folder, f"shard-{i}.npy"), shard)
+    ...     print([len(block) for block in iter_embeddings(folder)])
+    ...     print(bool(np.isclose(isoscore(iter_embeddings(folder)), isoscore(X))))
+    [4096, 4096, 1808]
+    True
+    """
+    if isinstance(source, str | PathLike):
+        return _cut(_parts_of_files(shards(Path(source)), key))
+    name = Path(type(source).__name__)
+    if hasattr(source, "to_batches") or hasattr(source, "iter_batches"):
+        return _cut(real_rows(name, part) for part in _batches(source, key))
+    if is_foreign(source) or len(getattr(source, "shape", ())) != 2:
+        raise TypeError(
+            "Expected a path, an Arrow dataset, a Parquet file, a table, or an array (n_samples, n_features) that can "
+            f"be sliced, got {name}."
+        )
+    if key is not None:
+        raise ValueError(f"{name} is one array without a name, got key={key!r}. Leave the key out.")
+    return _cut(real_rows(name, part) for part in _slices(source))
+
+
+def _parts_of_files(files: list[Path], key: str | None) -> Iterator[np.ndarray]:
+    """Yield the rows of files of one width, as they come out of these."""
+    first = None
+    for file in files:
+        for part in _parts_of_file(file, key):
+            part = real_rows(file, part)
+            first = part.shape[1] if first is None else first
+            if part.shape[1] != first:
+                raise ValueError(
+                    f"{file}: expected rows of {first} numbers, as in {files[0]}, got {part.shape[1]}. Put the files "
+                    "of one model into a folder of their own."
+                )
+            yield part
+
+
+def _parts_of_file(file: Path, key: str | None) -> Iterator[np.ndarray]:
+    """Yield the rows of a file, as they come out of it."""
+    with reading(file):
+        source = Source(file, key)
+        if source.suffix in NAMED:
+            with NAMED[source.suffix](source) as found:
+                if isinstance(found, Table):
+                    yield from found.blocks(choose_matrix(found).names)
+                    return
+    yield read_file(file, key, None).data
+
+
+def _batches(value: Any, key: str | None) -> Iterator[np.ndarray]:
+    """Yield the rows of what Arrow holds or reads, as they come."""
+    with reading(Path(type(value).__name__)):
+        table = table_of(value, key)
+        yield from table.blocks(choose_matrix(table).names)
+
+
+def _slices(array: Any) -> Iterator[np.ndarray]:
+    """Yield rows of an array that can be sliced, in whole chunks."""
+    height = (getattr(array, "chunks", None) or (1,))[0]
+    step = height * -(-BLOCK_ROWS // height)
+    for start in range(0, array.shape[0], step):
+        yield np.asarray(array[start : start + step])
+
+
+def _cut(parts: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Yield the rows of arrays in blocks of one size, which are views where one array has all rows of a block."""
+    pieces: list[np.ndarray] = []
+    for part in parts:
+        start = 0
+        while start < len(part):
+            piece = part[start : start + BLOCK_ROWS - sum(map(len, pieces))]
+            start += len(piece)
+            pieces.append(piece)
+            if sum(map(len, pieces)) == BLOCK_ROWS:
+                yield pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+                pieces = []
+    if pieces:
+        yield np.concatenate(pieces)
