@@ -347,7 +347,7 @@ def test_an_aligner_takes_dask_on_both_sides_and_no_weights():
     for pair in ((LAZY, Y), (X, LAZY_Y)):
         with pytest.raises(TypeError, match="must both be Dask arrays"):
             LstsqAligner().fit(*pair)
-    with pytest.raises(ValueError, match="sample_weight is not taken with Dask"):
+    with pytest.raises(ValueError, match="sample_weight is not supported for Dask"):
         LstsqAligner().fit(LAZY, LAZY_Y, np.ones(N))
     with pytest.raises(ValueError, match="sample_weight is for arrays"):
         Whitening().fit(LAZY, sample_weight=np.ones(N))
