@@ -401,15 +401,77 @@ def place(x: Array, device: str | None) -> Array:
     RuntimeError
         If a GPU is asked for and no installed library sees one, or not that one.
     """
+    found = accelerator(device)
+    return x if found is None else _sent(x, *found)
+
+
+def accelerator(device: str | None) -> tuple[Namespace, Device] | None:
+    """Return the library that drives a device and the device itself, or None for the host; raise as `place`."""
     if device is None or device == "cpu":
-        return x
+        return None
     found = find_accelerator(device)
-    if found is not None:
-        xp, where = found
+    if found is None and device != "auto":
+        raise no_gpu(device, "CuPy or Torch")
+    return found
+
+
+def _sent(x: Array, xp: Namespace, where: Device) -> Array:
+    """Return a copy of a host array on an accelerator, which makes the host wait for none of it.
+
+    That needs memory which the system never moves. CuPy goes through such memory by itself, Torch if it is told to:
+    while the accelerator fetches a block, the host writes the next one.
+    """
+    if not array_api_compat.is_torch_namespace(xp):
         return xp.asarray(x, device=where)
-    if device == "auto":
-        return x
-    raise no_gpu(device, "CuPy or Torch")
+    import torch
+
+    there = torch.empty(x.shape, dtype=getattr(torch, x.dtype.name), device=where)
+    step = max(1, ACCELERATOR_BLOCK_BYTES // max(1, there[:1].nbytes))
+    for start in range(0, x.shape[0], step):
+        block = there[start : start + step]
+        room = torch.empty(block.shape, dtype=block.dtype, pin_memory=where.type == "cuda")
+        room.numpy()[...] = x[start : start + step]
+        block.copy_(room, non_blocking=True)
+    return there
+
+
+def in_parts(work: Callable[..., R], device: str | None, *arrays: Any) -> Iterator[R]:
+    """Yield what is made of the rows of host arrays on a device: of all, or of parts if memory is short.
+
+    A part for which the device has no room is halved, as are those after it. None stands for an array that is missing.
+
+    Raises
+    ------
+    MemoryError
+        If the device has no room for a single row.
+    """
+    n = step = arrays[0].shape[0]
+    start = 0
+    while start < n:
+        try:
+            done = work(*(a if a is None else place(a[start : start + step, ...], device) for a in arrays))
+        except memory_errors() as error:
+            if step == 1:
+                raise no_room(device, "not even one row fits") from error
+            step //= 2
+            continue  # when the exception is gone, and with it the arrays of the part
+        yield done
+        start += step
+
+
+def memory_errors() -> tuple[type[Exception], ...]:
+    """Return the exceptions by which the libraries in use say that an accelerator has no room."""
+    cuda = [getattr(sys.modules.get(name), "cuda", None) for name in ("torch", "cupy")]
+    found = (getattr(where, "OutOfMemoryError", None) for where in (cuda[0], getattr(cuda[1], "memory", None)))
+    return tuple(error for error in found if error is not None)
+
+
+def no_room(device: str | None, why: str) -> MemoryError:
+    """Return the error that rows do not fit into the memory of a device."""
+    return MemoryError(
+        f"device={device!r} has too little free memory: {why}. Free some, pass fewer rows, or pass device=None, which "
+        "computes on the host."
+    )
 
 
 def no_gpu(device: str | None, libraries: str) -> RuntimeError:
