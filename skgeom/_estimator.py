@@ -23,7 +23,9 @@ from skgeom._array import (
     in_full_precision,
     in_parts,
     is_dask,
+    memory_errors,
     namespace,
+    no_room,
     place,
     to_numpy,
 )
@@ -150,7 +152,11 @@ class OnDevice(BaseEstimator):
         return x
 
     def _placed(self, x: Array) -> Array:
-        return x if self.device is None else place(x, self.device)
+        """Return an array where it is computed, all of it."""
+        try:
+            return place(x, self.device)
+        except memory_errors() as error:
+            raise no_room(self.device, "all rows are needed there at once") from error
 
     def _parts(self, work: Callable[..., R], *arrays: Array | None) -> list[R]:
         """Return what is made of rows where they are computed: of all, or of parts if a device has no room for all."""

@@ -5,12 +5,14 @@ from collections import Counter
 from types import ModuleType, SimpleNamespace
 from typing import ClassVar
 
+import array_api_compat
 import array_api_strict as strict
 import numpy as np
 import pytest
 from array_api_strict._array_object import Array as StrictArray
 from numpy.random import default_rng
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 
@@ -19,10 +21,10 @@ from skgeom._core.pairs import _tiles
 from skgeom.alignment import CCAAligner, GeneralizedProcrustes, LstsqAligner, ProcrustesAligner
 from skgeom.metrics import conformity, csls_scorer, isoscore, make_embedding_scorer, recall_scorer
 from skgeom.metrics._measure import MEASURES
-from skgeom.multimodal import ZeroShotClassifier, double_ellipsoid, loss_along_offset
+from skgeom.multimodal import GapShift, ZeroShotClassifier, double_ellipsoid, loss_along_offset
 from skgeom.optim import SphereDispersion
 from skgeom.optim._movable import as_tensor
-from skgeom.preprocessing import Whitening
+from skgeom.preprocessing import AllButTheTop, GroupCentering, GroupWhitening, Whitening
 
 
 def rows(seed=0):
@@ -171,6 +173,155 @@ def test_a_gpu_that_torch_does_not_see_is_refused(ask, monkeypatch):
 def test_a_device_in_other_words_is_refused(two_gpus, device):
     with pytest.raises(ValueError, match='device must be None, "cpu", "cuda"'):
         Whitening(device=device).fit(rows())
+
+
+# Rows for which a device has no room
+
+
+class Room:
+    """A GPU with room for some rows, and how many were to be put there, one number each time."""
+
+    def __init__(self, rows):
+        self.rows, self.asked = rows, []
+
+    def take(self, shape, error):
+        if len(shape) > 1:
+            self.asked.append(shape[0])
+            if shape[0] > self.rows:
+                raise error
+
+
+@pytest.fixture(params=["cupy", "torch"])
+def room(request, monkeypatch):
+    """Let a library see a GPU that has room for 10 rows."""
+    room = Room(10)
+    if request.param == "cupy":
+        request.getfixturevalue("two_gpus")
+        error, asarray = type("OutOfMemoryError", (MemoryError,), {}), strict.asarray
+        sys.modules["cupy"].cuda.memory = SimpleNamespace(OutOfMemoryError=error)
+
+        def bounded(values, **options):
+            room.take(getattr(values, "shape", ()) if isinstance(values, np.ndarray) else (), error)
+            return asarray(values, **options)
+
+        monkeypatch.setattr(strict, "asarray", bounded)
+        return room
+    torch = pytest.importorskip("torch")
+    empty = torch.empty
+
+    def bounded(shape, *rest, **options):
+        if "device" in options:
+            room.take(shape, torch.cuda.OutOfMemoryError("CUDA out of memory."))
+        return empty(shape, *rest, **options)
+
+    monkeypatch.setattr(torch, "empty", bounded)
+    found = array_api_compat.array_namespace(empty(0)), torch.device("cpu")
+    monkeypatch.setattr(_array, "find_accelerator", lambda device: found)
+    return room
+
+
+def weights():
+    return np.arange(50) % 3
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        Whitening(),
+        Whitening(2, method="zca-cor", shrinkage="ledoit_wolf"),
+        AllButTheTop(1),
+        ProcrustesAligner(center=True),
+        LstsqAligner(alpha=0.1),
+        CCAAligner(2),
+    ],
+    ids=repr,
+)
+def test_rows_that_do_not_fit_are_computed_in_parts(room, estimator):
+    here = clone(estimator).fit(rows(), rows(1), sample_weight=weights())
+    there = clone(estimator).set_params(device="cuda").fit(rows(), rows(1), sample_weight=weights())
+    n = np.count_nonzero(weights())
+    parts = [n, n // 2, n // 4]
+    assert room.asked[:4] == [*parts, n // 4]
+    assert sum(room.asked[2:]) >= n
+    z = here.transform(rows())
+    assert_allclose(there.transform(rows()), z, rtol=1e-9, atol=1e-9)
+    out = np.zeros_like(z)
+    assert there.transform_into(rows(), out) is out
+    assert_allclose(out, z, rtol=1e-9, atol=1e-9)
+    if hasattr(here, "inverse_transform"):
+        assert_allclose(there.inverse_transform(z), here.inverse_transform(z), rtol=1e-9, atol=1e-9)
+    assert_allclose(
+        there.partial_fit(rows(2), rows(3)).transform(rows()),
+        here.partial_fit(rows(2), rows(3)).transform(rows()),
+        rtol=1e-8,
+        atol=1e-8,
+    )
+
+
+@pytest.mark.parametrize("estimator", [GroupCentering(), GroupWhitening(2, method="pca"), GapShift()], ids=repr)
+def test_groups_that_do_not_fit_are_mapped_in_parts(room, estimator):
+    groups = weights() % 2
+    room.rows = 50
+    here, there = (clone(estimator).set_params(device=d).fit(rows(), groups=groups) for d in (None, "cuda"))
+    room.rows = 10
+    assert_allclose(there.transform(rows(), groups=groups), here.transform(rows(), groups=groups), atol=1e-9)
+    assert room.asked[-1] <= 10
+
+
+@pytest.mark.parametrize("ask", ["predict", "predict_proba", "decision_function"])
+def test_queries_that_do_not_fit_are_classified_in_parts(room, ask):
+    here, there = (ZeroShotClassifier(device=d).fit(rows(1)[:9], list("abcabcabc")) for d in (None, "cuda"))
+    expected, found = (getattr(one, ask)(rows()) for one in (here, there))
+    assert_allclose(found, expected) if expected.dtype.kind == "f" else assert_array_equal(found, expected)
+    assert room.asked.count(50) == 1
+
+
+def test_a_device_without_room_for_one_row_is_an_error_that_leaves_all_as_it_was(room):
+    room.rows = 50
+    whitening = Whitening(device="cuda").fit(rows())
+    before, out = vars(whitening).copy(), np.zeros((50, 4))
+    room.rows = 0
+    message = "device='cuda' has too little free memory: not even one row fits. Free some, pass fewer rows, or pass"
+    for fail in (
+        lambda: whitening.fit(rows()),
+        lambda: whitening.partial_fit(rows()),
+        lambda: whitening.transform(rows()),
+        lambda: whitening.transform_into(rows(), out),
+    ):
+        with pytest.raises(MemoryError, match=message):
+            fail()
+    assert vars(whitening) == before
+    assert not out.any()
+
+
+def test_what_needs_all_rows_at_once_says_so(room):
+    with pytest.raises(
+        MemoryError, match="device='cuda' has too little free memory: all rows are needed there at once"
+    ):
+        GroupCentering(device="cuda").fit(rows(), groups=weights())
+
+
+def test_rows_go_to_torch_block_by_block(monkeypatch):
+    torch = pytest.importorskip("torch")
+    found = array_api_compat.array_namespace(torch.empty(0)), torch.device("cpu")
+    monkeypatch.setattr(_array, "find_accelerator", lambda device: found)
+    monkeypatch.setattr(_array, "ACCELERATOR_BLOCK_BYTES", 300)
+    x = rows()
+    x.setflags(write=False)
+    for values in (
+        x,
+        x[::-1],
+        x[:, ::2],
+        np.asfortranarray(x),
+        x.astype(np.float32),
+        np.arange(9),
+        x[:, :1] > 0,
+        x.reshape(25, 2, 4),
+    ):
+        moved = _array.place(values, "cuda")
+        assert_array_equal(moved.numpy(), values)
+        assert moved.numpy().dtype == values.dtype
+        assert not np.shares_memory(moved.numpy(), values)
 
 
 # Devices without float64, as of Apple's MPS
