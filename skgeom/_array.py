@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import cache, partial, wraps
 from math import ceil, log2
 from threading import Lock
@@ -291,9 +291,13 @@ def _on_device_of(values: Iterable[Any]) -> list[Any]:
         where = getattr(value[0] if isinstance(value, list | tuple) and value else value, "device", None)
         if isinstance(where, str) and names_gpu(where) and (found := find_accelerator(where)):
             where = found[1]
-        if isinstance(where, getattr(getattr(sys.modules.get("cupy"), "cuda", None), "Device", ())):
+        if _is_cupy_device(where):
             return [where]
     return []
+
+
+def _is_cupy_device(where: object) -> bool:
+    return isinstance(where, getattr(getattr(sys.modules.get("cupy"), "cuda", None), "Device", ()))
 
 
 def detached(x: Array) -> Array:
@@ -472,6 +476,12 @@ def no_room(device: str | None, why: str) -> MemoryError:
         f"device={device!r} has too little free memory: {why}. Free some, pass fewer rows, or pass device=None, which "
         "computes on the host."
     )
+
+
+def current(device: str | None) -> AbstractContextManager[Any]:
+    """Return a context in which CuPy computes on a device, if that is where `place` moves arrays to."""
+    found = accelerator(device)
+    return found[1] if found and _is_cupy_device(found[1]) else nullcontext()
 
 
 def no_gpu(device: str | None, libraries: str) -> RuntimeError:

@@ -9,7 +9,7 @@ from weakref import ref
 
 import numpy as np
 
-from skgeom._array import is_dask, take_rows, wants_gradient
+from skgeom._array import in_parts, is_dask, no_room, take_rows, wants_gradient
 from skgeom._core._threads import in_threads, one_blas_thread, one_of_many
 from skgeom._dask import chunks_of, dask_rows, summed_in_tree
 
@@ -80,6 +80,33 @@ class Chunks(Cloud):
         def compute() -> S:
             chunks = chunks_of(dask_rows(self.X, needed.get("name", "X")))
             return sum_of_chunks(partial(_sum_of_chunk, kernel, check), chunks, needed.get("min_samples", 2))
+
+        return self.known(_key(kernel, check), check, compute)
+
+
+class TooLarge(Cloud):
+    """Rows on the host for which a device has no room: their sums are formed there, a part of the rows at a time.
+
+    What needs all the rows is an error.
+    """
+
+    def __init__(self, rows: np.ndarray, device: str) -> None:
+        self.rows = rows
+        self.device = device
+        self._known = {}
+
+    @property
+    def X(self) -> Any:  # noqa: N802
+        """The rows, which nobody can have."""
+        raise no_room(self.device, "all rows are needed there at once")
+
+    def sum(self, kernel: Kernel[S], check: Callable[[Any], Any]) -> S:
+        """Return the sum of the checked rows."""
+
+        def compute() -> S:
+            return reduce(
+                lambda a, b: a.merge(b), in_parts(partial(_sum_of_chunk, kernel, check), self.device, self.rows)
+            )
 
         return self.known(_key(kernel, check), check, compute)
 

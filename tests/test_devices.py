@@ -1,5 +1,6 @@
 """Devices by name and by array: what is computed is computed where the rows are, or on the GPU that was asked for."""
 
+import inspect
 import sys
 from collections import Counter
 from types import ModuleType, SimpleNamespace
@@ -17,14 +18,25 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 
 from skgeom import _array
+from skgeom._cloud import Cloud
 from skgeom._core.pairs import _tiles
 from skgeom.alignment import CCAAligner, GeneralizedProcrustes, LstsqAligner, ProcrustesAligner
-from skgeom.metrics import conformity, csls_scorer, isoscore, make_embedding_scorer, recall_scorer
+from skgeom.metrics import (
+    alignment_loss,
+    conformity,
+    csls_scorer,
+    estimate,
+    isoscore,
+    make_embedding_scorer,
+    recall_scorer,
+    silhouette_score,
+)
 from skgeom.metrics._measure import MEASURES
 from skgeom.multimodal import GapShift, ZeroShotClassifier, double_ellipsoid, loss_along_offset
 from skgeom.optim import SphereDispersion
 from skgeom.optim._movable import as_tensor
-from skgeom.preprocessing import AllButTheTop, GroupCentering, GroupWhitening, Whitening
+from skgeom.preprocessing import AllButTheTop, GroupCentering, GroupWhitening, TangentSpace, Whitening
+from skgeom.summary import cloud_summary
 
 
 def rows(seed=0):
@@ -175,6 +187,81 @@ def test_a_device_in_other_words_is_refused(two_gpus, device):
         Whitening(device=device).fit(rows())
 
 
+# Measures on a device by name
+
+OF_SUMS_ALONE = (
+    "isoscore",
+    "average_cosine",
+    "effective_rank",
+    "spherical_variance",
+    "isotropy_defect",
+    "spectrum_slope",
+)
+
+
+def given(row):
+    """Return what a measure takes besides 50 rows, and its options."""
+    return row.besides(labels=np.arange(50) % 3, partners=rows(1), start=rows(1)), (
+        {"random_state": 0} if row.is_random else {}
+    )
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_a_measure_computes_on_the_device_that_it_is_given(two_gpus, name):
+    row = MEASURES[name]
+    besides, options = given(row)
+    here = row.function(rows(), *besides, **row.options, **options)
+    there = row.function(rows(), *besides, device="cuda:1", **row.options, **options)
+    assert type(there) is type(here)
+    assert_allclose(there, here, rtol=1e-9, atol=1e-9)
+    assert set(two_gpus) <= {1}
+    assert Gpu.current == [0]
+    assert row.function(rows().tolist(), *besides, device="cpu", **row.options, **options) == pytest.approx(here)
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_the_device_stands_in_the_signature_and_in_the_docstring(name):
+    function = MEASURES[name].function
+    assert inspect.signature(function).parameters["device"].default is None
+    text = inspect.getdoc(function)
+    assert text.index("\nParameters\n") < text.index("\ndevice : ") < text.index("\nReturns\n")
+
+
+def test_blocks_and_partners_by_name_go_to_the_device(two_gpus):
+    assert isoscore(iter([rows(), rows(1)]), device="cuda:1") == pytest.approx(isoscore(iter([rows(), rows(1)])))
+    assert alignment_loss(Y=rows(1), X=rows(), device="cuda:1") == pytest.approx(alignment_loss(rows(), rows(1)))
+    assert set(two_gpus) == {1}
+
+
+def test_a_standard_error_is_found_on_the_device(two_gpus):
+    there, here = (estimate("silhouette", rows(), np.arange(50) % 3, device=d) for d in ("cuda:1", None))
+    assert_allclose(there[:2], here[:2])
+    assert set(two_gpus) == {1}
+
+
+@pytest.mark.parametrize(
+    "X", [strict.asarray(rows()), Cloud(rows()), cloud_summary(rows())], ids=lambda x: type(x).__name__
+)
+def test_only_rows_on_the_host_are_sent_to_a_device(X):
+    with pytest.raises(ValueError, match="device='cpu' is for"):
+        isoscore(X, device="cpu")
+    with pytest.raises(ValueError, match="device must be None"):
+        isoscore(X, device="gpu")
+
+
+def test_rows_stay_on_the_device_from_step_to_step(two_gpus):
+    """Each refuses to be read from the host, and a product on another device fails."""
+    x, y = (strict.asarray(rows(seed), device=Gpu(1)) for seed in (0, 1))
+    steps = TangentSpace(), AllButTheTop(1), Whitening(2), ProcrustesAligner(allow_reflection=True)
+    pipeline = make_pipeline(*steps).fit(x, y[:, :2])
+    assert pipeline.predict(x).device == Gpu(1)
+    here = make_pipeline(*map(clone, steps)).fit(rows(), rows(1)[:, :2])
+    assert_allclose(_array.to_numpy(pipeline.predict(x)), here.predict(rows()), rtol=1e-8, atol=1e-8)
+    scorer = make_embedding_scorer("conformity")
+    assert scorer(pipeline, x) == pytest.approx(scorer(here, rows()))
+    assert set(two_gpus) == {1}
+
+
 # Rows for which a device has no room
 
 
@@ -210,7 +297,7 @@ def room(request, monkeypatch):
     empty = torch.empty
 
     def bounded(shape, *rest, **options):
-        if "device" in options:
+        if "pin_memory" not in options and not isinstance(shape, int):
             room.take(shape, torch.cuda.OutOfMemoryError("CUDA out of memory."))
         return empty(shape, *rest, **options)
 
@@ -292,6 +379,20 @@ def test_a_device_without_room_for_one_row_is_an_error_that_leaves_all_as_it_was
             fail()
     assert vars(whitening) == before
     assert not out.any()
+
+
+@pytest.mark.parametrize("name", OF_SUMS_ALONE)
+def test_a_measure_of_sums_takes_rows_that_do_not_fit(room, name):
+    assert MEASURES[name].function(rows(), device="cuda") == pytest.approx(MEASURES[name].function(rows()), rel=1e-9)
+    assert room.asked[:4] == [50, 50, 25, 12]
+
+
+def test_a_measure_of_pairs_says_that_it_needs_all_rows(room):
+    for measure, *besides in ((silhouette_score, np.arange(50) % 3), (alignment_loss, rows(1))):
+        with pytest.raises(
+            MemoryError, match=r"all rows are needed there at once\. Free some, pass fewer rows, or pass"
+        ):
+            measure(rows(), *besides, device="cuda")
 
 
 def test_what_needs_all_rows_at_once_says_so(room):
