@@ -619,12 +619,17 @@ def decomposed(name: str, matrix: Any, **options: Any) -> Any:
 
     The parts come back to where the matrix is. Where gradients are wanted it never leaves.
     """
-    if is_on_host(matrix) or max(matrix.shape) > HOST_DECOMPOSITION or wants_gradient(matrix):
+    if not is_for_host(matrix):
         return getattr(namespace(matrix).linalg, name)(matrix, **options)
     found = getattr(_NUMPY.linalg, name)(to_numpy(matrix), **options)
     if isinstance(found, tuple):
         return tuple(asarray_like(part, matrix) for part in found)
     return asarray_like(found, matrix)
+
+
+def is_for_host(matrix: Array) -> bool:
+    """Return whether a matrix is on an accelerator, and so small that the host decomposes it faster."""
+    return not (is_on_host(matrix) or max(matrix.shape) > HOST_DECOMPOSITION or wants_gradient(matrix))
 
 
 def is_positive_definite(matrix: Any) -> bool:

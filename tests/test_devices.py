@@ -482,6 +482,8 @@ def waits(monkeypatch):
 
     for name in ("__bool__", "__int__", "__float__", "__index__", "to_device"):
         monkeypatch.setattr(StrictArray, name, counting(getattr(StrictArray, name)))
+    for name in ("nonzero", "unique_all", "unique_counts", "unique_inverse", "unique_values"):  # whose sizes are data
+        monkeypatch.setattr(strict, name, counting(getattr(strict, name)))
     monkeypatch.setitem(_tiles._TILE_ROWS, False, 200)
     return places
 
@@ -521,7 +523,17 @@ def test_the_double_ellipsoid_makes_the_host_wait_at_most_40_times_however_many_
 
 
 @pytest.mark.parametrize(
-    "estimator", [Whitening(), Whitening(method="zca"), ProcrustesAligner(), LstsqAligner(), CCAAligner()]
+    "estimator",
+    [
+        Whitening(),
+        Whitening(method="zca"),
+        AllButTheTop(),
+        ProcrustesAligner(),
+        LstsqAligner(),
+        LstsqAligner(alpha="gcv"),
+        CCAAligner(),
+    ],
+    ids=repr,
 )
 def test_an_estimator_makes_the_host_wait_at_most_40_times(waits, estimator):
     estimator.fit(many(0), many(1))
@@ -529,3 +541,8 @@ def test_an_estimator_makes_the_host_wait_at_most_40_times(waits, estimator):
     estimator.transform(many(0))
     assert fitting <= 40, Counter(waits).most_common(3)
     assert len(waits) - fitting <= 4
+
+
+def test_rotations_of_several_spaces_make_the_host_wait_at_most_40_times(waits):
+    GeneralizedProcrustes(random_state=0).fit([many(seed) for seed in range(4)])
+    assert len(waits) <= 40, Counter(waits).most_common(3)
