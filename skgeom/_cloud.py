@@ -102,13 +102,8 @@ class TooLarge(Cloud):
 
     def sum(self, kernel: Kernel[S], check: Callable[[Any], Any]) -> S:
         """Return the sum of the checked rows."""
-
-        def compute() -> S:
-            return reduce(
-                lambda a, b: a.merge(b), in_parts(partial(_sum_of_chunk, kernel, check), self.device, self.rows)
-            )
-
-        return self.known(_key(kernel, check), check, compute)
+        parts = in_parts(partial(_sum_of_chunk, kernel, check), self.device, self.rows)
+        return self.known(_key(kernel, check), check, lambda: reduce(lambda a, b: a.merge(b), parts))
 
 
 class Blocks(Cloud):
