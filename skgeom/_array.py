@@ -419,23 +419,26 @@ def accelerator(device: str | None) -> tuple[Namespace, Device] | None:
     return found
 
 
-def _sent(x: Array, xp: Namespace, where: Device) -> Array:
-    """Return a copy of a host array on an accelerator, which makes the host wait for none of it.
+def _sent(x: Any, xp: Namespace, where: Device) -> Array:
+    """Return a copy of a host array on an accelerator, of which the host waits for none.
 
-    That needs memory which the system never moves. CuPy goes through such memory by itself, Torch if it is told to:
-    while the accelerator fetches a block, the host writes the next one.
+    That takes memory which the system never moves: as much as a block. CuPy goes through such memory by itself, Torch
+    if it is told to; while the accelerator fetches a block, the host writes the next one.
     """
-    if not array_api_compat.is_torch_namespace(xp):
+    is_torch = array_api_compat.is_torch_namespace(xp)
+    if x.nbytes <= ACCELERATOR_BLOCK_BYTES and not is_torch:
         return xp.asarray(x, device=where)
-    import torch
-
-    there = torch.empty(x.shape, dtype=getattr(torch, x.dtype.name), device=where)
-    step = max(1, ACCELERATOR_BLOCK_BYTES // max(1, there[:1].nbytes))
+    there = xp.empty(x.shape, dtype=getattr(xp, x.dtype.name), device=where)
+    step = max(1, ACCELERATOR_BLOCK_BYTES // max(1, x[:1].nbytes))
     for start in range(0, x.shape[0], step):
-        block = there[start : start + step]
-        room = torch.empty(block.shape, dtype=block.dtype, pin_memory=where.type == "cuda")
-        room.numpy()[...] = x[start : start + step]
-        block.copy_(room, non_blocking=True)
+        block = x[start : start + step]
+        rows = slice(start, start + block.shape[0])
+        if is_torch:
+            room = xp.empty(block.shape, dtype=there.dtype, pin_memory=where.type == "cuda")
+            room.numpy()[...] = block
+            there[rows].copy_(room, non_blocking=True)
+        else:
+            there[rows, ...] = xp.asarray(block, device=where)
     return there
 
 

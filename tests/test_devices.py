@@ -402,9 +402,13 @@ def test_what_needs_all_rows_at_once_says_so(room):
         GroupCentering(device="cuda").fit(rows(), groups=weights())
 
 
-def test_rows_go_to_torch_block_by_block(monkeypatch):
-    torch = pytest.importorskip("torch")
-    found = array_api_compat.array_namespace(torch.empty(0)), torch.device("cpu")
+@pytest.mark.parametrize("library", ["torch", "strict"])
+def test_rows_are_sent_block_by_block(library, monkeypatch):
+    if library == "torch":
+        torch = pytest.importorskip("torch")
+        found = array_api_compat.array_namespace(torch.empty(0)), torch.device("cpu")
+    else:
+        found = strict, strict.Device("device1")
     monkeypatch.setattr(_array, "find_accelerator", lambda device: found)
     monkeypatch.setattr(_array, "ACCELERATOR_BLOCK_BYTES", 300)
     x = rows()
@@ -420,9 +424,11 @@ def test_rows_go_to_torch_block_by_block(monkeypatch):
         x.reshape(25, 2, 4),
     ):
         moved = _array.place(values, "cuda")
-        assert_array_equal(moved.numpy(), values)
-        assert moved.numpy().dtype == values.dtype
-        assert not np.shares_memory(moved.numpy(), values)
+        assert _array.device_of(moved) == found[1]
+        back = _array.to_numpy(moved)
+        assert_array_equal(back, values)
+        assert back.dtype == values.dtype
+        assert not np.shares_memory(back, values)
 
 
 # Devices without float64, as of Apple's MPS
