@@ -7,7 +7,7 @@ import importlib
 import os
 from pathlib import Path
 
-from benchmarks._harness import LARGE, NAMES, Settings, load, surroundings, table
+from benchmarks._harness import NAMED, NAMES, Settings, load, surroundings, table
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -15,11 +15,11 @@ RESULTS = Path(__file__).parent / "results"
 def main() -> None:
     p = parser()
     options = p.parse_args()
-    unknown = set(options.names) - {*NAMES, *LARGE, "all"}
+    unknown = set(options.names) - {*NAMES, *NAMED, "all"}
     if unknown:
-        p.error(f"unknown benchmark {', '.join(sorted(unknown))}: choose from {', '.join(NAMES + LARGE)}, all")
+        p.error(f"unknown benchmark {', '.join(sorted(unknown))}: choose from {', '.join(NAMES + NAMED)}, all")
     if not options.names:
-        for name in NAMES + LARGE:
+        for name in NAMES + NAMED:
             print(f"{name:14} {summary(name)}")
         return
     names = NAMES if "all" in options.names else options.names

@@ -60,8 +60,8 @@ NAMES = (
     "relations",
     "guide",
 )
-LARGE = ("scale",)
-"""Benchmarks of much disk and time, which run where they are named."""
+NAMED = ("scale", "gpu")
+"""Benchmarks of much disk and time, or of a GPU, which run where they are named."""
 LIBRARIES = (
     *("scikit-embedding-geometry", "numpy", "scipy", "scikit-learn", "torch", "IsoScore", "faiss-cpu", "geoopt"),
     *("dask", "dask-ml"),

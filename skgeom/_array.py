@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import cache, partial, wraps
 from math import ceil, log2
 from os import PathLike
@@ -302,9 +302,13 @@ def _on_device_of(values: Iterable[Any]) -> list[Any]:
         where = getattr(value[0] if isinstance(value, list | tuple) and value else value, "device", None)
         if isinstance(where, str) and names_gpu(where) and (found := find_accelerator(where)):
             where = found[1]
-        if isinstance(where, getattr(getattr(sys.modules.get("cupy"), "cuda", None), "Device", ())):
+        if _is_cupy_device(where):
             return [where]
     return []
+
+
+def _is_cupy_device(where: object) -> bool:
+    return isinstance(where, getattr(getattr(sys.modules.get("cupy"), "cuda", None), "Device", ()))
 
 
 def detached(x: Array) -> Array:
@@ -412,15 +416,86 @@ def place(x: Array, device: str | None) -> Array:
     RuntimeError
         If a GPU is asked for and no installed library sees one, or not that one.
     """
+    found = accelerator(device)
+    return x if found is None else _sent(x, *found)
+
+
+def accelerator(device: str | None) -> tuple[Namespace, Device] | None:
+    """Return the library that drives a device and the device itself, or None for the host; raise as `place`."""
     if device is None or device == "cpu":
-        return x
+        return None
     found = find_accelerator(device)
-    if found is not None:
-        xp, where = found
+    if found is None and device != "auto":
+        raise no_gpu(device, "CuPy or Torch")
+    return found
+
+
+def _sent(x: Any, xp: Namespace, where: Device) -> Array:
+    """Return a copy of a host array on an accelerator, of which the host waits for none.
+
+    That takes memory which the system never moves: as much as a block. CuPy goes through such memory by itself, Torch
+    if it is told to; while the accelerator fetches a block, the host writes the next one.
+    """
+    is_torch = array_api_compat.is_torch_namespace(xp)
+    if x.nbytes <= ACCELERATOR_BLOCK_BYTES and not is_torch:
         return xp.asarray(x, device=where)
-    if device == "auto":
-        return x
-    raise no_gpu(device, "CuPy or Torch")
+    there = xp.empty(x.shape, dtype=getattr(xp, x.dtype.name), device=where)
+    step = max(1, ACCELERATOR_BLOCK_BYTES // max(1, x[:1].nbytes))
+    for start in range(0, x.shape[0], step):
+        block = x[start : start + step]
+        rows = slice(start, start + block.shape[0])
+        if is_torch:
+            room = xp.empty(block.shape, dtype=there.dtype, pin_memory=where.type == "cuda")
+            room.numpy()[...] = block
+            there[rows].copy_(room, non_blocking=True)
+        else:
+            there[rows, ...] = xp.asarray(block, device=where)
+    return there
+
+
+def in_parts(work: Callable[..., R], device: str | None, *arrays: Any) -> Iterator[R]:
+    """Yield what is made of the rows of host arrays on a device: of all, or of parts if memory is short.
+
+    A part for which the device has no room is halved, as are those after it. None stands for an array that is missing.
+
+    Raises
+    ------
+    MemoryError
+        If the device has no room for a single row.
+    """
+    n = step = arrays[0].shape[0]
+    start = 0
+    while start < n:
+        try:
+            done = work(*(a if a is None else place(a[start : start + step, ...], device) for a in arrays))
+        except memory_errors() as error:
+            if step == 1:
+                raise no_room(device, "not even one row fits") from error
+            step //= 2
+            continue  # when the exception is gone, and with it the arrays of the part
+        yield done
+        start += step
+
+
+def memory_errors() -> tuple[type[Exception], ...]:
+    """Return the exceptions by which the libraries in use say that an accelerator has no room."""
+    cuda = [getattr(sys.modules.get(name), "cuda", None) for name in ("torch", "cupy")]
+    found = (getattr(where, "OutOfMemoryError", None) for where in (cuda[0], getattr(cuda[1], "memory", None)))
+    return tuple(error for error in found if error is not None)
+
+
+def no_room(device: str | None, why: str) -> MemoryError:
+    """Return the error that rows do not fit into the memory of a device."""
+    return MemoryError(
+        f"device={device!r} has too little free memory: {why}. Free some, pass fewer rows, or pass device=None, which "
+        "computes on the host."
+    )
+
+
+def current(device: str | None) -> AbstractContextManager[Any]:
+    """Return a context in which CuPy computes on a device, if that is where `place` moves arrays to."""
+    found = accelerator(device)
+    return found[1] if found and _is_cupy_device(found[1]) else nullcontext()
 
 
 def no_gpu(device: str | None, libraries: str) -> RuntimeError:
@@ -558,12 +633,17 @@ def decomposed(name: str, matrix: Any, **options: Any) -> Any:
 
     The parts come back to where the matrix is. Where gradients are wanted it never leaves.
     """
-    if is_on_host(matrix) or max(matrix.shape) > HOST_DECOMPOSITION or wants_gradient(matrix):
+    if not is_for_host(matrix):
         return getattr(namespace(matrix).linalg, name)(matrix, **options)
     found = getattr(_NUMPY.linalg, name)(to_numpy(matrix), **options)
     if isinstance(found, tuple):
         return tuple(asarray_like(part, matrix) for part in found)
     return asarray_like(found, matrix)
+
+
+def is_for_host(matrix: Array) -> bool:
+    """Return whether a matrix is on an accelerator, and so small that the host decomposes it faster."""
+    return not (is_on_host(matrix) or max(matrix.shape) > HOST_DECOMPOSITION or wants_gradient(matrix))
 
 
 def is_positive_definite(matrix: Any) -> bool:

@@ -10,7 +10,7 @@ from weakref import ref
 
 import numpy as np
 
-from skgeom._array import is_dask, kind_of, same_kind, take_rows, wants_gradient
+from skgeom._array import in_parts, is_dask, kind_of, no_room, same_kind, take_rows, wants_gradient
 from skgeom._core._threads import in_threads, one_blas_thread, one_of_many
 from skgeom._dask import chunks_of, dask_rows, summed_in_tree
 from skgeom._typing import Array
@@ -101,6 +101,28 @@ class Stream(Cloud):
             return sum_of_blocks(of_block, ((rows,) for rows in self.X), needed.get("min_samples", 2))
 
         return self.known(_key(kernel, check), check, compute)
+
+
+class TooLarge(Cloud):
+    """Rows on the host for which a device has no room: their sums are formed there, a part of the rows at a time.
+
+    What needs all the rows is an error.
+    """
+
+    def __init__(self, rows: np.ndarray, device: str) -> None:
+        self.rows = rows
+        self.device = device
+        self._known = {}
+
+    @property
+    def X(self) -> Any:  # noqa: N802
+        """The rows, which nobody can have."""
+        raise no_room(self.device, "all rows are needed there at once")
+
+    def sum(self, kernel: Kernel[S], check: Callable[[Any], Any]) -> S:
+        """Return the sum of the checked rows."""
+        parts = in_parts(partial(_sum_of_chunk, kernel, check), self.device, self.rows)
+        return self.known(_key(kernel, check), check, lambda: reduce(lambda a, b: a.merge(b), parts))
 
 
 class Blocks(Cloud):

@@ -17,13 +17,17 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skgeom._array import (
+    accelerator,
     asarray_like,
     copied,
     detached,
     in_full_precision,
+    in_parts,
     is_dask,
     is_foreign,
+    memory_errors,
     namespace,
+    no_room,
     place,
     to_numpy,
 )
@@ -53,6 +57,7 @@ _FEATURES = ("n_features_in_", "feature_names_in_")
 
 E = TypeVar("E", bound=BaseEstimator)
 F = TypeVar("F", bound=Callable[..., Any])
+R = TypeVar("R")
 
 Summary: TypeAlias = Callable[[Array, Array | None], Moments | FourthMoments]
 """A pure function of rows and their weights: whoever has its result for the same bytes may give that instead."""
@@ -159,7 +164,21 @@ class OnDevice(BaseEstimator):
         return x
 
     def _placed(self, x: Array) -> Array:
-        return x if self.device is None else place(x, self.device)
+        """Return an array where it is computed, all of it."""
+        try:
+            return place(x, self.device)
+        except memory_errors() as error:
+            raise no_room(self.device, "all rows are needed there at once") from error
+
+    def _parts(self, work: Callable[..., R], *arrays: Array | None) -> list[R]:
+        """Return what is made of rows where they are computed: of all, or of parts if a device has no room for all."""
+        return [work(*arrays)] if self.device is None else list(in_parts(work, self.device, *arrays))
+
+    def _by_rows(self, work: Callable[..., Array], *arrays: Array, out: np.ndarray | None = None) -> Array:
+        """Return what is made of each row, as it leaves; written into an array of NumPy if there is one."""
+        if accelerator(self.device) is None:
+            return work(*arrays) if out is None else work(*arrays, out=out)
+        return _joined((to_numpy(part) for part in in_parts(work, self.device, *arrays)), arrays[0].shape[0], out)
 
     def _bring(self, fitted: Array, x: Array, method: str = "transform") -> Array:
         """Move a fitted array to where the rows x are, if a device was asked for; else check that x is of its kind."""
@@ -251,12 +270,12 @@ class GeometryTransformer(TransformerMixin, OnDevice):
         """Check X and bring it to where it is computed."""
         return self._placed(self._checked(X, reset=reset, min_samples=min_samples))
 
-    def _receive_output(self, X: Any) -> Array:
-        """Check rows of the output space, and bring them to where they are computed."""
+    def _checked_output(self, X: Any) -> Array:
+        """Check rows of the output space."""
         check_is_fitted(self)
         z = check_cloud(X, min_samples=1)
         _check_width(z, self._n_features_out, type(self).__name__)
-        return self._placed(z)
+        return z
 
     def _here(self, name: str, x: Array, method: str = "transform") -> Array:
         """Return a fitted attribute where the rows x are."""
@@ -295,6 +314,8 @@ class RowwiseTransformer(GeometryTransformer):
         ------
         OSError
             If the file cannot be written, as on a full disk. Nothing is left of it, nor after any other error.
+        MemoryError
+            If a `device` has no room for a single row.
         TypeError
             If `out` is neither a path nor a NumPy array, or X is an array of another library.
         ValueError
@@ -315,10 +336,7 @@ class RowwiseTransformer(GeometryTransformer):
         """
         if isinstance(out, str | PathLike):
             return write_rows(out, self._transformed_blocks(X, per_row))
-        x = self._checked(X, reset=False)
-        width = getattr(self, "_n_features_out", self.n_features_in_)
-        check_out(out, x, width)
-        self._transformed(self._placed(x), out=out, **per_row)
+        self._rows_of(X, out, **per_row)
         return out
 
     def _transformed_blocks(self, X: Any, per_row: dict[str, Any]) -> Iterator[np.ndarray]:
@@ -334,10 +352,25 @@ class RowwiseTransformer(GeometryTransformer):
         for rows, *values in blocks:
             x = check(rows)
             check_for_writing(x)
-            yield to_numpy(self._transformed(self._placed(x), **dict(zip(given, values, strict=True))))
+            beside = self._beside(x.shape[0], **dict(zip(given, values, strict=True)))
+            yield to_numpy(self._by_rows(self._transformed, x, *beside))
 
-    def _transformed(self, x: Array, *, out: np.ndarray | None = None) -> Array:
-        """Return the transformed rows x, where and in the dtype they are, or write them into an array of NumPy."""
+    def _rows_of(self, X: Any, out: np.ndarray | None = None, **per_row: Any) -> Array:
+        """Check X, and return the transformed rows as they leave, or write them into an array of NumPy."""
+        x = self._checked(X, reset=False)
+        if out is not None:
+            check_out(out, x, getattr(self, "_n_features_out", self.n_features_in_))
+        return self._by_rows(self._transformed, x, *self._beside(x.shape[0], **per_row), out=out)
+
+    def _beside(self, n: int) -> tuple[np.ndarray, ...]:
+        """Check what comes for each of n rows beside them, and return what `_transformed` needs of it."""
+        return ()
+
+    def _transformed(self, *args: Any, **kwargs: Any) -> Array:
+        """Return transformed rows x, where and in the dtype they are, or write them into an array of NumPy, `out`.
+
+        After the rows comes what is `_beside` them.
+        """
         raise NotImplementedError
 
 
@@ -412,10 +445,9 @@ class MomentsTransformer(KeepsMoments, RowwiseTransformer):
         self._check_parameters()
         if isinstance(X, CloudSummary) or comes_in_parts(X):
             return self._learn(self._summed(X, sample_weight))
-        x = self._receive(X, reset=True, min_samples=2)
+        x = self._checked(X, reset=True, min_samples=2)
         self._check_magnitude(x)
-        x, w = check_weights(sample_weight, x)
-        return self._learn(_source.get()(self._summary(), x, w))
+        return self._learn(self._sum_up(partial(_source.get(), self._summary()), *check_weights(sample_weight, x)))
 
     @all_at_once
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
@@ -440,13 +472,16 @@ class MomentsTransformer(KeepsMoments, RowwiseTransformer):
         if isinstance(X, CloudSummary) or comes_in_parts(X):
             more: Any = self._summed(X, sample_weight, None if first else self._moments)
             return self._learn(more if first else self._seen_beside(more.second.mean).merge(more))
-        x = self._receive(X, reset=first, min_samples=2 if first else 1)
+        x = self._checked(X, reset=first, min_samples=2 if first else 1)
         self._check_magnitude(x)
         x, w = check_weights(sample_weight, x, minimum=1 if first else 0)
-        if first:
-            return self._learn(self._summary()(x, w))
-        seen = self._seen_beside(x)
-        return self._learn(seen.merge(self._summary(seen)(x, w)))
+        more = self._sum_up(self._summary(None if first else self._moments), x, w)
+        return self._learn(more if first else self._seen_beside(more.second.mean).merge(more))
+
+    def _sum_up(self, summary: Summary, x: Array, w: Array | None) -> Any:
+        """Return the moments of rows and their weights, where they are computed."""
+        parts: list[Any] = self._parts(summary, x, w)
+        return merge_all(parts)
 
     def _summed(
         self, X: Any, sample_weight: Any, seen: Moments | FourthMoments | None = None
@@ -537,6 +572,19 @@ def _products(x: Array) -> np.ndarray:
     """Return the product of each row with random weights, the same at any time; it is never above the largest entry."""
     weights = np.random.default_rng(0).normal(size=x.shape[1])
     return to_numpy(x @ asarray_like(weights / np.sum(np.abs(weights)), x))
+
+
+def _joined(parts: Iterator[np.ndarray], n: int, out: np.ndarray | None) -> np.ndarray:
+    """Return n rows that come in parts as one array: a given one, that of a part that has them all, or a new one."""
+    start = 0
+    for part in parts:
+        if out is None and len(part) == n:
+            return part
+        out = np.empty((n, *part.shape[1:]), dtype=part.dtype) if out is None else out
+        out[start : start + len(part)] = part
+        start += len(part)
+    assert out is not None
+    return out
 
 
 def _check_width(z: Array, width: int, name: str) -> None:

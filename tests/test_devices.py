@@ -1,28 +1,42 @@
 """Devices by name and by array: what is computed is computed where the rows are, or on the GPU that was asked for."""
 
+import inspect
 import sys
 from collections import Counter
 from types import ModuleType, SimpleNamespace
 from typing import ClassVar
 
+import array_api_compat
 import array_api_strict as strict
 import numpy as np
 import pytest
 from array_api_strict._array_object import Array as StrictArray
 from numpy.random import default_rng
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 
 from skgeom import _array
+from skgeom._cloud import Cloud
 from skgeom._core.pairs import _tiles
 from skgeom.alignment import CCAAligner, GeneralizedProcrustes, LstsqAligner, ProcrustesAligner
-from skgeom.metrics import conformity, csls_scorer, isoscore, make_embedding_scorer, recall_scorer
+from skgeom.metrics import (
+    alignment_loss,
+    conformity,
+    csls_scorer,
+    estimate,
+    isoscore,
+    make_embedding_scorer,
+    recall_scorer,
+    silhouette_score,
+)
 from skgeom.metrics._measure import MEASURES
-from skgeom.multimodal import ZeroShotClassifier, double_ellipsoid, loss_along_offset
+from skgeom.multimodal import GapShift, ZeroShotClassifier, double_ellipsoid, loss_along_offset
 from skgeom.optim import SphereDispersion
 from skgeom.optim._movable import as_tensor
-from skgeom.preprocessing import Whitening
+from skgeom.preprocessing import AllButTheTop, GroupCentering, GroupWhitening, TangentSpace, Whitening
+from skgeom.summary import cloud_summary
 
 
 def rows(seed=0):
@@ -173,6 +187,250 @@ def test_a_device_in_other_words_is_refused(two_gpus, device):
         Whitening(device=device).fit(rows())
 
 
+# Measures on a device by name
+
+OF_SUMS_ALONE = (
+    "isoscore",
+    "average_cosine",
+    "effective_rank",
+    "spherical_variance",
+    "isotropy_defect",
+    "spectrum_slope",
+)
+
+
+def given(row):
+    """Return what a measure takes besides 50 rows, and its options."""
+    return row.besides(labels=np.arange(50) % 3, partners=rows(1), start=rows(1)), (
+        {"random_state": 0} if row.is_random else {}
+    )
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_a_measure_computes_on_the_device_that_it_is_given(two_gpus, name):
+    row = MEASURES[name]
+    besides, options = given(row)
+    here = row.function(rows(), *besides, **row.options, **options)
+    there = row.function(rows(), *besides, device="cuda:1", **row.options, **options)
+    assert type(there) is type(here)
+    assert_allclose(there, here, rtol=1e-9, atol=1e-9)
+    assert set(two_gpus) <= {1}
+    assert Gpu.current == [0]
+    assert row.function(rows().tolist(), *besides, device="cpu", **row.options, **options) == pytest.approx(here)
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_the_device_stands_in_the_signature_and_in_the_docstring(name):
+    function = MEASURES[name].function
+    assert inspect.signature(function).parameters["device"].default is None
+    text = inspect.getdoc(function)
+    assert text.index("\nParameters\n") < text.index("\ndevice : ") < text.index("\nReturns\n")
+
+
+def test_blocks_and_partners_by_name_go_to_the_device(two_gpus):
+    assert isoscore(iter([rows(), rows(1)]), device="cuda:1") == pytest.approx(isoscore(iter([rows(), rows(1)])))
+    assert alignment_loss(Y=rows(1), X=rows(), device="cuda:1") == pytest.approx(alignment_loss(rows(), rows(1)))
+    assert set(two_gpus) == {1}
+
+
+def test_a_standard_error_is_found_on_the_device(two_gpus):
+    there, here = (estimate("silhouette", rows(), np.arange(50) % 3, device=d) for d in ("cuda:1", None))
+    assert_allclose(there[:2], here[:2])
+    assert set(two_gpus) == {1}
+
+
+@pytest.mark.parametrize(
+    "X", [strict.asarray(rows()), Cloud(rows()), cloud_summary(rows())], ids=lambda x: type(x).__name__
+)
+def test_only_rows_on_the_host_are_sent_to_a_device(X):
+    with pytest.raises(ValueError, match="device='cpu' is for"):
+        isoscore(X, device="cpu")
+    with pytest.raises(ValueError, match="device must be None"):
+        isoscore(X, device="gpu")
+
+
+def test_rows_stay_on_the_device_from_step_to_step(two_gpus):
+    """Each refuses to be read from the host, and a product on another device fails."""
+    x, y = (strict.asarray(rows(seed), device=Gpu(1)) for seed in (0, 1))
+    steps = TangentSpace(), AllButTheTop(1), Whitening(2), ProcrustesAligner(allow_reflection=True)
+    pipeline = make_pipeline(*steps).fit(x, y[:, :2])
+    assert pipeline.predict(x).device == Gpu(1)
+    here = make_pipeline(*map(clone, steps)).fit(rows(), rows(1)[:, :2])
+    assert_allclose(_array.to_numpy(pipeline.predict(x)), here.predict(rows()), rtol=1e-8, atol=1e-8)
+    scorer = make_embedding_scorer("conformity")
+    assert scorer(pipeline, x) == pytest.approx(scorer(here, rows()))
+    assert set(two_gpus) == {1}
+
+
+# Rows for which a device has no room
+
+
+class Room:
+    """A GPU with room for some rows, and how many were to be put there, one number each time."""
+
+    def __init__(self, rows):
+        self.rows, self.asked = rows, []
+
+    def take(self, shape, error):
+        if len(shape) > 1:
+            self.asked.append(shape[0])
+            if shape[0] > self.rows:
+                raise error
+
+
+@pytest.fixture(params=["cupy", "torch"])
+def room(request, monkeypatch):
+    """Let a library see a GPU that has room for 10 rows."""
+    room = Room(10)
+    if request.param == "cupy":
+        request.getfixturevalue("two_gpus")
+        error, asarray = type("OutOfMemoryError", (MemoryError,), {}), strict.asarray
+        sys.modules["cupy"].cuda.memory = SimpleNamespace(OutOfMemoryError=error)
+
+        def bounded(values, **options):
+            room.take(getattr(values, "shape", ()) if isinstance(values, np.ndarray) else (), error)
+            return asarray(values, **options)
+
+        monkeypatch.setattr(strict, "asarray", bounded)
+        return room
+    torch = pytest.importorskip("torch")
+    empty = torch.empty
+
+    def bounded(shape, *rest, **options):
+        if "pin_memory" not in options and not isinstance(shape, int):
+            room.take(shape, torch.cuda.OutOfMemoryError("CUDA out of memory."))
+        return empty(shape, *rest, **options)
+
+    monkeypatch.setattr(torch, "empty", bounded)
+    found = array_api_compat.array_namespace(empty(0)), torch.device("cpu")
+    monkeypatch.setattr(_array, "find_accelerator", lambda device: found)
+    return room
+
+
+def weights():
+    return np.arange(50) % 3
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        Whitening(),
+        Whitening(2, method="zca-cor", shrinkage="ledoit_wolf"),
+        AllButTheTop(1),
+        ProcrustesAligner(center=True),
+        LstsqAligner(alpha=0.1),
+        CCAAligner(2),
+    ],
+    ids=repr,
+)
+def test_rows_that_do_not_fit_are_computed_in_parts(room, estimator):
+    here = clone(estimator).fit(rows(), rows(1), sample_weight=weights())
+    there = clone(estimator).set_params(device="cuda").fit(rows(), rows(1), sample_weight=weights())
+    n = np.count_nonzero(weights())
+    parts = [n, n // 2, n // 4]
+    assert room.asked[:4] == [*parts, n // 4]
+    assert sum(room.asked[2:]) >= n
+    z = here.transform(rows())
+    assert_allclose(there.transform(rows()), z, rtol=1e-9, atol=1e-9)
+    out = np.zeros_like(z)
+    assert there.transform_into(rows(), out) is out
+    assert_allclose(out, z, rtol=1e-9, atol=1e-9)
+    if hasattr(here, "inverse_transform"):
+        assert_allclose(there.inverse_transform(z), here.inverse_transform(z), rtol=1e-9, atol=1e-9)
+    assert_allclose(
+        there.partial_fit(rows(2), rows(3)).transform(rows()),
+        here.partial_fit(rows(2), rows(3)).transform(rows()),
+        rtol=1e-8,
+        atol=1e-8,
+    )
+
+
+@pytest.mark.parametrize("estimator", [GroupCentering(), GroupWhitening(2, method="pca"), GapShift()], ids=repr)
+def test_groups_that_do_not_fit_are_mapped_in_parts(room, estimator):
+    groups = weights() % 2
+    room.rows = 50
+    here, there = (clone(estimator).set_params(device=d).fit(rows(), groups=groups) for d in (None, "cuda"))
+    room.rows = 10
+    assert_allclose(there.transform(rows(), groups=groups), here.transform(rows(), groups=groups), atol=1e-9)
+    assert room.asked[-1] <= 10
+
+
+@pytest.mark.parametrize("ask", ["predict", "predict_proba", "decision_function"])
+def test_queries_that_do_not_fit_are_classified_in_parts(room, ask):
+    here, there = (ZeroShotClassifier(device=d).fit(rows(1)[:9], list("abcabcabc")) for d in (None, "cuda"))
+    expected, found = (getattr(one, ask)(rows()) for one in (here, there))
+    assert_allclose(found, expected) if expected.dtype.kind == "f" else assert_array_equal(found, expected)
+    assert room.asked.count(50) == 1
+
+
+def test_a_device_without_room_for_one_row_is_an_error_that_leaves_all_as_it_was(room):
+    room.rows = 50
+    whitening = Whitening(device="cuda").fit(rows())
+    before, out = vars(whitening).copy(), np.zeros((50, 4))
+    room.rows = 0
+    message = "device='cuda' has too little free memory: not even one row fits. Free some, pass fewer rows, or pass"
+    for fail in (
+        lambda: whitening.fit(rows()),
+        lambda: whitening.partial_fit(rows()),
+        lambda: whitening.transform(rows()),
+        lambda: whitening.transform_into(rows(), out),
+    ):
+        with pytest.raises(MemoryError, match=message):
+            fail()
+    assert vars(whitening) == before
+    assert not out.any()
+
+
+@pytest.mark.parametrize("name", OF_SUMS_ALONE)
+def test_a_measure_of_sums_takes_rows_that_do_not_fit(room, name):
+    assert MEASURES[name].function(rows(), device="cuda") == pytest.approx(MEASURES[name].function(rows()), rel=1e-9)
+    assert room.asked[:4] == [50, 50, 25, 12]
+
+
+def test_a_measure_of_pairs_says_that_it_needs_all_rows(room):
+    for measure, *besides in ((silhouette_score, np.arange(50) % 3), (alignment_loss, rows(1))):
+        with pytest.raises(
+            MemoryError, match=r"all rows are needed there at once\. Free some, pass fewer rows, or pass"
+        ):
+            measure(rows(), *besides, device="cuda")
+
+
+def test_what_needs_all_rows_at_once_says_so(room):
+    with pytest.raises(
+        MemoryError, match="device='cuda' has too little free memory: all rows are needed there at once"
+    ):
+        GroupCentering(device="cuda").fit(rows(), groups=weights())
+
+
+@pytest.mark.parametrize("library", ["torch", "strict"])
+def test_rows_are_sent_block_by_block(library, monkeypatch):
+    if library == "torch":
+        torch = pytest.importorskip("torch")
+        found = array_api_compat.array_namespace(torch.empty(0)), torch.device("cpu")
+    else:
+        found = strict, strict.Device("device1")
+    monkeypatch.setattr(_array, "find_accelerator", lambda device: found)
+    monkeypatch.setattr(_array, "ACCELERATOR_BLOCK_BYTES", 300)
+    x = rows()
+    x.setflags(write=False)
+    for values in (
+        x,
+        x[::-1],
+        x[:, ::2],
+        np.asfortranarray(x),
+        x.astype(np.float32),
+        np.arange(9),
+        x[:, :1] > 0,
+        x.reshape(25, 2, 4),
+    ):
+        moved = _array.place(values, "cuda")
+        assert _array.device_of(moved) == found[1]
+        back = _array.to_numpy(moved)
+        assert_array_equal(back, values)
+        assert back.dtype == values.dtype
+        assert not np.shares_memory(back, values)
+
+
 # Devices without float64, as of Apple's MPS
 
 
@@ -230,6 +488,8 @@ def waits(monkeypatch):
 
     for name in ("__bool__", "__int__", "__float__", "__index__", "to_device"):
         monkeypatch.setattr(StrictArray, name, counting(getattr(StrictArray, name)))
+    for name in ("nonzero", "unique_all", "unique_counts", "unique_inverse", "unique_values"):  # whose sizes are data
+        monkeypatch.setattr(strict, name, counting(getattr(strict, name)))
     monkeypatch.setitem(_tiles._TILE_ROWS, False, 200)
     return places
 
@@ -269,7 +529,17 @@ def test_the_double_ellipsoid_makes_the_host_wait_at_most_40_times_however_many_
 
 
 @pytest.mark.parametrize(
-    "estimator", [Whitening(), Whitening(method="zca"), ProcrustesAligner(), LstsqAligner(), CCAAligner()]
+    "estimator",
+    [
+        Whitening(),
+        Whitening(method="zca"),
+        AllButTheTop(),
+        ProcrustesAligner(),
+        LstsqAligner(),
+        LstsqAligner(alpha="gcv"),
+        CCAAligner(),
+    ],
+    ids=repr,
 )
 def test_an_estimator_makes_the_host_wait_at_most_40_times(waits, estimator):
     estimator.fit(many(0), many(1))
@@ -277,3 +547,8 @@ def test_an_estimator_makes_the_host_wait_at_most_40_times(waits, estimator):
     estimator.transform(many(0))
     assert fitting <= 40, Counter(waits).most_common(3)
     assert len(waits) - fitting <= 4
+
+
+def test_rotations_of_several_spaces_make_the_host_wait_at_most_40_times(waits):
+    GeneralizedProcrustes(random_state=0).fit([many(seed) for seed in range(4)])
+    assert len(waits) <= 40, Counter(waits).most_common(3)

@@ -80,8 +80,12 @@ PAGES = {
         isoscore(iter([X, X])).is_integer()
         skgeom.isoscore_scorer(None, X)
 
-        isoscore(X, debiased=True)  # refused: "debiased"
-        uniformity(x, tt=2)  # refused: "tt"
+        uniformity(X, t=2.0, device="cuda").is_integer()
+        conformity(X, device="auto").mean()
+
+        isoscore(X, debiased=True)  # refused: "bool"
+        uniformity(x, tt=2)  # refused: "int"
+        isoscore(X, device=3)  # refused: "int"
         uniformity(x, t="two")  # refused: "str"
         uniformity(X).backward()  # refused: "backward"
         silhouette_score(X, [0, 1], metric="manhattan")  # refused: "str"

@@ -243,6 +243,7 @@ def _over_anchors(x: Array, labels: Labels, weigh: Weigh) -> Array:
 def _distances(x: Array, block: slice) -> Array:
     """Return the distances of a block of rows to all rows; pairs of a row with itself are close, and stand apart."""
     xp = namespace(x)
-    sides = (slice(0, block.start), block, slice(block.stop, x.shape[0]))
+    cuts = (slice(0, block.start), block, slice(block.stop, x.shape[0]))
+    sides = [side for side in cuts if side.start < side.stop]
     squares = xp.concat([squared_distances(x[block, :], x[side, :]) for side in sides], axis=1)
     return sqrt_in_place(xp.clip(squares, min=0.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial, reduce
 from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
@@ -65,7 +66,9 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, KeepsMoments, Row
         self._check_parameters()
         if isinstance(X, PairedSummary) or comes_in_parts(X) or comes_in_parts(y):
             return self._learn(self._solved(self._summed(X, y, sample_weight, reset=True)))
-        return self._learn(self._solve_rows(*self._receive_pairs(X, y, sample_weight, reset=True)))
+        x, t, w = self._checked_pairs(X, y, sample_weight, reset=True)
+        first, *more = self._parts(partial(self._solve_or_sum, x.shape[0]), x, t, w)
+        return self._learn(self._solved(reduce(lambda a, b: a.merge(b), more, first)) if more else first)
 
     @all_at_once
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
@@ -90,7 +93,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, KeepsMoments, Row
         if isinstance(X, PairedSummary) or comes_in_parts(X) or comes_in_parts(y):
             m = self._summed(X, y, sample_weight, reset=first)
         else:
-            m = self._summary(*self._receive_pairs(X, y, sample_weight, reset=first))
+            m = self._sum_up(*self._checked_pairs(X, y, sample_weight, reset=first))
         if not first:
             m = self._moments.map_arrays(lambda a: self._bring(a, m.xy, "partial_fit")).merge(m)
         return self._learn(self._solved(m))
@@ -109,7 +112,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, KeepsMoments, Row
         array of shape (n_samples, n_features_out)
             The mapped rows, in the dtype of X (float32 for halves). Dask arrays are mapped lazily.
         """
-        return self._leave(self._transformed(self._receive(X, reset=False)))
+        return self._rows_of(X)
 
     @chunk_by_chunk
     def predict(self, X: Any) -> Array:
@@ -125,7 +128,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, KeepsMoments, Row
         array of shape (n_samples, n_targets) or (n_samples,)
             The predicted targets, in the dtype of X; one-dimensional if `y` was.
         """
-        z = self._leave(self._mapped(self._receive(X, reset=False), "predict"))
+        z = self._by_rows(lambda x: self._mapped(x, "predict"), self._checked(X, reset=False))
         return z[:, 0] if self._is_flat else z
 
     @chunk_by_chunk
@@ -143,9 +146,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, KeepsMoments, Row
             Rows of the first space: exact for the output of `transform` if no direction was lost, else the shortest
             (about the mean) of the closest ones.
         """
-        z = self._receive_output(X)
-        x_mean, y_mean = (self._here(name, z, "inverse_transform") for name in ("x_mean_", "y_mean_"))
-        return self._leave(exact_product(z, y_mean, self._backward(z), x_mean))
+        return self._by_rows(self._mapped_back, self._checked_output(X))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         r"""Share of the variance of the targets that the map explains.
@@ -194,8 +195,8 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, KeepsMoments, Row
         twin = clone(self)
 
         def of_block(x: Any, t: Any) -> tuple[tuple[Array, ...], _M]:
-            x, t, w = twin._receive_pairs(x, t, None, reset=True, part=True)
-            return (x, t), twin._summary(x, t, w)
+            x, t, w = twin._checked_pairs(x, t, None, reset=True, part=True)
+            return (x, t), twin._sum_up(x, t, w)
 
         m = sum_of_blocks(of_block, side_by_side(X=X, y=y), 2 if reset else 1)
         record_width(self, m.x_mean.shape[0], reset=reset)
@@ -215,12 +216,16 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, KeepsMoments, Row
 
     def _sum_of_chunk(self, X: Any, y: Any) -> _M:
         """Return the moments of the pairs of a chunk."""
-        return self._summary(*self._receive_pairs(X, y, None, reset=True, part=True))
+        return self._sum_up(*self._checked_pairs(X, y, None, reset=True, part=True))
 
-    def _receive_pairs(
+    def _sum_up(self, x: Array, t: Array, w: Array | None) -> _M:
+        """Return the moments of pairs and their weights, where they are computed."""
+        return reduce(lambda a, b: a.merge(b), self._parts(self._summary, x, t, w))
+
+    def _checked_pairs(
         self, X: Any, y: Any, sample_weight: Any, *, reset: bool, part: bool = False
     ) -> tuple[Array, Array, Array | None]:
-        """Check pairs, or a part of them, move them to the device, and leave out those of weight 0."""
+        """Check pairs, or a part of them, and leave out those of weight 0."""
         x = self._checked(X, reset=reset, min_samples=2 if reset and not part else 1)
         t, flat = check_targets(y, x)
         check_squares(x, "X")
@@ -229,8 +234,8 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, KeepsMoments, Row
             check_target_width(t, self.coef_.shape[0])
         self._check_widths(x.shape[1], t.shape[1])
         minimum = 1.0 if reset and self._counts_pairs() else 0.0
-        x, w = check_weights(sample_weight, self._placed(x), minimum=minimum)
-        t, _ = check_weights(sample_weight, self._placed(t), minimum=minimum)
+        x, w = check_weights(sample_weight, x, minimum=minimum)
+        t, _ = check_weights(sample_weight, t, minimum=minimum)
         self._is_flat = flat
         return x, t, w
 
@@ -272,6 +277,11 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, KeepsMoments, Row
         x_mean, coef, y_mean = (self._here(name, x, method) for name in ("x_mean_", "coef_", "y_mean_"))
         return centred_product(x, x_mean, coef.T, y_mean, out)
 
+    def _mapped_back(self, z: Array) -> Array:
+        """Return rows z of the target space in the first one."""
+        x_mean, y_mean = (self._here(name, z, "inverse_transform") for name in ("x_mean_", "y_mean_"))
+        return exact_product(z, y_mean, self._backward(z), x_mean)
+
     def _backward(self, z: Array) -> Array:
         """Return the map (n_targets, n_features) from the target space back, where the rows z are."""
         raise NotImplementedError
@@ -287,6 +297,10 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, KeepsMoments, Row
     def _solve_rows(self, x: Array, t: Array, w: Array | None) -> _M:
         """Set the fitted attributes from all pairs at once, and return their moments."""
         return self._solved(self._summary(x, t, w))
+
+    def _solve_or_sum(self, n: int, x: Array, t: Array, w: Array | None) -> _M:
+        """Set the fitted attributes from all n pairs and return their moments, or only these of a part of the pairs."""
+        return (self._solve_rows if x.shape[0] == n else self._summary)(x, t, w)
 
     def _solved(self, m: _M) -> _M:
         """Return the moments from which the fitted attributes were set."""

@@ -171,9 +171,11 @@ class CCAAligner(Aligner[JointMoments]):
 
     @chunk_by_chunk
     def _transform_target(self, X: Any) -> Array:
-        t = self._receive_targets(X)
-        method = "transform_target"
-        return self._leave(centred_product(t, self._here("y_mean_", t, method), self._here("y_weights_", t, method)))
+        return self._by_rows(self._mapped_targets, self._checked_targets(X))
+
+    def _mapped_targets(self, t: Array) -> Array:
+        mean, weights = (self._here(name, t, "transform_target") for name in ("y_mean_", "y_weights_"))
+        return centred_product(t, mean, weights)
 
     @chunk_by_chunk
     def inverse_transform(self, X: Any) -> Array:
@@ -208,19 +210,20 @@ class CCAAligner(Aligner[JointMoments]):
         return self._back(X, "_y_backward", "y_mean_")
 
     def _back(self, Z: Any, backward: str, mean: str) -> Array:
-        z = self._receive_output(Z)
-        b, m = (self._here(name, z, "inverse_transform") for name in (backward, mean))
-        rows = map_rows(lambda z: namespace(z).astype(float64(z) @ b + m, z.dtype), z, columns=b.shape[1])
-        return self._leave(rows)
+        def mapped_back(z: Array) -> Array:
+            b, m = (self._here(name, z, "inverse_transform") for name in (backward, mean))
+            return map_rows(lambda z: namespace(z).astype(float64(z) @ b + m, z.dtype), z, columns=b.shape[1])
 
-    def _receive_targets(self, y: Any) -> Array:
-        """Check rows of the second space, and move them to the device."""
+        return self._by_rows(mapped_back, self._checked_output(Z))
+
+    def _checked_targets(self, y: Any) -> Array:
+        """Check rows of the second space."""
         check_is_fitted(self)
         t, _ = check_target_rows(y)
         if self.device is not None:
             check_host(y, self.device)
         check_target_width(t, self.y_mean_.shape[0])
-        return self._placed(t)
+        return t
 
     def _check_parameters(self) -> None:
         if self.n_components is not None:

@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skgeom._array import detached
+from skgeom._array import asarray_like, detached, is_for_host, to_numpy
 from skgeom._core._threads import one_thread
 from skgeom._core.sums._consensus import consensus
 from skgeom._core.sums._cross import CrossMoments, cross_moments
@@ -304,7 +304,9 @@ class GeneralizedProcrustes(KeepsMoments, GeometryTransformer):
 
     def _learn(self, crosses: dict[tuple[int, int], CrossMoments]) -> Self:
         """Set the fitted attributes, and keep the moments for later batches."""
-        about = {pair: m if self.center else m.about_origin() for pair, m in crosses.items()}
+        about, like = {pair: m if self.center else m.about_origin() for pair, m in crosses.items()}, crosses[0, 1].xy
+        if is_for_host(like):
+            about = {pair: m.map_arrays(to_numpy) for pair, m in about.items()}
         with one_thread(about[0, 1].xy):
             found = consensus(
                 about,
@@ -315,9 +317,10 @@ class GeneralizedProcrustes(KeepsMoments, GeometryTransformer):
                 rng=check_random_state(self.random_state),
             )
         means = [about[0, 1].x_mean, *(about[0, k].y_mean for k in range(1, len(found.rotations)))]
-        self.rotations_ = [self._leave(q) for q in found.rotations]
-        self.means_ = [self._leave(mean) for mean in means]
-        self.offset_ = self._leave(means[self.pivot] @ found.rotations[self.pivot])
+        offset = means[self.pivot] @ found.rotations[self.pivot]
+        self.rotations_ = [self._leave(asarray_like(q, like)) for q in found.rotations]
+        self.means_ = [self._leave(asarray_like(mean, like)) for mean in means]
+        self.offset_ = self._leave(asarray_like(offset, like))
         self.loss_, self.n_iter_ = found.loss, found.n_iter
         self._moments = {pair: m.map_arrays(self._leave) for pair, m in crosses.items()}
         self.n_samples_seen_ = crosses[0, 1].n

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -18,9 +18,12 @@ from skgeom._array import (
     is_torch_generator,
     kind_of,
     namespace,
+    no_room,
+    place,
     to_float,
     to_numpy,
 )
+from skgeom._cloud import Cloud, TooLarge
 from skgeom._core._labels import Labels, labels_of
 from skgeom._core._rows import DirectedRows
 from skgeom._core._two_clouds import gaussian_divergence, histogram_divergence
@@ -31,6 +34,7 @@ from skgeom._validation import (
     check_cloud,
     check_count,
     check_directed,
+    check_host,
     check_in_ball,
     check_numbers,
     check_positions,
@@ -65,6 +69,44 @@ def check_batch_labels(labels: Any, n: int) -> Labels:
     if labels.codes.shape[0] != n:
         raise ValueError(f"Found {labels.codes.shape[0]} labels for {n} rows: pass one per row.")
     return labels
+
+
+def rows_to_send(values: Any, device: str, name: str = "X") -> Any:
+    """Check rows that go to a device, an array of two or three dimensions or blocks; what has one dimension stays.
+
+    Raises
+    ------
+    ValueError
+        If they are not on the host.
+    """
+    if isinstance(values, Cloud):
+        raise ValueError(f"device={device!r} is for rows on the host, but {name} is {type(values).__name__}.")
+    if isinstance(values, Iterator):
+        return (rows_to_send(block, device, f"a block of {name}") for block in values)
+    if np.ndim(values) < 2:
+        return values
+    check_host(values, device)
+    return values if np.ndim(values) == 3 else check_cloud(values, name=name, min_samples=1)
+
+
+def sent(rows: Any, device: str) -> Any:
+    """Return rows on a device, and what has fewer dimensions as it is."""
+    if isinstance(rows, Iterator):
+        return (sent(block, device) for block in rows)
+    return place(np.asarray(rows), device) if np.ndim(rows) > 1 else rows
+
+
+def sent_in_parts(rows: Any, device: str) -> Any:
+    """Return rows of which a device that has no room for all gets parts, for sums.
+
+    Raises
+    ------
+    MemoryError
+        If they come in blocks or in pairs.
+    """
+    if isinstance(rows, Iterator) or np.ndim(rows) == 3:
+        raise no_room(device, "a block of rows does not fit")
+    return TooLarge(rows, device) if np.ndim(rows) == 2 else rows
 
 
 def check_temperature(value: Any, x: Array) -> float | Array:

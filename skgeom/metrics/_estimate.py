@@ -12,13 +12,14 @@ import numpy as np
 from scipy import stats
 from sklearn.utils import check_random_state
 
-from skgeom._array import as_data, is_foreign
+from skgeom._array import as_data, in_full_precision, is_foreign
 from skgeom._cloud import Blocks, Cloud, rows_of
 from skgeom._core._jackknife import balanced_blocks, jackknife
 from skgeom._core._threads import in_threads
 from skgeom._typing import Array
-from skgeom._validation import check_choice, check_count, check_groups, check_real
+from skgeom._validation import check_choice, check_count, check_device, check_groups, check_real
 from skgeom._warnings import warn
+from skgeom.metrics._checks import rows_to_send, sent
 from skgeom.metrics._measure import COMPARISONS, MEASURES, Measure, as_one_number
 from skgeom.summary import CloudSummary
 
@@ -78,6 +79,7 @@ def decimals_of(standard_error: float) -> int:
     return max(0, _SHOWN - 1 - floor(log10(standard_error)))
 
 
+@in_full_precision
 def estimate(
     measure: str | Callable[..., Any],
     X: Any,
@@ -125,7 +127,8 @@ def estimate(
     random_state : int, RandomState instance or None, default=0
         Decides which block a group is in.
     **options
-        Passed on to the measure. Measures with a random part get the same draws for all blocks.
+        Passed on to the measure. Measures with a random part get the same draws for all blocks. With ``device=``, as
+        in a measure, all rows go there once.
 
     Returns
     -------
@@ -200,6 +203,11 @@ def estimate(
     >>> print(estimate("isoscore", [cloud_summary(rows) for rows in np.split(X, 100)]))
     0.4990 ± 0.0014
     """
+    if (device := options.pop("device", None)) is not None:
+        check_device(device)
+        there = (sent(rows_to_send(values, device), device) for values in (X, *others))
+        settings: dict[str, Any] = {"n_blocks": n_blocks, "confidence": confidence, "random_state": random_state}
+        return estimate(measure, *there, groups=groups, paired=paired, **settings, **options)
     row = _row_of(measure)
     options = {**({"random_state": 0} if row.is_random else {}), **row.options, **options}
     _check_has_error(row, options)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import wraps
 from math import exp, inf, log, pi, sinh, sqrt
@@ -27,9 +28,21 @@ from typing import (
 
 import numpy as np
 
-from skgeom._array import float64, in_full_precision, is_foreign, namespace, to_float
+from skgeom._array import (
+    current,
+    float64,
+    in_full_precision,
+    is_foreign,
+    memory_errors,
+    namespace,
+    no_room,
+    to_float,
+    to_numpy,
+)
 from skgeom._cloud import Cloud
 from skgeom._typing import Array, ForeignT, HostData
+from skgeom._validation import check_device
+from skgeom.metrics._checks import rows_to_send, sent, sent_in_parts
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -96,9 +109,10 @@ class Measure:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The options of the function: those that are fixed, and the others by default."""
+        """The options of the function: those that are fixed, and the others by default; not where it computes."""
         parameters = inspect.signature(self.function).parameters.values()
-        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY} | dict(self.options)
+        options = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "device"}
+        return options | dict(self.options)
 
     def range(self, n: float, d: int) -> tuple[float, float]:
         """Return the smallest and the largest value of n rows of d features, also of infinitely many."""
@@ -137,6 +151,8 @@ class ScalarMeasure(Protocol[P]):
     def __call__(self, X: ForeignT, *args: P.args, **kwargs: P.kwargs) -> ForeignT: ...
     @overload
     def __call__(self, X: Cloud, *args: P.args, **kwargs: P.kwargs) -> Any: ...
+    @overload
+    def __call__(self, X: HostData, *args: Any, device: str | None, **kwargs: Any) -> float: ...
 
 
 class RowwiseMeasure(Protocol[P]):
@@ -150,6 +166,8 @@ class RowwiseMeasure(Protocol[P]):
     def __call__(self, X: ForeignT, *args: P.args, **kwargs: P.kwargs) -> ForeignT: ...
     @overload
     def __call__(self, X: Cloud, *args: P.args, **kwargs: P.kwargs) -> Any: ...
+    @overload
+    def __call__(self, X: HostData, *args: Any, device: str | None, **kwargs: Any) -> np.ndarray: ...
 
 
 COMPARISONS: list[Measure] = []
@@ -198,9 +216,10 @@ def measure(
         exact = in_full_precision(function)
 
         @wraps(function)
-        def public(X: Any, *args: P.args, **kwargs: P.kwargs) -> Any:
+        def as_came(X: Any, *args: P.args, **kwargs: P.kwargs) -> Any:
             return as_it_came(exact(X, *args, **kwargs))
 
+        public = _on_a_device(as_came, to_float)
         row = _written(public, promises)
         for name, options in (variants or {}).items():
             MEASURES[name] = replace(row, name=name, options=options)
@@ -215,11 +234,47 @@ def measure_per_row(
     """Write the row of a measure that has one value for each row above its function."""
 
     def of(function: Callable[Concatenate[Any, P], Array]) -> RowwiseMeasure[P]:
-        public = in_full_precision(function)
+        public = _on_a_device(in_full_precision(function), to_numpy)
         _written(public, promises, per_row=True)
         return cast("RowwiseMeasure[P]", public)
 
     return of
+
+
+_DEVICE = """
+device : {None, "cpu", "cuda", "cuda:<index>", "auto"}, default=None
+    Where rows on the host are computed; the result comes back to the host. None stays where the rows are.
+"""
+
+
+def _on_a_device(function: Callable[..., Any], leave: Callable[[Any], Any]) -> Callable[..., Any]:
+    """Return a measure with one more parameter, in its signature and its docstring: the device that it computes on.
+
+    All rows go there. If it has no room for them, a measure that is built on sums gets these from parts of the rows.
+    """
+    signature = inspect.signature(function)
+    parameters = signature.parameters.values()
+    sides = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY and p.name != "labels"]
+
+    @wraps(function)
+    def public(*args: Any, device: str | None = None, **kwargs: Any) -> Any:
+        if device is None:
+            return function(*args, **kwargs)
+        check_device(device)
+        given = signature.bind(*args, **kwargs).arguments
+        given |= {name: rows_to_send(given[name], device, name) for name in sides if name in given}
+        with current(device):
+            for send in (sent, sent_in_parts):
+                with suppress(*memory_errors()):
+                    there = {name: send(given[name], device) for name in sides if name in given}
+                    return leave(function(**given | there))
+        raise no_room(device, "not even a part of the rows fits")
+
+    last = inspect.Parameter("device", inspect.Parameter.KEYWORD_ONLY, default=None, annotation="str | None")
+    public.__dict__["__signature__"] = signature.replace(parameters=[*parameters, last])
+    if function.__doc__:
+        public.__doc__ = inspect.cleandoc(function.__doc__).replace("\n\nReturns\n", f"{_DEVICE}\nReturns\n", 1)
+    return public
 
 
 def _written(function: Callable[..., Any], promises: Promises, *, per_row: bool = False) -> Measure:

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from skgeom._array import in_full_precision, is_foreign, place, take_rows, to_numpy
-from skgeom._validation import check_choice, check_cloud, check_count, check_device, check_host, listed
-from skgeom.metrics._checks import pairs_of_one_kind
+from skgeom._array import in_full_precision, is_foreign, take_rows, to_numpy
+from skgeom._validation import check_choice, check_cloud, check_count, check_device, listed
+from skgeom.metrics._checks import pairs_of_one_kind, rows_to_send, sent
 from skgeom.metrics._estimate import Estimate, estimate
 from skgeom.metrics._measure import MEASURES, Needs, as_one_number
 from skgeom.metrics._neighbours import recall_at_k
@@ -111,7 +111,7 @@ class EmbeddingScorer:
         check_metadata(estimator, self.step, metadata)
         given = self._given(estimator, X, y, labels, metadata)
         if self.device is not None:
-            given = tuple(_placed(values, self.device) for values in given)
+            given = tuple(sent(rows_to_send(values, self.device), self.device) for values in given)
         return given, options
 
     def _given(self, estimator: Any, X: Any, y: Any, labels: Any, metadata: Metadata) -> tuple[Any, ...]:
@@ -394,14 +394,6 @@ def get_scorer_names() -> list[str]:
     ['alignment_loss', 'average_cosine', 'axis_sliced_dispersion']
     """
     return sorted([*MEASURES, *(f"neg_{name}" for name, row in MEASURES.items() if row.direction <= 0)])
-
-
-def _placed(values: Any, device: str) -> Any:
-    """Return rows on a device; labels stay where they are."""
-    if len(getattr(values, "shape", ())) < 2:
-        return values
-    check_host(values, device)
-    return place(values if len(values.shape) == 3 else check_cloud(values), device)  # pairs, or rows
 
 
 def _needs_of(metric: Callable[..., Any]) -> Needs | None:

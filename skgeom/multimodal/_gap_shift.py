@@ -149,12 +149,14 @@ class GapShift(OneToOneFeatureMixin, RowwiseTransformer):
         array of shape (n_samples, n_features)
             Unit rows and zero rows, in the dtype of X (float32 for halves).
         """
-        return self._leave(self._transformed(self._receive(X, reset=False), groups=groups))
+        return self._rows_of(X, groups=groups)
 
-    def _transformed(self, x: Array, *, out: np.ndarray | None = None, groups: Any = None) -> Array:
+    def _beside(self, n: int, groups: Any = None) -> tuple[np.ndarray]:
+        return (check_known_groups(groups, n, self.groups_),)
+
+    def _transformed(self, x: Array, codes: Array, *, out: np.ndarray | None = None) -> Array:
         gap = self._here("gap_", x)
-        codes = check_known_groups(groups, x.shape[0], self.groups_)
-        steps = asarray_like(np.where(codes == 0, -self.lam, self.lam)[:, None], x)
+        steps = self.lam * (2 * asarray_like(codes, x)[:, None] - 1)
         return map_rows(partial(_shifted, namespace(x).astype(gap, x.dtype)), x, steps, out=out)
 
 

@@ -241,17 +241,21 @@ class ZeroShotClassifier(ClassifierMixin, OnDevice):
 
     def _of_logits(self, X: Any, function: Callable[[Array], Array]) -> Array:
         """Return a function of the logits (b, k) of blocks of queries."""
-        x, embeddings = self._placed(self._queries(X)), self.class_embeddings_
-        if self.device is not None:
-            embeddings = asarray_like(embeddings, x, dtype=namespace(x).float64)
-        check_same_kind(x, embeddings, ("X", "the class embeddings"))
+        x, rule = self._queries(X), _RULES[self.logits]
+        if self.device is None:
+            check_same_kind(x, self.class_embeddings_, ("X", "the class embeddings"))
         if self.logits == "cosine":
             _warn_of_zero_rows(x)
         else:
             check_squares(x, "X")
-        rule = _RULES[self.logits]
-        logits = map_rows(lambda rows: function(rule(rows, embeddings)), x, columns=2 * embeddings.shape[0])
-        return self._leave(logits)
+
+        def mapped(x: Array) -> Array:
+            embeddings = self.class_embeddings_
+            if self.device is not None:
+                embeddings = asarray_like(embeddings, x, dtype=namespace(x).float64)
+            return map_rows(lambda rows: function(rule(rows, embeddings)), x, columns=2 * embeddings.shape[0])
+
+        return self._by_rows(mapped, x)
 
     def _queries(self, X: Any) -> Array:
         """Return the queries in the space of the class embeddings."""

@@ -109,7 +109,7 @@ class AllButTheTop(OneToOneFeatureMixin, MomentsTransformer):
         array of shape (n_samples, n_features)
             The rows without them, in the dtype of X (float32 for halves). Dask arrays are mapped lazily.
         """
-        return self._leave(self._transformed(self._receive(X, reset=False)))
+        return self._rows_of(X)
 
     def _transformed(self, x: Array, *, out: np.ndarray | None = None) -> Array:
         mean, directions = self._here("mean_", x), self._here("components_", x)

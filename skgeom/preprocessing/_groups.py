@@ -8,7 +8,7 @@ from typing import Any, Literal, Self, TypeVar
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, OneToOneFeatureMixin
 
-from skgeom._array import asarray_like, namespace, take_rows
+from skgeom._array import asarray_like, namespace, take_rows, to_numpy
 from skgeom._core._rows import centred, mean_at
 from skgeom._core._threads import map_rows
 from skgeom._estimator import MomentsTransformer, RowwiseTransformer, all_at_once, chunk_by_chunk
@@ -65,7 +65,10 @@ class _GroupTransformer(RowwiseTransformer):
         parts = (self._placed(take_rows(x, rows[start : start + size])) for start in range(0, len(rows), size))
         return transformer._fit_in_parts(parts, self)
 
-    def _transformed_by_each(self, fits: Sequence[Any], x: Array, groups: Any, out: np.ndarray | None) -> Array:
+    def _beside(self, n: int, groups: Any = None) -> tuple[np.ndarray]:
+        return (check_known_groups(groups, n, self.groups_),)
+
+    def _transformed_by_each(self, fits: Sequence[Any], x: Array, codes: Array, out: np.ndarray | None) -> Array:
         """Return each row transformed by the transformer of its group."""
         if self.device is None:
             check_fitted_kind(self, x, fits[0].mean_)
@@ -74,7 +77,7 @@ class _GroupTransformer(RowwiseTransformer):
             parts = [np.flatnonzero(codes == g) for g in range(len(fits))]
             return _in_order([f._transformed(take_rows(rows, part)) for f, part in _occupied(fits, parts)], parts)
 
-        return map_rows(of_block, x, check_known_groups(groups, x.shape[0], self.groups_), out=out)
+        return map_rows(of_block, x, to_numpy(codes), out=out)
 
 
 class GroupCentering(OneToOneFeatureMixin, _GroupTransformer):
@@ -175,11 +178,11 @@ class GroupCentering(OneToOneFeatureMixin, _GroupTransformer):
         array of shape (n_samples, n_features)
             The centred rows, in the dtype of X (float32 for halves).
         """
-        return self._leave(self._transformed(self._receive(X, reset=False), groups=groups))
+        return self._rows_of(X, groups=groups)
 
-    def _transformed(self, x: Array, *, out: np.ndarray | None = None, groups: Any = None) -> Array:
+    def _transformed(self, x: Array, codes: Array, *, out: np.ndarray | None = None) -> Array:
         means, xp = self._here("means_", x), namespace(x)
-        codes = asarray_like(check_known_groups(groups, x.shape[0], self.groups_), x, dtype=xp.int64)
+        codes = asarray_like(codes, x, dtype=xp.int64)
         return map_rows(lambda rows, g: centred(rows, xp.take(means, g, axis=0)), x, codes, out=out)
 
 
@@ -301,10 +304,10 @@ class GroupWhitening(ClassNamePrefixFeaturesOutMixin, _GroupTransformer):
         array of shape (n_samples, n_features_out)
             The whitened rows, in the dtype of X (float32 for halves).
         """
-        return self._leave(self._transformed(self._receive(X, reset=False), groups=groups))
+        return self._rows_of(X, groups=groups)
 
-    def _transformed(self, x: Array, *, out: np.ndarray | None = None, groups: Any = None) -> Array:
-        return self._transformed_by_each(self.whitenings_, x, groups, out)
+    def _transformed(self, x: Array, codes: Array, *, out: np.ndarray | None = None) -> Array:
+        return self._transformed_by_each(self.whitenings_, x, codes, out)
 
 
 class GroupAllButTheTop(OneToOneFeatureMixin, _GroupTransformer):
@@ -421,10 +424,10 @@ class GroupAllButTheTop(OneToOneFeatureMixin, _GroupTransformer):
         array of shape (n_samples, n_features)
             The rows without them, in the dtype of X (float32 for halves).
         """
-        return self._leave(self._transformed(self._receive(X, reset=False), groups=groups))
+        return self._rows_of(X, groups=groups)
 
-    def _transformed(self, x: Array, *, out: np.ndarray | None = None, groups: Any = None) -> Array:
-        return self._transformed_by_each(self.transformers_, x, groups, out)
+    def _transformed(self, x: Array, codes: Array, *, out: np.ndarray | None = None) -> Array:
+        return self._transformed_by_each(self.transformers_, x, codes, out)
 
 
 def _warn_of_one_group(groups: Any, estimator: _GroupTransformer) -> None:

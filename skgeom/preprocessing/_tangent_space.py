@@ -139,7 +139,7 @@ class TangentSpace(ClassNamePrefixFeaturesOutMixin, RowwiseTransformer):
         array of shape (n_samples, n_components)
             Coordinates in the basis, in the dtype of X (float32 for halves).
         """
-        return self._leave(self._transformed(self._receive(X, reset=False)))
+        return self._rows_of(X)
 
     @chunk_by_chunk
     def inverse_transform(self, X: Any) -> Array:
@@ -155,12 +155,12 @@ class TangentSpace(ClassNamePrefixFeaturesOutMixin, RowwiseTransformer):
         array of shape (n_samples, n_features)
             Points: unit rows on the sphere.
         """
-        z = self._receive_output(X)
+        return self._by_rows(self._points_of, self._checked_output(X))
+
+    def _points_of(self, z: Array) -> Array:
         mean, basis = self._here("mean_", z, "inverse_transform"), self._here("basis_", z, "inverse_transform")
         space, xp = _tangent.GEOMETRIES[self.geometry], namespace(z)
-        return self._leave(
-            map_rows(lambda rows: xp.astype(space.exp(mean, float64(rows) @ basis), z.dtype, copy=False), z)
-        )
+        return map_rows(lambda rows: xp.astype(space.exp(mean, float64(rows) @ basis), z.dtype, copy=False), z)
 
     def _transformed(self, x: Array, *, out: np.ndarray | None = None) -> Array:
         mean, basis = self._here("mean_", x), self._here("basis_", x)

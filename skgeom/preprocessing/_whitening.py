@@ -200,7 +200,7 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         array of shape (n_samples, n_features_out)
             The whitened rows, in the dtype of X (float32 for halves). Dask arrays are mapped lazily.
         """
-        return self._leave(self._transformed(self._receive(X, reset=False)))
+        return self._rows_of(X)
 
     @available_if(_keeps_lengths)
     @in_full_precision
@@ -223,8 +223,7 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         AttributeError
             With ``normalize=True``, because the lengths are lost.
         """
-        z = self._receive_output(X)
-        return self._leave(_maps.exact_product(z, 0.0, self._here("_coloring_matrix", z), self._here("mean_", z)))
+        return self._by_rows(self._coloured, self._checked_output(X))
 
     @chunk_by_chunk
     def score_samples(self, X: Any) -> Array:
@@ -246,10 +245,16 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         array of shape (n_samples,), float64
             Log-densities in nats.
         """
-        x = self._receive(X, reset=False)
+        x = self._checked(X, reset=False)
         check_squares(x, "X")
+        return self._by_rows(self._log_densities, x)
+
+    def _coloured(self, z: Array) -> Array:
+        return _maps.exact_product(z, 0.0, self._here("_coloring_matrix", z), self._here("mean_", z))
+
+    def _log_densities(self, x: Array) -> Array:
         mean, *axes = (self._here(name, x) for name in ("mean_", "spectrum_", "components_", "_scale"))
-        return self._leave(map_rows(lambda rows: _maps.log_density(float64(rows) - mean, *axes), x))
+        return map_rows(lambda rows: _maps.log_density(float64(rows) - mean, *axes), x)
 
     def _transformed(self, x: Array, *, out: np.ndarray | None = None) -> Array:
         mean, forward = self._here("mean_", x), self._here("whitening_matrix_", x)

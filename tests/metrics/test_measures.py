@@ -320,7 +320,7 @@ def test_a_float_for_host_data_and_an_array_of_their_own_for_others():
 
 def test_a_measure_keeps_its_name_its_signature_and_its_docstring():
     parameters = inspect.signature(skgeom.metrics.uniformity).parameters
-    assert list(parameters) == ["X", "t"]
+    assert list(parameters) == ["X", "t", "device"]
     assert parameters["t"].default == 2.0
     assert skgeom.metrics.uniformity.__name__ == "uniformity"
     assert "Wang & Isola" in inspect.getdoc(skgeom.metrics.uniformity)

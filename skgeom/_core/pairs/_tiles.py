@@ -239,5 +239,7 @@ def positions(mask: Array) -> tuple[Array, Array]:
     """Return the rows and columns of the entries of a mask that hold, of which most rows have none."""
     xp = namespace(mask)
     (rows,) = xp.nonzero(xp.any(mask, axis=1))
+    if not rows.shape[0]:  # the host knows how many entries hold only when the device is done
+        return rows, rows
     row, column = xp.nonzero(xp.take(mask, rows, axis=0))
     return xp.take(rows, row), column
