@@ -107,8 +107,8 @@ MUTANTS = [
     Mutant("_validation.py", "w.sum() <= minimum * (1 + 1e-9)", "w.sum() <= 0", "tests/test_validation.py"),
     Mutant(
         "preprocessing/_groups.py",
-        "asarray_like(check_known_groups(groups, x.shape[0], self.groups_)",
-        "asarray_like(check_groups(groups, x.shape[0])[1]",
+        "(check_known_groups(groups, n, self.groups_),)",
+        "(check_groups(groups, n)[1],)",
         "tests/preprocessing/test_groups.py",
     ),
     Mutant(
@@ -333,7 +333,7 @@ MUTANTS = [
     Mutant("datasets/_files/_text.py", "0 < 2 * n <= announced", "0 < n <= announced", FILES),
     Mutant("multimodal/_offset.py", 'move in (name, "both")', "move == name", ELLIPSOID),
     Mutant("metrics/_gap.py", "conformity_to(y, to_all)", "conformity(y)", f"{METRICS}/test_gap.py"),
-    Mutant("metrics/_similarity.py", "% counts.size", "% (counts.size - 1)", PAIRS),
+    Mutant("_core/pairs/_cosines.py", "% n_partners", "% (n_partners - 1)", PAIRS),
     Mutant("metrics/_similarity.py", "np.sort(np.unique(drawn, return_index=True)[1])", "np.argsort(drawn)", PAIRS),
     Mutant("_core/_sliced.py", "rows)[None, :] / 2", "rows)[None, :]", f"{CORE}/test_sliced.py"),
     Mutant("_core/_tangent.py", "where(found > _ONE_POINT, found, 0.0)", "found", DISTANCES),
