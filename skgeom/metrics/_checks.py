@@ -1,4 +1,4 @@
-"""Checks of what only measures and scorers take."""
+"""Checks of the arguments that only measures and scorers have."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def check_batch_labels(labels: Any, n: int) -> Labels:
 
 
 def rows_to_send(values: Any, device: str, name: str = "X") -> Any:
-    """Check rows that go to a device, an array of two or three dimensions or blocks; what has one dimension stays.
+    """Check rows to move to a device: an array of two or three dimensions, or blocks; vectors stay on the host.
 
     Raises
     ------
@@ -90,14 +90,14 @@ def rows_to_send(values: Any, device: str, name: str = "X") -> Any:
 
 
 def sent(rows: Any, device: str) -> Any:
-    """Return rows on a device, and what has fewer dimensions as it is."""
+    """Return rows on a device, and anything with fewer dimensions unchanged."""
     if isinstance(rows, Iterator):
         return (sent(block, device) for block in rows)
     return place(np.asarray(rows), device) if np.ndim(rows) > 1 else rows
 
 
 def sent_in_parts(rows: Any, device: str) -> Any:
-    """Return rows of which a device that has no room for all gets parts, for sums.
+    """Return rows that are moved to a device in parts, for sums, since it has no room for all of them.
 
     Raises
     ------
@@ -225,8 +225,8 @@ def check_relevant(relevant: Any, n: int, n_candidates: int) -> np.ndarray:
     TypeError
         If they are not integers.
     ValueError
-        If there are no pairs, their shape is neither (n,) nor (p, 2), one is out of range, or `relevant` is None and
-        the numbers of queries and candidates differ.
+        If there is not a single pair, their shape is neither (n,) nor (p, 2), one is out of range, or `relevant` is
+        None and the numbers of queries and candidates differ.
     """
     if relevant is None:
         if n != n_candidates:
@@ -256,7 +256,7 @@ def check_graded(relevant: Any, grades: Any, n: int, n_candidates: int) -> tuple
     TypeError
         If grades are not numbers.
     ValueError
-        As `check_relevant`, or if grades do not fit the pairs, one is negative, none is above 0, or a pair is there
+        As in `check_relevant`, or if grades do not fit the pairs, one is negative, none is above 0, or a pair occurs
         twice.
     """
     pairs = check_relevant(relevant, n, n_candidates)
@@ -277,12 +277,12 @@ def check_graded(relevant: Any, grades: Any, n: int, n_candidates: int) -> tuple
 
 
 def pairs_of_one_kind(relevant: Any, n: int) -> np.ndarray:
-    """Return the pairs (p, 2) of rows that have the same value: a sample may be the partner of several others.
+    """Return the pairs (p, 2) of rows with equal values: a sample may be the partner of several others.
 
     Raises
     ------
     ValueError
-        If there is not one value for each row.
+        If the numbers of values and rows differ.
     """
     values = np.asarray(to_numpy(relevant) if is_foreign(relevant) else relevant)
     if values.shape != (n,):
@@ -301,7 +301,7 @@ def check_modalities(modalities: Any, min_samples: int = 2) -> list[DirectedRows
     Raises
     ------
     ValueError
-        If they are not at least two matrices, or as `check_directed` and `check_same_kind`.
+        If they are not at least two matrices, or as in `check_directed` and `check_same_kind`.
     """
     check_several(modalities, "modalities", "modality", "[images, texts]")
     names = [f"modalities[{i}]" for i in range(len(modalities))]
@@ -352,7 +352,7 @@ def check_judgements(y: Any, n: int) -> np.ndarray:
     TypeError
         If they are not numbers.
     ValueError
-        If there is not one for each pair, one is not finite, or all are equal.
+        If their number is not that of the pairs, one is not finite, or all are equal.
     """
     judgements = check_numbers(y, "y")
     if judgements.shape != (n,):
@@ -363,6 +363,6 @@ def check_judgements(y: Any, n: int) -> np.ndarray:
 
 
 def check_steps(estimator: Any) -> None:
-    """Check that an estimator has steps, one of which is asked for by name."""
+    """Check that an estimator has steps, since one of them is requested by name."""
     if not hasattr(estimator, "steps"):
         raise ValueError(f'step names a step of a Pipeline, but the estimator is {estimator!r}: use step="auto".')
