@@ -197,7 +197,7 @@ def estimate(
     >>> print(estimate("average_cosine", X, groups=np.arange(2000) // 5))
     0.00052 ± 0.00098
 
-    Of rows in a hundred places, each of which was summed up there:
+    For rows in a hundred places, each with its own summary:
 
     >>> from skgeom.summary import cloud_summary
     >>> print(estimate("isoscore", [cloud_summary(rows) for rows in np.split(X, 100)]))

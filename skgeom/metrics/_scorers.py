@@ -220,12 +220,12 @@ def make_embedding_scorer(
     The scored output depends on the data that the measure needs:
 
     ============  ====================================================================================================
-    of            is scored
+    data          scored output
     ============  ====================================================================================================
-    one cloud     What reaches the last step if that step predicts, else its output: of ``transform``, or `embedding_`.
-    pairs         The prediction of a regressor, else the same as of one cloud, against y. A classifier is refused.
-    clusters      The same as of one cloud, with the clusters of a clusterer, even where there is a y; else with y.
-                  Of a clusterer without ``predict``, its `labels_`. Labels routed as ``labels=`` always win.
+    one cloud     The input of the last step if that step predicts, else its output: of ``transform``, or `embedding_`.
+    pairs         The prediction of a regressor, else as for one cloud, compared with y. A classifier is an error.
+    clusters      As for one cloud, with the clusters of a clusterer, even if y is passed, else with y. For a clusterer
+                  without ``predict`` they are its `labels_`. Labels routed as ``labels=`` take precedence.
     ============  ====================================================================================================
 
     * An aligner, regressor and transformer in one, counts as a transformer for one cloud.
