@@ -211,7 +211,7 @@ def check_neighbours(k: Any, n_candidates: int) -> int:
     count = check_count(k, "k")
     if count > n_candidates:
         raise ValueError(
-            f"k={count} neighbours were asked for, but each row has {n_candidates} candidates (a row is not a "
+            f"k={count} neighbours were requested, but each row has {n_candidates} candidates (a row is not a "
             f"neighbour of itself): pass k={n_candidates} or less, or more rows."
         )
     return count
@@ -268,10 +268,10 @@ def check_graded(relevant: Any, grades: Any, n: int, n_candidates: int) -> tuple
     if values.shape != (len(given),):
         raise ValueError(f"grades has shape {values.shape}, expected ({len(given)},), one for each relevant candidate.")
     if len(pairs) < len(given):
-        raise ValueError("relevant has a pair twice, so that it has two grades: pass each pair once.")
+        raise ValueError("relevant contains a pair twice, with two grades: pass each pair once.")
     if values.min() < 0 or values.max() == 0:
         raise ValueError(
-            f"grades must be 0 or more, and one of them above 0, got {values.min():g} to {values.max():g}."
+            f"grades must be at least 0, and one of them positive, got {values.min():g} to {values.max():g}."
         )
     return pairs, values[np.lexsort((given[:, 1], given[:, 0]))]
 
@@ -287,8 +287,8 @@ def pairs_of_one_kind(relevant: Any, n: int) -> np.ndarray:
     values = np.asarray(to_numpy(relevant) if is_foreign(relevant) else relevant)
     if values.shape != (n,):
         raise ValueError(
-            f"relevant has shape {values.shape}, expected ({n},): pass a value for each row, equal for rows that are "
-            "relevant to each other, as the number of the image of each caption. For positions call retrieval_score."
+            f"relevant has shape {values.shape}, expected ({n},): pass one value per row, equal for rows that are "
+            "relevant to each other, such as the image number of each caption. For positions call retrieval_score."
         )
     _, codes = np.unique(values, return_inverse=True)
     members = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
@@ -335,12 +335,12 @@ def check_distances(X: Any) -> Array:
     d = check_cloud(X)
     xp = namespace(d)
     if d.shape[0] != d.shape[1]:
-        raise ValueError(f'metric="precomputed" takes a square matrix of distances, got the shape {tuple(d.shape)}.')
+        raise ValueError(f'metric="precomputed" expects a square matrix of distances, got shape {tuple(d.shape)}.')
     slack = 64 * epsilon(d) * to_float(xp.max(xp.abs(d)))
     if to_float(xp.min(d)) < -slack or to_float(xp.max(xp.abs(d - d.T))) > slack:
-        raise ValueError('metric="precomputed" takes distances: at least 0, and the same from j to i as from i to j.')
+        raise ValueError('metric="precomputed" expects a symmetric matrix of distances, at least 0.')
     if to_float(xp.max(xp.abs(xp.linalg.diagonal(d)))) > slack:
-        raise ValueError('metric="precomputed" takes distances, 0 on the diagonal: from similarities make 1 - s first.')
+        raise ValueError('metric="precomputed" expects 0 on the diagonal: convert similarities s to distances 1 - s.')
     return float64(d)
 
 
@@ -356,9 +356,9 @@ def check_judgements(y: Any, n: int) -> np.ndarray:
     """
     judgements = check_numbers(y, "y")
     if judgements.shape != (n,):
-        raise ValueError(f"y has shape {judgements.shape}, expected ({n},): pass one judgement for each pair of X.")
+        raise ValueError(f"y has shape {judgements.shape}, expected ({n},): pass one judgement per pair of X.")
     if (judgements == judgements[0]).all():
-        raise ValueError(f"All {n} judgements in y are {judgements[0]:g}, and order no pairs: pass different ones.")
+        raise ValueError(f"All {n} judgements in y are {judgements[0]:g}: pass at least two different values.")
     return judgements
 
 

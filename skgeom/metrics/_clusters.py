@@ -298,7 +298,7 @@ def calinski_harabasz_score(X: Any, labels: Any, *, metric: PairMetric = "euclid
     cost="O(n d)",
     source="Davies & Bouldin 1979, doi:10.1109/TPAMI.1979.4766909",
     needs="labels",
-    infinite="two classes have one mean",
+    infinite="two classes have the same mean",
 )
 def davies_bouldin_score(X: Any, labels: Any, *, metric: PairMetric = "euclidean") -> Array:
     r"""Davies-Bouldin index: how far each class reaches towards its worst neighbour, averaged over classes.
@@ -437,7 +437,7 @@ def _check_mean(mean: _tangent.Mean, number: int, *, none_opposite: bool) -> Non
     """Check that a class has a unique Fréchet mean, with no row opposite to it."""
     if not (mean.is_determined and none_opposite):
         raise ValueError(
-            f"Class {number} (from 0, in sorted order) has no mean that is determined: its directions cancel (their "
+            f"The mean of class {number} (from 0, in sorted order) is not determined: its directions cancel (their "
             f"mean has length {mean.concentration:.3g}), a row is opposite to it, or rows are at the border of the "
             f"ball ({mean.n_iter} steps left {mean.residual:.1e}). Leave the class out, or measure Euclidean distances."
         )

@@ -129,8 +129,8 @@ def cosine_shares(X: Any, *, relative: bool = True) -> Array:
     xp = namespace(parts)
     total = to_float(xp.sum(parts))
     warn(
-        f"The average cosine, {total:.3g}, is not above two standard errors, so that no coordinate has a "
-        "share in it: all are NaN. Pass relative=False for what each adds."
+        f"The average cosine, {total:.3g}, is not above two standard errors, so the shares of the "
+        "coordinates are not defined: all are NaN. Pass relative=False for the part of each coordinate."
     )
     return xp.full_like(parts, xp.nan)
 

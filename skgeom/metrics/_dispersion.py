@@ -385,7 +385,7 @@ def kernel_energy(X: Any, *, kernel: Kernel = "gaussian", gamma: float = 1.0, di
     invariances=DIRECTIONS,
     cost="O(n² d)",
     source="Liu et al. 2018, arXiv:1805.09298",
-    infinite="two rows have one direction",
+    infinite="two rows have the same direction",
     variants={"mhe": {"distance": "geodesic"}},
     without_blocks=_without_blocks(_riesz_energy),
 )
@@ -599,7 +599,7 @@ def mmcs(X: Any) -> Array:
     invariances=DIRECTIONS,
     cost="O(n² d)",
     source="Sablayrolles et al. 2019, arXiv:1806.03198",
-    infinite="two rows have one direction",
+    infinite="two rows have the same direction",
     estimand="sample",
     without_blocks=_nearest_without_blocks(_energies.MINUS_LOG_DISTANCE),
 )

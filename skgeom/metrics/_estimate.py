@@ -274,8 +274,8 @@ def _check_has_error(row: Measure, options: dict[str, Any]) -> None:
     """Check that a standard error of a measure is meaningful, and can be computed by leaving out rows."""
     if row.estimand == "none":
         raise ValueError(
-            f"{row.name} has no standard error: it is decided by single pairs of rows, or is a sum that grows with "
-            "the number of rows. Take a mean instead, such as mma for min_angle or silhouette for dunn."
+            f"{row.name} has no standard error: it is determined by single pairs of rows, or is a sum that grows with "
+            "the number of rows. Use a mean instead, such as mma for min_angle or silhouette for dunn."
         )
     if options.get("relevant") is not None or options.get("metric") == "precomputed":
         raise ValueError(
@@ -295,7 +295,7 @@ def _without_blocks(row: Measure, given: list[Any], blocks: Blocks, options: dic
     codes, sizes = blocks.codes, np.bincount(blocks.codes)
     for values in given:
         if values.shape[0] != codes.size:
-            raise ValueError(f"Found {codes.size} rows in X and {values.shape[0]} beside them: pass one for each.")
+            raise ValueError(f"Found {codes.size} rows in X, but {values.shape[0]} in another argument: pass as many.")
     if row.without_blocks is not None:
         found = row.without_blocks(blocks, *given[1:], codes=codes, **{**row.settings, **options})
         if found is not None:
@@ -343,7 +343,7 @@ def _without_summaries(
         if len(parts) < MIN_GROUPS:
             raise ValueError(f"Found {len(parts)} summaries, but a standard error needs at least {MIN_GROUPS}.")
     if paired and len({len(parts) for parts in clouds}) > 1:
-        raise ValueError("paired=True takes two lists of as many summaries, which are left out together.")
+        raise ValueError("paired=True needs two lists with equal numbers of summaries, which are left out together.")
     wholes = [reduce(CloudSummary.merge, parts) for parts in clouds]
     value = as_one_number(row(*wholes, **options))
     sides = range(len(clouds))
@@ -377,8 +377,8 @@ def _summary(
     bias = value - corrected
     if abs(bias) > 2 * error and bias**2 > error * abs(value):
         warn(
-            f"The bias of {name}, about {bias:.2g} of {value:.3g}, is so large that what a correction leaves of it "
-            f"may exceed the standard error, {error:.2g}: there is no interval. Take more rows, or debias=True where "
+            f"The bias of {name}, about {bias:.2g} of {value:.3g}, is so large that the rest after its correction "
+            f"may exceed the standard error, {error:.2g}: there is no interval. Use more rows, or debias=True if "
             "the measure has it.",
             UserWarning,
         )

@@ -62,7 +62,7 @@ def representation(estimator: Any, X: Any, step: Step, metadata: Metadata) -> An
         _check_rows_at_fit(last, rows, "embedding_")
         return last.embedding_
     raise ValueError(
-        f"{_name(last)} has neither transform nor embedding_ nor predict, so it has made nothing to score: fit it, or "
+        f"{_name(last)} has neither transform nor embedding_ nor predict, so there is no output to score: fit it, or "
         "pass step=, a function (estimator, X) -> representation."
     )
 
@@ -121,21 +121,21 @@ def check_metadata(estimator: Any, step: Step, metadata: Metadata) -> None:
     names = ", ".join(sorted(metadata))
     if not get_config()["enable_metadata_routing"]:
         raise ValueError(
-            f"This scorer got {names}, which it passes on by metadata routing, and that is off: call "
+            f"This scorer got {names}, which need metadata routing, but that is off: call "
             "sklearn.set_config(enable_metadata_routing=True)."
         )
     asked = _asked_for(estimator, set(metadata))
     needed = set(metadata) - {"groups"} | asked
     if callable(step) and needed - set(_taken(step, metadata)):
         raise ValueError(
-            f"This scorer got {', '.join(sorted(needed))}, but the function passed as step= does not take all of it: "
-            "give it parameters of these names, or **metadata."
+            f"This scorer got {', '.join(sorted(needed))}, but the function passed as step= does not accept all of it: "
+            "add parameters with these names, or **metadata."
         )
     unused = set() if callable(step) else needed - asked
     if unused:
         raise ValueError(
-            f"This scorer got {', '.join(sorted(unused))}, but nothing in {_name(_stand_in(estimator))} asks for it in "
-            "transform or predict, and the measure does not take it: call set_transform_request or "
+            f"This scorer got {', '.join(sorted(unused))}, but nothing in {_name(_stand_in(estimator))} requests it "
+            "for transform or predict, and the measure does not accept it: call set_transform_request or "
             "set_predict_request of the step that needs it, or do not request it for the scorer."
         )
 
@@ -160,8 +160,8 @@ def _reached(estimator: Any, X: Any, metadata: Metadata) -> tuple[Any, Any]:
         return estimator, X
     if len(inner) > 1:
         raise ValueError(
-            f"{_name(estimator)} holds {len(inner)} fitted estimators, and each transforms X in its own way, so "
-            "that there is no single representation: put the transformers in a Pipeline before it, score one of the "
+            f"{_name(estimator)} holds {len(inner)} fitted estimators, and each transforms X in its own way, "
+            "so there is no single representation: put the transformers in a Pipeline before it, score one of the "
             "estimators inside, or pass step=, a function (estimator, X) -> representation."
         )
     return _reached(inner[0], _columns(estimator, X), metadata)
@@ -288,7 +288,7 @@ def _check_rows_at_fit(estimator: Any, rows: Any, made: str) -> None:
     came = "other rows, or these in another order" if found == expected else f"{found} rows"
     raise ValueError(
         f"{_name(estimator)} has no {method}: its {made} can be scored only on the {expected} rows that it was fitted "
-        f"on, in their order, and {came} came. Pass those rows{again}, or call the measure itself with {made}. For "
+        f"on, in the same order, got {came}. Pass those rows{again}, or call the measure itself with {made}. For "
         f"held-out rows and cross-validation use an estimator with a {method}"
         + (', as EmbeddingOptimizer with parametrization="linear".' if method == "transform" else ".")
     )

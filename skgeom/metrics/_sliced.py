@@ -111,8 +111,8 @@ def _sampled(sampler: Callable[[int, np.random.Generator], Any], m: int, rng: An
     points = check_cloud(sampler(m, np.random.default_rng(seed)), name="The result of sampler", min_samples=1)
     if points.shape != (m, x.shape[1]):
         raise ValueError(
-            f"sampler gave points of shape {tuple(points.shape)}, expected ({m}, {x.shape[1]}): as many as it is asked "
-            "for, with the features of X."
+            f"sampler returned points of shape {tuple(points.shape)}, expected ({m}, {x.shape[1]}): as many as "
+            "requested, with the features of X."
         )
     return asarray_like(to_numpy(points), x, dtype=namespace(x).float64)
 
