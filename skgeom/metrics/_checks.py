@@ -225,7 +225,7 @@ def check_relevant(relevant: Any, n: int, n_candidates: int) -> np.ndarray:
     TypeError
         If they are not integers.
     ValueError
-        If there is not a single pair, their shape is neither (n,) nor (p, 2), one is out of range, or `relevant` is
+        If there are no pairs, their shape is neither (n,) nor (p, 2), one is out of range, or `relevant` is
         None and the numbers of queries and candidates differ.
     """
     if relevant is None:
