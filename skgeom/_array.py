@@ -96,9 +96,9 @@ def is_foreign(x: object) -> bool:
     """
     if is_dask(x):
         raise TypeError(
-            "This needs all rows in one memory, and a Dask collection was passed. Pass X.compute(), or some of the "
+            "This needs all rows in one memory, but a Dask collection was passed. Pass X.compute(), or some of the "
             "rows, such as X[:10000].compute(). Measures that are built on sums, cloud_summary, and fit and transform "
-            "of Whitening, AllButTheTop and the aligners take Dask arrays as they are."
+            "of Whitening, AllButTheTop and the aligners accept Dask arrays."
         )
     return (
         array_api_compat.is_array_api_obj(x)
@@ -501,7 +501,7 @@ def current(device: str | None) -> AbstractContextManager[Any]:
 def no_gpu(device: str | None, libraries: str) -> RuntimeError:
     """Return the error for a requested GPU that is not visible to the libraries that could use it."""
     return RuntimeError(
-        f"device={device!r} was asked for, but no GPU is visible to {libraries}. Install a CUDA build of {libraries} "
+        f"device={device!r} was requested, but no GPU is visible to {libraries}. Install a CUDA build of {libraries} "
         'on a machine with an NVIDIA driver, or pass device="auto" to fall back to the CPU.'
     )
 

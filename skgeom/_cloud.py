@@ -240,8 +240,8 @@ def sum_of_blocks(
         for x, like in zip(arrays, first, strict=True):
             if x.shape[1] != like.shape[1] or not same_kind(x, like):
                 raise ValueError(
-                    f"A block of rows has {x.shape[1]} features ({kind_of(x)}), and the first one {like.shape[1]} "
-                    f"({kind_of(like)}): all blocks must live in one space."
+                    f"A block of rows has {x.shape[1]} features ({kind_of(x)}), but the first one has {like.shape[1]} "
+                    f"({kind_of(like)}): all blocks must be in the same space."
                 )
         n, total = n + arrays[0].shape[0], part if total is None else total.merge(part)
     if total is None or n < min_samples:
@@ -265,7 +265,7 @@ def side_by_side(**streams: Iterator[Any]) -> Iterator[tuple[Any, ...]]:
     for blocks in zip_longest(*streams.values()):
         ended = [name for name, block in zip(streams, blocks, strict=True) if block is None]
         if ended:
-            raise ValueError(f"{ended[0]} has fewer blocks than the rows beside it: cut all alike.")
+            raise ValueError(f"{ended[0]} has fewer blocks than the others: cut all alike.")
         yield blocks
 
 

@@ -242,7 +242,7 @@ def _check_leaves_as_it_came(estimator: Any) -> None:
     wanted = getattr(estimator, "_sklearn_output_config", {}).get("transform", get_config()["transform_output"])
     if wanted != "default":
         raise ValueError(
-            f"The output of a Dask array is one, and set_output(transform={wanted!r}) would compute it: pass "
+            f"A Dask array is transformed lazily, but set_output(transform={wanted!r}) would compute it: pass "
             'transform="default".'
         )
 
@@ -411,8 +411,8 @@ class KeepsMoments:
         """Return whether rows were seen before."""
         if getattr(self, "_moments", ()) is None:
             raise ValueError(
-                "forget_moments dropped the moments of the rows seen, which partial_fit would add to: fit again on all "
-                "rows, or keep an estimator that has them."
+                "forget_moments dropped the moments of the rows seen, which partial_fit needs: fit again on all rows, "
+                "or keep an estimator with moments."
             )
         return hasattr(self, "_moments")
 
@@ -492,7 +492,7 @@ class MomentsTransformer(KeepsMoments, RowwiseTransformer):
         """
         if sample_weight is not None:
             raise ValueError(
-                "sample_weight is for arrays of rows; those of summaries, blocks and Dask count once each: pass None."
+                "sample_weight is for arrays of rows; rows in summaries, blocks and Dask count once each: pass None."
             )
         check_device(self.device)
         least = 2 if seen is None else 1

@@ -217,7 +217,7 @@ def check_same_kind(X: Array, Y: Array, names: tuple[str, str] = ("X", "Y"), *, 
         )
     if same_width and X.shape[1] != Y.shape[1]:
         raise ValueError(
-            f"{names[0]} has {X.shape[1]} features and {names[1]} has {Y.shape[1]}: both must live in one space."
+            f"{names[0]} has {X.shape[1]} features and {names[1]} has {Y.shape[1]}: both must be in the same space."
         )
 
 
@@ -262,14 +262,14 @@ def check_known_groups(groups: Any, n: int, known: list[Any]) -> np.ndarray:
     Raises
     ------
     ValueError
-        If a group was not present at fit, or no groups are passed and there were several at fit.
+        If a group was not seen at fit, or no groups are passed and there were several at fit.
     """
     if groups is None and len(known) > 1:
-        raise ValueError(f"groups is needed: there were {len(known)} at fit. Pass groups=, one per row.")
+        raise ValueError(f"groups is required: there were {len(known)} at fit. Pass groups=, one per row.")
     values = np.full(n, known[0]) if groups is None else _check_group_values(groups, n)
     unseen = np.setdiff1d(_sorted_codes(values, "groups")[0], known)
     if unseen.size:
-        raise ValueError(f"Group {unseen.tolist()[0]!r} was not there at fit, which had {', '.join(map(repr, known))}.")
+        raise ValueError(f"Group {unseen.tolist()[0]!r} was not seen at fit, which had {', '.join(map(repr, known))}.")
     return np.searchsorted(known, values)
 
 
@@ -420,7 +420,7 @@ def check_positions(rows: np.ndarray, n: int, name: str, *, of: str = "X", remed
         raise TypeError(f"{name} must hold integers, the positions of rows, got dtype {rows.dtype}.")
     if rows.min() < 0 or rows.max() >= n:
         wrong = int(rows.min() if rows.min() < 0 else rows.max())
-        raise ValueError(f"{name} names row {wrong} of {of}, which has rows 0 to {n - 1}.{remedy}")
+        raise ValueError(f"{name} refers to row {wrong} of {of}, which has rows 0 to {n - 1}.{remedy}")
 
 
 def check_device(device: Any) -> None:
@@ -443,7 +443,7 @@ def check_fitted_kind(estimator: Any, x: Array, fitted: Array, method: str = "tr
     if not same_kind(x, fitted):
         raise ValueError(
             f"Inputs passed to {type(estimator).__name__}.{method}() must use the same namespace and the same device "
-            f"as those passed to fit(). Got {kind_of(x)}, and fit() had {kind_of(fitted)}. Convert X, or fit again."
+            f"as those passed to fit(). Got {kind_of(x)}, but fit() had {kind_of(fitted)}. Convert X, or fit again."
         )
 
 
@@ -469,7 +469,7 @@ def check_out(out: Any, x: Any, width: int) -> None:
         )
     starts_alike = (out.ctypes.data, out.strides) == (x.ctypes.data, x.strides)
     if not starts_alike and np.shares_memory(out, x):
-        raise ValueError("out overlaps with X and is not X: rows would be written before they are read. Pass a copy.")
+        raise ValueError("out overlaps with X and is not X: rows would be overwritten before reading. Pass a copy.")
 
 
 def check_plane(x: Array) -> None:
@@ -484,7 +484,7 @@ def check_in_ball(x: Array) -> None:
     if longest >= 1:
         raise ValueError(
             f"A row of X has length {longest:.6g}, but points of the Poincaré ball are shorter than 1: scale the rows, "
-            "or look at their directions alone."
+            "or use only their directions."
         )
 
 
@@ -508,8 +508,8 @@ def check_resolution(rank: int, name: str = "X") -> None:
     """Check that some direction of a cloud varies by more than the rounding of its numbers."""
     if rank == 0:
         raise ValueError(
-            f"No direction of {name} varies by more than the rounding of its numbers, as rows of low precision far "
-            "from the origin do not. Subtract the mean in a higher precision, before the rows are rounded."
+            f"No direction of {name} varies by more than the rounding of its numbers, as for rows of low precision "
+            "far from the origin. Subtract the mean in higher precision, before rounding the rows."
         )
 
 
@@ -520,7 +520,7 @@ def warn_of_rank(
     if above_noise > rank:
         warn(
             f"Directions of {name} that vary by more than the rounding of its numbers are dropped: "
-            f"{above_noise - rank} of {above_noise}. Their variance is too small beside the largest. {remedy}",
+            f"{above_noise - rank} of {above_noise}. Their variance is too small relative to the largest. {remedy}",
         )
     if all_wanted and 2 * rank < possible:
         warn(
@@ -609,7 +609,7 @@ def _check_host_array(X: Any, name: str, min_samples: int) -> np.ndarray:
         library, kind = type(X).__module__.partition(".")[0], type(X).__name__
         raise TypeError(
             f"{name} is {'a path' if isinstance(X, str | PathLike) else f'{library}.{kind}'}, not rows in memory: pass "
-            f"skgeom.datasets.iter_embeddings({name}) to what is built on sums, or else an array of all rows."
+            f"skgeom.datasets.iter_embeddings({name}) to a function built on sums, or an array of all rows."
         )
     if isinstance(X, np.ndarray) and X.dtype == np.float16:
         X = X.astype(np.float32)
@@ -646,8 +646,8 @@ def _check_foreign_array(X: Array, name: str, min_samples: int) -> Array:
         raise ValueError(f"Complex data not supported: {name} has dtype {X.dtype}.")
     if not has_float64(X):
         raise TypeError(
-            f"{name} must be where there is float64, in which all sums are formed, and there is none in {kind_of(X)}. "
-            "Move it to the host first, as by X.cpu(); JAX has float64 with jax_enable_x64=True."
+            f"{name} must be on a device with float64, in which all sums are formed, but {kind_of(X)} has none. "
+            "Move it to the host first, such as by X.cpu(); JAX has float64 with jax_enable_x64=True."
         )
     for size, minimum, what in ((X.shape[0], min_samples, "sample"), (X.shape[1], 1, "feature")):
         if size < minimum:

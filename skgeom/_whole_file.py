@@ -52,8 +52,8 @@ def write_rows(path: str | os.PathLike[str], blocks: Iterable[np.ndarray]) -> np
                 file.write(bytes(_HEADER_BYTES))
             if block.dtype != dtype:
                 raise ValueError(
-                    f"The rows from row {n:,} on are {block.dtype}, and those before {dtype}: pass all blocks in one "
-                    "dtype."
+                    f"The rows from row {n:,} on are {block.dtype}, but those before are {dtype}: pass all blocks "
+                    "in one dtype."
                 )
             file.write(np.ascontiguousarray(block).data)
             n += len(block)

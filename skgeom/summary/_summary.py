@@ -253,7 +253,7 @@ class CloudSummary(Cloud):
     def X(self) -> NoReturn:  # noqa: N802
         """There are no rows."""
         raise TypeError(
-            "This needs the rows, and a CloudSummary holds only their sums and a sample: pass the rows themselves, or "
+            "This needs the rows, but a CloudSummary holds only their sums and a sample: pass the rows themselves, or "
             "the sample, summary.rows."
         )
 
@@ -420,8 +420,8 @@ def _check_rest(rest: Moments, whole: Moments) -> None:
         raise _not_a_part("a variance of the rest would be negative")
     if of_rest.max() < _LEAST_REST * of_whole.max():
         raise ValueError(
-            f"What is left has {of_rest.max() / of_whole.max():.2g} of the scatter, too little for a difference to be "
-            f"precise (at least {_LEAST_REST:.2g}): merge the summaries of what is left instead."
+            f"The rest has {of_rest.max() / of_whole.max():.2g} of the scatter, too little for a precise difference "
+            f"(at least {_LEAST_REST:.2g}): merge the summaries of the rest instead."
         )
 
 

@@ -618,9 +618,9 @@ def test_beside_a_scorer_that_passes_no_groups_on_nothing_is_scored_silently(rou
     model = make_pipeline(asking(GroupWhitening()), LOGISTIC)
     scoring = {"iso": isoscore_scorer, "accuracy": "accuracy"}
     options = {"scoring": scoring, "params": {"groups": GROUPS}, "cv": sklearn.model_selection.KFold(3)}
-    with pytest.raises(ValueError, match="groups is needed: there were 2 at fit"):
+    with pytest.raises(ValueError, match="groups is required: there were 2 at fit"):
         cross_validate(model, X, CLASSES, error_score="raise", **options)
-    with pytest.warns(UserWarning, match="groups is needed: there were 2 at fit"):
+    with pytest.warns(UserWarning, match="groups is required: there were 2 at fit"):
         found = cross_validate(model, X, CLASSES, **options)
     assert np.isnan(found["test_accuracy"]).all()
     assert_allclose(found["test_iso"], by_hand(lambda z, test: isoscore(z)))
