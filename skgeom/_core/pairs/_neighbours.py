@@ -91,7 +91,7 @@ class Rows(NamedTuple):
 
 
 class Ranks(NamedTuple):
-    """Counts of candidates for each query (q,): better than the best relevant one, tied, and relevant among the ties."""
+    """Counts of candidates per query (q,): better than the best relevant one, tied, and relevant among the ties."""
 
     better: np.ndarray
     tied: np.ndarray
