@@ -97,7 +97,7 @@ def sent(rows: Any, device: str) -> Any:
 
 
 def sent_in_parts(rows: Any, device: str) -> Any:
-    """Return rows that are moved to a device in parts, for sums, since it has no room for all of them.
+    """Return rows, to move in parts to a device that has no room for all of them, for sums.
 
     Raises
     ------

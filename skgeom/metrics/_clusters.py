@@ -45,12 +45,12 @@ def silhouette_samples(X: Any, labels: Any, *, metric: Metric = "euclidean") -> 
     labels : array of shape (n_samples,)
         Class of each row: numbers or strings, with 2 to n_samples - 1 different values.
     metric : {"euclidean", "sqeuclidean", "cosine", "geodesic", "poincare", "precomputed"}, default="euclidean"
-        The distance. Squared Euclidean and cosine (1 - cos) come exactly from class sums, without pairs: the mean
-        squared distance to a class is ‖x - μ‖² plus the mean squared distance of the class to μ, and the cosine
-        distance is half the squared one between unit rows. "geodesic" is the angle between the rows; "poincare" the
-        distance in the Poincaré ball of curvature -1, for rows shorter than 1,
-        2 asinh(‖x - y‖ / √((1 - ‖x‖²)(1 - ‖y‖²))). With "precomputed" X holds the distances themselves,
-        (n_samples, n_samples), of any space, such as a graph.
+        The distance. Squared Euclidean and cosine (1 - cos) silhouettes follow exactly from class sums, without pairs:
+        the mean squared distance to a class is ‖x - μ‖² plus the mean squared distance of the class to μ, and the
+        cosine distance is half the squared one between unit rows. "geodesic" is the angle between the rows; "poincare"
+        the distance in the Poincaré ball of curvature -1, for rows shorter than 1, 2 asinh(‖x - y‖ /
+        √((1 - ‖x‖²)(1 - ‖y‖²))). With "precomputed" X holds the distances themselves, (n_samples, n_samples), of any
+        space, such as a graph.
 
     Returns
     -------

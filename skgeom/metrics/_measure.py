@@ -242,7 +242,7 @@ def measure_per_row(
 
 _DEVICE = """
 device : {None, "cpu", "cuda", "cuda:<index>", "auto"}, default=None
-    Where rows on the host are computed; the result comes back to the host. None stays where the rows are.
+    Device for rows on the host; the result returns to the host. None computes on the device of the rows.
 """
 
 

@@ -300,7 +300,7 @@ def recall_at_k(X: Any, Y: Any, *, k: int = 1, metric: Similarity = "cosine", re
 
     See Also
     --------
-    retrieval_score : Several k at once, and partners that are not row i; the definition, cost and source.
+    retrieval_score : Several k at once, and partners other than row i; the definition, cost and source.
     recall_scorer, csls_scorer : Scorers for model selection.
 
     Notes
@@ -359,7 +359,7 @@ def mean_reciprocal_rank(X: Any, Y: Any, *, metric: Similarity = "cosine") -> Ar
 
     See Also
     --------
-    retrieval_score : Partners that are not row i; the definition and cost.
+    retrieval_score : Partners other than row i; the definition and cost.
 
     Notes
     -----

@@ -361,7 +361,7 @@ def cosine_regularizer(X: Any) -> Array:
     needs="start",
 )
 def retention(X: Any, start: Any) -> Array:
-    r"""Retention: how far rows have moved from where they started.
+    r"""Retention: mean squared distance of rows from their start.
 
     .. math:: \frac1n \sum_i \lVert x_i - x_i^{(0)} \rVert^2.
 

@@ -213,7 +213,7 @@ def make_embedding_scorer(
 
     See Also
     --------
-    get_scorer : The ready-made ones by name.
+    get_scorer : Ready-made scorers by name.
 
     Notes
     -----

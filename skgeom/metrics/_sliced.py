@@ -137,7 +137,7 @@ def sliced_dispersion(X: Any, *, n_circles: int = 1, random_state: Any = None) -
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
-        The embeddings, one per row, of at least two features.
+        The embeddings, one per row, with at least two features.
     n_circles : int, default=1
         Their number.
     random_state : int, RandomState, Generator or None, default=None
@@ -198,7 +198,7 @@ def axis_sliced_dispersion(X: Any, *, n_planes: int = 1, random_state: Any = Non
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
-        The embeddings, one per row, of at least two features.
+        The embeddings, one per row, with at least two features.
     n_planes : int, default=1
         Their number.
     random_state : int, RandomState, Generator or None, default=None
@@ -259,7 +259,7 @@ def spherical_sliced_wasserstein(X: Any, *, n_circles: int = 50, random_state: A
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
-        The embeddings, one per row, of at least two features.
+        The embeddings, one per row, with at least two features.
     n_circles : int, default=50
         Their number m.
     random_state : int, RandomState, Generator or None, default=None
