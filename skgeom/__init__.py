@@ -1,9 +1,8 @@
 """skgeom: the geometry of embeddings, for scikit-learn.
 
 Measure a space (`skgeom.metrics`), transform it (`skgeom.preprocessing`), and choose with data: every measure is also a
-scorer, every transform a step of a Pipeline. `skgeom.inspection` draws what they find, `skgeom.datasets` has real and
-planted embeddings, and `skgeom.report` writes a report on a space, as ``python -m skgeom report FILE``
-does of a file.
+scorer, every transform a step of a Pipeline. `skgeom.inspection` draws the results, `skgeom.datasets` has real and
+planted embeddings, and `skgeom.report` writes a report on a space, as does ``python -m skgeom report FILE`` for a file.
 
 Packages and flagship names load on first use: ``import skgeom`` imports no Torch, CuPy, matplotlib or Dask.
 """
@@ -154,7 +153,7 @@ __all__ = [
 ]
 
 
-if not TYPE_CHECKING:  # or every misspelled name would pass for one of these
+if not TYPE_CHECKING:  # otherwise type checkers would accept every misspelled name
 
     def __getattr__(name: str) -> Any:
         if name in _PACKAGES:

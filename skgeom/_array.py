@@ -1,9 +1,9 @@
 """The only file that knows array libraries.
 
-Everything above speaks the array API standard through ``xp = namespace(x)``. What the standard lacks stands here once:
-in standard operations where possible, by capability (``hasattr``) where that pays, by the name of a library only where
-data cross from one machine part to another. No library but NumPy is imported before the user has brought its arrays,
-or has asked for a device.
+All other code uses the array API standard through ``xp = namespace(x)``. Operations that the standard lacks are here,
+once: as standard operations if possible, by capability (``hasattr``) if that pays, and by the name of a library only
+for moving data between devices. No library but NumPy is imported before the user passes its arrays or requests a
+device.
 """
 
 from __future__ import annotations
@@ -28,30 +28,30 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 HOST_BLOCK_BYTES = 3 << 19
-"""Bytes worked on at once on a CPU: large enough for an efficient matrix product, small enough to stay in cache."""
+"""Bytes per block on a CPU: large enough for an efficient matrix product, small enough to stay in cache."""
 
 ACCELERATOR_BLOCK_BYTES = 1 << 28
-"""The same on any other device, where the start of an operation costs more than the memory."""
+"""The same on any other device, where starting an operation costs more than the memory."""
 
 HOST_DECOMPOSITION = 512
 """Rows and columns of a matrix up to which the host decomposes it for an accelerator.
 
-A decomposition is a chain of small steps, each of which an accelerator must start, and libraries differ: PyTorch issue
-183806 reports a factor of 30 to 130 between two versions of Torch on CUDA. The matrix and its factors are a few MB. The
-size is a guess until it is measured on a GPU: the right one depends on GPU, host and library.
+A decomposition is a chain of small steps, each with the overhead of a start on an accelerator, and libraries differ:
+PyTorch issue 183806 reports a factor of 30 to 130 between two versions of Torch on CUDA. The matrix and its factors are
+a few MB. The size is a guess until it is measured on a GPU: the best one depends on GPU, host and library.
 """
 
 SAFE_EXPONENTS = {32: (-40, 50), 64: (-200, 230)}
-"""Powers of two between which fourth powers and their sums neither overflow nor vanish, by width of float."""
+"""Powers of two between which fourth powers and their sums neither overflow nor underflow, by width of float."""
 
 SQUARES_SAFE = 480
 """Power of two up to which, or down to which, sums of squares stay within float64."""
 
 _ROWS_PER_PRODUCT = 4096
-"""Rows that one product in float32 sums over, as many as a block of 192 columns on a host: rounding grows with them."""
+"""Rows summed in one float32 product, as in a block of 192 columns on a host: rounding grows with their number."""
 
 _REFLECTIONS_AT_ONCE = 64
-"""LAPACK applies reflections in blocks of at most so many: each needs room for a number per column and per other."""
+"""LAPACK applies reflections in blocks of at most this size, with memory for one number per column and per other."""
 
 
 _NUMPY = array_api_compat.array_namespace(np.empty(0))
@@ -60,45 +60,45 @@ _NUMPY = array_api_compat.array_namespace(np.empty(0))
 def namespace(*arrays: Array) -> Namespace:
     """Return the array API namespace that the arrays share."""
     if len(arrays) == 1 and type(arrays[0]) is np.ndarray:
-        return _NUMPY  # the answer of array_namespace, whose questions take as long as some operations on a tile
+        return _NUMPY  # the result of array_namespace, whose checks take as long as some operations on a tile
     return array_api_compat.array_namespace(*arrays)
 
 
 def device_of(x: Array) -> Device:
-    """Return the device on which the array lives."""
+    """Return the device of the array."""
     return array_api_compat.device(x)
 
 
 def is_dask(x: object) -> bool:
-    """Return whether x is a collection of Dask, of which nothing is computed until somebody asks for it."""
+    """Return whether x is a Dask collection, which is computed only on request."""
     return hasattr(x, "__dask_graph__") and "dask" in sys.modules and sys.modules["dask"].is_dask_collection(x)
 
 
 def is_stored(x: object) -> bool:
-    """Return whether x is not rows but where they are: a path, or an object that reads them from a disk."""
+    """Return whether x is not rows but a reference to them: a path, or an object that reads them from a disk."""
     library = type(x).__module__.partition(".")[0]
     return (
         isinstance(x, str | PathLike)
-        or library in ("h5py", "zarr")  # which NumPy would read, all of it and in silence
+        or library in ("h5py", "zarr")  # NumPy would silently read all of it
         or (library == "pyarrow" and not hasattr(x, "__array__"))
     )
 
 
 def is_foreign(x: object) -> bool:
-    """Return whether x is an array of a library other than NumPy, one that never leaves its library and device.
+    """Return whether x is an array of a library other than NumPy, which never leaves its library and device.
 
-    Whoever asks is about to read x: NumPy would compute a collection of Dask then, all of it and in silence.
+    The caller is about to read x: NumPy would then silently compute a whole Dask collection.
 
     Raises
     ------
     TypeError
-        If x is a collection of Dask.
+        If x is a Dask collection.
     """
     if is_dask(x):
         raise TypeError(
-            "This needs all rows in one memory, and a Dask collection was passed. Pass X.compute(), or some of the "
+            "This needs all rows in one memory, but a Dask collection was passed. Pass X.compute(), or some of the "
             "rows, such as X[:10000].compute(). Measures that are built on sums, cloud_summary, and fit and transform "
-            "of Whitening, AllButTheTop and the aligners take Dask arrays as they are."
+            "of Whitening, AllButTheTop and the aligners accept Dask arrays."
         )
     return (
         array_api_compat.is_array_api_obj(x)
@@ -108,17 +108,17 @@ def is_foreign(x: object) -> bool:
 
 
 def kind_of(x: Array) -> str:
-    """Name the library and the device of an array, for messages."""
+    """Return the library and the device of an array in words, for messages."""
     return f"{namespace(x).__name__.removeprefix('array_api_compat.')} on {device_of(x)}"
 
 
 def same_kind(x: Array, y: Array) -> bool:
-    """Return whether two arrays belong to one library and live on one device."""
+    """Return whether two arrays belong to the same library and device."""
     return namespace(x) is namespace(y) and device_of(x) == device_of(y)
 
 
 def is_sparse(x: Array) -> bool:
-    """Return whether the array is of a sparse kind."""
+    """Return whether the array is sparse."""
     return array_api_compat.is_pydata_sparse_array(x) or str(getattr(x, "layout", "torch.strided")) != "torch.strided"
 
 
@@ -142,7 +142,7 @@ def float64(x: Array) -> Array:
 
 
 def has_float64(x: Array) -> bool:
-    """Return whether the library of x has double precision on its device: MPS has none, and JAX by default hides it."""
+    """Return whether the library of x has double precision on its device: MPS has none, JAX disables it by default."""
     xp = namespace(x)
     try:
         return xp.empty(0, dtype=xp.float64, device=device_of(x)).dtype == xp.float64
@@ -151,7 +151,7 @@ def has_float64(x: Array) -> bool:
 
 
 def is_on_host(x: Array) -> bool:
-    """Return whether the array lives in the memory of the CPU."""
+    """Return whether the array is in the memory of the CPU."""
     return str(device_of(x)).endswith(("cpu", "CPU_DEVICE')"))
 
 
@@ -184,7 +184,7 @@ def take_rows(x: Array, index: np.ndarray) -> Array:
 def rows_at(x: Array, which: slice | np.ndarray, out: np.ndarray | None = None) -> Array:
     """Return consecutive rows of x, or those at positions, the latter in a scratch array if it has the dtype of x.
 
-    The positions must be right: NumPy checks none of those that it writes into an array without a copy.
+    The positions must be valid: NumPy does not check them when it writes into an array without a copy.
     """
     if isinstance(which, slice):
         return x[which, ...]
@@ -194,8 +194,8 @@ def rows_at(x: Array, which: slice | np.ndarray, out: np.ndarray | None = None) 
 
 
 def to_numpy(x: Array) -> np.ndarray:
-    """Copy an array of any library and device to the host, cut from any gradient."""
-    own: Any = x  # each library has its own words for it
+    """Copy an array of any library and device to the host, without gradient."""
+    own: Any = x  # each library has its own method
     if array_api_compat.is_torch_array(own):
         own = widen(own.detach()) if own.is_floating_point() else own.detach()
         return own.cpu().numpy()
@@ -207,12 +207,12 @@ def to_numpy(x: Array) -> np.ndarray:
 
 
 def to_float(x: Array) -> float:
-    """Return a 0-d array as a Python float: the border between what is differentiable and what is not."""
+    """Return a 0-d array as a Python float, which ends differentiation."""
     return float(x.detach()) if hasattr(x, "detach") else float(x)
 
 
 def wants_gradient(*arrays: Array) -> bool:
-    """Return whether a derivative with respect to one of the arrays may be asked for later."""
+    """Return whether a derivative with respect to one of the arrays may be requested later."""
     if not any(getattr(x, "requires_grad", False) for x in arrays):
         return False
     import torch
@@ -221,11 +221,11 @@ def wants_gradient(*arrays: Array) -> bool:
 
 
 def in_full_precision(function: Callable[P, R]) -> Callable[P, R]:
-    """Return a function that computes in the precision and on the device of its input, whatever is set around it.
+    """Return a function that computes in the precision and on the device of its input, whatever the global settings.
 
-    `torch.autocast` is off inside, and Torch multiplies float32 in float32, never in TF32. CuPy computes on the device
-    that is current, not where its arrays are: inside, that is the device of the first array, or the one that the
-    `device` of an estimator names. Where there is nothing to change, the function is called as it is.
+    `torch.autocast` is off inside, and Torch multiplies float32 in float32, never in TF32. CuPy computes on the current
+    device, not on that of its arrays: inside, the current device is that of the first array, or the `device` of an
+    estimator. If there is nothing to change, the function is called directly.
     """
 
     @wraps(function)
@@ -251,10 +251,10 @@ def _torch_contexts() -> list[Any]:
 
 
 class _Float32Products:
-    """A context in which Torch multiplies float32 in float32; the last of several users ends it for the process.
+    """A context in which Torch multiplies float32 in float32; it ends for the process with the last of several users.
 
-    TF32 keeps 10 binary digits of each number. The bounds that tell which neighbours a search in float32 must look at
-    again, and which ranks and variances products in float32 settle, allow for the rounding of 24.
+    TF32 keeps 10 binary digits of each number. The error bounds of float32 searches for neighbours, ranks and variances
+    assume the rounding of 24 digits.
     """
 
     def __init__(self) -> None:
@@ -284,7 +284,7 @@ _FLOAT32_PRODUCTS = _Float32Products()
 
 
 def _reduced_products(torch: Any) -> list[tuple[Callable[[str], None], str, str]]:
-    """Return where Torch multiplies float32 in less: what sets it, its value now, and that of full precision."""
+    """Return the settings by which Torch reduces the precision of float32 products: current and full values."""
     try:
         kinds = [torch.backends.cuda.matmul, torch.backends.mkldnn.matmul]
         found = [(kind, kind.fp32_precision) for kind in kinds]
@@ -297,7 +297,7 @@ def _reduced_products(torch: Any) -> list[tuple[Callable[[str], None], str, str]
 
 
 def _on_device_of(values: Iterable[Any]) -> list[Any]:
-    """Return the device of CuPy, a context, of the first of the values, or lists of them, that has or names one."""
+    """Return the CuPy device, a context, of the first value, or list of values, that has or names one."""
     for value in values:
         where = getattr(value[0] if isinstance(value, list | tuple) and value else value, "device", None)
         if isinstance(where, str) and names_gpu(where) and (found := find_accelerator(where)):
@@ -312,29 +312,29 @@ def _is_cupy_device(where: object) -> bool:
 
 
 def detached(x: Array) -> Array:
-    """Return x cut from any gradient, in its own library."""
+    """Return x without gradient, in its own library."""
     return x.detach() if array_api_compat.is_torch_array(x) else x
 
 
 def copied(x: Array) -> Array:
-    """Return a copy of x, laid out as x is."""
+    """Return a copy of x with the same memory layout."""
     return namespace(x).asarray(x, copy=True)
 
 
 def as_data(x: Array) -> Array:
-    """Return x cut from any gradient; a Torch tensor in host memory as a NumPy view, whose tiles threads can share.
+    """Return x without gradient; a Torch tensor in host memory as a NumPy view, whose tiles threads can share.
 
-    Only for work that `in_threads` shares out, and for functions of the user: the pools of Torch and of NumPy's BLAS,
-    each of which waits for more work in a loop, would otherwise stand in each other's way.
+    Only for work in `in_threads`, and for functions of the user: the thread pools of Torch and of NumPy's BLAS both
+    wait for work in a busy loop, and would otherwise slow each other down.
     """
     x = detached(x)
     return x.numpy() if array_api_compat.is_torch_array(x) and x.device.type == "cpu" else x
 
 
 def with_gradients(value: Array, sources: Sequence[Array], gradients: Sequence[Array]) -> Array:
-    """Return a 0-d value of data as one of the arrays behind the data, to which it passes on its gradients, if any.
+    """Return a 0-d value of data as a function of the arrays behind the data, with the given gradients, if any.
 
-    A reduction over all pairs thus needs no graph of its n x n steps. Second derivatives are refused.
+    A reduction over all pairs thus needs no graph of its n x n steps. Second derivatives raise an error.
     """
     value = asarray_like(value, sources[0], dtype=namespace(sources[0]).float64)
     if not gradients:
@@ -368,9 +368,9 @@ def names_gpu(device: Any) -> bool:
 
 
 def find_accelerator(device: str) -> tuple[Namespace, Device] | None:
-    """Find the library that drives a device that `names_gpu`: CuPy if it sees a GPU, else Torch, else None.
+    """Return the library for a device that `names_gpu`: CuPy if it sees a GPU, else Torch, else None.
 
-    CuPy imports without a GPU, hence the question to the driver.
+    CuPy can be imported without a GPU, so the driver is queried.
     """
     try:
         import cupy
@@ -391,12 +391,12 @@ def find_accelerator(device: str) -> tuple[Namespace, Device] | None:
 
 
 def gpu_index(device: str, n_gpus: int, library: str) -> int:
-    """Return the index of the GPU that a device names, 0 where it names none, of those that a library sees.
+    """Return the index of the GPU that a device names, or 0, among those that a library sees.
 
     Raises
     ------
     RuntimeError
-        If there is no such GPU.
+        If this GPU does not exist.
     """
     index = int(device.partition(":")[2] or 0)
     if index >= n_gpus:
@@ -409,19 +409,19 @@ def gpu_index(device: str, n_gpus: int, library: str) -> int:
 
 
 def place(x: Array, device: str | None) -> Array:
-    """Move a host array to a device named in words: None and "cpu" stay, "auto" moves where there is a GPU.
+    """Move a host array to a device given by name: None and "cpu" keep it, "auto" moves it if there is a GPU.
 
     Raises
     ------
     RuntimeError
-        If a GPU is asked for and no installed library sees one, or not that one.
+        If a GPU is requested and no installed library sees it.
     """
     found = accelerator(device)
     return x if found is None else _sent(x, *found)
 
 
 def accelerator(device: str | None) -> tuple[Namespace, Device] | None:
-    """Return the library that drives a device and the device itself, or None for the host; raise as `place`."""
+    """Return the library for a device and the device itself, or None for the host; raise the errors of `place`."""
     if device is None or device == "cpu":
         return None
     found = find_accelerator(device)
@@ -431,10 +431,10 @@ def accelerator(device: str | None) -> tuple[Namespace, Device] | None:
 
 
 def _sent(x: Any, xp: Namespace, where: Device) -> Array:
-    """Return a copy of a host array on an accelerator, of which the host waits for none.
+    """Return a copy of a host array on an accelerator, made asynchronously.
 
-    That takes memory which the system never moves: as much as a block. CuPy goes through such memory by itself, Torch
-    if it is told to; while the accelerator fetches a block, the host writes the next one.
+    That needs a block of pinned memory. CuPy uses it by default, Torch on request; while the accelerator fetches a
+    block, the host writes the next one.
     """
     is_torch = array_api_compat.is_torch_namespace(xp)
     if x.nbytes <= ACCELERATOR_BLOCK_BYTES and not is_torch:
@@ -454,9 +454,9 @@ def _sent(x: Any, xp: Namespace, where: Device) -> Array:
 
 
 def in_parts(work: Callable[..., R], device: str | None, *arrays: Any) -> Iterator[R]:
-    """Yield what is made of the rows of host arrays on a device: of all, or of parts if memory is short.
+    """Yield the results of a function of the rows of host arrays on a device: of all, or of parts if memory is short.
 
-    A part for which the device has no room is halved, as are those after it. None stands for an array that is missing.
+    If the device has no room for a part, this and all later parts are halved. None marks a missing array.
 
     Raises
     ------
@@ -472,20 +472,20 @@ def in_parts(work: Callable[..., R], device: str | None, *arrays: Any) -> Iterat
             if step == 1:
                 raise no_room(device, "not even one row fits") from error
             step //= 2
-            continue  # when the exception is gone, and with it the arrays of the part
+            continue  # after the exception, which holds the arrays of the part, is deleted
         yield done
         start += step
 
 
 def memory_errors() -> tuple[type[Exception], ...]:
-    """Return the exceptions by which the libraries in use say that an accelerator has no room."""
+    """Return the out-of-memory exceptions of the libraries in use."""
     cuda = [getattr(sys.modules.get(name), "cuda", None) for name in ("torch", "cupy")]
     found = (getattr(where, "OutOfMemoryError", None) for where in (cuda[0], getattr(cuda[1], "memory", None)))
     return tuple(error for error in found if error is not None)
 
 
 def no_room(device: str | None, why: str) -> MemoryError:
-    """Return the error that rows do not fit into the memory of a device."""
+    """Return the error for rows that do not fit into the memory of a device."""
     return MemoryError(
         f"device={device!r} has too little free memory: {why}. Free some, pass fewer rows, or pass device=None, which "
         "computes on the host."
@@ -493,21 +493,21 @@ def no_room(device: str | None, why: str) -> MemoryError:
 
 
 def current(device: str | None) -> AbstractContextManager[Any]:
-    """Return a context in which CuPy computes on a device, if that is where `place` moves arrays to."""
+    """Return a context in which CuPy computes on the device to which `place` moves arrays, if that is one of CuPy."""
     found = accelerator(device)
     return found[1] if found and _is_cupy_device(found[1]) else nullcontext()
 
 
 def no_gpu(device: str | None, libraries: str) -> RuntimeError:
-    """Return the error that a GPU was asked for and none is visible to the libraries that could use it."""
+    """Return the error for a requested GPU that is not visible to the libraries that could use it."""
     return RuntimeError(
-        f"device={device!r} was asked for, but no GPU is visible to {libraries}. Install a CUDA build of {libraries} "
+        f"device={device!r} was requested, but no GPU is visible to {libraries}. Install a CUDA build of {libraries} "
         'on a machine with an NVIDIA driver, or pass device="auto" to fall back to the CPU.'
     )
 
 
 def row_blocks(x: Array, columns: int = 0, n_blocks: int = 1, least: int = 1) -> Iterator[slice]:
-    """Cut the rows of x into slices, of at least some rows, that fill blocks, or do so with `columns` entries each."""
+    """Cut the rows of x, or rows of `columns` entries, into slices that fill blocks, of at least a minimum of rows."""
     n, d = x.shape
     row_bytes = max(d, columns, 1) * (namespace(x).finfo(x.dtype).bits // 8 if is_real_floating(x) else 8)
     step = max(least, n_blocks * (HOST_BLOCK_BYTES if is_on_host(x) else ACCELERATOR_BLOCK_BYTES) // row_bytes)
@@ -521,7 +521,7 @@ def peak(x: Array) -> float:
 
 
 def numbers(values: Sequence[Array]) -> np.ndarray:
-    """Return 0-d arrays of one kind as an array (n,) of NumPy: the host waits for an accelerator once, not n times."""
+    """Return 0-d arrays of one kind as a NumPy array (n,): the host waits for an accelerator once, not n times."""
     return to_numpy(namespace(values[0]).stack(values))
 
 
@@ -531,41 +531,41 @@ def exponent_of(magnitude: float) -> int:
 
 
 def excess_exponent(x: Array, largest: float) -> int:
-    """Return by how many powers of two the largest magnitude leaves the range in which fourth powers are safe."""
+    """Return the power of two by which the largest magnitude leaves the range of safe fourth powers."""
     low, high = SAFE_EXPONENTS[namespace(x).finfo(x.dtype).bits]
     exponent = exponent_of(largest)
     return max(0, exponent - high) + min(0, exponent - low)
 
 
 def times_power_of_two(x: Array, exponent: int) -> Array:
-    """Return x 2^exponent, exact wherever it neither overflows nor vanishes."""
+    """Return x 2^exponent, exact unless it overflows or underflows."""
     half = exponent // 2
     return x * 2.0**half * 2.0 ** (exponent - half)
 
 
 def scratch(like: Array, shape: tuple[int, ...]) -> np.ndarray | None:
-    """Return a NumPy array to write results into again and again, or None for libraries that keep their results.
+    """Return a NumPy array for repeated results, or None for libraries that cannot write into one.
 
-    Fresh memory costs as much as the arithmetic on it: a third of the time of a pass of blocks.
+    New memory costs as much as the arithmetic on it: a third of the time of a pass over blocks.
     """
     return np.empty(shape, dtype=like.dtype) if array_api_compat.is_numpy_array(like) else None
 
 
 def subtract(x: Any, y: Any, out: np.ndarray | None) -> Array:
-    """Return x - y, written into the first rows of a scratch array where there is one."""
+    """Return x - y, written into the first rows of a scratch array if there is one."""
     return x - y if out is None else np.subtract(x, y, out=out[: x.shape[0], :])
 
 
 def gram(x: Any, out: np.ndarray | None) -> Array:
-    """Return xᵀ x, as `product_over_rows`."""
+    """Return xᵀ x, computed as in `product_over_rows`."""
     return product_over_rows(x, x, out)
 
 
 def product_over_rows(x: Any, y: Any, out: np.ndarray | None) -> Array:
-    """Return xᵀ y, written into a scratch array where there is one.
+    """Return xᵀ y, written into a scratch array if there is one.
 
-    Where there is none, the blocks of an accelerator may have millions of rows: those in float32 are multiplied in
-    pieces, all at once, and summed in float64.
+    Without one, the blocks of an accelerator may have millions of rows: those in float32 are multiplied in pieces, all
+    at once, and summed in float64.
     """
     if out is not None:
         return np.matmul(x.T, y, out=out)
@@ -579,9 +579,9 @@ def product_over_rows(x: Any, y: Any, out: np.ndarray | None) -> Array:
 
 
 def less_square(matrix: Any, row: Any) -> Array:
-    """Return a symmetric matrix in float64 less the product of a row (d,) with itself, written over a matrix of NumPy.
+    """Return a symmetric float64 matrix less the outer product of a row (d,) with itself; overwrite a NumPy matrix.
 
-    Written out, the product would fill an array of its own and take twice as long.
+    An explicit product would need a separate array and take twice as long.
     """
     if isinstance(matrix, np.ndarray):
         return blas.dger(-1.0, row, row, a=matrix.T, overwrite_a=1).T
@@ -591,23 +591,23 @@ def less_square(matrix: Any, row: Any) -> Array:
 class Eigenvectors(NamedTuple):
     """Eigenvectors of a symmetric matrix, in columns, by ascending eigenvalue: its own, or those of a tridiagonal form.
 
-    In the latter case the reflectors, as LAPACK packs them, turn them into those of the matrix.
+    In the latter case the reflectors, as packed by LAPACK, convert them to those of the matrix.
     """
 
     columns: Array
     reflectors: tuple[np.ndarray, np.ndarray] | None = None
 
     def leading(self, k: int) -> Array:
-        """Return the eigenvectors of the k largest eigenvalues in rows (k, d), that of the largest first."""
+        """Return the eigenvectors of the k largest eigenvalues in rows (k, d), in descending order."""
         last = self.columns[:, self.columns.shape[1] - k :]
         return namespace(last).flip(last if self.reflectors is None else _reflected(last, *self.reflectors), axis=1).T
 
 
 def eigen(matrix: Any) -> tuple[Array, Eigenvectors]:
-    """Return the eigenvalues of a symmetric matrix without negative ones, ascending, and the eigenvectors.
+    """Return the eigenvalues of a positive semi-definite matrix, ascending, and the eigenvectors.
 
-    On NumPy, with a SciPy that has the routine, eigenvectors that nobody asks for cost less. The matrix is divided by a
-    power of two, as reflections square its entries.
+    With NumPy, and a SciPy that has the routine, eigenvectors that are not used cost less. The matrix is divided by a
+    power of two, since reflections square its entries.
     """
     if not isinstance(matrix, np.ndarray) or matrix.shape[0] < 3 or not hasattr(lapack, "dstevd"):
         values, vectors = decomposed("eigh", matrix)
@@ -622,16 +622,16 @@ def eigen(matrix: Any) -> tuple[Array, Eigenvectors]:
 
 
 def _reflected(columns: Any, packed: np.ndarray, factors: np.ndarray) -> np.ndarray:
-    """Return the product of the reflections that made a matrix tridiagonal, which leave the first row, with columns."""
+    """Return the product of columns with the reflections that made a matrix tridiagonal; these leave the first row."""
     room = _REFLECTIONS_AT_ONCE * (columns.shape[1] + _REFLECTIONS_AT_ONCE + 1)
     below, _, _ = lapack.dormqr("L", "N", packed, factors, columns[1:, :], room)
     return np.concatenate([columns[:1, :], below])
 
 
 def decomposed(name: str, matrix: Any, **options: Any) -> Any:
-    """Return what a function of `linalg`, such as eigh or svd, makes of a matrix: on the host if that is faster.
+    """Apply a function of `linalg`, such as eigh or svd, to a matrix: on the host if that is faster.
 
-    The parts come back to where the matrix is. Where gradients are wanted it never leaves.
+    The results return to the device of the matrix. If gradients are needed, the matrix never leaves it.
     """
     if not is_for_host(matrix):
         return getattr(namespace(matrix).linalg, name)(matrix, **options)
@@ -642,7 +642,7 @@ def decomposed(name: str, matrix: Any, **options: Any) -> Any:
 
 
 def is_for_host(matrix: Array) -> bool:
-    """Return whether a matrix is on an accelerator, and so small that the host decomposes it faster."""
+    """Return whether a matrix is on an accelerator, but so small that the host decomposes it faster."""
     return not (is_on_host(matrix) or max(matrix.shape) > HOST_DECOMPOSITION or wants_gradient(matrix))
 
 
@@ -662,14 +662,14 @@ def is_positive_definite(matrix: Any) -> bool:
 
 
 def matmul(x: Any, y: Any, out: np.ndarray | None) -> Array:
-    """Return x y, written into the first rows and columns of a scratch array where there is one."""
+    """Return x y, written into the first rows and columns of a scratch array if there is one."""
     return x @ y if out is None else np.matmul(x, y, out=out[: x.shape[0], : y.shape[1]])
 
 
 def vecdot(x: Any, y: Any) -> Array:
     """Return the product of each row of x with that of y: the sum of x y along the last axis.
 
-    NumPy and Torch have a kernel for it; elsewhere, as for CuPy, array-api-compat would make a tiny product per row.
+    NumPy and Torch have a kernel for it; otherwise, as for CuPy, array-api-compat would form a tiny product per row.
     """
     if isinstance(x, np.ndarray):
         return np.vecdot(x, y)
@@ -677,12 +677,12 @@ def vecdot(x: Any, y: Any) -> Array:
 
 
 def side_by_side(parts: list[Array], room: np.ndarray | None) -> Array:
-    """Return blocks of columns as one array: the scratch array they were written into, or a new one."""
+    """Return blocks of columns as one array: the scratch array that holds them, or a new one."""
     return namespace(parts[0]).concat(parts, axis=1) if room is None else room[:, : sum(p.shape[1] for p in parts)]
 
 
 def overwrite(x: Array, mask: Any, value: float) -> Array:
-    """Return x with a value where the mask holds; x itself changes in libraries that allow it."""
+    """Return x with a value where the mask is true; x itself changes in libraries that allow it."""
     if array_api_compat.is_numpy_array(x):
         x[mask] = value
         return x
@@ -723,7 +723,7 @@ def add_rows(total: Array, rows: slice, values: Array) -> Array:
 
 
 def sum_at(position: Any, values: Any) -> Array:
-    """Return the sums (n, d) of the rows of values (n, d) that have the same position (n,), of NumPy and Torch."""
+    """Return the sums (n, d) of the rows of values (n, d) with the same position (n,), for NumPy and Torch."""
     if not array_api_compat.is_numpy_array(values):
         return values.new_zeros(values.shape).index_add(0, position, values)
     order = np.argsort(position)
@@ -734,14 +734,14 @@ def sum_at(position: Any, values: Any) -> Array:
 
 
 def logsumexp(x: Array, axis: int) -> Array:
-    """Return log Σ exp(x) along an axis, never overflowing."""
+    """Return log Σ exp(x) along an axis, without overflow."""
     xp = namespace(x)
     top = xp.max(x, axis=axis, keepdims=True)
     return xp.squeeze(top, axis=axis) + xp.log(xp.sum(xp.exp(x - top), axis=axis))
 
 
 def where(condition: Array, x: Array | float, y: Array | float) -> Array:
-    """Return x where the condition holds, else y; one may be a number, which the standard allows since 2024 only."""
+    """Return x where the condition is true, else y; one may be a number, which the standard allows only since 2024."""
     xp = namespace(condition)
     like = x if hasattr(x, "dtype") else y
     x, y = (value if hasattr(value, "dtype") else xp.full_like(like, value) for value in (x, y))
@@ -777,7 +777,7 @@ def ratio(numerator: Array, denominator: Array) -> Array:
 
 
 def standard_normal(shape: tuple[int, ...], rng: Any, like: Array) -> Array:
-    """Return normal numbers in float64 where another array is, from a generator of NumPy (on the host) or Torch."""
+    """Return float64 normal numbers on the device of an array, from a generator of NumPy (on the host) or Torch."""
     if is_torch_generator(rng):
         import torch
 
@@ -788,7 +788,7 @@ def standard_normal(shape: tuple[int, ...], rng: Any, like: Array) -> Array:
 
 
 def random_integers(low: int, high: int, size: int, rng: Any, like: Array) -> Array:
-    """Return integers from low to high - 1, drawn as `standard_normal` draws."""
+    """Return integers from low to high - 1, drawn as in `standard_normal`."""
     if is_torch_generator(rng):
         import torch
 

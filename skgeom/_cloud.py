@@ -1,4 +1,4 @@
-"""Rows whose checks and summaries are computed once, for all measures of them."""
+"""Rows whose checks and summaries are computed once for all measures."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Mergeable(Protocol):
 
 
 class Sum(Mergeable, Protocol):
-    """A sum that follows from those of many parts, and without a part from that of the whole."""
+    """A sum that can be merged from those of parts, and from which that of a part can be subtracted."""
 
     def merge(self, *others: Self) -> Self: ...
 
     def without(self, part: Self, rest: Sequence[Self]) -> Self:
-        """Return the sum less a part of it, given the others."""
+        """Return the sum without a part, given the other parts."""
         ...
 
 
@@ -39,14 +39,15 @@ M = TypeVar("M", bound=Mergeable)
 S = TypeVar("S", bound=Sum)
 
 Kernel: TypeAlias = Callable[[Any, np.ndarray | None], S]
-"""From the checked rows, an array or a tuple of arrays about the same rows, the sum of those at some positions or, for
-None, of all. It gathers the rows as it sums them, so that no copy of a part is made."""
+"""From the checked rows, an array or a tuple of arrays of the same length, the sum of those at some positions or, for
+None, of all. It gathers the rows while it sums them, so no copy of a part is made."""
 
 
 class Cloud:
     """Rows that can replace X anywhere; each check and each summary of them is computed once.
 
-    All functions of `skgeom.metrics` accept one as X. It keeps every result, and relies on unchanged rows and labels.
+    All functions of `skgeom.metrics` accept one as X. It keeps every result, and assumes that rows and labels do not
+    change.
     """
 
     def __init__(self, X: Any) -> None:
@@ -54,7 +55,7 @@ class Cloud:
         self._known: dict[object, tuple[object, Any]] = {}
 
     def known(self, key: object, given: object, compute: Callable[[], R]) -> R:
-        """Return the result stored under a key, or compute it; the objects in the key are kept alive with it."""
+        """Return the result stored under a key, or compute it; the objects in the key stay alive with it."""
         if key not in self._known:
             self._known[key] = given, compute()
         return self._known[key][1]
@@ -76,7 +77,7 @@ class Chunks(Cloud):
     """
 
     def sum(self, kernel: Kernel[S], check: Callable[..., Any]) -> S:
-        """Return the sum of the checked rows, of which a worker holds a chunk at a time."""
+        """Return the sum of the checked rows; a worker holds one chunk at a time."""
         needed: dict[str, Any] = check.keywords if isinstance(check, partial) else {}
 
         def compute() -> S:
@@ -87,10 +88,10 @@ class Chunks(Cloud):
 
 
 class Stream(Cloud):
-    """A cloud whose rows come in blocks, once: one of its sums can be formed."""
+    """A cloud whose rows come in blocks and only once: one of its sums can be formed."""
 
     def sum(self, kernel: Kernel[S], check: Callable[..., Any]) -> S:
-        """Return the sum of the checked rows, of which one block is in memory at a time."""
+        """Return the sum of the checked rows, with one block in memory at a time."""
         needed: dict[str, Any] = check.keywords if isinstance(check, partial) else {}
 
         def of_block(rows: Any) -> tuple[tuple[Array], S]:
@@ -104,9 +105,9 @@ class Stream(Cloud):
 
 
 class TooLarge(Cloud):
-    """Rows on the host for which a device has no room: their sums are formed there, a part of the rows at a time.
+    """Rows on the host that do not fit on a device: their sums are formed there, from a part of the rows at a time.
 
-    What needs all the rows is an error.
+    Anything that needs all the rows is an error.
     """
 
     def __init__(self, rows: np.ndarray, device: str) -> None:
@@ -116,7 +117,7 @@ class TooLarge(Cloud):
 
     @property
     def X(self) -> Any:  # noqa: N802
-        """The rows, which nobody can have."""
+        """Raise the error that the rows do not fit."""
         raise no_room(self.device, "all rows are needed there at once")
 
     def sum(self, kernel: Kernel[S], check: Callable[[Any], Any]) -> S:
@@ -126,7 +127,7 @@ class TooLarge(Cloud):
 
 
 class Blocks(Cloud):
-    """A cloud whose rows fall into blocks: its sums are merged from theirs, so that any of them can be left out.
+    """A cloud in blocks of rows: its sums are merged from those of the blocks, so any block can be left out.
 
     `codes` (n,) are the blocks of the rows, from 0 without a gap.
     """
@@ -160,10 +161,10 @@ class Blocks(Cloud):
 
 
 class Remainder(Cloud):
-    """A cloud in blocks without one of them: its sums follow from theirs, and its rows are gathered where asked for."""
+    """A cloud in blocks without one of them: its sums follow from theirs, and its rows are gathered on request."""
 
     def __init__(self, blocks: Blocks, block: int) -> None:
-        self._blocks = ref(blocks)  # which hold this: in a circle, the sums of all would wait for the garbage collector
+        self._blocks = ref(blocks)  # no cycle: it would keep all sums until a garbage collection
         self.block = block
         self._known = {}
 
@@ -185,7 +186,7 @@ class Remainder(Cloud):
         return self.rest_of(self.blocks.X)
 
     def rest_of(self, values: Any) -> Any:
-        """Return those of the other blocks, of values for each row."""
+        """Return the values of the rows of the other blocks."""
         return take_rows(values, np.flatnonzero(self.blocks.codes != self.block))
 
     def sum(self, kernel: Kernel[S], check: Callable[[Any], Any]) -> S:
@@ -194,21 +195,21 @@ class Remainder(Cloud):
 
 
 def sum_of(X: Any, kernel: Kernel[S], check: Callable[[Any], Any]) -> S:
-    """Return the sum of checked rows, of a cloud as it comes about there."""
+    """Return the sum of checked rows; a cloud computes its own."""
     return as_cloud(X).sum(kernel, check)
 
 
 def sum_of_chunks(of_chunk: Callable[..., M], chunks: Sequence[tuple[Any, ...]], min_samples: int) -> M:
     """Return the sum over chunks of rows, computed by the workers of Dask; chunks without rows are left out.
 
-    A chunk that fails ends it with its error.
+    The error of a failed chunk is raised.
 
     Raises
     ------
     ValueError
         If there are fewer rows than needed.
     """
-    with one_blas_thread():  # where the workers are threads of this process, each works on a chunk of its own
+    with one_blas_thread():  # workers can be threads of this process, each with its own chunk
         n, total = summed_in_tree(partial(_counted, of_chunk), _merged_counts, chunks).compute()
     if n < min_samples:
         raise ValueError(f"Found Dask chunks of {n} sample(s) while a minimum of {min_samples} is required.")
@@ -216,14 +217,14 @@ def sum_of_chunks(of_chunk: Callable[..., M], chunks: Sequence[tuple[Any, ...]],
 
 
 def _sum_of_chunk(kernel: Kernel[S], check: Callable[..., Any], rows: Any) -> S:
-    """Return the sum of a chunk, in the form that is smaller for its own rows."""
+    """Return the sum of a chunk, in its smaller form."""
     return kernel(check(rows, part="a chunk"), None)
 
 
 def sum_of_blocks(
     of_block: Callable[..., tuple[tuple[Array, ...], M]], blocks: Iterable[tuple[Any, ...]], min_samples: int
 ) -> M:
-    """Return the sum over blocks, each of one array or of several about the same rows, one block after the other.
+    """Return the sum over blocks, each with one array or several of the same length, one block after another.
 
     `of_block` returns the checked rows of each array, and their sum.
 
@@ -239,8 +240,8 @@ def sum_of_blocks(
         for x, like in zip(arrays, first, strict=True):
             if x.shape[1] != like.shape[1] or not same_kind(x, like):
                 raise ValueError(
-                    f"A block of rows has {x.shape[1]} features ({kind_of(x)}), and the first one {like.shape[1]} "
-                    f"({kind_of(like)}): all blocks must live in one space."
+                    f"A block of rows has {x.shape[1]} features ({kind_of(x)}), but the first one has {like.shape[1]} "
+                    f"({kind_of(like)}): all blocks must be in the same space."
                 )
         n, total = n + arrays[0].shape[0], part if total is None else total.merge(part)
     if total is None or n < min_samples:
@@ -249,7 +250,7 @@ def sum_of_blocks(
 
 
 def side_by_side(**streams: Iterator[Any]) -> Iterator[tuple[Any, ...]]:
-    """Yield the blocks of several iterators about the same rows, by the names of these.
+    """Yield the blocks of several iterators over the same rows, by name.
 
     Raises
     ------
@@ -264,7 +265,7 @@ def side_by_side(**streams: Iterator[Any]) -> Iterator[tuple[Any, ...]]:
     for blocks in zip_longest(*streams.values()):
         ended = [name for name, block in zip(streams, blocks, strict=True) if block is None]
         if ended:
-            raise ValueError(f"{ended[0]} has fewer blocks than the rows beside it: cut all alike.")
+            raise ValueError(f"{ended[0]} has fewer blocks than the others: cut all alike.")
         yield blocks
 
 
@@ -282,7 +283,7 @@ def _merged_counts(parts: Sequence[tuple[int, Any]]) -> tuple[int, Any]:
 
 
 def as_cloud(X: Any) -> Cloud:
-    """Return rows as a cloud, unless they are one."""
+    """Return rows as a cloud, unless they already are one."""
     if isinstance(X, Cloud):
         return X
     if is_dask(X):
@@ -296,27 +297,27 @@ def rows_of(X: Any) -> Any:
 
 
 def is_stream(X: Any) -> bool:
-    """Return whether the rows come in blocks, once."""
+    """Return whether the rows come in blocks and only once."""
     return isinstance(_rows_at_hand(X), Iterator)
 
 
 def comes_in_parts(X: Any) -> bool:
-    """Return whether rows are in no one memory: they are chunks of Dask, or blocks of an iterator."""
+    """Return whether rows are not in one memory: they are Dask chunks, or blocks of an iterator."""
     return is_dask(X) or is_stream(X)
 
 
 def is_to_be_moved(X: Any) -> bool:
-    """Return whether a derivative with respect to the rows may be asked for later."""
+    """Return whether a derivative with respect to the rows may be requested later."""
     return wants_gradient(_rows_at_hand(X))
 
 
 def _rows_at_hand(X: Any) -> Any:
-    """Return the rows themselves, or None of a cloud that holds only sums, or has yet to gather them."""
+    """Return the rows themselves, or None for a cloud that holds only sums, or has not gathered them yet."""
     return vars(X).get("X") if isinstance(X, Cloud) else X
 
 
 def once_per_cloud(summary: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:
-    """Make a function of rows one that is computed once for each `Cloud` and the same further arguments."""
+    """Return a function of rows that is computed once per `Cloud` and set of further arguments."""
 
     @wraps(summary)
     def of(X: Any, /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -329,10 +330,10 @@ def once_per_cloud(summary: Callable[Concatenate[Any, P], R]) -> Callable[Concat
 
 
 def _key(kernel: Kernel[Any], check: Callable[[Any], Any]) -> object:
-    """Return what tells a sum from others."""
+    """Return the key of a sum."""
     return (kernel, check.func, *sorted(check.keywords.items())) if isinstance(check, partial) else (kernel, check)
 
 
 def _mark(value: object) -> object:
-    """Return what tells an argument from others: a plain value itself, an object its identity."""
+    """Return the key of an argument: a plain value itself, an object by identity."""
     return value if isinstance(value, str | int | float | None) else id(value)

@@ -1,6 +1,6 @@
-"""The only file that knows Dask, whose arrays are cut into chunks of rows that need not be in one memory.
+"""The only file that knows Dask, with arrays in chunks of rows that need not be in one memory.
 
-It builds graphs and computes nothing. Dask is imported when one of its arrays has come.
+It builds graphs and computes nothing. Dask is imported only when one of its arrays is passed.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import numpy as np
 S = TypeVar("S")
 
 _MERGED_AT_ONCE = 8
-"""Sums that one task merges: a worker holds as many, and the tree over a million chunks has seven floors."""
+"""Number of sums that one task merges: a worker holds as many, and the tree over a million chunks has seven levels."""
 
 
 def dask_rows(X: Any, name: str = "X", ndims: Sequence[int] = (2,)) -> Any:
-    """Return a Dask array or frame as a Dask array each chunk of which holds whole rows.
+    """Return a Dask array or frame as a Dask array whose chunks hold whole rows.
 
     Raises
     ------
     TypeError
-        If it is another collection of Dask.
+        If it is another Dask collection.
     ValueError
         If it has another number of dimensions, or is cut along its columns.
     """
@@ -43,16 +43,16 @@ def dask_rows(X: Any, name: str = "X", ndims: Sequence[int] = (2,)) -> Any:
 
 
 def sample_row(X: Any) -> Any:
-    """Return a made-up row of the kind, dtype and columns of a Dask array or frame; short, for maps of a ball."""
+    """Return an artificial row with the kind, dtype and columns of a Dask array or frame; short, for maps of a ball."""
     x = dask_rows(X)
     rows = X._meta_nonempty if hasattr(type(X), "to_dask_array") else np.ones_like(x._meta, shape=(1, x.shape[1]))
     return rows[:1] / (2 * x.shape[1])
 
 
 def chunks_of(*arrays: Any) -> list[tuple[Any, ...]]:
-    """Return the chunks of arrays about the same rows, for each the parts of all: values that are yet to be computed.
+    """Return the lazy chunks of arrays of the same length, each with the parts of all arrays.
 
-    The others are cut like the first where the sizes are known.
+    The others are cut like the first if the sizes are known.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def chunks_of(*arrays: Any) -> list[tuple[Any, ...]]:
 def summed_in_tree(
     of_chunk: Callable[..., S], merged: Callable[[list[S]], S], chunks: Sequence[tuple[Any, ...]]
 ) -> Any:
-    """Return the sum over chunks, yet to be computed: the workers sum up each, and merge some sums at a time."""
+    """Return the lazy sum over chunks: the workers sum up each, and merge several sums at a time."""
     from dask import delayed
 
     sums = [delayed(of_chunk, traverse=False)(*chunk) for chunk in chunks]
@@ -82,7 +82,7 @@ def summed_in_tree(
 def mapped_by_chunk(of_chunk: Callable[..., Any], X: Any, common: Any, like: Any, *per_row: Any) -> Any:
     """Apply a function of rows, a common object and values per row to each chunk, and return a Dask array.
 
-    `like` is its result for a sample: a matrix, or one number per row. The object goes to each worker once.
+    `like` is its result for a sample: a matrix, or one number per row. The object is sent to each worker once.
     """
     from dask import delayed
 
@@ -99,7 +99,7 @@ def mapped_by_chunk(of_chunk: Callable[..., Any], X: Any, common: Any, like: Any
 
 
 def _cut_like(first: Any, other: Any) -> Any:
-    """Return an array with its rows in the chunks of another."""
+    """Return an array, cut into the chunks of another."""
     is_known = not isnan(first.shape[0] + other.shape[0])
     if is_known and first.shape[0] != other.shape[0]:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""What all transformers share of scikit-learn's contract: how arrays come in, are computed and leave."""
+"""The part of scikit-learn's contract that all transformers share: input, device and output of arrays."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ from skgeom._whole_file import write_rows
 from skgeom.summary import CloudSummary
 
 _BLOCK_BYTES = 1 << 24
-"""Rows that are transformed and written to a file at a time."""
+"""Number of rows to transform and write to a file at a time."""
 
 _FEATURES = ("n_features_in_", "feature_names_in_")
 
@@ -60,10 +60,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 R = TypeVar("R")
 
 Summary: TypeAlias = Callable[[Array, Array | None], Moments | FourthMoments]
-"""A pure function of rows and their weights: whoever has its result for the same bytes may give that instead."""
+"""A pure function of rows and their weights, whose result can be cached by their bytes."""
 
 Source: TypeAlias = Callable[[Summary, Array, Array | None], Moments | FourthMoments]
-"""Where the moments of a fit come from: a summary of rows and weights, computed now or before."""
+"""The source of the moments of a fit: a summary of rows and weights, new or cached."""
 
 _source: ContextVar[Source] = ContextVar("_source", default=lambda summary, x, w: summary(x, w))
 
@@ -71,9 +71,9 @@ _source: ContextVar[Source] = ContextVar("_source", default=lambda summary, x, w
 def all_at_once(fit: F) -> F:
     """Return a `fit` or `partial_fit` that sets all fitted attributes in one step, or, if it fails, none.
 
-    It runs on a second estimator of the same attributes, which become those of the first in one assignment: neither an
-    exception nor an interrupt finds a moment between. Tensors come in cut from any gradient, so that attributes carry
-    no graph, and what is computed from them does not depend on `torch.autocast`.
+    It runs on a second estimator with the same attributes, which become those of the first in one assignment, so
+    neither an exception nor an interrupt can leave a mixture. Tensors are detached first, so attributes hold no graph,
+    and computations from them do not depend on `torch.autocast`.
     """
     exact = in_full_precision(fit)
 
@@ -88,7 +88,7 @@ def all_at_once(fit: F) -> F:
 
 
 def _detached(value: Any) -> Any:
-    """Return an argument, or the blocks of a stream, cut from any gradient."""
+    """Return an argument, or the blocks of a stream, without gradient."""
     return map(detached, value) if is_stream(value) else detached(value)
 
 
@@ -100,12 +100,12 @@ def twin_of(estimator: E) -> E:
 
 
 def features_of(checked: BaseEstimator) -> dict[str, Any]:
-    """Return what scikit-learn keeps of the columns of X, from an estimator that checked it."""
+    """Return scikit-learn's attributes for the columns of X, from an estimator that checked it."""
     return {name: getattr(checked, name) for name in _FEATURES if hasattr(checked, name)}
 
 
 def record_width(estimator: Any, width: int, *, reset: bool) -> None:
-    """Record how many features there are, which have no names, or compare it with those at fit."""
+    """Record the number of features, without names, or compare it with that at fit."""
     if reset:
         estimator.n_features_in_ = width
         estimator.__dict__.pop("feature_names_in_", None)
@@ -117,9 +117,9 @@ def record_width(estimator: Any, width: int, *, reset: bool) -> None:
 
 
 def keep(estimator: BaseEstimator, fitted: Callable[[], Mapping[str, Any]], forget: Iterable[str]) -> None:
-    """Set the fitted attributes of a long fit, and forget those of an earlier one by name, in one assignment.
+    """Set the fitted attributes of a long fit, and delete those of an earlier one by name, in one assignment.
 
-    A failure is tried once more: memory that was short may be free by then.
+    It is retried once after a failure: there may be enough memory by then.
     """
     try:
         _replace_fit(estimator, fitted(), forget)
@@ -135,7 +135,7 @@ def _replace_fit(estimator: BaseEstimator, fitted: Mapping[str, Any], forget: It
 
 @contextmanager
 def moments_from(source: Source) -> Iterator[None]:
-    """Let all fits of moments inside the block, on its own thread, take them from a source."""
+    """Let all fits of moments inside the block, in its thread, take them from a source."""
     token = _source.set(source)
     try:
         yield
@@ -144,7 +144,7 @@ def moments_from(source: Source) -> Iterator[None]:
 
 
 class OnDevice(BaseEstimator):
-    """Base of what computes where its input is, or, with a `device`, goes there and comes back as NumPy."""
+    """Base of estimators that compute on the device of their input, or on `device`, with results in NumPy."""
 
     device: str | None
 
@@ -156,7 +156,7 @@ class OnDevice(BaseEstimator):
         super().__init_subclass__(**kwargs)
 
     def _cloud(self, X: Any, *, name: str = "X", min_samples: int = 1) -> Array:
-        """Check rows, which with a device must be on the host."""
+        """Check rows, which must be on the host if there is a `device`."""
         check_device(self.device)
         x = check_cloud(X, name=name, min_samples=min_samples)
         if self.device is not None:
@@ -164,43 +164,43 @@ class OnDevice(BaseEstimator):
         return x
 
     def _placed(self, x: Array) -> Array:
-        """Return an array where it is computed, all of it."""
+        """Return a whole array on the device of the computation."""
         try:
             return place(x, self.device)
         except memory_errors() as error:
             raise no_room(self.device, "all rows are needed there at once") from error
 
     def _parts(self, work: Callable[..., R], *arrays: Array | None) -> list[R]:
-        """Return what is made of rows where they are computed: of all, or of parts if a device has no room for all."""
+        """Yield results on the device of the computation: for all rows, or for parts if it has no room for all."""
         return [work(*arrays)] if self.device is None else list(in_parts(work, self.device, *arrays))
 
     def _by_rows(self, work: Callable[..., Array], *arrays: Array, out: np.ndarray | None = None) -> Array:
-        """Return what is made of each row, as it leaves; written into an array of NumPy if there is one."""
+        """Return a result per row as output; written into a NumPy array if there is one."""
         if accelerator(self.device) is None:
             return work(*arrays) if out is None else work(*arrays, out=out)
         return _joined((to_numpy(part) for part in in_parts(work, self.device, *arrays)), arrays[0].shape[0], out)
 
     def _bring(self, fitted: Array, x: Array, method: str = "transform") -> Array:
-        """Move a fitted array to where the rows x are, if a device was asked for; else check that x is of its kind."""
+        """Move a fitted array to the device of the rows x if there is a `device`; else check that x is of its kind."""
         if self.device is not None:
             return asarray_like(fitted, x, dtype=namespace(x).float64)
         check_fitted_kind(self, x, fitted, method)
         return fitted
 
     def _leave(self, values: Array) -> Array:
-        """Return results or attributes as they leave: in the library of the input, or from a device as NumPy."""
+        """Return results or attributes as output: in the library of the input, or, with a `device`, in NumPy."""
         return to_numpy(values) if self.device is not None else values
 
     def _own(self, values: Array) -> Array:
-        """Return a copy, as it leaves, of what other estimators may be fitted from too."""
+        """Return a copy, as output, of an array that other estimators may share."""
         return self._leave(copied(values))
 
 
 def chunk_by_chunk(method: F) -> F:
-    """Return a method of rows that makes of a Dask array another, yet to be computed: each chunk by itself.
+    """Return a method of rows that maps a Dask array lazily, chunk by chunk.
 
-    What it makes of a made-up row tells the dtype and the width, and whether such rows are refused. Values per row,
-    such as `groups`, are Dask arrays too; the row has one of those known from the fit.
+    Its result for an artificial row determines dtype and width, and raises an error for unsuitable rows. Values per
+    row, such as `groups`, are Dask arrays too; the artificial row has one that is known from the fit.
     """
 
     @wraps(method)
@@ -221,7 +221,7 @@ def chunk_by_chunk(method: F) -> F:
 
 
 def _of_chunk(method: str, empty: Array, names: Iterable[str], rows: Any, estimator: Any, *per_row: Any) -> Array:
-    """Return what a method of an estimator makes of a chunk, which may be empty."""
+    """Return the result of a method of an estimator for a chunk, which may be empty."""
     if not len(rows):
         return empty
     given = {name: values[:, 0] for name, values in zip(names, per_row, strict=True)}
@@ -230,7 +230,7 @@ def _of_chunk(method: str, empty: Array, names: Iterable[str], rows: Any, estima
 
 
 def _mapping_part(estimator: E) -> E:
-    """Return an estimator that maps rows without names as another does, and has no sums to learn more from."""
+    """Return an estimator with the same map, but without feature names and without moments for `partial_fit`."""
     twin = twin_of(estimator)
     for name in ("feature_names_in_", "_moments"):
         twin.__dict__.pop(name, None)
@@ -238,11 +238,11 @@ def _mapping_part(estimator: E) -> E:
 
 
 def _check_leaves_as_it_came(estimator: Any) -> None:
-    """Check that the output is not to become a frame, for which scikit-learn would compute it."""
+    """Check that the output is not a frame, for which scikit-learn would compute it."""
     wanted = getattr(estimator, "_sklearn_output_config", {}).get("transform", get_config()["transform_output"])
     if wanted != "default":
         raise ValueError(
-            f"The output of a Dask array is one, and set_output(transform={wanted!r}) would compute it: pass "
+            f"A Dask array is transformed lazily, but set_output(transform={wanted!r}) would compute it: pass "
             'transform="default".'
         )
 
@@ -267,7 +267,7 @@ class GeometryTransformer(TransformerMixin, OnDevice):
         return x
 
     def _receive(self, X: Any, *, reset: bool, min_samples: int = 1) -> Array:
-        """Check X and bring it to where it is computed."""
+        """Check X and move it to the device of the computation."""
         return self._placed(self._checked(X, reset=reset, min_samples=min_samples))
 
     def _checked_output(self, X: Any) -> Array:
@@ -278,32 +278,32 @@ class GeometryTransformer(TransformerMixin, OnDevice):
         return z
 
     def _here(self, name: str, x: Array, method: str = "transform") -> Array:
-        """Return a fitted attribute where the rows x are."""
+        """Return a fitted attribute on the device of the rows x."""
         return self._bring(getattr(self, name), x, method)
 
 
 class RowwiseTransformer(GeometryTransformer):
-    """Base of the transformers that map each row by itself: the result can be written where there is room for it."""
+    """Base of the transformers that map each row separately, so that the result can be written into a file or array."""
 
     n_features_in_: int
 
     def transform_into(self, X: Any, out: np.ndarray | str | PathLike[str], **per_row: Any) -> np.ndarray:
-        """Write what `transform` returns into a file or a given array, a block of rows at a time.
+        """Write the result of `transform` into a file or a given array, a block of rows at a time.
 
-        Beside X and `out` no more than a block for each thread is in memory.
+        Besides X and `out`, at most one block per thread is in memory.
 
         Parameters
         ----------
         X : array of shape (n_samples, n_features), or, for a file, iterator of blocks of rows
-            Embeddings of the same space, on the host: an array of NumPy, a list or a frame; blocks as by
+            Embeddings of the same space, on the host: a NumPy array, a list or a frame; blocks as from
             `skgeom.datasets.iter_embeddings`.
         out : path-like, or numpy.ndarray of shape (n_samples, n_features_out)
-            A file whose name ends in ".npy": it is written under a temporary name in the same folder, and one that is
-            there is replaced at the end. Or an array, such as a memory map, writeable, and of the dtype that
-            `transform` returns: that of X, float32 for halves. It may be X itself or its first columns, but not overlap
-            with X in any other way.
+            A file whose name ends in ".npy": it is written under a temporary name in the same folder, and replaces an
+            existing file at the end. Or a writeable array, such as a memory map, with the dtype that `transform`
+            returns: that of X, float32 for halves. It may be X itself or its first columns, but not overlap with X in
+            any other way.
         **per_row
-            What `transform` takes beside X, such as `groups`; beside blocks an iterator of as many.
+            Other arguments of `transform`, such as `groups`; for blocks an iterator with the same number of blocks.
 
         Returns
         -------
@@ -313,14 +313,14 @@ class RowwiseTransformer(GeometryTransformer):
         Raises
         ------
         OSError
-            If the file cannot be written, as on a full disk. Nothing is left of it, nor after any other error.
+            If the file cannot be written, as on a full disk. No error leaves a partial file.
         MemoryError
             If a `device` has no room for a single row.
         TypeError
             If `out` is neither a path nor a NumPy array, or X is an array of another library.
         ValueError
-            If `out` has another shape or dtype, is read-only or overlaps with X; also as `transform`. Nothing has been
-            written then. If blocks differ in dtype.
+            If `out` has another shape or dtype, is read-only or overlaps with X, or as in `transform`, all before
+            anything is written; or if blocks differ in dtype.
 
         Examples
         --------
@@ -340,14 +340,14 @@ class RowwiseTransformer(GeometryTransformer):
         return out
 
     def _transformed_blocks(self, X: Any, per_row: dict[str, Any]) -> Iterator[np.ndarray]:
-        """Yield what `transform` returns a block at a time, as arrays of NumPy."""
+        """Yield the result of `transform` a block at a time, as NumPy arrays."""
         given = {name: values for name, values in per_row.items() if values is not None}
         check: Callable[[Any], Array] = partial(self._checked, reset=False)
         if is_stream(X):
             blocks = side_by_side(X=X, **given)
         else:
             if not isinstance(X, np.ndarray) or X.ndim != 2:
-                X, check = check(X), self._cloud  # a frame has names, and its blocks have none
+                X, check = check(X), self._cloud  # a frame has feature names, its blocks do not
             blocks = _cut(X=X, **{name: to_numpy(v) if is_foreign(v) else np.asarray(v) for name, v in given.items()})
         for rows, *values in blocks:
             x = check(rows)
@@ -356,26 +356,26 @@ class RowwiseTransformer(GeometryTransformer):
             yield to_numpy(self._by_rows(self._transformed, x, *beside))
 
     def _rows_of(self, X: Any, out: np.ndarray | None = None, **per_row: Any) -> Array:
-        """Check X, and return the transformed rows as they leave, or write them into an array of NumPy."""
+        """Check X, and return the transformed rows as output, or write them into a NumPy array."""
         x = self._checked(X, reset=False)
         if out is not None:
             check_out(out, x, getattr(self, "_n_features_out", self.n_features_in_))
         return self._by_rows(self._transformed, x, *self._beside(x.shape[0], **per_row), out=out)
 
     def _beside(self, n: int) -> tuple[np.ndarray, ...]:
-        """Check what comes for each of n rows beside them, and return what `_transformed` needs of it."""
+        """Check other values of n rows, and return them as `_transformed` needs them."""
         return ()
 
     def _transformed(self, *args: Any, **kwargs: Any) -> Array:
-        """Return transformed rows x, where and in the dtype they are, or write them into an array of NumPy, `out`.
+        """Return transformed rows x, in their dtype and on their device, or write them into a NumPy array, `out`.
 
-        After the rows comes what is `_beside` them.
+        The further arguments are the results of `_beside`.
         """
         raise NotImplementedError
 
 
 def _cut(**sides: Any) -> Iterator[tuple[Any, ...]]:
-    """Yield blocks of arrays about the same rows, of which the first is a matrix."""
+    """Yield blocks of arrays of the same length, the first of which is a matrix."""
     x, *_ = sides.values()
     for name, side in sides.items():
         if len(side) != len(x):
@@ -386,12 +386,12 @@ def _cut(**sides: Any) -> Iterator[tuple[Any, ...]]:
 
 
 class KeepsMoments:
-    """Of estimators that keep the moments of the rows seen, which `partial_fit` adds to."""
+    """A mixin of estimators that keep the moments of the rows seen, for `partial_fit`."""
 
     _moments: Any
 
     def forget_moments(self) -> Self:
-        """Drop what only `partial_fit` needs: moments of O(d²) numbers, most of what a small map weighs in a file.
+        """Drop the moments that only `partial_fit` needs: O(d²) numbers, most of the file of a small map.
 
         Returns
         -------
@@ -401,7 +401,7 @@ class KeepsMoments:
         Raises
         ------
         NotFittedError
-            If there is no map yet.
+            If the estimator is not fitted.
         """
         check_is_fitted(cast("BaseEstimator", self))
         self._moments = None
@@ -411,8 +411,8 @@ class KeepsMoments:
         """Return whether rows were seen before."""
         if getattr(self, "_moments", ()) is None:
             raise ValueError(
-                "forget_moments dropped the moments of the rows seen, which partial_fit would add to: fit again on all "
-                "rows, or keep an estimator that has them."
+                "forget_moments dropped the moments of the rows seen, which partial_fit needs: fit again on all rows, "
+                "or keep an estimator with moments."
             )
         return hasattr(self, "_moments")
 
@@ -430,12 +430,12 @@ class MomentsTransformer(KeepsMoments, RowwiseTransformer):
         Parameters
         ----------
         X : array of shape (n_samples, n_features), iterator of blocks of rows, CloudSummary or Dask array
-            The embeddings, one per row; or what they were summed up into by `skgeom.summary.cloud_summary`. An array
-            or frame of Dask is summed up by its workers.
+            The embeddings, one per row; or their summary by `skgeom.summary.cloud_summary`. A Dask array or frame is
+            summed up by its workers.
         y : ignored
             For the API.
         sample_weight : array of shape (n_samples,), default=None
-            How often each row counts; None for what is no array of rows.
+            Weight of each row, the number of times it counts; None unless X is an array of rows.
 
         Returns
         -------
@@ -451,16 +451,16 @@ class MomentsTransformer(KeepsMoments, RowwiseTransformer):
 
     @all_at_once
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
-        """Add rows to those seen, and learn from all of them as `fit` on the whole would.
+        """Add rows to those seen, and learn from all of them, as `fit` on all rows would.
 
         Parameters
         ----------
         X : array of shape (n_samples, n_features), iterator of blocks of rows, CloudSummary or Dask array
-            More embeddings, one per row; a first batch of at least two.
+            More embeddings, one per row; at least two in the first batch.
         y : ignored
             For the API.
         sample_weight : array of shape (n_samples,), default=None
-            How often each row counts; None for what is no array of rows.
+            Weight of each row, the number of times it counts; None unless X is an array of rows.
 
         Returns
         -------
@@ -479,20 +479,20 @@ class MomentsTransformer(KeepsMoments, RowwiseTransformer):
         return self._learn(more if first else self._seen_beside(more.second.mean).merge(more))
 
     def _sum_up(self, summary: Summary, x: Array, w: Array | None) -> Any:
-        """Return the moments of rows and their weights, where they are computed."""
+        """Return the moments of rows and their weights, on the device of the computation."""
         parts: list[Any] = self._parts(summary, x, w)
         return merge_all(parts)
 
     def _summed(
         self, X: Any, sample_weight: Any, seen: Moments | FourthMoments | None = None
     ) -> Moments | FourthMoments:
-        """Return the moments of what is no array, to the order of those seen; record or compare its features.
+        """Return the moments of a summary, blocks or Dask data, to the order of those seen; check or record features.
 
-        Their spectrum tells the rank, whether or not the estimator asks for it.
+        Their spectrum determines the rank, whether or not the estimator needs it.
         """
         if sample_weight is not None:
             raise ValueError(
-                "sample_weight is for arrays of rows; those of summaries, blocks and Dask count once each: pass None."
+                "sample_weight is for arrays of rows; rows in summaries, blocks and Dask count once each: pass None."
             )
         check_device(self.device)
         least = 2 if seen is None else 1
@@ -510,11 +510,11 @@ class MomentsTransformer(KeepsMoments, RowwiseTransformer):
         return m if self._needs_fourth(seen) else m.second
 
     def _seen_beside(self, x: Array) -> Any:
-        """Return the moments of all rows seen, where others are."""
+        """Return the moments of all rows seen, on the device of others."""
         return self._moments.map_arrays(lambda a: self._bring(a, x))
 
     def _fit_in_parts(self, parts: Iterable[Array], checked: BaseEstimator) -> Self:
-        """Learn from a cloud that another estimator checked, and that comes in parts of its rows."""
+        """Learn from a cloud that another estimator checked, in parts of its rows."""
         self._check_parameters()
         self.__dict__.update(features_of(checked))
         summary: Callable[..., Any] = self._summary()
@@ -525,15 +525,15 @@ class MomentsTransformer(KeepsMoments, RowwiseTransformer):
         check_squares(x, "X")
 
     def _summary(self, seen: Moments | FourthMoments | None = None) -> Summary:
-        """Return what sums up rows as exactly as the estimator needs; after earlier rows, to the order of theirs."""
+        """Return a summary of rows with the accuracy that the estimator needs; after earlier rows, to their order."""
         return moments
 
     def _needs_fourth(self, seen: Moments | FourthMoments | None) -> bool:
-        """Return whether rows are summed up to their fourth powers, beside what was seen before."""
+        """Return whether rows are summed up to their fourth powers, consistent with those seen before."""
         return False
 
     def _learn(self, m: Moments | FourthMoments) -> Self:
-        """Set the fitted attributes, and keep the moments for batches to come."""
+        """Set the fitted attributes, and keep the moments for later batches."""
         with one_thread(m.second.mean):
             self._solve(m)
         self._moments = m.map_arrays(self._leave)
@@ -550,10 +550,10 @@ class MomentsTransformer(KeepsMoments, RowwiseTransformer):
 
 
 class RowsAtFit:
-    """What an estimator without `transform` remembers of its rows, to know them when they come again.
+    """A fingerprint of the rows of an estimator without `transform`, to recognise them later.
 
-    One number per row, its product with fixed weights: other rows, or the same in another order, have others. Rounding
-    on the way to the estimator, that of ``transform`` against ``fit_transform``, is let pass.
+    One number per row, its product with fixed weights, which differs for other rows or another order. The tolerance
+    allows for rounding of the input, such as between ``transform`` and ``fit_transform``.
     """
 
     def __init__(self, x: Array) -> None:
@@ -569,13 +569,13 @@ class RowsAtFit:
 
 
 def _products(x: Array) -> np.ndarray:
-    """Return the product of each row with random weights, the same at any time; it is never above the largest entry."""
+    """Return the product of each row with fixed random weights; it never exceeds the largest entry."""
     weights = np.random.default_rng(0).normal(size=x.shape[1])
     return to_numpy(x @ asarray_like(weights / np.sum(np.abs(weights)), x))
 
 
 def _joined(parts: Iterator[np.ndarray], n: int, out: np.ndarray | None) -> np.ndarray:
-    """Return n rows that come in parts as one array: a given one, that of a part that has them all, or a new one."""
+    """Return n rows that come in parts as one array: a given one, that of a single part, or a new one."""
     start = 0
     for part in parts:
         if out is None and len(part) == n:

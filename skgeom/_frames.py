@@ -1,4 +1,4 @@
-"""Tables of results as pandas frames, where pandas is installed."""
+"""Tables of results as pandas frames, if pandas is installed."""
 
 from __future__ import annotations
 

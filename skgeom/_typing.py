@@ -1,7 +1,7 @@
-"""The words that every signature uses.
+"""The types in signatures.
 
 Arrays of different libraries share no base class, so a protocol lists the operations the package needs, and the
-docstrings give the shape. Libraries do not type the functions of a namespace: the result of ``xp`` is Any.
+docstrings give the shape. Libraries do not annotate the functions of a namespace: the result of ``xp`` is Any.
 """
 
 from __future__ import annotations
@@ -60,13 +60,13 @@ class Frame(Protocol):
 
 
 HostData: TypeAlias = np.ndarray | Sequence[Sequence[float] | np.ndarray] | Frame | Iterator[Any]
-"""Inputs that are computed with NumPy: its arrays, rows in lists, frames, and iterators of blocks of rows."""
+"""Inputs that are computed with NumPy: its arrays, lists, frames, and iterators of blocks of rows."""
 
 ForeignT = TypeVar("ForeignT", bound=Array)
-"""The array of any other library that comes in, and so comes out."""
+"""An array of any other library, which is also that of the output."""
 
 Namespace: TypeAlias = ModuleType
 """The array API functions that go with an array, by convention named ``xp``."""
 
 Device: TypeAlias = Any
-"""Where an array lives, in the words of its own library."""
+"""The device of an array, as its library represents it."""

@@ -1,4 +1,4 @@
-"""Checks that several packages share: a public function checks its arguments first, and the mathematics trusts them.
+"""Checks that several packages share: public functions check their arguments first, the mathematics does not.
 
 A check that only one package needs is in that package. A message states the requirement, the value received and the
 remedy.
@@ -55,15 +55,15 @@ from skgeom._warnings import warn
 def check_cloud(X: Any, *, name: str = "X", min_samples: int = 2, scale_free: bool = False, part: str = "") -> Array:
     """Return X as a finite array (n, d) of float32 or float64 in its own library.
 
-    Data of extreme magnitude, whose squares would overflow or vanish, are returned in float64, or, with `scale_free`
+    Data of extreme magnitude, whose squares would overflow or underflow, are returned in float64, or, with `scale_free`
     for results that do not depend on the scale, multiplied by a power of two, which is exact. A `part` of a cloud, "a
     chunk" of Dask or "a block" of an iterator, may be one row, and keeps the scale of the cloud: beyond the range of
-    float64 it raises.
+    float64 it is an error.
 
     Raises
     ------
     TypeError
-        If X is sparse, not numeric, or a collection of Dask.
+        If X is sparse, not numeric, or a Dask collection.
     ValueError
         If X is not a finite real matrix of at least `min_samples` rows and one column.
     """
@@ -81,8 +81,8 @@ def check_cloud(X: Any, *, name: str = "X", min_samples: int = 2, scale_free: bo
 def check_moments(X: Any, *, scale_free: bool = True) -> Moments:
     """Return the moments of X, an array (n, d) or an iterator of blocks of rows.
 
-    Data of extreme magnitude are treated as in `check_cloud`; of blocks, the first that is not zero decides the factor,
-    and where the scale matters they are brought to the edge of the safe range, where the measures are at their limits.
+    Data of extreme magnitude are treated as in `check_cloud`; for blocks, the first nonzero one determines the factor.
+    If the scale matters, they are scaled to the edge of the safe range, where the measures are at their limits.
 
     Raises
     ------
@@ -102,12 +102,12 @@ def check_ranked_moments(X: Any) -> Moments:
     Raises
     ------
     ValueError
-        As `check_moments`.
+        As in `check_moments`.
     """
     if is_stream(X):
         return _moments_of_blocks(rows_of(X), ranked_moments, scale_free=True)
     cloud = as_cloud(X)
-    if isinstance(cloud, Chunks):  # whose rows are far away: one pass
+    if isinstance(cloud, Chunks):  # the rows are remote: one pass
         return cloud.sum(part_of_ranked, partial(check_cloud, scale_free=True))
     kernel, digits = _ranking(cloud.whole)
     return replace(cloud.sum(kernel, partial(check_cloud, scale_free=True)), digits=digits)
@@ -115,7 +115,7 @@ def check_ranked_moments(X: Any) -> Moments:
 
 @once_per_cloud
 def _ranking(X: Cloud) -> tuple[Kernel[Moments], Digits]:
-    """Return how to sum rows so that the spectrum determines the rank, and the digits of their numbers."""
+    """Return a sum of rows whose spectrum determines the rank, and the digits of their numbers."""
     digits = X.sum(part_of_digits, partial(check_cloud, scale_free=True))
     return part_of_moments if is_resolved(check_moments(X), digits) else exact_part_of_moments, digits
 
@@ -127,7 +127,7 @@ def check_directed(X: Any, *, name: str = "X", min_samples: int = 2, part: str =
     Raises
     ------
     ValueError
-        As `check_cloud`, or if a row is zero and so has no direction.
+        As in `check_cloud`, or if a row is zero and so has no direction.
     """
     name, min_samples = (f"{part} of {name}", 1) if part else (name, min_samples)
     x = check_cloud(X, name=name, min_samples=min_samples, scale_free=True)
@@ -158,7 +158,7 @@ def check_directed_clouds(X: Any, Y: Any, *, min_samples: int = 2) -> tuple[Dire
 
 
 def check_directed_pairs(X: Any, Y: Any) -> tuple[DirectedRows, DirectedRows]:
-    """Return the rows of two clouds whose rows come in pairs, as `check_directed` does."""
+    """Return the rows of two paired clouds, as `check_directed` does."""
     x, y = check_directed_clouds(X, Y)
     check_paired(x.x, y.x)
     return x, y
@@ -187,7 +187,7 @@ def check_clouds(X: Any, Y: Any, *, min_samples: int = 2, scale_free: bool = Fal
     Raises
     ------
     ValueError
-        As `check_cloud`, or if the clouds differ in width, library or device.
+        As in `check_cloud`, or if the clouds differ in width, library or device.
     """
     x = check_cloud(X, min_samples=min_samples, scale_free=scale_free)
     y = check_cloud(Y, name="Y", min_samples=min_samples, scale_free=scale_free)
@@ -196,12 +196,12 @@ def check_clouds(X: Any, Y: Any, *, min_samples: int = 2, scale_free: bool = Fal
 
 
 def check_paired_clouds(X: Any, Y: Any, *, min_samples: int = 2, scale_free: bool = False) -> tuple[Array, Array]:
-    """Return two clouds in one space whose rows come in pairs.
+    """Return two paired clouds in one space.
 
     Raises
     ------
     ValueError
-        As `check_clouds`, or if the clouds differ in their number of rows.
+        As in `check_clouds`, or if the clouds differ in their number of rows.
     """
     x, y = check_clouds(X, Y, min_samples=min_samples, scale_free=scale_free)
     check_paired(x, y)
@@ -209,7 +209,7 @@ def check_paired_clouds(X: Any, Y: Any, *, min_samples: int = 2, scale_free: boo
 
 
 def check_same_kind(X: Array, Y: Array, names: tuple[str, str] = ("X", "Y"), *, same_width: bool = True) -> None:
-    """Check that two arrays belong to one library and one device, and have the same width."""
+    """Check that two arrays have the same library, device and width."""
     if not same_kind(X, Y):
         raise ValueError(
             f"{names[0]} and {names[1]} must use the same namespace and device: got {kind_of(X)} and {kind_of(Y)}. "
@@ -217,17 +217,17 @@ def check_same_kind(X: Array, Y: Array, names: tuple[str, str] = ("X", "Y"), *, 
         )
     if same_width and X.shape[1] != Y.shape[1]:
         raise ValueError(
-            f"{names[0]} has {X.shape[1]} features and {names[1]} has {Y.shape[1]}: both must live in one space."
+            f"{names[0]} has {X.shape[1]} features and {names[1]} has {Y.shape[1]}: both must be in the same space."
         )
 
 
 def check_labels(labels: Any, n: int, *, name: str = "labels") -> Labels:
-    """Return the labels of n rows, from 2 to n - 1 different ones, sorted by class.
+    """Return the labels of n rows, with 2 to n - 1 different values, sorted by class.
 
     Raises
     ------
     ValueError
-        If the labels are not n values of one dimension, or there is only one class, or one class per row.
+        If the labels are not n values in one dimension, or there is only one class, or one class per row.
     """
     found = labels if isinstance(labels, Labels) else labels_of(_label_codes(labels, n, name))
     if found.codes.shape[0] != n:
@@ -241,12 +241,12 @@ def check_labels(labels: Any, n: int, *, name: str = "labels") -> Labels:
 
 
 def check_groups(groups: Any, n: int, *, min_members: int = 1) -> tuple[list[Any], np.ndarray]:
-    """Return the groups, sorted, and the position among them of the group of each of n rows.
+    """Return the sorted groups, and the position among them of the group of each of n rows.
 
     Raises
     ------
     ValueError
-        If there is not one group per row, one is missing, or a group has fewer than `min_members` rows.
+        If the number of groups is not n, one is missing, or a group has fewer than `min_members` rows.
     """
     values = _check_group_values(groups, n)
     found, codes = _sorted_codes(values, "groups")
@@ -262,19 +262,19 @@ def check_known_groups(groups: Any, n: int, known: list[Any]) -> np.ndarray:
     Raises
     ------
     ValueError
-        If a group was not there at fit, or no groups are given and there were several at fit.
+        If a group was not seen at fit, or no groups are passed and there were several at fit.
     """
     if groups is None and len(known) > 1:
-        raise ValueError(f"groups is needed: there were {len(known)} at fit. Pass groups=, one per row.")
+        raise ValueError(f"groups is required: there were {len(known)} at fit. Pass groups=, one per row.")
     values = np.full(n, known[0]) if groups is None else _check_group_values(groups, n)
     unseen = np.setdiff1d(_sorted_codes(values, "groups")[0], known)
     if unseen.size:
-        raise ValueError(f"Group {unseen.tolist()[0]!r} was not there at fit, which had {', '.join(map(repr, known))}.")
+        raise ValueError(f"Group {unseen.tolist()[0]!r} was not seen at fit, which had {', '.join(map(repr, known))}.")
     return np.searchsorted(known, values)
 
 
 def check_paired(X: Array, Y: Array, names: tuple[str, str] = ("X", "Y")) -> None:
-    """Check that two clouds have as many rows, which come in pairs."""
+    """Check that two paired clouds have the same number of rows."""
     if X.shape[0] != Y.shape[0]:
         raise ValueError(
             f"{names[0]} has {X.shape[0]} rows and {names[1]} has {Y.shape[0]}, but row i of one belongs to row i of "
@@ -283,7 +283,7 @@ def check_paired(X: Array, Y: Array, names: tuple[str, str] = ("X", "Y")) -> Non
 
 
 def check_classes(y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the classes, sorted, and the position among them of the class of each of n rows.
+    """Return the sorted classes, and the position among them of the class of each of n rows.
 
     Raises
     ------
@@ -304,8 +304,8 @@ def check_weights(sample_weight: Any, x: Array, *, minimum: float = 1.0) -> tupl
     Raises
     ------
     ValueError
-        If a weight is negative or not finite, there is not one weight per row, or the weights do not sum to more than
-        the minimum: they count how often each row occurs.
+        If a weight is negative or not finite, the number of weights is not that of rows, or the weights do not sum to
+        more than the minimum: they count how often each row occurs.
     """
     if sample_weight is None:
         return x, None
@@ -420,7 +420,7 @@ def check_positions(rows: np.ndarray, n: int, name: str, *, of: str = "X", remed
         raise TypeError(f"{name} must hold integers, the positions of rows, got dtype {rows.dtype}.")
     if rows.min() < 0 or rows.max() >= n:
         wrong = int(rows.min() if rows.min() < 0 else rows.max())
-        raise ValueError(f"{name} names row {wrong} of {of}, which has rows 0 to {n - 1}.{remedy}")
+        raise ValueError(f"{name} refers to row {wrong} of {of}, which has rows 0 to {n - 1}.{remedy}")
 
 
 def check_device(device: Any) -> None:
@@ -430,7 +430,7 @@ def check_device(device: Any) -> None:
 
 
 def check_host(X: Any, device: str) -> None:
-    """Check that X is host data, which alone can be moved to a device by its name."""
+    """Check that X is host data: only these can be moved to a device by name."""
     if is_foreign(X):
         raise ValueError(
             f"device={device!r} is for data on the host, but X is an array of {kind_of(X)}. Pass device=None: the "
@@ -439,24 +439,24 @@ def check_host(X: Any, device: str) -> None:
 
 
 def check_fitted_kind(estimator: Any, x: Array, fitted: Array, method: str = "transform") -> None:
-    """Check that an array is of the library and on the device that the estimator was fitted on."""
+    """Check that an array has the library and device of the fit of the estimator."""
     if not same_kind(x, fitted):
         raise ValueError(
             f"Inputs passed to {type(estimator).__name__}.{method}() must use the same namespace and the same device "
-            f"as those passed to fit(). Got {kind_of(x)}, and fit() had {kind_of(fitted)}. Convert X, or fit again."
+            f"as those passed to fit(). Got {kind_of(x)}, but fit() had {kind_of(fitted)}. Convert X, or fit again."
         )
 
 
 def check_for_writing(x: Any) -> None:
-    """Check that rows are on the host, from where they can be written into arrays of NumPy and files."""
+    """Check that rows are on the host, so that they can be written into NumPy arrays and files."""
     if is_foreign(x):
         raise TypeError(f"out= is for rows on the host, but X is an array of {kind_of(x)}. Call transform instead.")
 
 
 def check_out(out: Any, x: Any, width: int) -> None:
-    """Check that rows as many as those of x, of a width and in its dtype, can be written into an array.
+    """Check that an array can hold as many rows as x has, with a width and the dtype of x.
 
-    They may be written over themselves or elsewhere, but not over rows that are still to be read.
+    The rows may overwrite themselves, but not rows that are still to be read.
     """
     check_for_writing(x)
     if not isinstance(out, np.ndarray):
@@ -469,11 +469,11 @@ def check_out(out: Any, x: Any, width: int) -> None:
         )
     starts_alike = (out.ctypes.data, out.strides) == (x.ctypes.data, x.strides)
     if not starts_alike and np.shares_memory(out, x):
-        raise ValueError("out overlaps with X and is not X: rows would be written before they are read. Pass a copy.")
+        raise ValueError("out overlaps with X and is not X: rows would be overwritten before reading. Pass a copy.")
 
 
 def check_plane(x: Array) -> None:
-    """Check that rows have at least two features: with fewer there is no sphere to move on and no circle."""
+    """Check that rows have at least two features: with one, the sphere has two points and no circles."""
     if x.shape[1] < 2:
         raise ValueError(f"The number of features of X must be at least 2, got n_features = {x.shape[1]}: add columns.")
 
@@ -484,32 +484,32 @@ def check_in_ball(x: Array) -> None:
     if longest >= 1:
         raise ValueError(
             f"A row of X has length {longest:.6g}, but points of the Poincaré ball are shorter than 1: scale the rows, "
-            "or look at their directions alone."
+            "or use only their directions."
         )
 
 
 def check_squares(x: Array, name: str) -> None:
-    """Check that sums of squares of the data neither overflow nor vanish in float64."""
+    """Check that sums of squares of the data neither overflow nor underflow in float64."""
     _check_powers(x, name, SQUARES_SAFE, "squares")
 
 
 def check_fourth_powers(x: Array, name: str) -> None:
-    """Check that sums of fourth powers of the data neither overflow nor vanish in float64."""
+    """Check that sums of fourth powers of the data neither overflow nor underflow in float64."""
     _check_powers(x, name, SQUARES_SAFE // 2, "fourth powers")
 
 
 def check_spread(spread: float, name: str = "X") -> None:
-    """Check that a cloud has spread, given its variance or its rank."""
+    """Check that the rows of a cloud are not all equal, given its variance or its rank."""
     if not spread > 0:
         raise ValueError(f"{name} has no spread: all its rows are equal. Pass rows that differ.")
 
 
 def check_resolution(rank: int, name: str = "X") -> None:
-    """Check that a cloud with spread has a direction above the noise of its numbers."""
+    """Check that some direction of a cloud varies by more than the rounding of its numbers."""
     if rank == 0:
         raise ValueError(
-            f"No direction of {name} varies by more than the rounding of its numbers, as rows of low precision far "
-            "from the origin do not. Subtract the mean in a higher precision, before the rows are rounded."
+            f"No direction of {name} varies by more than the rounding of its numbers, as for rows of low precision "
+            "far from the origin. Subtract the mean in higher precision, before rounding the rows."
         )
 
 
@@ -520,7 +520,7 @@ def warn_of_rank(
     if above_noise > rank:
         warn(
             f"Directions of {name} that vary by more than the rounding of its numbers are dropped: "
-            f"{above_noise - rank} of {above_noise}. Their variance is too small beside the largest. {remedy}",
+            f"{above_noise - rank} of {above_noise}. Their variance is too small relative to the largest. {remedy}",
         )
     if all_wanted and 2 * rank < possible:
         warn(
@@ -549,7 +549,7 @@ def check_target_rows(y: Any) -> tuple[Array, bool]:
 
 
 def listed(values: list[Any], most: int = 8) -> str:
-    """Return the first of the values in words, and how many more there are."""
+    """Return the first values in words, and the number of the others."""
     return ", ".join(map(repr, values[:most])) + (f" and {len(values) - most} more" if len(values) > most else "")
 
 
@@ -585,7 +585,7 @@ def _check_none_missing(values: np.ndarray, name: str, what: str) -> None:
 
 
 def _sorted_codes(values: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the different values, sorted, and the position among them of each."""
+    """Return the sorted distinct values, and the position among them of each value."""
     try:
         found, codes = np.unique(values, return_inverse=True)
     except TypeError:
@@ -597,7 +597,7 @@ def _sorted_codes(values: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray
 
 
 def _column(values: Any, n: int, name: str, *, warn: bool = False) -> np.ndarray:
-    """Return values of any library, one per row, as an array (n,) of NumPy."""
+    """Return values of any library, one per row, as a NumPy array (n,)."""
     column = column_or_1d(to_numpy(values) if is_foreign(values) else values, warn=warn)
     if column.shape[0] != n:
         raise ValueError(f"Found {column.shape[0]} {name} for {n} rows: pass one per row.")
@@ -609,7 +609,7 @@ def _check_host_array(X: Any, name: str, min_samples: int) -> np.ndarray:
         library, kind = type(X).__module__.partition(".")[0], type(X).__name__
         raise TypeError(
             f"{name} is {'a path' if isinstance(X, str | PathLike) else f'{library}.{kind}'}, not rows in memory: pass "
-            f"skgeom.datasets.iter_embeddings({name}) to what is built on sums, or else an array of all rows."
+            f"skgeom.datasets.iter_embeddings({name}) to a function built on sums, or an array of all rows."
         )
     if isinstance(X, np.ndarray) and X.dtype == np.float16:
         X = X.astype(np.float32)
@@ -626,7 +626,7 @@ def _check_host_array(X: Any, name: str, min_samples: int) -> np.ndarray:
 
 
 def _vectors_in_cells(X: Any, name: str) -> ValueError | None:
-    """Return the error for a column each of whose cells is a vector, as tables of text and embeddings have it."""
+    """Return the error for a column with a vector in each cell, as in tables of text and embeddings."""
     cells = np.asarray(X)
     first: Any = next(iter(cells.flat), None)
     if cells.dtype != object or cells.ndim == 0 or np.ndim(first) == 0:  # a sparse matrix is one object
@@ -646,8 +646,8 @@ def _check_foreign_array(X: Array, name: str, min_samples: int) -> Array:
         raise ValueError(f"Complex data not supported: {name} has dtype {X.dtype}.")
     if not has_float64(X):
         raise TypeError(
-            f"{name} must be where there is float64, in which all sums are formed, and there is none in {kind_of(X)}. "
-            "Move it to the host first, as by X.cpu(); JAX has float64 with jax_enable_x64=True."
+            f"{name} must be on a device with float64, in which all sums are formed, but {kind_of(X)} has none. "
+            "Move it to the host first, such as by X.cpu(); JAX has float64 with jax_enable_x64=True."
         )
     for size, minimum, what in ((X.shape[0], min_samples, "sample"), (X.shape[1], 1, "feature")):
         if size < minimum:
@@ -668,7 +668,7 @@ def _moments_of_blocks(X: Iterator[Any], summary: Callable[[Array], Moments], sc
 
 
 def _check_blocks(blocks: Iterator[Any], scale_free: bool) -> Iterator[Array]:
-    """Yield blocks of rows of one width and kind, brought into the safe range by one factor."""
+    """Yield blocks of rows of one width and kind, scaled into the safe range by one factor."""
     like, exponent = None, None
     for block in blocks:
         x, largest = _checked(block, "a block of X", 1)
@@ -683,7 +683,7 @@ def _check_blocks(blocks: Iterator[Any], scale_free: bool) -> Iterator[Array]:
 
 
 def _excess(exponent: int, scale_free: bool) -> int:
-    """Return the power of two that blocks are divided by: 0, the whole exponent, or its excess over the safe range."""
+    """Return the power of two by which to divide blocks: 0, the whole exponent, or its excess over the safe range."""
     beyond = max(0, exponent - SQUARES_SAFE) + min(0, exponent + SQUARES_SAFE)
     return exponent if beyond and scale_free else beyond
 
@@ -695,7 +695,7 @@ def _has_strings(values: np.ndarray) -> bool:
 def _is_missing(value: Any) -> bool:
     try:
         return value is None or bool(value != value)
-    except TypeError:  # pandas.NA answers no comparison
+    except TypeError:  # pandas.NA cannot be compared
         return True
 
 

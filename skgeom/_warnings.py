@@ -6,11 +6,11 @@ import sys
 import warnings
 
 _INNER = {"skgeom", "sklearn", "joblib"}
-"""Packages whose frames a caller did not write: scikit-learn wraps `transform`, and calls `fit` in its searches."""
+"""Packages whose frames are not the caller's: scikit-learn wraps `transform`, and calls `fit` in its searches."""
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """Issue a warning at the first line above that is neither of this library nor of scikit-learn."""
+    """Issue a warning at the first line up the stack that is neither in this library nor in scikit-learn."""
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _INNER:
         level, frame = level + 1, frame.f_back

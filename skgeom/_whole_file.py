@@ -1,4 +1,4 @@
-"""Files that are there as a whole, or not at all."""
+"""Files that are written completely, or not at all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HEADER_BYTES = 128
 
 @contextmanager
 def whole_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Open a file under a temporary name beside its own, which it takes once all is written; else nothing is left."""
+    """Open a file under a temporary name in the same folder; rename it when complete, remove it after an error."""
     path = Path(path)
     partial_file = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
@@ -27,7 +27,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         partial_file.replace(path)
     except OSError as error:
-        if error.errno in (ENOSPC, EDQUOT, EFBIG):  # which no reading ends in, and which name no file
+        if error.errno in (ENOSPC, EDQUOT, EFBIG):  # errors of writing, without the name of the file
             error.filename = str(path)
         raise
     finally:
@@ -40,7 +40,7 @@ def write_rows(path: str | os.PathLike[str], blocks: Iterable[np.ndarray]) -> np
     Raises
     ------
     ValueError
-        If the suffix is another, there are no blocks, or they differ in dtype.
+        If the suffix is not .npy, there are no blocks, or they differ in dtype.
     """
     if Path(path).suffix != ".npy":
         raise ValueError(f"out must be an array, or a file whose name ends in .npy, got {str(path)!r}.")
@@ -52,8 +52,8 @@ def write_rows(path: str | os.PathLike[str], blocks: Iterable[np.ndarray]) -> np
                 file.write(bytes(_HEADER_BYTES))
             if block.dtype != dtype:
                 raise ValueError(
-                    f"The rows from row {n:,} on are {block.dtype}, and those before {dtype}: pass all blocks in one "
-                    "dtype."
+                    f"The rows from row {n:,} on are {block.dtype}, but those before are {dtype}: pass all blocks "
+                    "in one dtype."
                 )
             file.write(np.ascontiguousarray(block).data)
             n += len(block)
@@ -65,7 +65,7 @@ def write_rows(path: str | os.PathLike[str], blocks: Iterable[np.ndarray]) -> np
 
 
 def _header(dtype: np.dtype, n: int, width: int) -> bytes:
-    """Return the header of a .npy file, of one length for any number of rows."""
+    """Return the header of a .npy file, with the same length for any number of rows."""
     entries = f"{{'descr': {dtype.str!r}, 'fortran_order': False, 'shape': ({n}, {width}), }}"
     start = np.lib.format.magic(1, 0)
     size = _HEADER_BYTES - len(start) - 2

@@ -121,8 +121,8 @@ def test_attributes_of_a_fit_to_blocks_of_tensors_carry_no_graph():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: Whitening().fit(iter([X, X[:, :3]])), ValueError, "has 3 features .* and the first one 6"),
-        (lambda: average_cosine(iter([X, X[:, :1]])), ValueError, "has 1 features .* and the first one 6"),
+        (lambda: Whitening().fit(iter([X, X[:, :3]])), ValueError, "has 3 features .* but the first one has 6"),
+        (lambda: average_cosine(iter([X, X[:, :1]])), ValueError, "has 1 features .* but the first one has 6"),
         (lambda: Whitening().fit(iter([X, X * np.nan])), ValueError, "a block of X contains NaN"),
         (lambda: average_cosine(iter([X, 0 * X])), ValueError, "a block of X has 600 zero rows"),
         (lambda: Whitening().fit(iter([X[:1]])), ValueError, r"blocks of 1 sample\(s\) while a minimum of 2"),

@@ -448,13 +448,13 @@ def single():
 def test_a_measure_says_what_to_do_where_there_is_no_float64(single, name):
     row = MEASURES[name]
     besides = row.besides(labels=np.arange(50) % 3, partners=single(1), start=single(1))
-    with pytest.raises(TypeError, match=r"X must be where there is float64.*no_float64.*Move it to the host first"):
+    with pytest.raises(TypeError, match=r"X must be on a device with float64.*no_float64.*Move it to the host first"):
         row(single(0), *besides, **({"random_state": 0} if row.is_random else {}))
 
 
 @pytest.mark.parametrize("estimator", [Whitening(), ProcrustesAligner(), SphereDispersion(), ZeroShotClassifier()])
 def test_an_estimator_says_what_to_do_where_there_is_no_float64(single, estimator):
-    with pytest.raises(TypeError, match="must be where there is float64"):
+    with pytest.raises(TypeError, match="must be on a device with float64"):
         estimator.fit(single(0), np.arange(50) % 3 if isinstance(estimator, ZeroShotClassifier) else single(1))
 
 

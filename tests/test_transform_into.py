@@ -193,7 +193,7 @@ class Interrupting:
         (lambda: iter(Interrupting(OSError("the disk is gone"))), OSError, "the disk is gone"),
         (lambda: iter([X, X * np.nan]), ValueError, "contains NaN"),
         (lambda: iter([X, X[:, :3]]), ValueError, "X has 3 features, but Whitening is expecting 40"),
-        (lambda: iter([X, X.astype(float)]), ValueError, "from row 20,000 on are float64, and those before float32"),
+        (lambda: iter([X, X.astype(float)]), ValueError, "from row 20,000 on are float64, but those before"),
         (lambda: iter([]), ValueError, "yields no blocks"),
         (lambda: np.concatenate([X, X * np.nan]), ValueError, "contains NaN"),
         (lambda: X[0], ValueError, "Expected 2D array"),

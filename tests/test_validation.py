@@ -142,9 +142,9 @@ def test_groups_are_found_and_counted():
 def test_groups_of_the_fit_are_found_again():
     assert _validation.check_known_groups(["t", "i"], 2, ["i", "t"]).tolist() == [1, 0]
     assert _validation.check_known_groups(None, 2, ["only"]).tolist() == [0, 0]
-    with pytest.raises(ValueError, match=r"Group 'x' was not there at fit, which had 'i', 't'"):
+    with pytest.raises(ValueError, match=r"Group 'x' was not seen at fit, which had 'i', 't'"):
         _validation.check_known_groups(["x", "i"], 2, ["i", "t"])
-    with pytest.raises(ValueError, match="groups is needed: there were 2 at fit"):
+    with pytest.raises(ValueError, match="groups is required: there were 2 at fit"):
         _validation.check_known_groups(None, 2, ["i", "t"])
 
 
@@ -261,7 +261,7 @@ def test_arrays_of_two_kinds_or_widths_are_refused_by_name(backend):
     x = backend.asarray(rows())
     _validation.check_same_kind(x, x)
     _validation.check_same_kind(x, x[:, :2], same_width=False)
-    with pytest.raises(ValueError, match="A has 3 features and B has 2: both must live in one space"):
+    with pytest.raises(ValueError, match="A has 3 features and B has 2: both must be in the same space"):
         _validation.check_same_kind(x, x[:, :2], ("A", "B"))
     if not backend.name.startswith("numpy"):
         with pytest.raises(ValueError, match=r"A and B must use the same namespace and device.*numpy on cpu"):

@@ -1,4 +1,4 @@
-"""Agreement of two partitions under weights: one value for each row of weights, as a bootstrap asks for."""
+"""Agreement of two partitions under weights: one value per row of weights, for a bootstrap."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def adjusted_rand(a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the adjusted Rand index (b,) of codes (n,) whose rows are there as often as their weights (b, n) say."""
+    """Return the adjusted Rand index (b,) of codes (n,) whose rows occur as often as their weights (b, n)."""
     both = a * (b.max() + 1) + b
     together, in_a, in_b = (_pairs(_sums(codes, weights)).sum(axis=1) for codes in (both, a, b))
     expected = in_a * in_b / np.maximum(_pairs(weights.sum(axis=1)), 1)

@@ -1,15 +1,15 @@
-"""Correlations of two variables under weights: one value for each row of weights, as a bootstrap asks for."""
+"""Correlations of two variables under weights: one value per row of weights, for a bootstrap."""
 
 from __future__ import annotations
 
 import numpy as np
 
 _ROUNDING = 1e-26
-"""Variance, of values between -1 and 1, below which only rounding varies."""
+"""Variance of values between -1 and 1 below which they differ only by rounding."""
 
 
 def pearson(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return Pearson's r (b,) of variables (n,) or (b, n) under weights (b, n); 0 where one of them is constant."""
+    """Return Pearson's r (b,) of variables (n,) or (b, n) under weights (b, n); 0 if one of them is constant."""
     total = weights.sum(axis=1, keepdims=True)
     x, y = (values - (weights * values).sum(axis=1, keepdims=True) / total for values in map(_from_zero, (x, y)))
     product, xx, yy = ((weights * z).sum(axis=1) / total[:, 0] for z in (x * y, x * x, y * y))
@@ -23,7 +23,7 @@ def spearman(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def mid_ranks(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the ranks (b, n) of values (n,), each of which is there as often as its weight."""
+    """Return the ranks (b, n) of values (n,), each of which occurs as often as its weight."""
     order = np.argsort(x, kind="stable")
     ordered = x[order]
     first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
@@ -34,6 +34,6 @@ def mid_ranks(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def _from_zero(values: np.ndarray) -> np.ndarray:
-    """Return values moved and scaled so that the first is 0 and the largest magnitude 1: squares stay in range."""
+    """Return values shifted and scaled so that the first is 0 and the largest magnitude 1: squares stay in range."""
     moved = values - values[..., :1]
     return moved / (np.abs(moved).max() or 1.0)

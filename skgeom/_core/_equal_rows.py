@@ -1,4 +1,4 @@
-"""Rows that are equal, in O(n d): told by numbers made of their bits, and compared."""
+"""Equal rows in O(n d): candidates by hashes of their bits, then compared."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _GLANCE = 16
 
 
 def first_equal(x: Array) -> np.ndarray:
-    """Return the position of the first row that is equal to each row (n,), on the host; -0 and 0 are one number."""
+    """Return the position of the first row that is equal to each row (n,), on the host; -0 equals 0."""
     firsts, glance = np.arange(x.shape[0]), min(_GLANCE, x.shape[1])
     rows = _repeated(_codes(x[:, :glance], firsts))
     if not rows.size:
@@ -21,7 +21,7 @@ def first_equal(x: Array) -> np.ndarray:
         _, first, group = np.unique(_codes(x[:, :columns], rows), return_index=True, return_inverse=True)
         if _are_equal(x, rows, rows[first[group]]):
             break
-    else:  # two rows of one code
+    else:  # different rows with the same code
         same = to_numpy(take_rows(x, rows)) + 0.0
         _, first, group = np.unique(same, axis=0, return_index=True, return_inverse=True)
     firsts[rows] = rows[first[group.ravel()]]
@@ -29,7 +29,7 @@ def first_equal(x: Array) -> np.ndarray:
 
 
 def _codes(x: Array, which: np.ndarray) -> np.ndarray:
-    """Return a number for each of some rows that depends on its bits alone, with signs of zeros set aside."""
+    """Return a hash of each of some rows that depends only on its bits, ignoring the signs of zeros."""
     xp = namespace(x)
     mixed = np.arange(1, 2 * x.shape[1], 2, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     odd = mixed ^ (mixed >> np.uint64(29)) | np.uint64(1)

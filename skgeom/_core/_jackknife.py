@@ -1,4 +1,4 @@
-"""How sure a value is: the jackknife over blocks of rows."""
+"""The uncertainty of a value: the jackknife over blocks of rows."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class Jackknifed(NamedTuple):
 
 
 def jackknife(value: float, without: np.ndarray, sizes: np.ndarray) -> Jackknifed:
-    """Return what the values (b,) without each block of some sizes (b,) say about the value of all rows.
+    """Return the jackknife from the value of all rows, and the values (b,) without each block of some sizes (b,).
 
-    For blocks of different sizes by Busing, Meijer & van der Leeden (1999), doi:10.1023/A:1008800423698: with n rows,
-    m in a block and h = n / m, the pseudo-values are p = h θ - (h - 1) θ₋, their mean weighted by 1 / h is the value
-    less its bias, and the mean of (p - mean)² / (h - 1) its variance. Equal blocks give the usual form. Both are NaN
-    where a value is not finite.
+    For blocks of different sizes by Busing, Meijer & van der Leeden (1999), doi:10.1023/A:1008800423698: with n rows, m
+    in a block and h = n / m, the pseudo-values are p = h θ - (h - 1) θ₋, their mean weighted by 1 / h is the value less
+    its bias, and the mean of (p - mean)² / (h - 1) its variance. For equal blocks this is the usual form. Both are NaN
+    if a value is not finite.
     """
     if not np.isfinite([value, *without]).all():
         return Jackknifed(nan, nan)
@@ -35,7 +35,7 @@ def jackknife(value: float, without: np.ndarray, sizes: np.ndarray) -> Jackknife
 def balanced_blocks(groups: np.ndarray, n_blocks: int, generator: np.random.Generator) -> np.ndarray:
     """Return a block for each row (n,): whole groups, given by codes, in random order, the large ones first.
 
-    Each group goes to the block with the fewest rows so far, so that sizes differ by at most the largest group.
+    Each group goes to the block with the fewest rows so far, so sizes differ by at most the largest group.
     """
     sizes = np.bincount(groups)
     if sizes.max() == 1:

@@ -1,4 +1,4 @@
-"""Labels of rows, sorted by class, and what a silhouette is made of."""
+"""Labels of rows, sorted by class, and the formula of the silhouette."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from skgeom._typing import Array
 
 
 class Labels(NamedTuple):
-    """Class codes 0..k-1 sorted (n,), the order (n,) of the rows that sorts them, and class sizes (k,), on the host."""
+    """Sorted class codes 0..k-1 (n,), the order (n,) of the rows that sorts them, and class sizes (k,), on the host."""
 
     codes: np.ndarray
     order: np.ndarray
@@ -20,9 +20,9 @@ class Labels(NamedTuple):
 
 
 PerRow: TypeAlias = Callable[[Array, Array, Array, Array | float], Array]
-"""What becomes of the mean distances of rows to the own and to the nearest other class, the size of the own, and noise.
+"""A function of the mean distances of rows to their own and to the nearest other class, the own size, and noise.
 
-It has an entry, or several in a row, for each row.
+It returns one entry, or a row of several, per row.
 """
 
 
@@ -40,7 +40,7 @@ def unsorted(values: Array, labels: Labels) -> Array:
 def silhouettes(own: Array, other: Array, size: Array, noise: Array | float) -> Array:
     """Return (b - a) / max(a, b) from the mean distances to the own and to the nearest other class.
 
-    It is 0 in a class of one, and where both distances are below the noise.
+    It is 0 for a class of one row, and if both distances are below the noise.
     """
     xp = namespace(own)
     larger = xp.maximum(own, other)
@@ -49,5 +49,5 @@ def silhouettes(own: Array, other: Array, size: Array, noise: Array | float) -> 
 
 
 def own_and_other(own: Array, other: Array, size: Array, noise: Array | float) -> Array:
-    """Return the mean distances (n, 2) to the own and to the nearest other class, 0 where they are below the noise."""
+    """Return the mean distances (n, 2) to the own and to the nearest other class, 0 if they are below the noise."""
     return namespace(own).stack([where(distance > noise, distance, 0.0) for distance in (own, other)], axis=1)

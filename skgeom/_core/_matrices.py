@@ -1,4 +1,4 @@
-"""What labels say about a matrix of distances, whatever space it comes from."""
+"""Functions of labels and a matrix of distances in any space."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from skgeom._typing import Array
 
 
 def silhouette_samples(d: Array, labels: Labels, of: PerRow = silhouettes) -> Array:
-    """Return the silhouettes (n,) from distances (n, n), or what else becomes of the distances to classes."""
+    """Return the silhouettes (n,) from distances (n, n), or another function of the distances to classes."""
     xp, members, codes = namespace(d), _members(d, labels), _codes(d, labels)
     sizes = asarray_like(labels.sizes, d)
     sums = d @ members
@@ -55,7 +55,7 @@ def energy_davies_bouldin(sums: Array, sizes: np.ndarray) -> Array:
     """Return the Davies-Bouldin index of root mean square distances to the class means, from sums (k, k).
 
     Squared distances of means and of classes to their means follow from those of pairs, as for rows in a Euclidean
-    space; of other distances, squares below 0 count as 0. It is inf where two classes have one mean.
+    space; for other distances, negative squares count as 0. It is inf if two classes have the same mean.
     """
     xp, n = namespace(sums), asarray_like(sizes, sums, dtype=namespace(sums).float64)
     means = sums / (n[:, None] * n[None, :])

@@ -1,7 +1,7 @@
 """Objectives that shape labelled and isotropic spaces: sums over classes, spectra, triplets, with their gradients.
 
-Values come from the data alone; where a gradient is wanted it is computed beside them and attached. None needs an
-eigenvector, whose gradient is infinite where eigenvalues are equal, which is where isotropy leads.
+Values are computed from detached data; a requested gradient is computed in closed form and attached. None needs an
+eigenvector, whose gradient is infinite if eigenvalues are equal, as they are at isotropy.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def isotropy_objective(x: Array) -> Array:
 
 
 def isoscore(x: Array) -> Array:
-    """Return the IsoScore, with a gradient that is finite, and 0, at isotropy and without spread."""
+    """Return the IsoScore, with a gradient that is 0, not infinite, at isotropy and for equal rows."""
     m = moments(detached(x))
     return _with_slope(x, m, _spectrum.isoscore(m), _slope_of_isoscore(m))
 
@@ -180,7 +180,7 @@ def _with_slope(
 
 
 def _anchors(x: Array, labels: Labels) -> list[tuple[slice, slice]]:
-    """Cut rows in order of class where there are triplets: all rows of a class, and a block of them, for each block."""
+    """Return all rows of a class, and a block of them, for each block of rows in order of class that has triplets."""
     blocks: list[tuple[slice, slice]] = []
     stop = 0
     for size in map(int, labels.sizes):
@@ -192,7 +192,7 @@ def _anchors(x: Array, labels: Labels) -> list[tuple[slice, slice]]:
 
 
 def _triplet_weights(distances: Array, own: slice) -> Array:
-    """Return minus the negatives nearer than each positive, and the positives farther than each negative."""
+    """Return minus the number of negatives nearer than each positive, and of positives farther than each negative."""
     xp = namespace(distances)
     order = xp.argsort(distances, axis=1, stable=False)
     is_negative = (order < own.start) | (order >= own.stop)
@@ -203,7 +203,7 @@ def _triplet_weights(distances: Array, own: slice) -> Array:
 
 
 def _triplet_counts(distances: Array, own: slice) -> Array:
-    """Return minus the triplets of each positive, and those of each negative."""
+    """Return minus the number of triplets of each positive, and that of each negative."""
     xp = namespace(distances)
     n, n_own = distances.shape[1], own.stop - own.start
     row = xp.arange(n, device=device_of(distances))
@@ -212,10 +212,10 @@ def _triplet_counts(distances: Array, own: slice) -> Array:
 
 
 def _over_anchors(x: Array, labels: Labels, weigh: Weigh) -> Array:
-    """Return the sum of the weighted distances of all anchors to all rows, where small steps change no weight.
+    """Return the sum of the weighted distances of all anchors to all rows; weights count as constant in the gradient.
 
-    With p the weights over the distances, the gradient of a row is Σ p (x - y) over the rows y it meets as anchor and
-    as one of the others. A column of ones beside the rows sums the p. What p is at contact does not matter.
+    With p the weights over the distances, the gradient of a row is Σ p (x - y) over the rows y that it meets as anchor
+    and as one of the others. An extra column of ones sums the p. The value of p at contact does not matter.
     """
     data, with_gradient = as_data(x), wants_gradient(x)
     xp = namespace(data)
@@ -241,7 +241,7 @@ def _over_anchors(x: Array, labels: Labels, weigh: Weigh) -> Array:
 
 
 def _distances(x: Array, block: slice) -> Array:
-    """Return the distances of a block of rows to all rows; pairs of a row with itself are close, and stand apart."""
+    """Return the distances of a block of rows to all rows; pairs of a row with itself count as far apart."""
     xp = namespace(x)
     cuts = (slice(0, block.start), block, slice(block.stop, x.shape[0]))
     sides = [side for side in cuts if side.start < side.stop]

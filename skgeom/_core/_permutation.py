@@ -1,4 +1,4 @@
-"""What statistics of two sets of the same rows are if the rows of one are shuffled: moments in closed form.
+"""Moments, in closed form, of statistics of two spaces of the same rows if the rows of one are shuffled.
 
 For symmetric n x n matrices A and B and a random permutation π of the rows of B, a statistic is tr(A B_π) = Σ_ij A_ij
 B_π(i)π(j). Its first three moments over all n! permutations are linear in a few sums over the entries of each matrix.
@@ -12,20 +12,21 @@ from typing import NamedTuple
 import numpy as np
 
 SMALLEST = 6
-"""Rows from which the third moment has its closed form."""
+"""Minimum number of rows for the closed form of the third moment."""
 
 _MOST_SKEWED = 2.0
 """Skewness beyond which three moments do not determine the tail."""
 
 _MOST_CONCENTRATED = 0.25
-"""Concentration beyond which they do not: the excess kurtosis is some ten times as large."""
+"""Concentration beyond which they do not: the excess kurtosis is about ten times as large."""
 
 
 class Null(NamedTuple):
     """Mean, standard deviation and skewness of a statistic under the null hypothesis.
 
     The concentration is n κ κ', with κ = Σ R_i² / (Σ R_i)² of the squares R_i = Σ_j A_ij² of the rows of either matrix:
-    1 / n where all rows matter alike. Where few rows dominate both matrices, the statistic is that of their meeting.
+    1 / n if all rows have the same weight. If few rows dominate both matrices, the statistic depends on whether these
+    meet.
     """
 
     mean: float
@@ -39,7 +40,7 @@ class Null(NamedTuple):
         return abs(self.skewness) <= _MOST_SKEWED and self.concentration <= _MOST_CONCENTRATED
 
     def z_score(self, value: float) -> float:
-        """Return how many standard deviations a value is above the mean."""
+        """Return the number of standard deviations by which a value exceeds the mean."""
         return (value - self.mean) / self.std
 
 
@@ -84,7 +85,7 @@ class Centred(NamedTuple):
 
 
 def null_of_doubly_centred(n: int, a: DoublyCentred, b: DoublyCentred) -> Null:
-    """Return the moments of tr(A B_π) / √(Σ A² Σ B²) of n >= 6 rows: mean 0, and a variance of n alone."""
+    """Return the moments of tr(A B_π) / √(Σ A² Σ B²) of n >= 6 rows: mean 0, and a variance that depends only on n."""
     scale = (a.squares * b.squares) ** 0.5
     third = (
         8 * (n**3 - 9 * n**2 + 26 * n - 22) * a.trace_cubed * b.trace_cubed
@@ -169,7 +170,7 @@ def null_of_overlap(n: int, k: int, a: Neighbourhoods, b: Neighbourhoods) -> Nul
 
 
 def doubly_centred(matrix: np.ndarray) -> np.ndarray:
-    """Return a symmetric matrix without its diagonal, moved such that its rows sum to 0."""
+    """Return a symmetric matrix without its diagonal, shifted so that its rows sum to 0."""
     n, a = len(matrix), matrix.copy()
     np.fill_diagonal(a, 0.0)
     sums = a.sum(axis=1) / (n - 2)
@@ -181,7 +182,7 @@ def doubly_centred(matrix: np.ndarray) -> np.ndarray:
 
 def sums_of(a: np.ndarray) -> DoublyCentred:
     """Return the sums of a doubly centred matrix."""
-    squares, square = a * a, a @ a.T  # of one matrix: BLAS forms half of this product
+    squares, square = a * a, a @ a.T  # a product of a matrix with itself: BLAS forms half of it
     rows = squares.sum(axis=1)
     return DoublyCentred(float(rows.sum()), float(np.vdot(square, a)), float(np.vdot(squares, a)), _share(rows))
 
@@ -189,7 +190,7 @@ def sums_of(a: np.ndarray) -> DoublyCentred:
 def sums_of_membership(sizes: Sequence[int]) -> DoublyCentred:
     """Return the sums of the matrix that is 1 / n_k between two rows of group k and 0 between others, doubly centred.
 
-    It is constant between the rows of each two groups.
+    It is constant between the rows of any two groups.
     """
     n_k = np.asarray(sizes, dtype=np.float64)
     n, k = n_k.sum(), len(n_k)

@@ -1,4 +1,4 @@
-"""Rows and their lengths: the ground of both engines."""
+"""Rows and their lengths: the basis of both engines."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from skgeom._array import (
 from skgeom._typing import Array, ForeignT
 
 Which: TypeAlias = slice | np.ndarray
-"""Some rows: consecutive ones, or those at positions known on the host."""
+"""Some rows: consecutive ones, or those at positions on the host."""
 
 
 def blocks_at(x: Array, index: np.ndarray | None, n_blocks: int = 1, least: int = 1) -> Iterator[Which]:
@@ -39,7 +39,7 @@ def blocks_at(x: Array, index: np.ndarray | None, n_blocks: int = 1, least: int 
 
 
 class DirectedRows(NamedTuple):
-    """Rows x (n, d) that have a direction, and their norms (n,): the unit rows x / norms are not stored."""
+    """Nonzero rows x (n, d), and their norms (n,): the unit rows x / norms are not stored."""
 
     x: Array
     norms: Array
@@ -50,9 +50,9 @@ class DirectedRows(NamedTuple):
 
 
 def exact(rows: DirectedRows, block: Which) -> DirectedRows:
-    """Return a block of rows with their norms in float64: what is reduced over such blocks keeps all its digits.
+    """Return a block of rows with their norms in float64: reductions over such blocks keep all digits.
 
-    Mean cosines in a narrow cone differ from 1 by less than a norm in float32 tells.
+    Mean cosines in a narrow cone differ from 1 by less than the precision of a float32 norm.
     """
     x = float64(rows_at(rows.x, block))
     return DirectedRows(x, rows_at(rows.norms, block) if x.dtype == rows.x.dtype else norms(x))
@@ -76,7 +76,7 @@ def are_exact_lengths(x: Array, least: float, longest: float) -> bool:
 
 
 def row_scaled(x: Array) -> Array:
-    """Return each row divided by its largest magnitude, which changes no direction; zero rows stay zero."""
+    """Return each row divided by its largest magnitude, with the same direction; zero rows stay zero."""
     xp = namespace(x)
     largest = xp.max(xp.abs(x), axis=1, keepdims=True)
     x = where(largest < float(xp.finfo(x.dtype).smallest_normal), x * 2.0**64, x)
@@ -91,7 +91,7 @@ def orthonormal(gaussian: ForeignT) -> ForeignT:
 
 
 def bounded(x: Array) -> Array:
-    """Return rows of extreme length scaled down to where exponentials are at their limits and squares are safe."""
+    """Return rows, extremely long ones scaled down so that squares are safe; exponentials remain at their limits."""
     return _rescaled(x, max(excess_exponent(x, peak(x)), 0))
 
 
@@ -132,7 +132,7 @@ class Spread(NamedTuple):
         return Spread(n, self.mean + delta * (other.n / n), squares)
 
     def without(self, part: Spread, rest: Sequence[Spread]) -> Spread:
-        """Return the sums of the rows that are not of a part of them, from those of the rest."""
+        """Return the sums of the rows outside a part, from those of the rest."""
         return reduce(Spread._merged, rest)
 
     def deviations(self) -> Array:
@@ -155,7 +155,7 @@ def mean_at(x: Array, index: np.ndarray | None, prepare: Callable[[Array], Array
 
 
 def directions(x: Array) -> DirectedRows:
-    """Return the rows, up to factors for each row, with their norms, of which some may be zero."""
+    """Return the rows, each up to a factor, with their norms, some of which may be zero."""
     x = _rescaled(x, excess_exponent(x, peak(x)))
     lengths = norms(x)
     if to_float(namespace(x).min(lengths)) < shortest_exact(x):
@@ -165,6 +165,6 @@ def directions(x: Array) -> DirectedRows:
 
 
 def unit_or_zero(x: Array) -> Array:
-    """Return the rows divided by their norms, whatever these are; zero rows as they are."""
+    """Return the rows divided by their norms; zero rows unchanged."""
     rows = directions(x)
     return rows.x / where(rows.norms > 0, rows.norms, 1.0)[:, None]

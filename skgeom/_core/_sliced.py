@@ -1,8 +1,8 @@
-"""How far rows are from the uniform distribution on the sphere, seen through random circles and random points.
+"""The distance of rows from the uniform distribution on the sphere, by random circles and random points.
 
-Seen from one plane, directions are angles on a circle, and the best evenly spaced angles for them are known: in order,
-around their mean. Sorted once, they give both the sliced dispersion and the Wasserstein distance to the uniform
-distribution.
+Projected onto a plane, directions are angles on a circle, and the nearest evenly spaced angles are known: in the same
+order, around their mean. Sorting them once yields both the sliced dispersion and the Wasserstein distance to the
+uniform distribution.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def sliced_dispersion(a: Array, b: Array) -> Array:
     The θ* are the nearest evenly spaced angles: mean θ + 2π/n · (rank - (n - 1)/2). The residues θ - θ* are the
     gradient by θ, and do not depend on where the circle is cut. A point at the origin has no angle and no gradient.
     """
-    u, v = (float64(detached(side)) + 0.0 for side in (a, b))  # which makes -0.0, whose angle can be π, 0.0
+    u, v = (float64(detached(side)) + 0.0 for side in (a, b))  # turns -0.0, whose angle can be π, into 0.0
     xp = namespace(u)
     m, n = u.shape
     theta = xp.atan2(v, u)
@@ -88,7 +88,7 @@ def quantisation_error(x: Array, points: Array) -> Array:
 
 
 def _owners(x: Array, m: int, nearness: Callable[[slice], Array]) -> Array:
-    """Return the position of the row that is nearest to each of m points, the first of equals."""
+    """Return the position of the row nearest to each of m points, the first one of ties."""
     xp = namespace(x)
     best: Array | float = -xp.inf
     owners = xp.zeros((m,), dtype=xp.int64, device=device_of(x))

@@ -1,7 +1,7 @@
 """Exponential and logarithmic maps of the sphere and of the Poincaré ball, and Fréchet means.
 
-A tangent vector at a point μ is given in coordinates of length: on the sphere as a vector across μ, in the ball, whose
-metric at μ is (2 / (1 - ‖μ‖²))² times the Euclidean one, as a Euclidean vector times that factor.
+The coordinates of a tangent vector at a point μ preserve its length: on the sphere it is a vector orthogonal to μ; in
+the ball, with 4 / (1 - ‖μ‖²)² times the Euclidean metric at μ, a Euclidean vector times the root of this factor.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _TOLERANCE = 1e-13
 _MOST_STEPS = 1000
 _CONVERGED = 1e-9
 _SHORTEST_MEAN = 0.05
-"""Length of the mean of unit rows below which the mean on the sphere is hardly determined."""
+"""Length of the mean of unit rows below which the mean on the sphere is poorly determined."""
 _ONE_POINT = 1e-12
 """Distance below which two means, each with a residual up to the tolerance, count as one."""
 
@@ -29,35 +29,35 @@ _ONE_POINT = 1e-12
 class Geometry(Protocol):
     """Points in rows (n, d), and maps between them and tangent vectors at a point (d,).
 
-    At the distance `reach` and beyond, no single direction leads from one point to another.
+    At a distance of `reach` or more, the direction from one point to another is not unique.
     """
 
     reach: float
 
     def concentration(self, x: Array) -> float:
-        """Return how far the points are from having no mean, from 0 to 1."""
+        """Return how well the mean of the points is determined, from 0 to 1."""
 
     def distance(self, mu: Array, x: Array) -> Array:
         """Return the distances (n,) of the points from μ."""
 
     def start(self, x: Array) -> Array:
-        """Return where to look for the mean first."""
+        """Return a starting point for the mean."""
 
     def log(self, mu: Array, x: Array) -> Array:
-        """Return the tangent vectors (n, d) at μ that lead to the points."""
+        """Return the tangent vectors (n, d) from μ to the points."""
 
     def exp(self, mu: Array, v: Array) -> Array:
-        """Return the points that tangent vectors at μ lead to."""
+        """Return the points at the ends of tangent vectors at μ."""
 
     def step(self, v: Array) -> float:
-        """Return the share of the mean tangent vector that a step towards the mean takes."""
+        """Return the step size towards the mean, as a share of the mean tangent vector."""
 
     def basis(self, mu: Array) -> Array:
         """Return orthonormal tangent vectors (m, d) at μ."""
 
 
 class Mean(NamedTuple):
-    """A Fréchet mean (d,), the steps to it, the mean tangent vector that is left, and how far there is one at all."""
+    """A Fréchet mean (d,), the number of steps, the length of the mean tangent vector there, and the concentration."""
 
     point: Array
     n_iter: int
@@ -66,7 +66,7 @@ class Mean(NamedTuple):
 
     @property
     def is_determined(self) -> bool:
-        """Whether the points do not cancel, and the steps arrived."""
+        """Whether the points do not cancel, and the steps converged."""
         return self.residual <= _CONVERGED and self.concentration >= _SHORTEST_MEAN
 
 
@@ -85,13 +85,13 @@ class Sphere:
         return namespace(x).atan2(norms(x - along[:, None] * mu[None, :]), along)
 
     def start(self, x: Array) -> Array:
-        """Return the direction of the mean, or a row where there is none."""
+        """Return the direction of the mean, or a row if the mean is zero."""
         mean = namespace(x).mean(x, axis=0)
         length = to_float(norms(mean[None, :])[0])
         return mean / length if length > _TOLERANCE else x[0, :]
 
     def log(self, mu: Array, x: Array) -> Array:
-        """Return θ times the unit vector across μ towards x."""
+        """Return θ times the unit vector orthogonal to μ towards x."""
         along = x @ mu
         across = x - along[:, None] * mu[None, :]
         sine = norms(across)
@@ -99,7 +99,7 @@ class Sphere:
         return across * where(sine > 0, ratio(angle, sine), 1.0)[:, None]
 
     def exp(self, mu: Array, v: Array) -> Array:
-        """Return where the great circle along v is after its length."""
+        """Return the points of the great circles along v at a distance of ‖v‖."""
         xp, angle = namespace(v), norms(v)[:, None]
         points = xp.cos(angle) * mu[None, :] + where(angle > 0, ratio(xp.sin(angle), angle), 1.0) * v
         return points / norms(points)[:, None]
@@ -109,7 +109,7 @@ class Sphere:
         return 1.0
 
     def basis(self, mu: Array) -> Array:
-        """Return all but the first of the reflected unit vectors, where the reflection takes the first one to ±μ."""
+        """Return the unit vectors except the first, under the reflection that maps the first to ±μ."""
         xp = namespace(mu)
         unit = xp.eye(mu.shape[0], dtype=mu.dtype, device=device_of(mu))
         w = mu + unit[0, :] if to_float(mu[0]) >= 0 else mu - unit[0, :]
@@ -122,7 +122,7 @@ class Ball:
     reach = inf
 
     def concentration(self, x: Array) -> float:
-        """Return 1: points of the ball have one mean."""
+        """Return 1: the mean in the ball is unique."""
         return 1.0
 
     def distance(self, mu: Array, x: Array) -> Array:
@@ -147,7 +147,7 @@ class Ball:
         return mobius_sum(mu, v * where(length > 0, ratio(namespace(v).tanh(length / 2), length), 0.5))
 
     def step(self, v: Array) -> float:
-        """Return 1 / mean(r coth r) of the distances r: a whole step overshoots where squared distances curve more."""
+        """Return 1 / mean(r coth r) of the distances r: a full step overshoots, as squared distances curve more."""
         xp, r = namespace(v), norms(v)
         return 1 / to_float(xp.mean(where(r > 0, ratio(r, xp.tanh(r)), 1.0)))
 
@@ -189,7 +189,7 @@ def class_means(geometry: Geometry, x: Array, labels: Labels) -> tuple[list[Mean
 def davies_bouldin(geometry: Geometry, means: list[Mean], distances: list[Array]) -> Array:
     """Return the mean over classes of the largest (s + s') / d(μ, μ'), with s the mean distance of a class to its mean.
 
-    It is infinite if two classes have one mean.
+    It is infinite if two classes have the same mean.
     """
     xp = namespace(means[0].point)
     points, spread = xp.stack([mean.point for mean in means]), xp.stack([xp.mean(d) for d in distances])

@@ -1,4 +1,4 @@
-"""Work shared out between threads, each with one thread of BLAS."""
+"""Work distributed over threads, each with one BLAS thread."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _T = TypeVar("_T")
 
 
 def in_threads(x: Array, work: Callable[[int], _R], n_tasks: int) -> list[_R]:
-    """Return the results of tasks 0..n_tasks - 1, shared between as many threads as BLAS has, for host arrays.
+    """Return the results of tasks 0..n_tasks - 1, for host arrays computed in as many threads as BLAS has.
 
-    Each thread gets one thread of BLAS: two pools that take turns for every tile are slower than one alone, and threads
-    of BLAS that wait for each other on a busy machine burn the time that others need. An interrupt waits for the tasks
-    under way and drops the others.
+    Each thread gets one BLAS thread: two pools that alternate for every tile are slower than one alone, and BLAS
+    threads that wait for each other waste time on a busy machine. An interrupt waits for the running tasks and drops
+    the others.
     """
     workers = min(n_tasks, n_threads(x)) if n_tasks > 1 else 1
     if workers <= 1:
@@ -43,10 +43,10 @@ def in_threads(x: Array, work: Callable[[int], _R], n_tasks: int) -> list[_R]:
 
 
 def map_rows(function: Callable[..., Array], *arrays: Array, columns: int = 0, out: np.ndarray | None = None) -> Array:
-    """Return what a function makes of the rows of arrays, block by block, as one array: a given one of NumPy, or a new.
+    """Apply a function to the rows of arrays, block by block, and return one array: a given NumPy array, or a new one.
 
-    On NumPy the blocks are written where they belong: beside the result there is one block for each thread in memory,
-    never a copy. The given array may be the first of the others.
+    With NumPy the blocks are written in place: besides the result only one block per thread is in memory, never a copy.
+    The given array may be the first of the inputs.
     """
     blocks = list(row_blocks(arrays[0], columns))
 
@@ -72,9 +72,9 @@ def map_rows(function: Callable[..., Array], *arrays: Array, columns: int = 0, o
 
 
 def write_rows(write: Callable[[np.ndarray, np.ndarray, np.ndarray], None], x: Any, out: np.ndarray) -> None:
-    """Let a function write the rows of out that belong to a block of x, with a scratch array of the shape of the block.
+    """Let a function write the rows of `out` for each block of x, with a scratch array of the shape of the block.
 
-    Each thread has one: arrays that come and go in several threads cost more than what is computed in them.
+    Each thread has one: allocating arrays in several threads costs more than the computation in them.
     """
     blocks = list(row_blocks(x, out.shape[1]))
     rooms = [np.empty((blocks[0].stop, x.shape[1]), dtype=x.dtype) for _ in range(min(len(blocks), n_threads(x)))]
@@ -88,21 +88,21 @@ def write_rows(write: Callable[[np.ndarray, np.ndarray, np.ndarray], None], x: A
 
 
 def shares(x: Array, items: Sequence[_T]) -> list[Sequence[_T]]:
-    """Return items in order, cut into as many shares as there are threads for x: for tasks that each keep a sum."""
+    """Return items in order, cut into one share per thread for x: for tasks that each keep a sum."""
     n = min(len(items), n_threads(x)) if len(items) > 1 else 1
     return [items[len(items) * i // n : len(items) * (i + 1) // n] for i in range(n)]
 
 
 def n_threads(x: Array) -> int:
-    """Return how many threads share work on x: those of BLAS, and one for arrays of other libraries."""
+    """Return the number of threads for work on x: those of BLAS, and one for arrays of other libraries."""
     return 1 if is_foreign(x) or _is_one_of_many.get() else _blas_threads()
 
 
 @contextmanager
 def one_of_many() -> Iterator[None]:
-    """Return a context in which this thread, one of several that work side by side, shares no work out.
+    """Return a context in which this thread, one of several in parallel, does not start others.
 
-    It changes no limit of BLAS, which is one for the process: limits of threads that overlap would outlive them.
+    It does not change the limit of BLAS, which is global: overlapping limits of threads would outlive them.
     """
     token = _is_one_of_many.set(True)
     try:
@@ -112,14 +112,14 @@ def one_of_many() -> Iterator[None]:
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:
-    """Return a context in which BLAS has one thread, for a thread that starts and awaits others."""
+    """Return a context in which BLAS has one thread, for a thread that starts others and waits for them."""
     return _blas().limit(limits=1)
 
 
 def one_thread(matrix: Array) -> AbstractContextManager[None]:
     """Return a context in which BLAS decomposes a small matrix on the host with one thread.
 
-    More would gain little, and on a busy machine lose much: they wait for each other at every step.
+    More threads would gain little, and lose much on a busy machine: they wait for each other at every step.
     """
     is_small = not is_foreign(matrix) and max(matrix.shape) <= _SMALL and not _is_one_of_many.get()
     return one_blas_thread() if is_small else nullcontext()
@@ -127,7 +127,7 @@ def one_thread(matrix: Array) -> AbstractContextManager[None]:
 
 @cache
 def _blas() -> ThreadpoolController:
-    """Return the thread pools of BLAS: the search for them takes as long as some tiles."""
+    """Return the thread pools of BLAS, cached: finding them takes as long as some tiles."""
     return ThreadpoolController().select(user_api="blas")
 
 

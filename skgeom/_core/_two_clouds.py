@@ -1,6 +1,6 @@
-"""What two clouds in one space say about each other: gaps, paired distances, divergences, paths and class scores.
+"""Relations of two clouds in one space: gaps, paired distances, divergences, paths and class scores.
 
-Gaps are differences of mean unit rows, one vector each, and need no pairs. Mean distances run over tiles of the pairs.
+Gaps are differences of mean unit rows, and need no pairs. Mean distances are computed over tiles of pairs.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ _WIDE = 0.01
 
 
 _ROUNDING = float(16 * np.finfo(np.float64).eps)
-"""Mean cosines that differ by less are equal."""
+"""Mean cosines that differ by less count as equal."""
 
 
 class Ends(NamedTuple):
-    """Where paths start and end, rows x and y (n, d), and their directions, the unit rows u and v."""
+    """The ends of paths, rows x and y (n, d), and their directions, the unit rows u and v."""
 
     x: Array
     y: Array
@@ -83,7 +83,7 @@ def mean_pooled_distance(x: Array, y: Array, centre: Array) -> Array:
 
 
 def _sum_across(x: Array, y: Array, centre: Array) -> Array:
-    """Return the sum of the distances between the rows of two clouds; panels are centred when they are needed."""
+    """Return the sum of the distances between the rows of two clouds; panels are centred on demand."""
     xp = namespace(x)
     slices = panels(x)
 
@@ -112,7 +112,7 @@ def _sum_within(x: Array, centre: Array) -> Array:
 def gaussian_divergence(p: Array, q: Array) -> Array:
     """Return KL(P ‖ Q) of the normal distributions with the means and (population) variances of two samples of cosines.
 
-    Without spread, but for rounding, it is 0 for equal samples, else infinite.
+    For constant samples, up to rounding, it is 0 if they are equal, and otherwise infinite.
     """
     xp = namespace(p)
     p, q = float64(p), float64(q)
@@ -125,7 +125,7 @@ def gaussian_divergence(p: Array, q: Array) -> Array:
 
 
 def histogram_divergence(p: Array, q: Array, bins: int) -> Array:
-    """Return KL(P ‖ Q) of the histograms of two samples over their common range, half a count added to each bin."""
+    """Return KL(P ‖ Q) of the histograms of two samples over their common range, with half a count added per bin."""
     xp = namespace(p)
     p, q = float64(p), float64(q)
     low = xp.minimum(xp.min(p), xp.min(q))
@@ -148,8 +148,8 @@ def _histogram(values: Array, edges: Array) -> Array:
 def slerp(ends: Ends, t: Array, tolerance: float) -> Array:
     """Return (sin((1 - t)Ω) x + sin(tΩ) y) / sin Ω for each number in t (..., 1, 1) and each pair of rows (n, d).
 
-    The angle Ω comes from the chords of the unit rows; at Ω = 0 the limit is the straight line. Near Ω = π both
-    terms are large and cancel: there x is turned towards y, and the change of length is added apart.
+    The angle Ω comes from the chords of the unit rows; at Ω = 0 the limit is the straight line. Near Ω = π both terms
+    are large and cancel: there x is rotated towards y, and the change of length added.
     """
     chords = chords_of(ends.u, ends.v)
     omega = angle(chords)[:, None]
@@ -174,16 +174,16 @@ def _turned(ends: Ends, omega: Array, t: Array, tolerance: float) -> Array:
 
 
 def _arc(t: Array, omega: Array) -> Array:
-    """Return sin(tΩ) / sin Ω, and its limit t where Ω is 0."""
+    """Return sin(tΩ) / sin Ω, and its limit t if Ω is 0."""
     xp = namespace(t)
     apart = (omega > 0) & (omega < pi)
     return where(apart, xp.sin(t * omega) / where(apart, xp.sin(omega), 1.0), t)
 
 
 def contrast(a: Array, b: Array, labels: Labels | None) -> Array:
-    """Return the symmetric NT-Xent of the logits a bᵀ of paired rows, of which all rows of one class are positives.
+    """Return the symmetric NT-Xent of the logits a bᵀ of paired rows; all rows of the same class are positives.
 
-    The mean over the positives of a row is a product with their mean, which is one for each class.
+    The mean over the positives of a row is a product with their mean, which is the same for a class.
     """
     if labels is None:
         return _energies.nt_xent(a, b)
@@ -226,7 +226,7 @@ def softmax(logits: Array, temperature: float) -> Array:
 
 
 def paired_cosine(x: DirectedRows, y: DirectedRows) -> Array:
-    """Return the mean cosine of rows that belong together, which rounding must not bring below -1."""
+    """Return the mean cosine of rows that belong together, clipped at -1 against rounding."""
     return namespace(x.x).clip(1 - alignment(x, y, 2.0) / 2, min=-1.0)
 
 

@@ -1,13 +1,13 @@
 """Measures of the geometry of embeddings, and scorers that put them into model selection.
 
-Every measure is one function, which serves as metric and as loss. From rows of NumPy, lists and frames comes a float;
-from an array of another library a 0-d array of that library, on its device and in float64, through which exact first
-derivatives flow where they are asked for. Inside `torch.autocast` values and gradients are those outside of it, of
-halves those of the rows widened to float32; call ``backward()`` outside, as Torch advises. By its name a measure is
-also an objective and a monitor of `skgeom.optim.EmbeddingOptimizer`, and a scorer (`get_scorer`).
+Every measure is one function, which serves as metric and as loss. For NumPy arrays, lists and frames it returns a
+float; for an array of another library a 0-d float64 array of that library, on the same device, with exact first
+derivatives if requested. `torch.autocast` changes neither values nor gradients; halves are widened to float32. Call
+``backward()`` outside of it, as Torch advises. The name of a measure also selects it as an objective or monitor of
+`skgeom.optim.EmbeddingOptimizer` and as a scorer (`get_scorer`).
 
-Measures that take a `CloudSummary` are built on sums. They take arrays and frames of Dask too, which its workers sum
-up; all others refuse these with a TypeError.
+Measures that take a `CloudSummary` are built on sums. They also take Dask arrays and frames, which the workers sum up;
+other measures raise a TypeError for these.
 """
 
 from skgeom.metrics._angles import (

@@ -25,7 +25,7 @@ Signs: TypeAlias = Literal["both", "mean"]
 
 
 class ConformityEstimate(NamedTuple):
-    """What `conformity_estimate` returns: conformity is about slope * cosine + intercept.
+    """Result of `conformity_estimate`: conformity is about slope * cosine + intercept.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class ConformityEstimate(NamedTuple):
     source="Ethayarajh 2019, arXiv:1909.00512",
 )
 def average_cosine(X: Any) -> Array:
-    r"""Mean cosine over all pairs of different rows, exactly, without the pairs.
+    r"""Mean cosine over all pairs of different rows, exact, without forming the pairs.
 
     With :math:`u_i = x_i / \lVert x_i \rVert`,
 
@@ -63,7 +63,7 @@ def average_cosine(X: Any) -> Array:
     Returns
     -------
     float or 0-d array
-        In [-1/(n - 1), 1]; 0 for directions spread evenly, 1 if all rows point one way.
+        In [-1/(n - 1), 1]; 0 for evenly spread directions, 1 if all rows have the same direction.
 
     Raises
     ------
@@ -96,20 +96,20 @@ def average_cosine(X: Any) -> Array:
     source="Levi & Gilboa 2025, arXiv:2411.14517",
 )
 def conformity(X: Any, reference: Any = None) -> Array:
-    r"""Conformity of each row: its mean cosine to all others, exactly, in O(n d).
+    r"""Conformity of each row: its mean cosine to all others, exact in O(n d).
 
     .. math:: C_i = \frac{1}{n-1} \sum_{j \ne i} \langle u_i, u_j \rangle
        = \frac{\langle u_i, \sum_j u_j \rangle - 1}{n - 1}.
 
-    Common inputs conform, rare ones do not. Against a reference cloud, the mean runs over all its rows, and a row that
-    happens to be in both counts like any other.
+    Common inputs conform, rare ones do not. With a reference cloud, the mean is over all its rows; a row that is in
+    both counts like any other.
 
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
         The embeddings, one per row, none of them zero.
     reference : array of shape (n_reference, n_features), default=None
-        The cloud to conform to; None for X itself.
+        The cloud to compare with; None for X itself.
 
     Returns
     -------
@@ -119,12 +119,12 @@ def conformity(X: Any, reference: Any = None) -> Array:
     Raises
     ------
     ValueError
-        If X or the reference is not a finite matrix, a row is zero, X is alone and has one row only, or the two
-        differ in width, library or device.
+        If X or the reference is not a finite matrix, a row is zero, X has only one row and there is no reference, or
+        the two differ in width, library or device.
 
     See Also
     --------
-    conformity_estimate : The estimate of the source, cos(mean, x), with its derived slope and intercept.
+    conformity_estimate : The estimate of the source, cos(mean, x), with derived slope and intercept.
     average_cosine : The mean conformity.
 
     Notes
@@ -153,15 +153,15 @@ def conformity(X: Any, reference: Any = None) -> Array:
 
 @in_full_precision
 def conformity_estimate(X: Any) -> ConformityEstimate:
-    r"""Conformity estimated by the cosine to the mean vector, with the line that turns one into the other.
+    r"""Conformity estimated by the cosine to the mean vector, with the line that relates the two.
 
     With m the mean of the rows and :math:`R = \langle \bar u, m / \lVert m \rVert \rangle` the mean cosine to it,
 
     .. math:: C_i \approx a \cos(m, x_i) + b, \qquad a = \frac{n R}{n - 1}, \quad b = -\frac{1}{n - 1}.
 
     Slope and intercept are derived, not fitted. On unit rows the relation is an identity (r = 1); on raw rows it is
-    as good as m is parallel to the mean of the unit rows. The published a = 1.461 and 1.411 are those of the inverse
-    line cos = C/a - b/a: since R <= 1, the slope of conformity on the cosine cannot exceed n/(n - 1).
+    accurate if m is nearly parallel to the mean of the unit rows. The published a = 1.461 and 1.411 belong to the
+    inverse line cos = C/a - b/a: since R <= 1, the slope of conformity on the cosine cannot exceed n/(n - 1).
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ def conformity_estimate(X: Any) -> ConformityEstimate:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of at least two rows, a row is zero, or the mean of the rows is.
+        If X is not a finite matrix of at least two rows, or a row or the mean of the rows is zero.
 
     Notes
     -----
@@ -217,11 +217,11 @@ def partition_isotropy(
     normalize: bool = True,
     random_state: Any = None,
 ) -> Array:
-    r"""I1, the isotropy of the partition function: its least over its largest value.
+    r"""I1, the isotropy of the partition function: its smallest over its largest value.
 
     .. math:: I_1 = \frac{\min_v Z(v)}{\max_v Z(v)}, \qquad Z(v) = \sum_i \exp\langle v, x_i \rangle,
 
-    over a set of unit directions v, in the log domain, so that no row is too long.
+    over a set of unit directions v, in logarithms, so that long rows do not overflow.
 
     Parameters
     ----------
@@ -230,18 +230,19 @@ def partition_isotropy(
     directions : {"eigen", "random"} or array of shape (n_directions, n_features), default="eigen"
         "eigen": the eigenvectors of XᵀX (Mu & Viswanath); "random": a random orthonormal basis; or your own.
     signs : {"both", "mean"}, default="both"
-        An eigenvector has no sign, but Z does. "both" takes v and -v, the only choice that depends on the space alone;
-        "mean" takes the one that points along the mean of the rows. Your own directions are taken as they are.
+        An eigenvector has no sign, but Z does. "both" uses v and -v, the only choice that depends on the space alone;
+        "mean" uses the one that points along the mean of the rows. Your own directions are used unchanged.
     normalize : bool, default=True
-        Divide the rows by their norms first, as the source does. Z depends on the scale of the rows: only unit rows
-        compare between spaces. Raw rows of norm 6 make Z vanish beside its largest value, and I1 with it.
+        Divide the rows by their norms first, as the source does. Z depends on the scale of the rows: only for unit rows
+        can spaces be compared. For raw rows of norm 6 most values of Z are negligible against the largest, and I1 is
+        near 0.
     random_state : int, RandomState, Generator or None, default=None
-        Draws the random basis: a seed, the same for every array library, or a generator of NumPy or Torch.
+        Seed of the random basis, which is the same for every array library, or a generator of NumPy or Torch.
 
     Returns
     -------
     float or 0-d array
-        In [e⁻², 1], best = 1, with e⁻² = 0.1353; of raw rows in [0, 1], where it underflows to 0 for log I1 < -745.
+        In [e⁻², 1], best = 1, with e⁻² = 0.1353; for raw rows in [0, 1], with underflow to 0 for log I1 < -745.
 
     Raises
     ------
@@ -256,16 +257,17 @@ def partition_isotropy(
 
     Notes
     -----
-    Invariant to rotation (not "random"), and to the length of each row with `normalize`. O(n d min(n, d))
-    time, O(d²) memory and a block. A direction in the null space of X has Z = n. Where eigenvalues are
-    equal, any basis of their space is as good, and the value depends on the one that the decomposition returns: the
-    order of the rows, or another machine, can change it. Pass `directions` there.
+    Invariant to rotation (not "random"), and to the length of each row with `normalize`. O(n d min(n, d)) time, and
+    memory of O(d²) and a block of rows. A direction in the null space of X has Z = n. If eigenvalues are equal, any
+    basis of their space is valid, and the value depends on the basis that the decomposition returns: the order of the
+    rows, or another machine, can change it. Pass `directions` in this case.
 
-    On unit rows whose mean has length R, eigenvectors with both signs give about exp(-2R), and with one sign exp(-R):
-    .23 and .47 to .49 on real CLIP (ViT-B/16, R = .72). The published values for CLIP [3]_, I1 = .84 and I2 = .03,
-    need R = .17. They are what orthonormal directions unrelated to the data give, for instance the rows, not the
-    columns, of the eigenvector matrix: I1 near exp(-6.08 R / √d) = .82, and .82 and .03 on real CLIP with a random
-    basis passed as an array (one sign for each direction; `directions="random"` with both signs gives .80 and .03).
+    On unit rows whose mean has length R, I1 is about exp(-2R) for eigenvectors with both signs, and exp(-R) with one
+    sign: .23 and .47 to .49 on real CLIP (ViT-B/16, R = .72). The published values for CLIP [3]_, I1 = .84 and
+    I2 = .03, would need R = .17. They agree with orthonormal directions unrelated to the data, such as the rows, not
+    the columns, of the eigenvector matrix: I1 near exp(-6.08 R / √d) = .82. With a random basis passed as an array
+    (one sign per direction), I1 and I2 are .82 and .03 on real CLIP; with `directions="random"`, which uses both signs,
+    .80 and .03.
 
     References
     ----------
@@ -304,7 +306,7 @@ def partition_dispersion(
 
     .. math:: I_2 = \frac{1}{\bar Z} \sqrt{\frac{1}{|V|} \sum_{v \in V} (Z(v) - \bar Z)^2}.
 
-    The square belongs to the difference: on the mean alone, as equation 2 of [1]_ has it, the radicand is negative.
+    The difference is squared: if only the mean were, as in equation 2 of [1]_, the radicand would be negative.
 
     Parameters
     ----------
@@ -317,22 +319,22 @@ def partition_dispersion(
     normalize : bool, default=True
         Divide the rows by their norms first, as the source does.
     random_state : int, RandomState, Generator or None, default=None
-        Draws the random basis.
+        Seed of the random basis.
 
     Returns
     -------
     float or 0-d array
-        In [0, sinh 1], best = 0, with sinh 1 = 1.1752; of raw rows without bound.
+        In [0, sinh 1], best = 0, with sinh 1 = 1.1752; unbounded for raw rows.
 
     Raises
     ------
     ValueError
-        As `partition_isotropy`.
+        As in `partition_isotropy`.
 
     Notes
     -----
-    Invariant to rotation (not "random"), and to the length of each row with `normalize`. O(n d min(n, d)) time.
-    Where eigenvalues are equal it depends on their basis, as `partition_isotropy` does.
+    Invariant to rotation (not "random"), and to the length of each row with `normalize`. O(n d min(n, d)) time. If
+    eigenvalues are equal, it depends on their basis, like `partition_isotropy`.
 
     References
     ----------
@@ -371,7 +373,7 @@ def partition_isotropy_first_order(X: Any) -> Array:
     Returns
     -------
     float or 0-d array
-        At most 1, best = 1 (a mean of zero); in [0, 1] for unit rows; negative where the mean is longer than 1.
+        At most 1, best = 1 (a mean of zero); in [0, 1] for unit rows; negative if the mean is longer than 1.
 
     Raises
     ------
@@ -380,7 +382,7 @@ def partition_isotropy_first_order(X: Any) -> Array:
 
     Notes
     -----
-    Invariant to rotation. It needs the mean alone.
+    Invariant to rotation. Only the mean is needed.
 
     References
     ----------
@@ -484,10 +486,10 @@ def _eigen_log_partition(X: Any, normalize: bool, signs: str) -> Array:
 
 @once_per_cloud
 def _scaled(X: Any, normalize: bool) -> tuple[Array, Array | None]:
-    """Return rows with their lengths, or rows as they are up to lengths that exponentials cannot bear, with None."""
+    """Return rows with their lengths; raw rows, limited to lengths that exponentials can represent, come with None."""
     return check_directed(X) if normalize else (_rows.bounded(check_cloud(X)), None)
 
 
 def _as_rows(values: Array, x: Array) -> Array:
-    """Return values in the dtype of the rows that they belong to."""
+    """Return values in the dtype of their rows."""
     return namespace(x).astype(values, x.dtype, copy=False)

@@ -1,4 +1,4 @@
-"""Checks of what only measures and scorers take."""
+"""Checks of the arguments that only measures and scorers have."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def check_batch_labels(labels: Any, n: int) -> Labels:
 
 
 def rows_to_send(values: Any, device: str, name: str = "X") -> Any:
-    """Check rows that go to a device, an array of two or three dimensions or blocks; what has one dimension stays.
+    """Check rows to move to a device: an array of two or three dimensions, or blocks; vectors stay on the host.
 
     Raises
     ------
@@ -90,14 +90,14 @@ def rows_to_send(values: Any, device: str, name: str = "X") -> Any:
 
 
 def sent(rows: Any, device: str) -> Any:
-    """Return rows on a device, and what has fewer dimensions as it is."""
+    """Return rows on a device, and anything with fewer dimensions unchanged."""
     if isinstance(rows, Iterator):
         return (sent(block, device) for block in rows)
     return place(np.asarray(rows), device) if np.ndim(rows) > 1 else rows
 
 
 def sent_in_parts(rows: Any, device: str) -> Any:
-    """Return rows of which a device that has no room for all gets parts, for sums.
+    """Return rows, to move in parts to a device that has no room for all of them, for sums.
 
     Raises
     ------
@@ -211,7 +211,7 @@ def check_neighbours(k: Any, n_candidates: int) -> int:
     count = check_count(k, "k")
     if count > n_candidates:
         raise ValueError(
-            f"k={count} neighbours were asked for, but each row has {n_candidates} candidates (a row is not a "
+            f"k={count} neighbours were requested, but each row has {n_candidates} candidates (a row is not a "
             f"neighbour of itself): pass k={n_candidates} or less, or more rows."
         )
     return count
@@ -225,8 +225,8 @@ def check_relevant(relevant: Any, n: int, n_candidates: int) -> np.ndarray:
     TypeError
         If they are not integers.
     ValueError
-        If there are no pairs, their shape is neither (n,) nor (p, 2), one is out of range, or `relevant` is None and
-        the numbers of queries and candidates differ.
+        If there are no pairs, their shape is neither (n,) nor (p, 2), one is out of range, or `relevant` is
+        None and the numbers of queries and candidates differ.
     """
     if relevant is None:
         if n != n_candidates:
@@ -256,7 +256,7 @@ def check_graded(relevant: Any, grades: Any, n: int, n_candidates: int) -> tuple
     TypeError
         If grades are not numbers.
     ValueError
-        As `check_relevant`, or if grades do not fit the pairs, one is negative, none is above 0, or a pair is there
+        As in `check_relevant`, or if grades do not fit the pairs, one is negative, none is above 0, or a pair occurs
         twice.
     """
     pairs = check_relevant(relevant, n, n_candidates)
@@ -268,27 +268,27 @@ def check_graded(relevant: Any, grades: Any, n: int, n_candidates: int) -> tuple
     if values.shape != (len(given),):
         raise ValueError(f"grades has shape {values.shape}, expected ({len(given)},), one for each relevant candidate.")
     if len(pairs) < len(given):
-        raise ValueError("relevant has a pair twice, so that it has two grades: pass each pair once.")
+        raise ValueError("relevant contains a pair twice, with two grades: pass each pair once.")
     if values.min() < 0 or values.max() == 0:
         raise ValueError(
-            f"grades must be 0 or more, and one of them above 0, got {values.min():g} to {values.max():g}."
+            f"grades must be at least 0, and one of them positive, got {values.min():g} to {values.max():g}."
         )
     return pairs, values[np.lexsort((given[:, 1], given[:, 0]))]
 
 
 def pairs_of_one_kind(relevant: Any, n: int) -> np.ndarray:
-    """Return the pairs (p, 2) of rows that have the same value: a sample may be the partner of several others.
+    """Return the pairs (p, 2) of rows with equal values: a sample may be the partner of several others.
 
     Raises
     ------
     ValueError
-        If there is not one value for each row.
+        If the numbers of values and rows differ.
     """
     values = np.asarray(to_numpy(relevant) if is_foreign(relevant) else relevant)
     if values.shape != (n,):
         raise ValueError(
-            f"relevant has shape {values.shape}, expected ({n},): pass a value for each row, equal for rows that are "
-            "relevant to each other, as the number of the image of each caption. For positions call retrieval_score."
+            f"relevant has shape {values.shape}, expected ({n},): pass one value per row, equal for rows that are "
+            "relevant to each other, such as the image number of each caption. For positions call retrieval_score."
         )
     _, codes = np.unique(values, return_inverse=True)
     members = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
@@ -301,7 +301,7 @@ def check_modalities(modalities: Any, min_samples: int = 2) -> list[DirectedRows
     Raises
     ------
     ValueError
-        If they are not at least two matrices, or as `check_directed` and `check_same_kind`.
+        If they are not at least two matrices, or as in `check_directed` and `check_same_kind`.
     """
     check_several(modalities, "modalities", "modality", "[images, texts]")
     names = [f"modalities[{i}]" for i in range(len(modalities))]
@@ -335,12 +335,12 @@ def check_distances(X: Any) -> Array:
     d = check_cloud(X)
     xp = namespace(d)
     if d.shape[0] != d.shape[1]:
-        raise ValueError(f'metric="precomputed" takes a square matrix of distances, got the shape {tuple(d.shape)}.')
+        raise ValueError(f'metric="precomputed" expects a square matrix of distances, got shape {tuple(d.shape)}.')
     slack = 64 * epsilon(d) * to_float(xp.max(xp.abs(d)))
     if to_float(xp.min(d)) < -slack or to_float(xp.max(xp.abs(d - d.T))) > slack:
-        raise ValueError('metric="precomputed" takes distances: at least 0, and the same from j to i as from i to j.')
+        raise ValueError('metric="precomputed" expects a symmetric matrix of distances, at least 0.')
     if to_float(xp.max(xp.abs(xp.linalg.diagonal(d)))) > slack:
-        raise ValueError('metric="precomputed" takes distances, 0 on the diagonal: from similarities make 1 - s first.')
+        raise ValueError('metric="precomputed" expects 0 on the diagonal: convert similarities s to distances 1 - s.')
     return float64(d)
 
 
@@ -352,17 +352,17 @@ def check_judgements(y: Any, n: int) -> np.ndarray:
     TypeError
         If they are not numbers.
     ValueError
-        If there is not one for each pair, one is not finite, or all are equal.
+        If their number is not that of the pairs, one is not finite, or all are equal.
     """
     judgements = check_numbers(y, "y")
     if judgements.shape != (n,):
-        raise ValueError(f"y has shape {judgements.shape}, expected ({n},): pass one judgement for each pair of X.")
+        raise ValueError(f"y has shape {judgements.shape}, expected ({n},): pass one judgement per pair of X.")
     if (judgements == judgements[0]).all():
-        raise ValueError(f"All {n} judgements in y are {judgements[0]:g}, and order no pairs: pass different ones.")
+        raise ValueError(f"All {n} judgements in y are {judgements[0]:g}: pass at least two different values.")
     return judgements
 
 
 def check_steps(estimator: Any) -> None:
-    """Check that an estimator has steps, one of which is asked for by name."""
+    """Check that an estimator has steps, since one of them is requested by name."""
     if not hasattr(estimator, "steps"):
         raise ValueError(f'step names a step of a Pipeline, but the estimator is {estimator!r}: use step="auto".')

@@ -23,15 +23,15 @@ Metric: TypeAlias = Literal["euclidean", "sqeuclidean", "cosine", "geodesic", "p
 """The distances of a silhouette."""
 
 PairMetric: TypeAlias = Literal["euclidean", "geodesic", "poincare", "precomputed"]
-"""The distances of what needs all pairs, or means of classes."""
+"""The distances of measures that need all pairs, or means of classes."""
 
 _OPPOSITE = 1e-7
-"""Angle from opposite below which a row is too near to that for the direction to it."""
+"""Angle from the opposite point below which the direction to a row is not determined."""
 
 
 @in_full_precision
 def silhouette_samples(X: Any, labels: Any, *, metric: Metric = "euclidean") -> Array:
-    r"""Silhouette of each row: how much nearer its own class is than the nearest other.
+    r"""Silhouette of each row: how much nearer its own class is than the nearest other class.
 
     .. math:: s_i = \frac{b_i - a_i}{\max(a_i, b_i)},
 
@@ -43,14 +43,14 @@ def silhouette_samples(X: Any, labels: Any, *, metric: Metric = "euclidean") -> 
     X : array of shape (n_samples, n_features)
         The embeddings, one per row.
     labels : array of shape (n_samples,)
-        Class of each row: numbers or strings, from 2 to n_samples - 1 different ones.
+        Class of each row: numbers or strings, with 2 to n_samples - 1 different values.
     metric : {"euclidean", "sqeuclidean", "cosine", "geodesic", "poincare", "precomputed"}, default="euclidean"
-        The distance. Squared Euclidean and cosine (1 - cos) come exactly from class sums, without pairs: the mean
-        squared distance to a class is ‖x - μ‖² plus the mean squared distance of the class to μ, and the cosine
-        distance is half the squared one between unit rows. "geodesic" is the angle between the rows; "poincare" the
-        distance in the Poincaré ball of curvature -1, for rows shorter than 1,
-        2 asinh(‖x - y‖ / √((1 - ‖x‖²)(1 - ‖y‖²))). With "precomputed" X holds the distances themselves,
-        (n_samples, n_samples), of any space, such as a graph.
+        The distance. Squared Euclidean and cosine (1 - cos) silhouettes follow exactly from class sums, without pairs:
+        the mean squared distance to a class is ‖x - μ‖² plus the mean squared distance of the class to μ, and the
+        cosine distance is half the squared one between unit rows. "geodesic" is the angle between the rows; "poincare"
+        the distance in the Poincaré ball of curvature -1, for rows shorter than 1, 2 asinh(‖x - y‖ /
+        √((1 - ‖x‖²)(1 - ‖y‖²))). With "precomputed" X holds the distances themselves, (n_samples, n_samples), of any
+        space, such as a graph.
 
     Returns
     -------
@@ -60,9 +60,9 @@ def silhouette_samples(X: Any, labels: Any, *, metric: Metric = "euclidean") -> 
     Raises
     ------
     ValueError
-        If X is not a finite matrix, labels do not fit it or number fewer than 2 or more than n_samples - 1, the metric
-        is unknown, a row is zero under "cosine" or "geodesic" or of length 1 or more under "poincare", or precomputed
-        distances are not square, symmetric, at least 0 and 0 on the diagonal.
+        If X is not a finite matrix, labels do not fit it, there are fewer than 2 or more than n_samples - 1 classes,
+        the metric is unknown, a row is zero under "cosine" or "geodesic" or of length 1 or more under "poincare", or
+        precomputed distances are not square, symmetric, at least 0 and 0 on the diagonal.
 
     See Also
     --------
@@ -73,10 +73,10 @@ def silhouette_samples(X: Any, labels: Any, *, metric: Metric = "euclidean") -> 
     -----
     Invariant to rotation, uniform scaling, translation (not "cosine"), and to the length of each row ("cosine").
     "sqeuclidean" and "cosine" take O(n k d) time for k classes, in blocks of float64. "euclidean" takes O(n² d) time,
-    in tiles shared between threads, in the precision of X; tiles with pairs too close for it are computed in float64.
-    "geodesic" and "poincare" are computed in float64; the first is invariant to rotation and to the length of each row,
-    the second to isometries of the ball. It needs a copy of X and the (n, k) sums, or, where these exceed
-    scikit-learn's ``working_memory``, twice the time.
+    in tiles shared between threads, in the precision of X; tiles with pairs too close for this precision are computed
+    in float64. "geodesic" and "poincare" are computed in float64; the first is invariant to rotation and to the length
+    of each row, the second to isometries of the ball. Memory for a copy of X and the (n, k) sums; if these exceed
+    scikit-learn's ``working_memory``, it takes twice the time instead.
 
     References
     ----------
@@ -94,7 +94,7 @@ def silhouette_samples(X: Any, labels: Any, *, metric: Metric = "euclidean") -> 
 
 
 class SilhouetteTerms(NamedTuple):
-    """What `silhouette_terms` returns.
+    """Result of `silhouette_terms`.
 
     Attributes
     ----------
@@ -110,20 +110,20 @@ class SilhouetteTerms(NamedTuple):
 
 @in_full_precision
 def silhouette_terms(X: Any, labels: Any, *, metric: Metric = "euclidean") -> SilhouetteTerms:
-    r"""Cohesion and separation: the two distances that make the silhouette of each row.
+    r"""Cohesion and separation: the two distances behind the silhouette of each row.
 
     .. math:: a_i = \frac{1}{n_c - 1} \sum_{j \in c,\, j \ne i} d(x_i, x_j), \qquad
               b_i = \min_{c' \ne c} \frac{1}{n_{c'}} \sum_{j \in c'} d(x_i, x_j),
 
-    with c the class of row i. Their difference over the larger of them is the silhouette, which does not show
-    whether classes became tighter or moved apart.
+    with c the class of row i. The silhouette is their difference over the larger of them, and does not show whether
+    classes became tighter or moved apart.
 
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
         The embeddings, one per row.
     labels : array of shape (n_samples,)
-        Class of each row: numbers or strings, from 2 to n_samples - 1 different ones.
+        Class of each row: numbers or strings, with 2 to n_samples - 1 different values.
     metric : {"euclidean", "sqeuclidean", "cosine", "geodesic", "poincare", "precomputed"}, default="euclidean"
         The distance, as in `silhouette_samples`; under "cosine" it is 1 - cos.
 
@@ -136,17 +136,17 @@ def silhouette_terms(X: Any, labels: Any, *, metric: Metric = "euclidean") -> Si
     Raises
     ------
     ValueError
-        As `silhouette_samples`; also if X has magnitudes whose squares leave the range of float64, unless lengths do
-        not count.
+        As in `silhouette_samples`; also if X has magnitudes whose squares leave the range of float64, unless the metric
+        ignores lengths.
 
     See Also
     --------
-    silhouette_samples : What becomes of them.
+    silhouette_samples : The silhouettes that they determine.
 
     Notes
     -----
     Invariant to rotation, translation (not "cosine"), and to the length of each row ("cosine" and "geodesic"); uniform
-    scaling scales both. Time and memory as `silhouette_samples`.
+    scaling scales both. Time and memory as for `silhouette_samples`.
 
     References
     ----------
@@ -166,7 +166,7 @@ def silhouette_terms(X: Any, labels: Any, *, metric: Metric = "euclidean") -> Si
 
 
 def _silhouettes_without_blocks(X: Any, labels: Any, *, codes: np.ndarray, metric: Metric) -> np.ndarray | None:
-    """Return the silhouette scores without blocks of rows, and that of all, where distances need all pairs."""
+    """Return the silhouette scores without blocks of rows, and that of all rows, for distances that need all pairs."""
     if check_choice(metric, get_args(Metric), "metric") not in _silhouettes.DISTANCES:
         return None
     x = _rows_under(X, metric)
@@ -185,14 +185,14 @@ def _silhouettes_without_blocks(X: Any, labels: Any, *, codes: np.ndarray, metri
     without_blocks=_silhouettes_without_blocks,
 )
 def silhouette_score(X: Any, labels: Any, *, metric: Metric = "euclidean") -> Array:
-    r"""Mean silhouette over all rows: how much nearer they are to their own class than to the next.
+    r"""Mean silhouette over all rows: how much nearer they are to their own class than to the nearest other.
 
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
         The embeddings, one per row.
     labels : array of shape (n_samples,)
-        Class of each row: numbers or strings, from 2 to n_samples - 1 different ones.
+        Class of each row: numbers or strings, with 2 to n_samples - 1 different values.
     metric : {"euclidean", "sqeuclidean", "cosine", "geodesic", "poincare", "precomputed"}, default="euclidean"
         The distance, as in `silhouette_samples`; "sqeuclidean" and "cosine" take O(n k d) time, the others O(n² d).
 
@@ -204,7 +204,7 @@ def silhouette_score(X: Any, labels: Any, *, metric: Metric = "euclidean") -> Ar
     Raises
     ------
     ValueError
-        As `silhouette_samples`.
+        As in `silhouette_samples`.
 
     Notes
     -----
@@ -246,28 +246,29 @@ def calinski_harabasz_score(X: Any, labels: Any, *, metric: PairMetric = "euclid
     X : array of shape (n_samples, n_features)
         The embeddings, one per row.
     labels : array of shape (n_samples,)
-        Class of each row: numbers or strings, from 2 to n_samples - 1 different ones.
+        Class of each row: numbers or strings, with 2 to n_samples - 1 different values.
     metric : {"euclidean", "geodesic", "poincare", "precomputed"}, default="euclidean"
-        The distance: Euclidean; the angle between the rows; that of the Poincaré ball of curvature -1, for rows shorter
-        than 1, 2 asinh(‖x - y‖ / √((1 - ‖x‖²)(1 - ‖y‖²))); or X holds the distances themselves, (n_samples, n_samples),
-        of any space, such as a graph.
+        The distance: Euclidean; the angle between the rows; in the Poincaré ball of curvature -1, for rows shorter than
+        1, 2 asinh(‖x - y‖ / √((1 - ‖x‖²)(1 - ‖y‖²))); or X holds the distances themselves, (n_samples, n_samples), of
+        any space, such as a graph.
 
     Returns
     -------
     float or 0-d array
-        At least 0, larger = better separated; 1 if no class has any spread (as in scikit-learn).
+        At least 0, larger = better separated; 1 if every class is one point (as in scikit-learn).
 
     Raises
     ------
     ValueError
-        If X is not a finite matrix, or labels do not fit it or number fewer than 2 or more than n_samples - 1.
+        If X is not a finite matrix, labels do not fit it, or there are fewer than 2 or more than n_samples - 1 classes.
 
     Notes
     -----
     Invariant to rotation, uniform scaling and translation. O(n d) time in blocks, with float64 sums.
 
-    Other distances have no class means. There the index is the pseudo-F [2]_, in which the squared distances of a class
-    to its mean are those of its pairs, divided by its size: the same number for Euclidean distances. O(n² d) time.
+    Other distances have no class means. For them the index is the pseudo-F [2]_, in which the sum of squared distances
+    to the mean of a class is replaced by that over its pairs, divided by its size: the same number for Euclidean
+    distances. O(n² d) time.
 
     References
     ----------
@@ -297,7 +298,7 @@ def calinski_harabasz_score(X: Any, labels: Any, *, metric: PairMetric = "euclid
     cost="O(n d)",
     source="Davies & Bouldin 1979, doi:10.1109/TPAMI.1979.4766909",
     needs="labels",
-    infinite="two classes have one mean",
+    infinite="two classes have the same mean",
 )
 def davies_bouldin_score(X: Any, labels: Any, *, metric: PairMetric = "euclidean") -> Array:
     r"""Davies-Bouldin index: how far each class reaches towards its worst neighbour, averaged over classes.
@@ -310,44 +311,43 @@ def davies_bouldin_score(X: Any, labels: Any, *, metric: PairMetric = "euclidean
     X : array of shape (n_samples, n_features)
         The embeddings, one per row.
     labels : array of shape (n_samples,)
-        Class of each row: numbers or strings, from 2 to n_samples - 1 different ones.
+        Class of each row: numbers or strings, with 2 to n_samples - 1 different values.
     metric : {"euclidean", "geodesic", "poincare", "precomputed"}, default="euclidean"
         The distance, as in `silhouette_samples`: under "geodesic" and "poincare" the means are Fréchet means. With
-        "precomputed" X holds the distances themselves, (n_samples, n_samples), and the index is another one: see the
-        notes.
+        "precomputed" X holds the distances themselves, (n_samples, n_samples), and the index is a different one: see
+        the notes.
 
     Returns
     -------
     float or 0-d array
-        At least 0, best = 0 (every class is one point); inf if two classes have one mean.
+        At least 0, best = 0 (every class is one point); inf if two classes have the same mean.
 
     Raises
     ------
     ValueError
-        If X is not a finite matrix, or labels do not fit it or number fewer than 2 or more than n_samples - 1; if under
-        "geodesic" or "poincare" a row is not of the space, or the mean of a class is not determined: its directions
-        cancel (their mean is shorter than 0.05), a row is opposite to it, or rows are within about 1e-8 of the border
-        of the ball.
+        If X is not a finite matrix, labels do not fit it, or there are fewer than 2 or more than n_samples - 1 classes;
+        if under "geodesic" or "poincare" a row is not a point of the space, or the mean of a class is not determined:
+        its directions cancel (their mean is shorter than 0.05), a row is opposite to it, or rows are within about 1e-8
+        of the border of the ball.
 
     See Also
     --------
-    skgeom.preprocessing.TangentSpace : Fréchet means, and what lies around them, on flat ground.
+    skgeom.preprocessing.TangentSpace : Fréchet means, and the tangent vectors of the rows at them.
 
     Notes
     -----
     Invariant to rotation, uniform scaling and translation. O(n d + k² d) time in two passes over blocks of rows, with
-    float64 sums. The index is that of scikit-learn but where classes have one mean: scikit-learn leaves such pairs out,
-    and gives 0, its best value, if there are no others.
+    float64 sums. The index equals that of scikit-learn unless classes have the same mean: scikit-learn leaves such
+    pairs out, and returns 0, the best value, if all pairs are such.
 
     The Fréchet mean of a class minimises the squared distances to its rows: it is the point at which their tangent
-    vectors sum to 0, reached by steps of O(n d) in float64. The index is then invariant to rotation and to the length
-    of each row ("geodesic"), or to isometries of the ball ("poincare"). Through tensors of Torch these two pass no
-    gradient.
+    vectors sum to 0, found by steps of O(n d) in float64. The index is then invariant to rotation and to the length of
+    each row ("geodesic"), or to isometries of the ball ("poincare"). These two pass no gradient to Torch tensors.
 
     Distances alone have no class means, but their squares give root mean square distances to them and between them:
-    :math:`s_c^2` is half the mean squared distance of the pairs of a class, a row and itself included, and the squared
-    distance of two means the mean squared distance between the classes less :math:`s_c^2 + s_{c'}^2`. With
-    "precomputed" these take the places above, the form q = 2 of the source: a larger number than with q = 1.
+    :math:`s_c^2` is half the mean squared distance over the pairs of a class, including each row with itself, and the
+    squared distance of two means is the mean squared distance between the classes less :math:`s_c^2 + s_{c'}^2`. With
+    "precomputed" these are used above, the form q = 2 of the source: a larger number than with q = 1.
 
     References
     ----------
@@ -394,11 +394,11 @@ def dunn_index(X: Any, labels: Any, *, metric: PairMetric = "euclidean") -> Arra
     X : array of shape (n_samples, n_features)
         The embeddings, one per row.
     labels : array of shape (n_samples,)
-        Class of each row: numbers or strings, from 2 to n_samples - 1 different ones.
+        Class of each row: numbers or strings, with 2 to n_samples - 1 different values.
     metric : {"euclidean", "geodesic", "poincare", "precomputed"}, default="euclidean"
-        The distance: Euclidean; the angle between the rows; that of the Poincaré ball of curvature -1, for rows shorter
-        than 1, 2 asinh(‖x - y‖ / √((1 - ‖x‖²)(1 - ‖y‖²))); or X holds the distances themselves, (n_samples, n_samples),
-        of any space, such as a graph.
+        The distance: Euclidean; the angle between the rows; in the Poincaré ball of curvature -1, for rows shorter than
+        1, 2 asinh(‖x - y‖ / √((1 - ‖x‖²)(1 - ‖y‖²))); or X holds the distances themselves, (n_samples, n_samples), of
+        any space, such as a graph.
 
     Returns
     -------
@@ -408,12 +408,12 @@ def dunn_index(X: Any, labels: Any, *, metric: PairMetric = "euclidean") -> Arra
     Raises
     ------
     ValueError
-        If X is not a finite matrix, or labels do not fit it or number fewer than 2 or more than n_samples - 1.
+        If X is not a finite matrix, labels do not fit it, or there are fewer than 2 or more than n_samples - 1 classes.
 
     Notes
     -----
-    Invariant to rotation, uniform scaling and translation. O(n² d) time in tiles: no n x n array is made.
-    A single outlier decides it.
+    Invariant to rotation, uniform scaling and translation. O(n² d) time in tiles, without an n x n array. A single
+    outlier can determine it.
 
     References
     ----------
@@ -434,17 +434,17 @@ def dunn_index(X: Any, labels: Any, *, metric: PairMetric = "euclidean") -> Arra
 
 
 def _check_mean(mean: _tangent.Mean, number: int, *, none_opposite: bool) -> None:
-    """Check that a class has one Fréchet mean, which no row is opposite to."""
+    """Check that a class has a unique Fréchet mean, with no row opposite to it."""
     if not (mean.is_determined and none_opposite):
         raise ValueError(
-            f"Class {number} (from 0, in sorted order) has no mean that is determined: its directions cancel (their "
+            f"The mean of class {number} (from 0, in sorted order) is not determined: its directions cancel (their "
             f"mean has length {mean.concentration:.3g}), a row is opposite to it, or rows are at the border of the "
             f"ball ({mean.n_iter} steps left {mean.residual:.1e}). Leave the class out, or measure Euclidean distances."
         )
 
 
 def _per_row(X: Any, labels: Any, metric: Metric, of: PerRow, *, scale_free: bool = True) -> Array:
-    """Return what becomes of the mean distances of each row to classes; under "cosine" these are squared chords."""
+    """Return `of` applied to the mean distances of each row to the classes; under "cosine" these are squared chords."""
     check_choice(metric, get_args(Metric), "metric")
     if metric == "cosine":
         x = check_directed(X).x
@@ -460,7 +460,7 @@ def _per_row(X: Any, labels: Any, metric: Metric, of: PerRow, *, scale_free: boo
 
 
 def _rows_under(X: Any, metric: str, *, scale_free: bool = True) -> Array:
-    """Return rows as a distance takes them, or the distances: of curved spaces in float64, on the sphere unit rows."""
+    """Return rows as a distance needs them, or the distances: float64 for curved spaces, unit rows on the sphere."""
     if metric == "precomputed":
         return check_distances(X)
     if metric == "geodesic":

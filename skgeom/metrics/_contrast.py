@@ -1,4 +1,4 @@
-"""Losses of contrastive learning, as measures of two clouds whose rows belong together."""
+"""Losses of contrastive learning, as measures of two paired clouds."""
 
 from __future__ import annotations
 
@@ -40,11 +40,12 @@ def alignment_loss(X: Any, Y: Any, *, alpha: float = 2.0) -> Array:
     Raises
     ------
     ValueError
-        If X and Y are not finite matrices of one shape with at least two rows, a row is zero, or alpha is negative.
+        If X and Y are not finite matrices of the same shape with at least two rows, a row is zero, or alpha is
+        negative.
 
     See Also
     --------
-    uniformity : Its counterpart, without which a collapsed space is best.
+    uniformity : Its counterpart; alignment alone is best for a collapsed space.
 
     Notes
     -----
@@ -90,11 +91,11 @@ def paired_cosine(X: Any, Y: Any) -> Array:
     Raises
     ------
     ValueError
-        If X and Y are not finite matrices of one shape with at least two rows, or a row is zero.
+        If X and Y are not finite matrices of the same shape with at least two rows, or a row is zero.
 
     See Also
     --------
-    retrieval_score : Whether a row is nearer to its own partner than to those of others, which this does not ask.
+    retrieval_score : Whether a row is nearer to its own partner than to those of others.
 
     Notes
     -----
@@ -126,8 +127,8 @@ def clip_loss(X: Any, Y: Any, *, temperature: Any = 0.01, labels: Any = None) ->
               -\frac{1}{2n} \sum_i \log \frac{e^{c_{ii}/\tau}}{\sum_j e^{c_{ji}/\tau}},
 
     with c the cosines between the rows of X and of Y, and τ the temperature [1]_. With `labels`, the rows of the other
-    cloud with the same label, P(i), are all positives, and the mean over them is taken outside of the logarithm, as in
-    the supervised contrastive loss [2]_:
+    cloud with the same label, P(i), are all positives, averaged outside the logarithm as in the supervised contrastive
+    loss [2]_:
 
     .. math:: -\frac{1}{2n} \sum_i \frac{1}{\lvert P(i) \rvert} \sum_{p \in P(i)} \Bigl(
               \log \frac{e^{c_{ip}/\tau}}{\sum_j e^{c_{ij}/\tau}} +
@@ -138,30 +139,31 @@ def clip_loss(X: Any, Y: Any, *, temperature: Any = 0.01, labels: Any = None) ->
     X, Y : arrays of shape (n_samples, n_features)
         Two clouds; row i of one belongs to row i of the other.
     temperature : float or 0-d array, default=0.01
-        τ, positive; .01 is where CLIP's own ends, .07 where it starts. To a 0-d array of the library of X, as a
-        parameter of Torch, the gradient flows too.
+        τ, positive; CLIP's own goes from .07 at the start of training to .01 at the end. A 0-d array of the library of
+        X, such as a Torch parameter, receives a gradient too.
     labels : array of shape (n_samples,), default=None
-        The class of each pair, which row i of X and row i of Y share. None: each pair is a class of its own.
+        The class of each pair, shared by row i of X and row i of Y. None: each pair is a class of its own.
 
     Returns
     -------
     float or 0-d array
-        At least 0, best = 0; log n if all cosines are equal. With `labels` at least the mean of log \|P(i)\|.
+        At least 0, best = 0; log n if all cosines are equal. With `labels`, at least the mean of log \|P(i)\|.
 
     Raises
     ------
     ValueError
-        If X and Y are not finite matrices of one shape with at least two rows, a row is zero, the temperature is not
-        positive and finite, or there is not one label for each row. (One pair has nothing to be told from: leave such
-        a last batch out, as the batches of `EmbeddingOptimizer` do.)
+        If X and Y are not finite matrices of the same shape with at least two rows, a row is zero, the temperature is
+        not positive and finite, or the numbers of labels and rows differ. (A single pair has no negatives: drop such a
+        last batch, as `EmbeddingOptimizer` does.)
     TypeError
         If the temperature is neither a number nor a 0-d array of the library of X.
 
     Notes
     -----
-    Invariant to a rotation of both and to the length of each row. O(n² d) time in tiles and logarithms, memory of
-    a few copies of X. The value depends on n: compare batches of one size. Negatives are the rows of the other cloud
-    only; SimCLR adds those of the same one. The positives of a class enter by their mean, so `labels` cost O(n d).
+    Invariant to a rotation of both and to the length of each row. O(n² d) time in tiles and logarithms, memory for a
+    few copies of X. The value depends on n: compare batches of one size. Negatives are only the rows of the other
+    cloud; SimCLR adds those of the same cloud. Only the mean of the positives of a class is needed, so `labels` cost
+    O(n d).
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""What single coordinates do: their shares of the cosines and of the variance, and layers side by side."""
+"""Single coordinates: their shares of the cosines and of the variance, and layers side by side."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from skgeom.metrics._isotropy import isoscore, participation_ratio
 
 
 class LayerProfile(NamedTuple):
-    """What `layer_profile` returns: arrays (n_layers,) of NumPy, one value for each layer.
+    """Result of `layer_profile`: NumPy arrays (n_layers,), one value per layer.
 
     Attributes
     ----------
     isoscore, participation_ratio, average_cosine : ndarray of shape (n_layers,)
-        The measures of these names.
+        The measures with these names.
     cosine_share, variance_share : ndarray of shape (n_layers,)
-        The largest share of a coordinate in the average cosine, and in the variance; the former is NaN where
-        `cosine_shares` is.
+        The largest share of a coordinate in the average cosine, and in the variance; the former is NaN if
+        `cosine_shares` are.
     cosine_coordinate, variance_coordinate : ndarray of shape (n_layers,), int
-        The coordinate that has it; -1 where the share is NaN.
+        The coordinate with this share; -1 if the share is NaN.
     """
 
     isoscore: np.ndarray
@@ -42,12 +42,12 @@ class LayerProfile(NamedTuple):
     variance_coordinate: np.ndarray
 
     def to_frame(self) -> Any:
-        """Return the profile as a pandas frame, a row for each layer.
+        """Return the profile as a pandas frame, one row per layer.
 
         Returns
         -------
         pandas.DataFrame
-            A column for each attribute.
+            One column per attribute.
 
         Raises
         ------
@@ -59,30 +59,29 @@ class LayerProfile(NamedTuple):
 
 @in_full_precision
 def cosine_shares(X: Any, *, relative: bool = True) -> Array:
-    r"""Share of each coordinate in the average cosine, exactly, without the pairs.
+    r"""Share of each coordinate in the average cosine, exact, without forming the pairs.
 
     A cosine is a sum over coordinates, and so is its mean over all pairs of different rows. With
-    :math:`u_i = x_i / \lVert x_i \rVert`, coordinate k adds
+    :math:`u_i = x_i / \lVert x_i \rVert`, coordinate k contributes
 
     .. math:: p_k = \frac{\bigl(\sum_i u_{ik}\bigr)^2 - \sum_i u_{ik}^2}{n(n - 1)}, \qquad
        \sum_k p_k = \text{average cosine},
 
-    and its share is :math:`p_k / \sum_k p_k`. In many language models a few coordinates, rogue dimensions, have most of
-    it, and cosines say little about the others.
+    and its share is :math:`p_k / \sum_k p_k`. In many language models a few coordinates, rogue dimensions, account for
+    most of it, and cosines hardly depend on the others.
 
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
         The embeddings, one per row, none of them zero.
     relative : bool, default=True
-        Return the shares; False for the parts p_k, which are always defined.
+        Return the shares; False returns the parts p_k, which are always defined.
 
     Returns
     -------
     array of shape (n_features,), float64
         The shares, which sum to 1; one can be negative, or above 1. All NaN, with a warning, if the average cosine is
-        not above two standard errors, as that of centred rows, or of two rows, never is. Parts sum to the average
-        cosine.
+        not above two standard errors, as for centred rows or for two rows. Parts sum to the average cosine.
 
     Raises
     ------
@@ -96,15 +95,15 @@ def cosine_shares(X: Any, *, relative: bool = True) -> Array:
 
     See Also
     --------
-    variance_shares : The same of the variance.
+    variance_shares : Shares of the variance.
     average_cosine : The sum of the parts.
 
     Notes
     -----
     The standard error of the average cosine is over rows, :math:`2 \frac{n-1}{n-2} \operatorname{sd}(C_i) / \sqrt n`
-    with the `conformity` :math:`C_i`. The factor 2 is there because a row is in the cosines of both sides.
+    with the `conformity` :math:`C_i`. The factor 2 is there because a row can be either side of a pair.
 
-    Invariant to the length of each row, not to rotation: coordinates are the question. O(n d) time.
+    Invariant to the length of each row, not to rotation, since it describes coordinates. O(n d) time.
 
     References
     ----------
@@ -130,8 +129,8 @@ def cosine_shares(X: Any, *, relative: bool = True) -> Array:
     xp = namespace(parts)
     total = to_float(xp.sum(parts))
     warn(
-        f"The average cosine, {total:.3g}, is not above two standard errors, so that no coordinate has a "
-        "share in it: all are NaN. Pass relative=False for what each adds."
+        f"The average cosine, {total:.3g}, is not above two standard errors, so the shares of the "
+        "coordinates are not defined: all are NaN. Pass relative=False for the part of each coordinate."
     )
     return xp.full_like(parts, xp.nan)
 
@@ -162,8 +161,8 @@ def variance_shares(X: Any) -> Array:
 
     Notes
     -----
-    Invariant to translation and uniform scaling, not to rotation. O(n d min(n, d)) time, that of the covariance, which
-    other measures share.
+    Invariant to translation and uniform scaling, not to rotation. O(n d min(n, d)) time for the covariance, which other
+    measures share.
 
     Examples
     --------
@@ -182,7 +181,8 @@ def coordinate_std(X: Any) -> Array:
     .. math:: \sigma_j = \sqrt{\frac{1}{n - 1} \sum_i (x_{ij} - \mu_j)^2}.
 
     In the embeddings of many models their distribution has a long tail: a few coordinates vary several times as much as
-    the others, and weigh most in cosines and distances; some do not vary at all. A rotation of the space changes all.
+    the others, and dominate cosines and distances; some do not vary at all. A rotation of the space changes all of
+    them.
 
     Parameters
     ----------
@@ -192,7 +192,7 @@ def coordinate_std(X: Any) -> Array:
     Returns
     -------
     array of shape (n_features,), float64
-        At least 0, and 0 for a coordinate that all rows share.
+        At least 0, and 0 for a coordinate that is equal in all rows.
 
     Raises
     ------
@@ -201,13 +201,13 @@ def coordinate_std(X: Any) -> Array:
 
     See Also
     --------
-    variance_explained : Of principal directions, in place of coordinates.
-    average_cosine : Which also depends on the mean of each coordinate.
+    variance_explained : The same for principal directions instead of coordinates.
+    average_cosine : Also depends on the mean of each coordinate.
 
     Notes
     -----
-    Invariant to translation. O(n d) time in blocks of rows, in two passes, with float64 sums: ``numpy.std(X, axis=0,
-    ddof=1)`` of the rows in float64.
+    Invariant to translation. O(n d) time in blocks of rows, in two passes, with float64 sums:
+    ``numpy.std(X, axis=0, ddof=1)`` for float64 rows.
 
     References
     ----------
@@ -235,19 +235,19 @@ def layer_profile(layers: Any) -> LayerProfile:
 
     Parameters
     ----------
-    layers : array of shape (n_layers, n_samples, n_features), or list of arrays (n_samples, n_features)
-        The hidden states of each layer, a row for each token or text. The layers of a list may differ in shape.
+    layers : array of shape (n_layers, n_samples, n_features), or list of arrays (n_samples, n_features) The hidden
+        states of each layer, one row per token or text. The layers of a list may differ in shape.
 
     Returns
     -------
     LayerProfile
-        For each layer IsoScore, participation ratio, average cosine, and the coordinate of the largest share in the
-        average cosine and in the variance; `to_frame()` makes a table of it.
+        IsoScore, participation ratio and average cosine of each layer, and the coordinates with the largest shares in
+        the average cosine and in the variance; `to_frame()` returns a table.
 
     Raises
     ------
     ValueError
-        If there is no layer, or one is not a finite matrix of at least two rows, or has a zero row.
+        If `layers` is empty, or a layer is not a finite matrix of at least two rows or has a zero row.
 
     See Also
     --------
@@ -255,7 +255,7 @@ def layer_profile(layers: Any) -> LayerProfile:
 
     Notes
     -----
-    O(n d min(n, d)) time for a layer, that of its covariance.
+    O(n d min(n, d)) time per layer, for its covariance.
 
     Examples
     --------
@@ -296,7 +296,7 @@ def _profile(layer: Any, name: str) -> tuple[float | int, ...]:
 
 
 def _largest(shares: np.ndarray) -> tuple[float, int]:
-    """Return the largest share, and the coordinate that has it."""
+    """Return the largest share, and its coordinate."""
     k = int(shares.argmax())
     return float(shares[k]), k
 

@@ -23,15 +23,15 @@ Kernel: TypeAlias = Literal["gaussian", "laplace"]
 """The kernels of a mean over pairs."""
 
 Distance: TypeAlias = Literal["chordal", "geodesic"]
-"""The straight distance between directions, and that along the sphere."""
+"""The straight distance between directions, and the distance along the sphere."""
 
 
 Mean: TypeAlias = Callable[[_rows.DirectedRows, _energies.Kernel], Array]
-"""The mean of a kernel over all pairs of directions, or the means without some of the rows."""
+"""A function that returns the mean of a kernel over all pairs of directions, or the means without some of the rows."""
 
 
 def _without_blocks(of: Callable[..., Array]) -> Callable[..., np.ndarray | None]:
-    """Return the function that gives the values of an energy without blocks of rows, given that of one from a mean."""
+    """Return a function for the values of an energy without blocks of rows, given its value as a function of a mean."""
 
     def without(X: Any, *, codes: np.ndarray, **options: Any) -> np.ndarray | None:
         values = to_numpy(of(X, partial(_energies.mean_energies_without, codes), **options))
@@ -41,7 +41,7 @@ def _without_blocks(of: Callable[..., Array]) -> Callable[..., np.ndarray | None
 
 
 def _nearest_without_blocks(kernel: _energies.Kernel) -> Callable[..., np.ndarray]:
-    """Return the function that gives the means of a kernel of nearest rows without blocks of rows."""
+    """Return a function for the means of a kernel of nearest rows without blocks of rows."""
     return lambda X, *, codes: _energies.means_of_nearest_without(codes, check_directed(X), kernel)
 
 
@@ -89,7 +89,7 @@ def min_angle(X: Any) -> Array:
     Returns
     -------
     float or 0-d array
-        In radians, in [0, π], larger = better separated; 0 if two rows have one direction.
+        In radians, in [0, π], larger = better separated; 0 if two rows have the same direction.
 
     Raises
     ------
@@ -98,15 +98,15 @@ def min_angle(X: Any) -> Array:
 
     See Also
     --------
-    mma : The mean angle of each row to its nearest, with the sign of a loss.
-    angle_quantiles : All of the distribution.
+    mma : The mean angle of each row to its nearest neighbour, with the sign of a loss.
+    angle_quantiles : The whole distribution.
 
     Notes
     -----
-    Invariant to rotation and to the length of each row. O(n² d) time in tiles, memory of a few copies of X. The angle
-    comes from the two chords, since acos loses half of the digits near 0 and π.
+    Invariant to rotation and to the length of each row. O(n² d) time in tiles, and memory for a few copies of X. The
+    angle is computed from the two chords, since acos loses half of the digits near 0 and π.
 
-    The largest possible value for n rows is the problem of Tammes: acos(-1/(n - 1)) for n ≤ d + 1, π/2 for n ≤ 2d [1]_.
+    The largest possible value for n rows, Tammes' problem, is acos(-1/(n - 1)) for n ≤ d + 1, π/2 for n ≤ 2d [1]_.
 
     References
     ----------
@@ -131,7 +131,7 @@ def min_angle(X: Any) -> Array:
     differentiable=False,
 )
 def median_angle(X: Any) -> Array:
-    """Median angle between two rows: the half quantile of `angle_quantiles`.
+    """Median angle between two rows: the 0.5 quantile of `angle_quantiles`.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def median_angle(X: Any) -> Array:
     Returns
     -------
     float or 0-d array
-        In radians, in [0, π]; near π/2 for a space of many dimensions without a common direction.
+        In radians, in [0, π]; near π/2 in high dimensions without a common direction.
 
     Raises
     ------
@@ -150,7 +150,7 @@ def median_angle(X: Any) -> Array:
 
     Notes
     -----
-    Invariant to rotation and to the length of each row. Exact; cost as `angle_quantiles`.
+    Invariant to rotation and to the length of each row. Exact; the cost is that of `angle_quantiles`.
 
     References
     ----------
@@ -168,19 +168,19 @@ def median_angle(X: Any) -> Array:
 
 @in_full_precision
 def angle_quantiles(X: Any, q: Any) -> Any:
-    """Quantiles of the angles between all pairs of rows, exact and without holding them.
+    """Quantiles of the angles between all pairs of rows, exact, without storing the angles.
 
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
         The embeddings, one per row.
     q : float or sequence of float
-        Which quantiles, from 0 (the minimum angle) to 1 (the largest), interpolated linearly.
+        The quantiles, from 0 (the smallest angle) to 1 (the largest), interpolated linearly.
 
     Returns
     -------
     float or array of shape (len(q),)
-        In radians, in [0, π]; an array, 0-d for one q, in the library of X if that is not NumPy.
+        In radians, in [0, π]; an array, 0-d for a single q, in the library of X if that is not NumPy.
 
     Raises
     ------
@@ -190,8 +190,8 @@ def angle_quantiles(X: Any, q: Any) -> Any:
     Notes
     -----
     Invariant to rotation and to the length of each row. O(n² d) time: one pass over the tiles counts, a second collects
-    what lies around the ranks asked for, at most some million angles for each. The median of medians of blocks, which
-    other code reports, is another number.
+    the angles around the requested ranks, at most a few million for each. The median of medians of blocks, which other
+    code reports, is a different number.
 
     Examples
     --------
@@ -227,8 +227,8 @@ def spherical_variance(X: Any) -> Array:
     Returns
     -------
     float or 0-d array
-        In [0, 1]; 0 = all rows have one direction, 1 = the unit rows sum to zero, as spread rows do (and opposite pairs
-        of rows too, however close together).
+        In [0, 1]; 0 = all rows have the same direction, 1 = the unit rows sum to zero, as evenly spread rows do (and
+        also opposite pairs of rows, however close together).
 
     Raises
     ------
@@ -276,8 +276,8 @@ def uniformity(X: Any, *, t: float = 2.0) -> Array:
     Returns
     -------
     float or 0-d array
-        In [-4t, 0], less = more uniform; 0 if all rows have one direction. The uniform distribution on a sphere of many
-        dimensions has about -2t.
+        In [-4t, 0], smaller = more uniform; 0 if all rows have the same direction. About -2t for the uniform
+        distribution on a sphere of many dimensions.
 
     Raises
     ------
@@ -286,14 +286,14 @@ def uniformity(X: Any, *, t: float = 2.0) -> Array:
 
     See Also
     --------
-    kernel_energy : The same mean without the logarithm, and of other kernels.
-    alignment : Its counterpart for pairs.
+    kernel_energy : The same mean without the logarithm, also for other kernels.
+    alignment_loss : Its counterpart for pairs.
 
     Notes
     -----
-    Invariant to rotation and to the length of each row. O(n² d) time in tiles, memory of a few copies of X; computed in
-    logarithms where t is so large that the potentials vanish. As a loss, the repulsion of a pair fades in proportion to
-    its distance.
+    Invariant to rotation and to the length of each row. O(n² d) time in tiles, and memory for a few copies of X;
+    computed in logarithms if t is so large that the potentials underflow. As a loss, the repulsion of a pair fades in
+    proportion to its distance.
 
     References
     ----------
@@ -345,7 +345,7 @@ def kernel_energy(X: Any, *, kernel: Kernel = "gaussian", gamma: float = 1.0, di
     Returns
     -------
     float or 0-d array
-        In [0, 1], less = more dispersed; 1 if all rows have one direction.
+        In [0, 1], smaller = more dispersed; 1 if all rows have the same direction.
 
     Raises
     ------
@@ -354,15 +354,15 @@ def kernel_energy(X: Any, *, kernel: Kernel = "gaussian", gamma: float = 1.0, di
 
     Notes
     -----
-    Invariant to rotation and to the length of each row. O(n² d) time in tiles, memory of a few copies of X. As a loss,
-    the repulsion of the Gaussian kernel fades in proportion to the distance of a pair; that of the Laplace kernel tends
-    to γ, and is 0 at contact only.
+    Invariant to rotation and to the length of each row. O(n² d) time in tiles, and memory for a few copies of X. As a
+    loss, the repulsion of the Gaussian kernel fades in proportion to the distance of a pair; that of the Laplace kernel
+    tends to γ, and is 0 only at contact.
 
-    By name it is "kernel_energy", and with the other options "laplace_energy", "geodesic_gaussian_energy" and
-    "geodesic_laplace_energy".
+    Its name is "kernel_energy", and "laplace_energy", "geodesic_gaussian_energy" or "geodesic_laplace_energy" with the
+    other options.
 
-    The reference code of [1]_ has the chord as 2 - cos θ, which never vanishes, so that its repulsion does where rows
-    touch; and its Gaussian kernel exp(γ cos θ) has half the γ of this one.
+    The reference code of [1]_ uses 2 - cos θ as the chord. It never vanishes, so the repulsion vanishes where rows
+    touch. Its Gaussian kernel exp(γ cos θ) has half the γ of this one.
 
     References
     ----------
@@ -385,7 +385,7 @@ def kernel_energy(X: Any, *, kernel: Kernel = "gaussian", gamma: float = 1.0, di
     invariances=DIRECTIONS,
     cost="O(n² d)",
     source="Liu et al. 2018, arXiv:1805.09298",
-    infinite="two rows have one direction",
+    infinite="two rows have the same direction",
     variants={"mhe": {"distance": "geodesic"}},
     without_blocks=_without_blocks(_riesz_energy),
 )
@@ -409,7 +409,7 @@ def riesz_energy(X: Any, *, s: float = 1.0, distance: Distance = "chordal") -> A
     Returns
     -------
     float or 0-d array
-        At least 2^(-s) or π^(-s) for s > 0, less = more dispersed; inf if two rows have one direction (s ≥ 0).
+        At least 2^(-s) or π^(-s) for s > 0, smaller = more dispersed; inf if two rows have the same direction (s ≥ 0).
 
     Raises
     ------
@@ -418,10 +418,10 @@ def riesz_energy(X: Any, *, s: float = 1.0, distance: Distance = "chordal") -> A
 
     Notes
     -----
-    Invariant to rotation and to the length of each row. O(n² d) time in tiles, memory of a few copies of X. As a loss,
-    the repulsion grows as δ^(-s-1) towards contact; rows of one direction have none, and the gradient stays finite. By
-    name it is "riesz_energy", and with angles "mhe". It is a mean over pairs: the reference code of [1]_ takes twice
-    the mean, or the sum.
+    Invariant to rotation and to the length of each row. O(n² d) time in tiles, and memory for a few copies of X. As a
+    loss, the repulsion grows as δ^(-s-1) towards contact; rows with the same direction do not repel each other, and the
+    gradient stays finite. Its name is "riesz_energy", and "mhe" with angles. It is a mean over pairs: the reference
+    code of [1]_ computes twice the mean, or the sum.
 
     References
     ----------
@@ -453,7 +453,7 @@ def mmd_uniform(X: Any, *, gamma: float = 1.0) -> Array:
     .. math:: \frac{1}{n^2} \sum_{i, j} e^{-\gamma \lVert u_i - u_j \rVert^2} -
               e^{-2\gamma} {}_0F_1\bigl(; \tfrac{d}{2}; \gamma^2\bigr),
 
-    the second term being the exact mean of the kernel under the uniform distribution.
+    where the second term is the exact mean of the kernel under the uniform distribution.
 
     Parameters
     ----------
@@ -465,7 +465,7 @@ def mmd_uniform(X: Any, *, gamma: float = 1.0) -> Array:
     Returns
     -------
     float or 0-d array
-        In [0, 1], less = closer to uniform. n independent uniform rows have the mean (1 - E k)/n, not 0.
+        In [0, 1], smaller = closer to uniform. For n independent uniform rows the mean is (1 - E k)/n, not 0.
 
     Raises
     ------
@@ -474,7 +474,7 @@ def mmd_uniform(X: Any, *, gamma: float = 1.0) -> Array:
 
     Notes
     -----
-    Invariant to rotation and to the length of each row. O(n² d) time in tiles, memory of a few copies of X. No
+    Invariant to rotation and to the length of each row. O(n² d) time in tiles, and memory for a few copies of X. No
     points are sampled from the uniform distribution. The gradient is (n - 1)/n of that of the Gaussian `kernel_energy`.
 
     References
@@ -502,7 +502,7 @@ def mmd_uniform(X: Any, *, gamma: float = 1.0) -> Array:
     without_blocks=_nearest_without_blocks(_energies.MINUS_ANGLE),
 )
 def mma(X: Any) -> Array:
-    r"""Maximum minimum angle, as a loss: minus the mean angle of each row to its nearest.
+    r"""Maximum minimum angle, as a loss: minus the mean angle of each row to its nearest neighbour.
 
     .. math:: -\frac1n \sum_i \min_{j \ne i} \theta_{ij}.
 
@@ -514,7 +514,7 @@ def mma(X: Any) -> Array:
     Returns
     -------
     float or 0-d array
-        In radians, in [-π, 0], less = more dispersed; 0 if every row has a twin.
+        In radians, in [-π, 0], smaller = more dispersed; 0 if every row has a twin.
 
     Raises
     ------
@@ -523,8 +523,8 @@ def mma(X: Any) -> Array:
 
     Notes
     -----
-    Invariant to rotation and to the length of each row. O(n² d) time in tiles, memory of a few copies of X. As a loss,
-    the repulsion has constant size down to contact; rows of one direction have none.
+    Invariant to rotation and to the length of each row. O(n² d) time in tiles, and memory for a few copies of X. As a
+    loss, the repulsion has constant size down to contact; rows with the same direction do not repel each other.
 
     References
     ----------
@@ -550,7 +550,7 @@ def mma(X: Any) -> Array:
     without_blocks=_nearest_without_blocks(_energies.cosine),
 )
 def mmcs(X: Any) -> Array:
-    r"""Mean largest cosine: the cosine of each row to its nearest, averaged.
+    r"""Mean largest cosine: the cosine of each row to its nearest neighbour, averaged.
 
     .. math:: \frac1n \sum_i \max_{j \ne i} \cos\theta_{ij}.
 
@@ -562,7 +562,7 @@ def mmcs(X: Any) -> Array:
     Returns
     -------
     float or 0-d array
-        In [-1, 1], less = more dispersed; 1 if every row has a twin.
+        In [-1, 1], smaller = more dispersed; 1 if every row has a twin.
 
     Raises
     ------
@@ -575,8 +575,8 @@ def mmcs(X: Any) -> Array:
 
     Notes
     -----
-    Invariant to rotation and to the length of each row. O(n² d) time in tiles, memory of a few copies of X. As a loss,
-    the repulsion of a pair fades in proportion to its angle, so that rows can stick together. The reference code of
+    Invariant to rotation and to the length of each row. O(n² d) time in tiles, and memory for a few copies of X. As a
+    loss, the repulsion of a pair fades in proportion to its angle, so rows can stick together. The reference code of
     [1]_ adds 1.
 
     References
@@ -599,12 +599,12 @@ def mmcs(X: Any) -> Array:
     invariances=DIRECTIONS,
     cost="O(n² d)",
     source="Sablayrolles et al. 2019, arXiv:1806.03198",
-    infinite="two rows have one direction",
+    infinite="two rows have the same direction",
     estimand="sample",
     without_blocks=_nearest_without_blocks(_energies.MINUS_LOG_DISTANCE),
 )
 def koleo(X: Any) -> Array:
-    r"""Kozachenko-Leonenko loss: minus the mean logarithm of the distance of each row to its nearest.
+    r"""Kozachenko-Leonenko loss: minus the mean logarithm of the distance of each row to its nearest neighbour.
 
     .. math:: -\frac1n \sum_i \log \min_{j \ne i} \lVert u_i - u_j \rVert, \qquad u = x / \lVert x \rVert.
 
@@ -616,7 +616,7 @@ def koleo(X: Any) -> Array:
     Returns
     -------
     float or 0-d array
-        At least -log 2, less = more dispersed; inf if two rows have one direction.
+        At least -log 2, smaller = more dispersed; inf if two rows have the same direction.
 
     Raises
     ------
@@ -625,8 +625,9 @@ def koleo(X: Any) -> Array:
 
     Notes
     -----
-    Invariant to rotation and to the length of each row. O(n² d) time in tiles, memory of a few copies of X. As a loss,
-    the repulsion grows as 1/‖u - v‖ towards contact; rows of one direction have none, and the gradient stays finite.
+    Invariant to rotation and to the length of each row. O(n² d) time in tiles, and memory for a few copies of X. As a
+    loss, the repulsion grows as 1/‖u - v‖ towards contact; rows with the same direction do not repel each other, and
+    the gradient stays finite.
 
     References
     ----------

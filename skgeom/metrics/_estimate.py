@@ -1,4 +1,4 @@
-"""How sure a measure is: its standard error and interval, by leaving out blocks of rows."""
+"""The uncertainty of a measure: its standard error and interval, by leaving out blocks of rows."""
 
 from __future__ import annotations
 
@@ -25,29 +25,28 @@ from skgeom.summary import CloudSummary
 
 _LEAST_BLOCKS = 5
 MIN_GROUPS = 2 * _LEAST_BLOCKS
-"""Rows or groups that a standard error needs at least."""
+"""Minimum number of rows or groups for a standard error."""
 
 _SHOWN = 2
-"""Digits of a standard error that are shown."""
+"""Number of digits of a standard error in print."""
 
 
 class Estimate(NamedTuple):
-    """A value with its standard error: what `estimate` returns.
+    """A value with its standard error: the result of `estimate`.
 
     Attributes
     ----------
     value : float
-        The measure of the rows.
+        The value of the measure.
     standard_error : float
-        How far values of other samples of as many rows are from each other, as a standard deviation; NaN where that
-        cannot be told.
+        Standard deviation of the value over samples of the same size; NaN if it cannot be estimated.
     interval : tuple of float
         Lower and upper end of the confidence interval, within the bounds of the measure.
     corrected : float
-        The value less its estimated bias, around which the interval is; the value itself for a measure of the number of
-        rows.
+        The centre of the interval: the value less its estimated bias, or the value itself if the measure depends on the
+        number of rows.
     n_blocks : int
-        Number of blocks that were left out in turn.
+        Number of blocks, each left out once.
 
     Examples
     --------
@@ -73,7 +72,7 @@ class Estimate(NamedTuple):
 
 
 def decimals_of(standard_error: float) -> int:
-    """Return how many decimals of a value its standard error leaves, 4 where there is none."""
+    """Return the number of significant decimals of a value, given its standard error; 4 without one."""
     if not isfinite(standard_error) or standard_error <= 0:
         return 4
     return max(0, _SHOWN - 1 - floor(log10(standard_error)))
@@ -94,8 +93,8 @@ def estimate(
 ) -> Estimate:
     r"""Estimate a measure: its value with a standard error and a confidence interval.
 
-    The rows are dealt into B blocks, and the measure is taken without each of them in turn [1]_: with :math:`\theta`
-    the value of all rows, :math:`\theta_b` that without block b, and :math:`\bar\theta` the mean of these,
+    The rows are dealt into B blocks, and the measure is computed without each of them in turn [1]_: with :math:`\theta`
+    the value for all rows, :math:`\theta_b` the value without block b, and :math:`\bar\theta` the mean of these,
 
     .. math:: \mathrm{se}^2 = \frac{B - 1}{B} \sum_b (\theta_b - \bar\theta)^2, \qquad
               \theta_{bc} = B \theta - (B - 1) \bar\theta, \qquad \theta_{bc} \pm t_{B - 1} \, \mathrm{se},
@@ -105,42 +104,43 @@ def estimate(
     Parameters
     ----------
     measure : str or callable
-        The name of a measure or its function, as "isoscore" or `isoscore`; or a function of your own
+        The name of a measure or its function, such as "isoscore" or `isoscore`; or your own function
         ``(X, *others, **options) -> float`` of rows.
     X : array of shape (n_samples, n_features), or list of CloudSummary
-        The rows, at least ten; or the summaries of at least ten sets of rows (`skgeom.summary.cloud_summary`), each of
-        which is a block and counts as a group: a random share of the rows, or documents of its own.
+        At least ten rows; or the summaries of at least ten sets of rows (`skgeom.summary.cloud_summary`). Each summary
+        is a block and counts as a group: a random share of the rows, or separate documents.
     *others
-        What the measure takes besides: labels, partners, the second cloud, or the list of its summaries.
+        Further arguments of the measure: labels, partners, the second cloud, or the list of its summaries.
     groups : array-like of shape (n_samples,), default=None
-        What belongs together, such as the document or the user of each row, or one number for equal rows: groups are
-        left out as a whole. **Without groups, rows count as independent draws**: dealt at random, whatever their order
-        in the file, so that the standard error of sentences of few documents, or of rows that occur several times, is
-        too small at any number of rows. For two clouds whose rows do not belong together, a pair of such arrays.
+        Group of each row, such as its document or user, or one number for equal rows: groups are left out as a whole.
+        **Without groups, rows count as independent draws** and are dealt at random, whatever their order in the file.
+        The standard error is then too small, at any number of rows, if they are sentences from few documents or occur
+        several times. For two unpaired clouds, a pair of such arrays.
     paired : bool, default=False
         For a measure of two clouds, such as `modality_gap`: whether row, or summary, i of one belongs to row i of the
-        other, so that they are left out together. Otherwise the clouds count as independent, and their variances add.
+        other, so they are left out together. Otherwise the clouds count as independent, and their variances add up.
     n_blocks : int, default=20
-        Number of blocks, at least 5; half the number of groups, or of rows, where these are fewer than two per block.
+        Number of blocks, at least 5; half the number of groups, or of rows, if these are fewer than two per block.
     confidence : float, default=0.95
-        Of the interval, from 0.5 to 0.999.
+        Confidence of the interval, from 0.5 to 0.999.
     random_state : int, RandomState instance or None, default=0
-        Decides which block a group is in.
+        Seed of the assignment of groups to blocks.
     **options
-        Passed on to the measure. Measures with a random part get the same draws for all blocks. With ``device=``, as
-        in a measure, all rows go there once.
+        Passed on to the measure. Random measures use the same draws for all blocks. With ``device=``, as in a measure,
+        all rows are moved there once.
 
     Returns
     -------
     Estimate
-        Named tuple of `value`, `standard_error`, `interval`, `corrected` and `n_blocks`; ``print`` shows the value with
-        the digits that the error leaves.
+        Named tuple of `value`, `standard_error`, `interval`, `corrected` and `n_blocks`; ``print`` shows the
+        significant digits of the value.
 
     Raises
     ------
     ValueError
-        As the measure, or if there are fewer than ten rows, groups or summaries, or no interval makes sense: for a
-        measure that is decided by one pair of rows, such as `min_angle`, or that is a sum over all rows or triplets.
+        As in the measure; if there are fewer than ten rows, groups or summaries; or for a measure without a meaningful
+        interval: one that is determined by one pair of rows, such as `min_angle`, or is a sum over all rows or
+        triplets.
     TypeError
         If summaries are mixed with other data, or the measure needs the rows.
 
@@ -151,35 +151,35 @@ def estimate(
 
     Notes
     -----
-    The interval of most measures is for the value that infinitely many rows would have: it is around the value less its
-    bias, which for IsoScore, the participation ratio and the ranks is more than the error if rows are few. Measures of
-    a number of rows, such as recall among n candidates or the distance to the nearest of n, have no such value: their
-    interval is for the mean over other samples of n rows, around the value itself. So is that of a value that was
-    debiased for independent rows (``debias=True``, without groups).
+    The interval of most measures is for the value that infinitely many rows would have: it is centred on the value less
+    its bias, which for IsoScore, the participation ratio and the ranks exceeds the error if rows are few. Measures that
+    depend on the number of rows, such as recall among n candidates or the distance to the nearest of n, have no such
+    value: their interval is for the mean over other samples of n rows, and centred on the value itself. The latter is
+    also true if the value was debiased for independent rows (``debias=True``, without groups).
 
-    On planted distributions, 200 and 1,000 rows, 95 % intervals hold the truth in 92 to 98 % of samples; those
-    of recall and of shared neighbours are too wide and hold it in 95 to 100 %. For rows in documents of five,
-    without `groups`, those of IsoScore hold it in 26 and 65 %, of the average cosine in 71 %
+    On planted distributions, 200 and 1,000 rows, 95 % intervals cover the truth in 92 to 98 % of samples; those of
+    recall and of shared neighbours are too wide and cover it in 95 to 100 %. For rows in documents of five, without
+    `groups`, those of IsoScore cover it in 26 and 65 %, those of the average cosine in 71 %
     (``benchmarks/results/coverage.md``).
 
-    The error is NaN where a value is not finite or all blocks agree to the last digit: 100 hits of 100 do not mean
+    The error is NaN if a value is not finite or all blocks agree to the last digit: 100 hits out of 100 do not mean
     certainty. Near a bound, as at an IsoScore of 0, errors are not normal, and an interval cut at the bound covers less
-    than it says.
+    than its nominal confidence.
 
-    The correction of a bias leaves one of about its square over the value. Where that exceeds the error, and the bias
+    After the correction, a bias of about its square over the value remains. If that exceeds the error, and the bias
     twice the error, as for the plain IsoScore of fewer rows than features, there is a warning, and the interval is NaN.
 
-    Measures of moments and of mean directions are merged from the sums of the blocks, and taken off again for what is
-    left without each. That costs one pass, for which the rows are gathered block by block, O(b d²) more for most and
-    O(b d³) for the ranks, and the sums of each block in memory, 8 b d² bytes. With 20 blocks and 384 features, the
-    IsoScore of 100,000 rows with its error is 0.84 times as fast as alone, that of 10,000 rows 0.63 times; the
-    effective rank 0.56 and 0.18 times, as the eigenvalues of each rest are computed anew: a first-order change of those
-    of all rows has no useful bound where variances are small (``benchmarks/results/standard_errors.md``).
+    For measures of moments and of mean directions, the sums of the blocks are merged, and those of each block
+    subtracted in turn. That costs one pass, in which the rows are gathered block by block, O(b d²) more for most
+    measures and O(b d³) for the ranks, and memory for the sums of each block, 8 b d² bytes. With 20 blocks and 384
+    features, the IsoScore of 100,000 rows with its error is 0.84 times as fast as alone, that of 10,000 rows 0.63
+    times; the effective rank 0.56 and 0.18 times, since eigenvalues are computed anew without each block: a first-order
+    change of those of all rows has no useful bound if variances are small (``benchmarks/results/standard_errors.md``).
 
-    Mean kernels over pairs (as "uniformity" and "mmd_uniform"), silhouettes of distances that need pairs, and ranks of
-    partners by cosine need one pass over the pairs, and so do measures of nearest rows: "mma", "mmcs" and "koleo",
-    "hubness", and `skgeom.comparison.neighbour_overlap`. Where so many rows are tied that the longer lists of
-    neighbours which the last two need do not pass the ties, these are computed once more for each block, as all others.
+    Mean kernels over pairs (such as "uniformity" and "mmd_uniform"), silhouettes under distances that need pairs, and
+    ranks of partners by cosine need one pass over the pairs, and so do measures of nearest rows: "mma", "mmcs" and
+    "koleo", "hubness", and `skgeom.comparison.neighbour_overlap`. The last two need longer lists of neighbours; if ties
+    extend beyond these, they are recomputed for each block, like all other measures.
 
     References
     ----------
@@ -197,7 +197,7 @@ def estimate(
     >>> print(estimate("average_cosine", X, groups=np.arange(2000) // 5))
     0.00052 ± 0.00098
 
-    Of rows in a hundred places, each of which was summed up there:
+    For rows in a hundred places, each with its own summary:
 
     >>> from skgeom.summary import cloud_summary
     >>> print(estimate("isoscore", [cloud_summary(rows) for rows in np.split(X, 100)]))
@@ -226,19 +226,19 @@ def estimate(
             parts = [_without_blocks_of(side, row, given, deal(given[side], of_each[side]), options) for side in (0, 1)]
         else:
             parts = [_without_blocks(row, given, X if isinstance(X, Blocks) else deal(given[0], groups), options)]
-    # what a measure has debiased for independent rows needs no more, and for n < d the correction would be the error
+    # a value debiased for independent rows needs no correction, which for n < d would be as large as the error
     corrects = row.estimand == "population" and not (options.get("debias") and groups is None)
     bounds = replace(row, options=options).range(inf if row.estimand == "population" else n, d)
     return _summary(row.name, parts, bounds, corrects=corrects, confidence=confidence)
 
 
 def in_blocks(x: Array, groups: Any, *, n_blocks: int = 20, random_state: Any = 0) -> Blocks:
-    """Return rows with whole groups of them dealt into blocks.
+    """Return rows that are dealt into blocks, in whole groups.
 
     Raises
     ------
     ValueError
-        If there are fewer than ten groups, or as `check_groups`.
+        If there are fewer than ten groups, or as in `check_groups`.
     """
     n = x.shape[0]
     codes = np.arange(n) if groups is None else check_groups(groups, n)[1]
@@ -252,7 +252,7 @@ def in_blocks(x: Array, groups: Any, *, n_blocks: int = 20, random_state: Any = 
 
 
 class _LeftOut(NamedTuple):
-    """The value of all rows, the values (b,) without each block, and the sizes (b,) of the blocks."""
+    """The value for all rows, the values (b,) without each block, and the sizes (b,) of the blocks."""
 
     value: float
     without: np.ndarray
@@ -260,7 +260,7 @@ class _LeftOut(NamedTuple):
 
 
 def _row_of(measure: Any) -> Measure:
-    """Return the row of a measure, or one for a function of the user's."""
+    """Return the row of a measure, or a new one for a function of the user."""
     if isinstance(measure, str):
         return MEASURES[check_choice(measure, MEASURES, "measure")]
     if not callable(measure):
@@ -271,11 +271,11 @@ def _row_of(measure: Any) -> Measure:
 
 
 def _check_has_error(row: Measure, options: dict[str, Any]) -> None:
-    """Check that a standard error of a measure makes sense, and can be had by leaving out rows."""
+    """Check that a standard error of a measure is meaningful, and can be computed by leaving out rows."""
     if row.estimand == "none":
         raise ValueError(
-            f"{row.name} has no standard error: it is decided by single pairs of rows, or is a sum that grows with "
-            "the number of rows. Take a mean instead, such as mma for min_angle or silhouette for dunn."
+            f"{row.name} has no standard error: it is determined by single pairs of rows, or is a sum that grows with "
+            "the number of rows. Use a mean instead, such as mma for min_angle or silhouette for dunn."
         )
     if options.get("relevant") is not None or options.get("metric") == "precomputed":
         raise ValueError(
@@ -285,17 +285,17 @@ def _check_has_error(row: Measure, options: dict[str, Any]) -> None:
 
 
 def _detached(values: Any) -> Any:
-    """Return an array cut from any gradient, of what may be a cloud, a list or a frame."""
+    """Return an array without gradient from an array, cloud, list or frame."""
     rows = rows_of(values)
     return as_data(rows) if is_foreign(rows) else np.asarray(rows)
 
 
 def _without_blocks(row: Measure, given: list[Any], blocks: Blocks, options: dict[str, Any]) -> _LeftOut:
-    """Return the values without blocks of the rows, and of what belongs to them."""
+    """Return the values without blocks of the rows and of their other data."""
     codes, sizes = blocks.codes, np.bincount(blocks.codes)
     for values in given:
         if values.shape[0] != codes.size:
-            raise ValueError(f"Found {codes.size} rows in X and {values.shape[0]} beside them: pass one for each.")
+            raise ValueError(f"Found {codes.size} rows in X, but {values.shape[0]} in another argument: pass as many.")
     if row.without_blocks is not None:
         found = row.without_blocks(blocks, *given[1:], codes=codes, **{**row.settings, **options})
         if found is not None:
@@ -313,7 +313,7 @@ def _without_blocks(row: Measure, given: list[Any], blocks: Blocks, options: dic
     value = as_one_number(row(blocks if is_known else given[0], *others, **options))
     if is_known:
         return _LeftOut(value, np.array(in_threads(given[0], without, sizes.size)), sizes)
-    return _LeftOut(value, np.array([without(block) for block in range(sizes.size)]), sizes)  # it may mind threads
+    return _LeftOut(value, np.array([without(block) for block in range(sizes.size)]), sizes)  # may not be thread-safe
 
 
 def _without_blocks_of(side: int, row: Measure, given: list[Any], blocks: Blocks, options: dict[str, Any]) -> _LeftOut:
@@ -343,7 +343,7 @@ def _without_summaries(
         if len(parts) < MIN_GROUPS:
             raise ValueError(f"Found {len(parts)} summaries, but a standard error needs at least {MIN_GROUPS}.")
     if paired and len({len(parts) for parts in clouds}) > 1:
-        raise ValueError("paired=True takes two lists of as many summaries, which are left out together.")
+        raise ValueError("paired=True needs two lists with equal numbers of summaries, which are left out together.")
     wholes = [reduce(CloudSummary.merge, parts) for parts in clouds]
     value = as_one_number(row(*wholes, **options))
     sides = range(len(clouds))
@@ -363,7 +363,7 @@ def _without_summaries(
 def _summary(
     name: str, parts: list[_LeftOut], bounds: tuple[float, float], *, corrects: bool, confidence: float
 ) -> Estimate:
-    """Return the estimate from what is left without blocks of one cloud, or of each of two."""
+    """Return the estimate from the values without blocks of one cloud, or of each of two."""
     value = parts[0].value
     found = [jackknife(*part) for part in parts]
     variances = np.array([one.error**2 for one in found])
@@ -377,8 +377,8 @@ def _summary(
     bias = value - corrected
     if abs(bias) > 2 * error and bias**2 > error * abs(value):
         warn(
-            f"The bias of {name}, about {bias:.2g} of {value:.3g}, is so large that what a correction leaves of it "
-            f"may exceed the standard error, {error:.2g}: there is no interval. Take more rows, or debias=True where "
+            f"The bias of {name}, about {bias:.2g} of {value:.3g}, is so large that the rest after its correction "
+            f"may exceed the standard error, {error:.2g}: there is no interval. Use more rows, or debias=True if "
             "the measure has it.",
             UserWarning,
         )

@@ -41,7 +41,7 @@ from skgeom.metrics._checks import Density, check_divergence
 from skgeom.metrics._measure import DIRECTIONS, RIGID, measure
 
 Reference: TypeAlias = Literal["cross", "pooled"]
-"""The distances that those of pairs are compared with."""
+"""The distances to compare those of pairs with."""
 
 
 @measure(
@@ -77,15 +77,15 @@ def modality_gap(X: Any, Y: Any) -> Array:
 
     See Also
     --------
-    relative_modality_gap : The distance of pairs beside the distances within the clouds.
+    relative_modality_gap : The distance of pairs relative to the distances within the clouds.
     modality_separability : Whether a plane separates the modalities.
     GapShift : Moves the clouds towards each other.
     skgeom.preprocessing.GroupCentering : Removes the gap by centring each modality.
 
     Notes
     -----
-    Invariant to rotation of the space and to the length of each row. O(n d) time. With the average cosine towards the
-    own centre R and S, it is √(R² + S² - 2 R S cos(centres)).
+    Invariant to rotation of the space and to the length of each row. O(n d) time. With R and S the mean cosines of X
+    and Y to their own centres, it is √(R² + S² - 2 R S cos(centres)).
 
     References
     ----------
@@ -132,12 +132,13 @@ def relative_modality_gap(X: Any, Y: Any) -> Array:
     -------
     float or 0-d array
         In [0, 1], best = 0 (partners coincide); ½ if partners are as far apart as any two rows of a modality; 1 if the
-        modalities have no spread beside the distance of partners. 0 if all rows of both point one way.
+        spread of the modalities is negligible against the distance of partners. 0 if all rows of both have the same
+        direction.
 
     Raises
     ------
     ValueError
-        If X or Y is not a finite matrix of at least two rows, a row is zero, the rows do not come in pairs, or the two
+        If X or Y is not a finite matrix of at least two rows, a row is zero, their numbers of rows differ, or the two
         differ in width, library or device.
 
     See Also
@@ -147,9 +148,9 @@ def relative_modality_gap(X: Any, Y: Any) -> Array:
 
     Notes
     -----
-    The formula is that of the authors' published code. Where a row has several partners, that code leaves its partners
-    out of the distances within; here each row has one. Invariant to rotation and to the length of each row. O(n d)
-    time: the mean distances within need no pairs.
+    The formula is that of the authors' published code. If a row has several partners, that code leaves them out of the
+    distances within; here each row has one. Invariant to rotation and to the length of each row. O(n d) time: the mean
+    distances within are computed without pairs.
 
     References
     ----------
@@ -194,8 +195,8 @@ def modality_separability(X: Any, Y: Any, *, cv: int = 5) -> Array:
     Returns
     -------
     float or 0-d array
-        In [0, 1]; 1 if a plane separates the modalities, near the share of the larger one, ½ for equal numbers,
-        if nothing separates them.
+        In [0, 1]; 1 if a plane separates the modalities; if nothing does, about the share of the larger one, ½ for
+        equal numbers.
 
     Raises
     ------
@@ -207,12 +208,12 @@ def modality_separability(X: Any, Y: Any, *, cv: int = 5) -> Array:
     See Also
     --------
     modality_gap : The distance of the centres.
-    double_ellipsoid : Says which single features separate.
+    skgeom.multimodal.double_ellipsoid : The single features that separate them.
 
     Notes
     -----
     Computed by scikit-learn on the host, whatever the library, in several copies of the rows. With more features than
-    rows nearly any two clouds have a plane between their training rows; held-out rows decide.
+    rows, a plane separates the training rows of almost any two clouds; accuracy on held-out rows is what counts.
 
     References
     ----------
@@ -249,7 +250,7 @@ def pair_distance_ratio(X: Any, Y: Any, *, reference: Reference = "cross") -> Ar
     .. math:: \frac{\frac1n \sum_i \lVert x_i - y_i \rVert}{D}, \qquad
        D_{\text{cross}} = \frac{1}{n(n-1)} \sum_{i \ne j} \lVert x_i - y_j \rVert,
 
-    or, pooled, D the mean distance of two different rows of the union of both clouds.
+    or, pooled, with D the mean distance of two different rows of the union of both clouds.
 
     Parameters
     ----------
@@ -258,9 +259,9 @@ def pair_distance_ratio(X: Any, Y: Any, *, reference: Reference = "cross") -> Ar
     Y : array of shape (n_samples, n_features)
         Embeddings of the other: row i belongs to row i of X.
     reference : {"cross", "pooled"}, default="cross"
-        What the distance of partners is compared with. "cross": rows of different modalities, so that 1 means that the
-        pairing says nothing, whatever the gap. "pooled": all rows, of the same modality and of different ones; with a
-        gap the ratio can exceed 1. The source says "global" and leaves open which.
+        The pairs to compare partners with. "cross": rows of different modalities; 1 means that the pairing is
+        uninformative, whatever the gap. "pooled": all rows, of the same modality and of different ones; with a gap the
+        ratio can exceed 1. The source uses "global" and leaves open which is meant.
 
     Returns
     -------
@@ -270,17 +271,17 @@ def pair_distance_ratio(X: Any, Y: Any, *, reference: Reference = "cross") -> Ar
     Raises
     ------
     ValueError
-        If X or Y is not a finite matrix of at least two rows, the rows do not come in pairs, the two differ in width,
+        If X or Y is not a finite matrix of at least two rows, their numbers of rows differ, the two differ in width,
         library or device, or the reference is unknown.
 
     See Also
     --------
-    relative_modality_gap : Against the distances within the modalities, by angles.
+    relative_modality_gap : Relative to the distances within the modalities, by angles.
 
     Notes
     -----
-    Invariant to rotation, to translation of both clouds and to uniform scaling of both. Exact: O(n² d) time in float64
-    and threads, memory of one tile for each.
+    Invariant to rotation, to translation of both clouds and to uniform scaling of both. Exact: O(n² d) time in float64,
+    in several threads with memory for one tile each.
 
     References
     ----------
@@ -317,8 +318,8 @@ def conformity_divergence(
 
     .. math:: \mathrm{KL}(P \,\Vert\, Q) = \int p \log \frac{p}{q},
 
-    where P is the distribution of the conformities of the rows of X within X, and Q that of the rows of Y within Y; or
-    of both, to the rows of a reference. Exchange the arguments for the other direction.
+    where P is the distribution of the conformities of the rows of X within X, and Q that of the rows of Y within Y;
+    with a reference, both are conformities to its rows. Exchange the arguments for the other direction.
 
     Parameters
     ----------
@@ -327,17 +328,16 @@ def conformity_divergence(
     Y : array of shape (m_samples, n_features)
         Embeddings of the other; the rows need not be paired.
     reference : array of shape (n_reference, n_features), default=None
-        The rows that those of X and of Y conform to, as in `conformity`; None for the others of the own modality. To
-        judge what a generator made, X, by real rows Y, pass real rows: Y itself, whose rows then count themselves among
-        the m (which raises the conformity C of each by (1 - C)/m), or a third set, which favours neither.
+        The rows to which those of X and Y are compared, as in `conformity`; None for the other rows of the same
+        modality. To judge generated rows X by real rows Y, pass real rows: Y itself, whose rows then count themselves
+        among the m (which raises the conformity C of each by (1 - C)/m), or a third set, which favours neither.
     method : {"gaussian", "histogram"}, default="gaussian"
-        How the distributions are estimated. "gaussian": by normal distributions with the means and population
-        variances found,
+        Estimator of the distributions. "gaussian": normal distributions with the sample means and population variances,
 
         .. math:: \log\frac{\sigma_Q}{\sigma_P} + \frac{\sigma_P^2 + (\mu_P - \mu_Q)^2}{2 \sigma_Q^2} - \frac12 .
 
-        "histogram": by shares of the rows in equal bins over the common range, half a count added to each bin; it
-        cannot exceed log(2 m + bins), however far apart the distributions are.
+        "histogram": shares of the rows in equal bins over the common range, with half a count added to each bin; the
+        result cannot exceed log(2 m + bins), however far apart the distributions are.
     bins : int, default=50
         Number of bins of the histograms.
 
@@ -345,15 +345,15 @@ def conformity_divergence(
     -------
     float or 0-d array
         At least 0, best = 0 (equal distributions). "gaussian" is infinite if only one of them has spread, or neither
-        and they differ.
+        has and they differ.
 
     Raises
     ------
     TypeError
         If `bins` is not an integer.
     ValueError
-        If X or Y is not a finite matrix of at least two rows, or the reference of one, a row is zero, they differ in
-        width, library or device, the method is unknown, or there are fewer than two bins.
+        If X, Y or the reference is not a finite matrix of at least two rows (one for the reference), a row is zero,
+        they differ in width, library or device, the method is unknown, or there are fewer than two bins.
 
     See Also
     --------
@@ -363,11 +363,11 @@ def conformity_divergence(
     Notes
     -----
     Invariant to rotation of either cloud (of all, with a reference) and to the length of each row. O(n d) time. The
-    source [1]_ states neither direction nor estimator.
+    source [1]_ specifies neither direction nor estimator.
 
-    Conformity is a cosine to one direction, so clouds with one distribution of it need not be alike: forty real rows
-    that a generator repeats pass, and so do rows of the normal distribution with the mean and covariance of real ones.
-    Compare `effective_rank` too.
+    Conformity is a cosine to one direction, so clouds with equal distributions of it can be different: a generator that
+    repeats forty real rows passes, and so does a normal distribution with the mean and covariance of real rows. Compare
+    `effective_rank` too.
 
     References
     ----------
@@ -394,7 +394,7 @@ def conformity_divergence(
 
 
 def _in_one_unit(x: Array, y: Array) -> tuple[Array, Array]:
-    """Return two clouds, multiplied by one power of two if their distances would leave the range of float64."""
+    """Return two clouds, multiplied by the same power of two if their distances would leave the range of float64."""
     largest = max(peak(x), peak(y))
     if not excess_exponent(float64(x[:1, :]), largest):
         return x, y

@@ -54,19 +54,20 @@ def isoscore(X: Any, *, debias: bool = False) -> Array:
     Parameters
     ----------
     X : array of shape (n_samples, n_features), iterator of blocks of rows, CloudSummary or Dask array
-        The embeddings, one per row. NumPy, Torch, CuPy, any array of the array API standard, lists and data frames.
-        (The original package took points as columns up to version 1 and takes them as rows since version 2.)
+        The embeddings, one per row: an array of NumPy, Torch, CuPy or any other library of the array API standard, a
+        list, or a data frame. (The original package expected points as columns up to version 1, and as rows since
+        version 2.)
     debias : bool, default=False
-        Replace (tr C)² and tr C² by their U-statistics over rows [2]_ [3]_. The plain value falls with the number of
-        rows, 1/PR gaining about 1/(n - 1): 1,000 rows of an isotropic space of 1,000 dimensions score 0.5. The debiased
-        one holds for any distribution with four moments, n >= 4, also for n < d.
+        Replace (tr C)² and tr C² by their U-statistics over rows [2]_ [3]_. The plain value is too small for few rows,
+        since 1/PR gains about 1/(n - 1): 1,000 rows of an isotropic space of 1,000 dimensions score 0.5. The debiased
+        one is valid for any distribution with four moments, n >= 4, also for n < d.
 
     Returns
     -------
     float or 0-d array
         In [0, (min(n - 1, d) - 1)/(d - 1)], best = 1 for isotropy. With `debias=True` the estimate can leave [0, 1].
         Its variance relative to PR² is, for Gaussian rows and large n, with :math:`t_k = \mathrm{tr}\,C^k`,
-        :math:`4/n^2 + (8/n)\,[t_2/t_1^2 + t_4/t_2^2 - 2 t_3/(t_1 t_2)]`; heavier tails add to it. The value is 0 if
+        :math:`4/n^2 + (8/n)\,[t_2/t_1^2 + t_4/t_2^2 - 2 t_3/(t_1 t_2)]`; heavier tails increase it. The value is 0 if
         all rows are equal, and 1 for one feature that varies.
 
     Raises
@@ -76,19 +77,19 @@ def isoscore(X: Any, *, debias: bool = False) -> Array:
 
     See Also
     --------
-    isoscore_star : The same with a shrunk covariance, for few rows.
+    isoscore_star : IsoScore of a shrunk covariance, for few rows.
     collapse_bound : The largest value that collapsed classes allow.
 
     Notes
     -----
     Invariant to translation, uniform scaling and rotation. O(n d min(n, d)) time, O(min(n, d)²) memory beyond one block
-    of rows. Sums accumulate in float64 around a shift, so that an offset of the mean costs nothing.
+    of rows. Sums accumulate in float64 around a shift, so a large mean costs no accuracy.
 
     The gradient is in closed form, with t = tr C and f = tr C²,
 
     .. math:: \nabla = \frac{4 t}{(n - 1) f (d - 1)} \Bigl(X_c - \frac tf X_c C\Bigr),
 
-    and finite everywhere: 0 at isotropy, where that of the published code is infinite, and without spread.
+    and finite everywhere: 0 at isotropy, where that of the published code is infinite, and if all rows are equal.
 
     References
     ----------
@@ -123,45 +124,45 @@ def isoscore(X: Any, *, debias: bool = False) -> Array:
     differentiable=False,
 )
 def isoscore_within(X: Any, labels: Any, *, debias: bool = False) -> Array:
-    r"""IsoScore within classes: how isotropic a space is once one stands inside a class or a cluster.
+    r"""IsoScore within classes: the isotropy of single classes or clusters, averaged.
 
     .. math:: \sum_c \frac{n_c}{n} \mathrm{IsoScore}(X_c).
 
-    A space can be anisotropic only because its classes lie apart, or be isotropic as a whole and thin in each class
-    (local isotropy [1]_).
+    A space can be anisotropic only because its classes are far apart, or isotropic as a whole and thin within each
+    class (local isotropy [1]_).
 
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
         The embeddings, one per row.
     labels : array of shape (n_samples,)
-        Class of each row: numbers or strings, from 2 to n_samples - 1 different ones; with `debias`, each of at least
-        four rows.
+        Class of each row: numbers or strings, with 2 to n_samples - 1 different values; with `debias`, each with at
+        least four rows.
     debias : bool, default=False
-        As in `isoscore`, of which it is the more needed the smaller the classes are.
+        As in `isoscore`; the smaller the classes, the more it matters.
 
     Returns
     -------
     float or 0-d array
-        In [0, 1], best = 1; with `debias=True` the estimate can leave the range. A class of one row counts as 0, as one
-        of equal rows does.
+        In [0, 1], best = 1; with `debias=True` the estimate can leave the range. A class of one row, or of equal rows,
+        counts as 0.
 
     Raises
     ------
     ValueError
-        If X is not a finite matrix, labels do not fit it or number fewer than 2 or more than n_samples - 1, or with
-        `debias` a class has fewer than four rows.
+        If X is not a finite matrix, labels do not fit it, there are fewer than 2 or more than n_samples - 1 classes, or
+        with `debias` a class has fewer than four rows.
 
     See Also
     --------
-    isoscore : Of the space as a whole.
+    isoscore : IsoScore of the space as a whole.
     skgeom.preprocessing.GroupWhitening : Makes each class isotropic.
     skgeom.preprocessing.GroupAllButTheTop : Removes the leading directions of each class.
 
     Notes
     -----
-    Invariant to rotation, uniform scaling and translation, also of each class by itself. O(n d min(n, d)) time at most,
-    in blocks of rows.
+    Invariant to rotation, uniform scaling and translation, also of each class separately. O(n d min(n, d)) time at
+    most, in blocks of rows.
 
     References
     ----------
@@ -191,7 +192,7 @@ def isoscore_within(X: Any, labels: Any, *, debias: bool = False) -> Array:
 
 
 def _isoscore_of_rows(x: Array, rows: np.ndarray, debias: bool) -> float:
-    """Return the IsoScore of some rows, of which one block at a time is in memory."""
+    """Return the IsoScore of some rows, with one block at a time in memory."""
     summary: Callable[[Array], Any] = fourth_moments if debias else moments
     m = merge_all(summary(take_rows(x, rows[part])) for part in row_blocks(rows[:, None], columns=x.shape[1]))
     return to_float((_spectrum.debiased_isoscore if debias else _spectrum.isoscore)(m))
@@ -199,9 +200,9 @@ def _isoscore_of_rows(x: Array, rows: np.ndarray, debias: bool) -> float:
 
 @in_full_precision
 def isoscore_from_covariance(covariance: Any) -> float | Array:
-    r"""IsoScore of a cloud of which only the covariance is known.
+    r"""IsoScore of a cloud, from its covariance alone.
 
-    With :math:`PR = (\mathrm{tr}\,C)^2 / \mathrm{tr}\,C^2`, it is (PR - 1)/(d - 1): see `isoscore`.
+    It is (PR - 1)/(d - 1) with :math:`PR = (\mathrm{tr}\,C)^2 / \mathrm{tr}\,C^2`: see `isoscore`.
 
     Parameters
     ----------
@@ -220,7 +221,7 @@ def isoscore_from_covariance(covariance: Any) -> float | Array:
 
     Notes
     -----
-    Invariant to scaling and rotation (C to QCQᵀ). O(d²) time beyond the check, which is O(d³).
+    Invariant to scaling and rotation (C to QCQᵀ). O(d²) time after the check, which is O(d³).
 
     References
     ----------
@@ -251,19 +252,18 @@ def isoscore_star(X: Any, covariance: Any = None, *, zeta: float = 0.5) -> Array
 
     .. math:: \mathrm{IsoScore}^*(X) = \mathrm{IsoScore}\big((1 - \zeta)\,C + \zeta\,C_0\big),
 
-    in closed form from tr C, tr C₀, ‖C‖², ⟨C, C₀⟩ and ‖C₀‖². It makes the score of a mini-batch usable: the
-    covariance of few rows looks less isotropic than the space it comes from.
+    in closed form from tr C, tr C₀, ‖C‖², ⟨C, C₀⟩ and ‖C₀‖². It makes the score usable for mini-batches: the covariance
+    of few rows looks less isotropic than the space that they come from.
 
     Parameters
     ----------
     X : array of shape (n_samples, n_features), iterator of blocks of rows, CloudSummary or Dask array
         The embeddings, one per row.
     covariance : array of shape (n_features, n_features), default=None
-        The target C₀, for instance the covariance of a larger sample: a constant, to which no gradient flows. None
-        stands for (tr C / d) I, which keeps the score free of scale; with any other target it depends on the scale
-        of X.
+        The target C₀, for instance the covariance of a larger sample: a constant, without gradient. None uses
+        (tr C / d) I, which keeps the score independent of scale; with any other target it depends on the scale of X.
     zeta : float, default=0.5
-        The share of the target, in [0, 1]; 0 gives `isoscore`.
+        The share of the target, in [0, 1]; with 0 the result is `isoscore`.
 
     Returns
     -------
@@ -273,14 +273,15 @@ def isoscore_star(X: Any, covariance: Any = None, *, zeta: float = 0.5) -> Array
     Raises
     ------
     ValueError
-        If X is not a finite matrix of at least two rows, C₀ no covariance of its width, or zeta not in [0, 1].
+        If X is not a finite matrix of at least two rows, C₀ is not a covariance of the same width, or zeta is not in
+        [0, 1].
 
     Notes
     -----
-    Invariant to translation and to a rotation of both X and C₀; with the default target to uniform scaling too.
-    O(n d min(n, d)) time; a gradient in closed form, finite everywhere, with a target in O(n d²). The penalty of the
-    source is 1 minus this value. The published code leaves the target on the first GPU, whatever the device of X; here
-    everything follows X.
+    Invariant to translation and to a rotation of both X and C₀; with the default target also to uniform scaling.
+    O(n d min(n, d)) time. The gradient is in closed form and finite everywhere, with a target in O(n d²). The penalty
+    of the source is 1 minus this value. The published code leaves the target on the first GPU, whatever the device of
+    X; here it is moved to that of X.
 
     References
     ----------
@@ -326,7 +327,7 @@ def isotropy_defect(X: Any) -> Array:
     Returns
     -------
     float or 0-d array
-        In [0, 1], best = 0 for isotropy; 1 if all variance lies in one direction or there is none.
+        In [0, 1], best = 0 for isotropy; 1 if all variance is in one direction or all rows are equal.
 
     Raises
     ------
@@ -372,7 +373,7 @@ def participation_ratio(X: Any, *, debias: bool = False) -> Array:
     X : array of shape (n_samples, n_features), iterator of blocks of rows, CloudSummary or Dask array
         The embeddings, one per row.
     debias : bool, default=False
-        Use the unbiased estimates of numerator and denominator over rows: see `isoscore`.
+        Use the unbiased estimates of numerator and denominator: see `isoscore`.
 
     Returns
     -------
@@ -421,8 +422,8 @@ def effective_rank(X: Any) -> Array:
 
     .. math:: \mathrm{erank}(X) = \exp\Big(-\sum_i p_i \log p_i\Big).
 
-    Singular values, not eigenvalues of the covariance, are what the source and `rankme` normalise; the entropy of the
-    eigenvalues gives smaller numbers.
+    The source and `rankme` normalise singular values, not eigenvalues of the covariance; the entropy of eigenvalues is
+    smaller.
 
     Parameters
     ----------
@@ -446,10 +447,10 @@ def effective_rank(X: Any) -> Array:
     Notes
     -----
     Invariant to translation, uniform scaling and rotation up to rounding. A direction counts if its standard deviation
-    exceeds ε times the root mean square of the entries along it, offset included and no less than that of the median
-    coordinate, where ε is the precision of the numbers (2^-18 for float32, 2^-10 for float16), and if float64 can tell
-    its variance from 0 (3.6e-15 of the largest). Rows have the same value in every dtype that holds them.
-    O(n d min(n, d)) time.
+    exceeds ε times the root mean square of the entries along it, including the offset and at least that of the median
+    coordinate, where ε is the precision of the numbers (2^-18 for float32, 2^-10 for float16), and if its variance
+    differs from 0 in float64 (3.6e-15 of the largest). The value is the same in every dtype that represents the rows
+    exactly. O(n d min(n, d)) time.
 
     References
     ----------
@@ -530,7 +531,7 @@ def stable_rank(X: Any) -> Array:
     Parameters
     ----------
     X : array of shape (n_samples, n_features), iterator of blocks of rows, CloudSummary or Dask array
-        The embeddings, one per row. They are centred.
+        The embeddings, one per row; they are centred first.
 
     Returns
     -------
@@ -571,16 +572,16 @@ def stable_rank(X: Any) -> Array:
 def spectrum_slope(X: Any, *, first: int = 1, last: int | None = None) -> Array:
     r"""Decay exponent α of the covariance spectrum, λ_j ∝ j^(-α) (α-ReQ).
 
-    α is minus the slope of log λ against log rank, by least squares with weights 1/j, which give each octave of ranks
-    the same say.
+    α is minus the slope of log λ against log rank, by least squares with weights 1/j, so each octave of ranks counts
+    equally.
 
     Parameters
     ----------
     X : array of shape (n_samples, n_features), iterator of blocks of rows, CloudSummary or Dask array
         The embeddings, one per row.
     first, last : int, default=1 and None
-        The ranks between which the line is fitted, both included. None goes to the last direction that counts, by
-        the rule of `effective_rank`.
+        The first and last rank, inclusive, of the fit. None is the last direction that counts, by the rule of
+        `effective_rank`.
 
     Returns
     -------
@@ -591,7 +592,7 @@ def spectrum_slope(X: Any, *, first: int = 1, last: int | None = None) -> Array:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of at least two rows, or the range is not one of ranks.
+        If X is not a finite matrix of at least two rows, or the range of ranks is invalid.
 
     Notes
     -----
@@ -629,8 +630,8 @@ def variance_explained(X: Any) -> Array:
     Returns
     -------
     array of shape (n_features,), float64
-        Increasing to 1; entry k - 1 belongs to k directions. The straight line k/d is isotropy; zeros if all rows are
-        equal.
+        Increasing to 1; entry k - 1 is for k directions. For an isotropic cloud it is the straight line k/d; zeros if
+        all rows are equal.
 
     Raises
     ------
@@ -663,13 +664,13 @@ def collapse_bound(n_classes: int, n_features: int) -> float:
     .. math:: \mathrm{IsoScore} \le \frac{\min(k - 1, d) - 1}{d - 1},
 
     attained by balanced classes at the corners of a regular simplex. The claim that isotropy and clusters are
-    incompatible [1]_ holds in this form only: with k > d both IsoScore and silhouette can be 1; with two classes
-    IsoScore goes to 0.
+    incompatible [1]_ is true only in this form: with k > d both IsoScore and silhouette can be 1; with two classes
+    IsoScore tends to 0.
 
     The bound is the same on every Riemannian manifold of dimension d, for the IsoScore of the tangent vectors at the
-    Fréchet mean μ, as `skgeom.preprocessing.TangentSpace` gives them: there :math:`\sum_c n_c \log_\mu x_c = 0`, so k
-    points again span at most k - 1 directions. On the sphere of unit rows d is the number of features less one, in the
-    Poincaré ball their number.
+    Fréchet mean μ (`skgeom.preprocessing.TangentSpace`): :math:`\sum_c n_c \log_\mu x_c = 0`, so k points again span at
+    most k - 1 directions. On the sphere of unit rows d is the number of features less one, in the Poincaré ball the
+    number of features.
 
     Parameters
     ----------

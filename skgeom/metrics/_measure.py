@@ -1,7 +1,7 @@
-"""The row of a measure: what its function promises, above the function and for all that lists measures.
+"""The row of a measure: the properties of its function, declared above it for everything that lists measures.
 
-Scorers, monitors, objectives, the report, the common tests and the tables of the documentation know measures by these
-rows alone. A measure exists when its function has one.
+Scorers, monitors, objectives, the report, the common tests and the tables of the documentation use these rows alone. A
+function with a row is a measure.
 """
 
 from __future__ import annotations
@@ -48,11 +48,10 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 Needs = Literal["cloud", "labels", "partners", "start", "clouds"]
-"""What a measure takes: rows; rows and their labels; two clouds whose rows belong together; rows and where they were at
-the start; two clouds."""
+"""The data of a measure: rows; rows and labels; two paired clouds; rows and their start; two clouds."""
 
 Estimand = Literal["population", "sample", "none"]
-"""What a value estimates: that of infinitely many rows; the mean over samples of as many; nothing that has an error."""
+"""The target of an interval: the value of infinitely many rows; the mean over samples of the same size; no interval."""
 
 RIGID = ("translation", "rotation", "scaling")
 LINEAR = ("rotation", "scaling")
@@ -60,19 +59,19 @@ DIRECTIONS = ("rotation", "scaling", "row scaling")
 """Invariances that many measures share."""
 
 _WORDS = {"pi": pi, "inf": inf, "exp": exp, "log": log, "sinh": sinh, "sqrt": sqrt, "min": min, "max": max}
-"""What the text of a bound may use besides n, d and the options of the function."""
+"""Names that the text of a bound may use besides n, d and the options of the function."""
 
 
 @dataclass(frozen=True)
 class Measure:
-    """One row: a measure with what it needs, where it is better, and what bounds it and leaves it unchanged.
+    """One row: a measure with its data, better direction, bounds and invariances.
 
-    `direction` is +1 where more is more isotropic, better separated or richer, -1 where less is, 0 where neither is.
-    `bounds` are formulas of n rows, d features and the options of the function. `infinite` says for which finite rows
-    the value is infinite. `options` are what a variant of a function fixes. A measure `per_row` has one value for each
-    row, and counts as their mean. One that `is_random` takes ``random_state``. `estimand` is what an interval is for.
-    `without_blocks` gives the values without each of some blocks of rows, ``codes=``, and that of all (b + 1,) where
-    this is less work than one by one, and else None.
+    `direction` is +1 if larger values are more isotropic, better separated or richer, -1 if smaller ones are, 0 if
+    neither. `bounds` are formulas of n rows, d features and the options of the function. `infinite` describes the
+    finite rows with an infinite value. `options` are fixed by a variant of a function. A measure `per_row` has one
+    value per row, and counts as their mean. One that `is_random` has the parameter ``random_state``. `estimand` is the
+    target of an interval. `without_blocks` returns the values without each of some blocks of rows, ``codes=``, and that
+    of all rows (b + 1,) if this is less work than one by one, and otherwise None.
     """
 
     name: str
@@ -92,12 +91,12 @@ class Measure:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __call__(self, X: Any, *others: Any, **options: Any) -> Any:
-        """Return the value, a float or 0-d array: of a measure per row the mean."""
+        """Return the value, a float or 0-d array: the mean if there is one per row."""
         values = self.function(X, *others, **{**self.options, **options})
         return as_it_came(mean_in_float64(values)) if self.per_row else values
 
     def besides(self, *, labels: Any = None, partners: Any = None, start: Any = None) -> tuple[Any, ...]:
-        """Return what the function takes besides the rows, out of what there is."""
+        """Return the arguments of the function besides the rows, out of the available data."""
         match self.needs:
             case "cloud":
                 return ()
@@ -109,20 +108,20 @@ class Measure:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The options of the function: those that are fixed, and the others by default; not where it computes."""
+        """The options of the function, fixed or default, without the device."""
         parameters = inspect.signature(self.function).parameters.values()
         options = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "device"}
         return options | dict(self.options)
 
     def range(self, n: float, d: int) -> tuple[float, float]:
-        """Return the smallest and the largest value of n rows of d features, also of infinitely many."""
+        """Return the smallest and the largest value for n rows of d features; n may be infinite."""
         names = {**_WORDS, **self.settings, "n": n, "d": d}
         low, high = (float(eval(text, {"__builtins__": {}}, names)) for text in self.bounds)
         return low, high
 
 
 MEASURES: dict[str, Measure] = {}
-"""The rows by name, which is that of the function without ``_score`` or ``_index``."""
+"""The rows by name: that of the function without ``_score`` or ``_index``."""
 
 
 def mean_in_float64(values: Array) -> Array:
@@ -131,17 +130,17 @@ def mean_in_float64(values: Array) -> Array:
 
 
 def as_one_number(value: Any) -> float:
-    """Return a value as a float, and several, one for each row, as their mean."""
+    """Return a single value as a float, and values per row as their mean."""
     return to_float(mean_in_float64(value) if getattr(value, "ndim", 0) else value)
 
 
 def as_it_came(value: Any) -> Any:
-    """Return an array of a library other than NumPy as it is, gradient and all, and a number of NumPy as a float."""
+    """Return a NumPy number as a float, and an array of another library unchanged, with its gradient."""
     return value if is_foreign(value) else to_float(value)
 
 
 class ScalarMeasure(Protocol[P]):
-    """A measure as users see it: a float for rows of NumPy, lists and frames, for other arrays one of their library."""
+    """A measure in its public form: a float for NumPy arrays, lists and frames, otherwise an array of their library."""
 
     __name__: str
 
@@ -156,7 +155,7 @@ class ScalarMeasure(Protocol[P]):
 
 
 class RowwiseMeasure(Protocol[P]):
-    """A measure of each row as users see it: an array of the library of the rows."""
+    """A measure of each row in its public form: an array of the library of the rows."""
 
     __name__: str
 
@@ -171,7 +170,7 @@ class RowwiseMeasure(Protocol[P]):
 
 
 COMPARISONS: list[Measure] = []
-"""The rows of functions of two spaces, for `estimate` alone: they are no measures of one space."""
+"""The rows of functions of two spaces, only for `estimate`: they do not measure a single space."""
 
 
 def comparison(
@@ -188,7 +187,7 @@ def comparison(
 
 
 class Promises(TypedDict):
-    """What stands above a function: the row of its measure but for the name and the function."""
+    """The declaration above a function: the row of its measure without the name and the function."""
 
     direction: Literal[-1, 0, 1]
     bounds: tuple[str, str]
@@ -208,7 +207,7 @@ def measure(
 ) -> Callable[[Callable[Concatenate[Any, P], Array]], ScalarMeasure[P]]:
     """Write the row of a measure above its function, and those of its variants: other names for fixed options.
 
-    The function returns a 0-d array, which leaves it as the rows came: as a float, or as it is. Inside
+    The function returns a 0-d array; the measure returns it as a float for NumPy rows, and otherwise unchanged. Inside
     `torch.autocast` it computes as outside.
     """
 
@@ -231,7 +230,7 @@ def measure(
 def measure_per_row(
     **promises: Unpack[Promises],
 ) -> Callable[[Callable[Concatenate[Any, P], Array]], RowwiseMeasure[P]]:
-    """Write the row of a measure that has one value for each row above its function."""
+    """Write the row of a measure with one value per row above its function."""
 
     def of(function: Callable[Concatenate[Any, P], Array]) -> RowwiseMeasure[P]:
         public = _on_a_device(in_full_precision(function), to_numpy)
@@ -243,14 +242,14 @@ def measure_per_row(
 
 _DEVICE = """
 device : {None, "cpu", "cuda", "cuda:<index>", "auto"}, default=None
-    Where rows on the host are computed; the result comes back to the host. None stays where the rows are.
+    Device for rows on the host; the result returns to the host. None computes on the device of the rows.
 """
 
 
 def _on_a_device(function: Callable[..., Any], leave: Callable[[Any], Any]) -> Callable[..., Any]:
-    """Return a measure with one more parameter, in its signature and its docstring: the device that it computes on.
+    """Return a measure with one more parameter, in its signature and its docstring: the device of its computation.
 
-    All rows go there. If it has no room for them, a measure that is built on sums gets these from parts of the rows.
+    All rows are moved there. If they do not fit, a measure that is built on sums gets these from parts of the rows.
     """
     signature = inspect.signature(function)
     parameters = signature.parameters.values()

@@ -1,4 +1,4 @@
-"""Several modalities in one space: retrieval among the rows of all of them, and gaps between each two."""
+"""Several modalities in one space: retrieval among the rows of all of them, and the gap of each pair."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class MixedRetrieval(NamedTuple):
     own_share : float, or array of shape (n_k,)
         Share of the own modality among the k nearest rows; (n - 1)/(2n - 1) if modality does not matter.
     own_auc : float
-        How often a row of the own modality is nearer to a query than one of the other that is not its partner; ½ if
-        modality does not matter.
+        Probability that a row of the query's own modality is nearer to it than a row of the other modality that is not
+        its partner; ½ if modality does not matter.
     """
 
     recall: float | np.ndarray
@@ -43,11 +43,11 @@ class MixedRetrieval(NamedTuple):
 
 @in_full_precision
 def mixed_retrieval(X: Any, Y: Any, *, k: int | Sequence[int] = 10) -> MixedRetrieval:
-    r"""Mixed-modality retrieval: queries of one modality search for their partners among the rows of both.
+    r"""Mixed-modality retrieval: queries of one modality, with their partners among the rows of both.
 
-    The candidates of query i are all rows of X but row i, and all rows of Y; its target is row i of Y. They are
-    ranked by their cosine to the query. Where modalities are apart, those of the query's own modality rank first,
-    which `retrieval_score`, among the rows of Y alone, does not show.
+    The candidates of query i are all rows of X except row i, and all rows of Y; its target is row i of Y. They are
+    ranked by their cosine to the query. If the modalities are far apart, rows of the query's own modality rank first.
+    `retrieval_score`, among the rows of Y alone, does not show that.
 
     Two numbers measure the effect of the modality. With s the cosine, the own-modality AUC is the mean over queries of
 
@@ -63,39 +63,39 @@ def mixed_retrieval(X: Any, Y: Any, *, k: int | Sequence[int] = 10) -> MixedRetr
     Y : array of shape (n_samples, n_features)
         Embeddings of the other: row i belongs to row i of X.
     k : int or sequence of int, default=10
-        How many candidates are looked at; more than there are means all of them.
+        Number of nearest candidates to consider; all of them if k exceeds their number.
 
     Returns
     -------
     MixedRetrieval
         `recall` and `own_share` in [0, 1], floats, or arrays in the order of k for a sequence; `mrr` in (0, 1], best =
-        1; `median_rank` from 1, the best, to 2n - 1; `own_auc` in [0, 1], without a gap ½.
+        1; `median_rank` from 1, the best, to 2n - 1; `own_auc` in [0, 1], ½ without a gap.
 
     Raises
     ------
     TypeError
         If k does not hold integers.
     ValueError
-        If X or Y is not a finite matrix of at least two rows, a row is zero, the rows do not come in pairs, the two
+        If X or Y is not a finite matrix of at least two rows, a row is zero, their numbers of rows differ, the two
         differ in width, library or device, or k is not positive.
 
     See Also
     --------
-    retrieval_score : Among the rows of the other modality alone.
-    modality_auc_matrix : The AUC of each two of several modalities.
+    retrieval_score : Retrieval among the rows of the other modality alone.
+    modality_auc_matrix : The AUC for each pair of several modalities.
     modality_gap : The distance of the centres.
     skgeom.preprocessing.GroupCentering : Removes the distance of the centres.
 
     Notes
     -----
-    Read the AUC and the share together. Modalities with one centre have an AUC near ½ and can still fill the first
-    places with their own rows: the AUC speaks of all candidates, the share of the nearest.
+    Read the AUC and the share together. Modalities with the same centre have an AUC near ½, but their own rows can
+    still take the first places: the AUC covers all candidates, the share only the nearest.
 
-    Ties are those of `retrieval_score`: recall and MRR are expectations over random orders of tied candidates, a rank
-    and the AUC count a tied candidate as half, and rows tied at the k-th place share the remaining places.
+    Ties are defined as in `retrieval_score`: recall and MRR are expectations over random orders of tied candidates, a
+    rank and the AUC count a tied candidate as half, and rows tied at the k-th place share the remaining places.
 
     Exchange X and Y for queries of the other modality. Invariant to rotation and to the length of each row.
-    O(n² (d + log n)) time in float64, 16 MiB for each thread and a few copies of that. Sorted and counted on the host,
+    O(n² (d + log n)) time in float64, with a few times 16 MiB per thread. Sorting and counting are done on the host,
     whatever the library.
 
     References
@@ -132,7 +132,7 @@ def mixed_retrieval(X: Any, Y: Any, *, k: int | Sequence[int] = 10) -> MixedRetr
 
 @in_full_precision
 def modality_auc_matrix(modalities: Any) -> Array:
-    r"""For each two modalities, how often queries of one are nearer to their own modality than to the other.
+    r"""Probability, for pairs of modalities, that queries of one are nearer to their own modality than to the other.
 
     Entry (a, b) is the `own_auc` of `mixed_retrieval` with the rows of a as queries: the mean over queries of
 
@@ -144,28 +144,28 @@ def modality_auc_matrix(modalities: Any) -> Array:
     Parameters
     ----------
     modalities : sequence of arrays of shape (n_samples, n_features), or array (n_modalities, n_samples, n_features)
-        Embeddings of at least two modalities, none of them zero; row i of all of them belongs together.
+        Embeddings of at least two modalities, none of them zero; rows i of all of them belong together.
 
     Returns
     -------
     array of shape (n_modalities, n_modalities), float64
-        In [0, 1]; ½ if modality does not matter, and on the diagonal; 1 if every query is nearer to all of its own
-        modality. Not symmetric: queries are the rows, candidates the columns. In the library of the modalities.
+        In [0, 1]; ½ if modality does not matter, and on the diagonal; 1 if every query is nearer to all rows of its own
+        modality. Not symmetric: rows are the modalities of the queries. In the library of the modalities.
 
     Raises
     ------
     ValueError
         If there are fewer than two modalities, one is not a finite matrix of at least two rows or has a zero row, or
-        they differ in their number of rows, in width, library or device.
+        they differ in number of rows, width, library or device.
 
     See Also
     --------
-    mixed_retrieval : Also whether partners are found; how ties count.
+    mixed_retrieval : Also the ranks of the partners, and the rule for ties.
     modality_gap_matrix : The distances of the centres.
 
     Notes
     -----
-    Invariant to rotation and to the length of each row. O(K² n² (d + log n)) time for K modalities, memory as
+    Invariant to rotation and to the length of each row. O(K² n² (d + log n)) time for K modalities, memory as for
     `mixed_retrieval`.
 
     Examples
@@ -190,14 +190,15 @@ def modality_auc_matrix(modalities: Any) -> Array:
 
 @in_full_precision
 def modality_gap_matrix(modalities: Any) -> Array:
-    r"""Distances between the centres of several modalities on the sphere: `modality_gap` of each two.
+    r"""Distances between the centres of several modalities on the sphere: `modality_gap` of each pair.
 
     .. math:: \lVert m_a - m_b \rVert, \qquad m_a = \frac{1}{n_a} \sum_i \frac{a_i}{\lVert a_i \rVert}.
 
     Parameters
     ----------
     modalities : sequence of arrays of shape (n_samples, n_features), or array (n_modalities, n_samples, n_features)
-        Embeddings of at least two modalities, none of them zero; their rows need not be paired, nor as many.
+        Embeddings of at least two modalities, none of them zero; their rows need not be paired, and their numbers of
+        rows may differ.
 
     Returns
     -------
@@ -212,7 +213,7 @@ def modality_gap_matrix(modalities: Any) -> Array:
 
     See Also
     --------
-    modality_gap : That of two, with a gradient.
+    modality_gap : The distance for one pair, with a gradient.
     modality_auc_matrix : The effect of the distances on retrieval.
 
     Notes

@@ -1,4 +1,4 @@
-"""Neighbours and what they tell: nearest rows, retrieval from one set into another, hubs."""
+"""Neighbours: nearest rows, retrieval from one set into another, hubs."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ from skgeom.metrics._checks import check_cutoffs, check_neighbours, check_releva
 from skgeom.metrics._measure import DIRECTIONS, measure
 
 Metric: TypeAlias = Literal["cosine", "euclidean", "csls"]
-"""What neighbours are near by."""
+"""The metrics of neighbours."""
 
 Similarity: TypeAlias = Literal["cosine", "csls"]
-"""What candidates are ranked by."""
+"""The similarities of candidates."""
 
 HubMetric: TypeAlias = Literal["cosine", "euclidean"]
-"""What hubs are near by."""
+"""The metrics of hubs."""
 
 
 class Neighbours(NamedTuple):
-    """What `k_nearest` returns.
+    """Result of `k_nearest`.
 
     Attributes
     ----------
     distances : array of shape (n_samples, k), float64
         Distances of each row to its k nearest, ascending.
     indices : array of shape (n_samples, k), int64
-        Which rows these are.
+        Positions of these rows.
     """
 
     distances: Array
@@ -54,7 +54,7 @@ class Neighbours(NamedTuple):
 
 
 class RetrievalScore(NamedTuple):
-    """What `retrieval_score` returns.
+    """Result of `retrieval_score`.
 
     Attributes
     ----------
@@ -73,22 +73,21 @@ class RetrievalScore(NamedTuple):
 
 @in_full_precision
 def k_nearest(X: Any, Y: Any = None, *, k: int = 10, metric: Metric = "cosine") -> Neighbours:
-    r"""Nearest rows of Y for each row of X, exactly, without the matrix of distances.
+    r"""Nearest rows of Y for each row of X, exact, without the matrix of distances.
 
     The distance is :math:`1 - \cos(x, y)` ("cosine"), :math:`\lVert x - y \rVert` ("euclidean"), or
 
     .. math:: d(x, y) = r_Y(x) + r_X(y) - 2 \cos(x, y)
 
     ("csls", the negative cross-domain similarity local scaling), with :math:`r_Y(x)` the mean cosine of x to its 10
-    nearest rows in Y, or to all if there are fewer: what is near to everything is near to nothing in particular.
+    nearest rows in Y, or to all if there are fewer: it penalises hubs, rows that are near to everything.
 
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
         The embeddings, one per row.
     Y : array of shape (n_candidates, n_features), default=None
-        Where neighbours are looked for; None for X itself, where a row is not a neighbour of itself (but of its
-        duplicates).
+        The candidates; None for X itself, where a row is not a neighbour of itself (but of its duplicates).
     k : int, default=10
         Number of neighbours, at most the number of candidates.
     metric : {"cosine", "euclidean", "csls"}, default="cosine"
@@ -108,23 +107,23 @@ def k_nearest(X: Any, Y: Any = None, *, k: int = 10, metric: Metric = "cosine") 
 
     See Also
     --------
-    retrieval_score : How often the neighbour is the right one.
+    retrieval_score : The share of rows whose neighbour is the right one.
     hubness : Whether a few rows are the neighbours of most.
 
     Notes
     -----
-    Every distance is summed in float64 from the differences of its two rows, of unit length for angles, so that
+    Every distance is summed in float64 from the differences of its two rows, of unit length for angles, so those of
     near-duplicates far from the origin keep their digits. It depends on these two rows alone (under "csls" also on the
-    nearest of each): equal rows are equally far to the last bit. Neighbours are chosen and sorted by this distance, and
-    where it is equal by index. Distances that are equal in exact arithmetic, but not between equal rows, may differ in
-    their last bits and come in either order (under "euclidean" not those between small integers).
+    nearest of each): the distances of equal rows are equal to the last bit. Neighbours are chosen and sorted by this
+    distance, and by index if distances are equal. Distances that are equal in exact arithmetic, but not between equal
+    rows, may differ in their last bits and come in either order (under "euclidean" not those between small integers).
 
-    O(n m d) time for m candidates. "csls" takes some 2.3 times as long, but three times on a GPU, beyond 43,690
-    candidates, or where many rows are equal. Memory beyond the result is a strip of some thousand candidates for each
-    thread: 20 MiB, 50 under "csls", up to 60 where most candidates are tied; tiles and strips are larger on a GPU.
-    Candidates that a product in float64 cannot tell from the k-th nearest cost d operations each outside of a product:
-    a space that has collapsed to one direction, but for lengths or rounding, takes some forty times as long. The result
-    carries no gradient.
+    O(n m d) time for m candidates. "csls" takes about 2.3 times as long, but three times on a GPU, beyond 43,690
+    candidates, or if many rows are equal. Memory beyond the result is a strip of a few thousand candidates per thread:
+    20 MiB, 50 under "csls", up to 60 if most candidates are tied; tiles and strips are larger on a GPU. Candidates that
+    a product in float64 cannot distinguish from the k-th nearest cost d operations each outside of a product: a space
+    that has collapsed to one direction, up to lengths or rounding, takes about forty times as long. The result has no
+    gradient.
 
     References
     ----------
@@ -170,8 +169,8 @@ def retrieval_score(
     .. math:: 2 \cos(x, y) - r_X(y)
 
     ("csls"), with :math:`r_X(y)` the mean cosine of y to its 10 nearest rows in X, or to all if there are fewer; the
-    term :math:`r_Y(x)` of the query changes no ranking. Recall at k is the share of queries with a relevant candidate
-    among the first k: for one relevant candidate a query also known as P@k.
+    term :math:`r_Y(x)` of the query does not change the ranking. Recall at k is the share of queries with a relevant
+    candidate among the first k, also known as P@k if each query has one relevant candidate.
 
     Parameters
     ----------
@@ -180,12 +179,12 @@ def retrieval_score(
     Y : array of shape (n_candidates, n_features)
         The candidates, one per row.
     k : int or sequence of int, default=1
-        How many candidates are looked at; more than there are means all of them.
+        Number of nearest candidates to consider; all of them if k exceeds their number.
     metric : {"cosine", "csls"}, default="cosine"
         The similarity.
     relevant : array of int of shape (n_queries,) or (n_pairs, 2), default=None
         The row of Y that belongs to each row of X, or pairs of a row of X and a row of Y, as in a dictionary: a query
-        in several pairs is found when any of its candidates is, a query in no pair is not scored. None: row i of Y
+        in several pairs is found if any of its candidates is; a query in no pair is not scored. None: row i of Y
         belongs to row i of X.
 
     Returns
@@ -208,18 +207,17 @@ def retrieval_score(
 
     Notes
     -----
-    Candidates as similar as the best relevant one count as in random order, and all three values are exact
-    expectations over these orders: of t tied candidates behind b better ones, r of them relevant, none is among the
-    first k with probability :math:`\binom{t-r}{m} / \binom{t}{m}`, m = k - b. A collapsed space, or one of many
-    duplicates, thus scores its chance level, in any order of the rows. Two cosines are equal when they differ by less
-    than :math:`10^{-12} + 4 \varepsilon s`, with s the distance of the two unit rows and ε the spacing of the dtype of
-    the data, 1.2e-7 or 2.2e-16: what the rounding of the rows can do.
+    Candidates tied with the best relevant one count as in random order, and all three values are exact expectations
+    over these orders: of t tied candidates behind b better ones, r of them relevant, none is among the first k with
+    probability :math:`\binom{t-r}{m} / \binom{t}{m}`, m = k - b. A collapsed space, or one with many duplicates, thus
+    scores at chance level, in any order of the rows. Two cosines are equal if they differ by less than
+    :math:`10^{-12} + 4 \varepsilon s`, a bound on the effect of rounding the rows, with s the distance of the two unit
+    rows and ε the spacing of the dtype of the data, 1.2e-7 or 2.2e-16.
 
-    Invariant to rotation and to the length of each row. O(n m d) time for n queries and m candidates, and 20 MiB for
-    each thread: similarities are counted, not sorted or kept, by products in float32 and, where these leave it open on
-    which side of the relevant one a candidate is, in float64. "csls" takes 50 MiB, and half as much time again where
-    retrieval succeeds; some 2.2 times as much where the relevant candidates are far down, on a GPU, beyond 43,690
-    queries, or where many of these are equal.
+    Invariant to rotation and to the length of each row. O(n m d) time for n queries and m candidates, and 20 MiB per
+    thread: similarities are counted, not sorted or stored, by products in float32 and, for candidates too close to the
+    relevant one for these, in float64. "csls" takes 50 MiB, and 1.5 times as long if retrieval succeeds; about 2.2
+    times if the relevant candidates rank low, on a GPU, beyond 43,690 queries, or if many of these are equal.
 
     References
     ----------
@@ -249,7 +247,7 @@ def retrieval_score(
 def _without_blocks(
     of: Callable[[_neighbours.Ranks], np.ndarray], X: Any, Y: Any, codes: np.ndarray, metric: Similarity
 ) -> np.ndarray | None:
-    """Return the mean of what becomes of the ranks of partners, without blocks of pairs and of all."""
+    """Return the mean of a function of the ranks of partners, without blocks of pairs and for all."""
     if check_choice(metric, get_args(Similarity), "metric") == "csls":
         return None
     sides = (_neighbours.as_directions(as_data(rows.x)) for rows in check_directed_clouds(X, Y, min_samples=1))
@@ -282,33 +280,33 @@ def recall_at_k(X: Any, Y: Any, *, k: int = 1, metric: Similarity = "cosine", re
     Parameters
     ----------
     X, Y : arrays of shape (n_samples, n_features)
-        Two clouds; row i of one belongs to row i of the other, unless `relevant` says otherwise.
+        Two clouds; row i of one belongs to row i of the other, unless `relevant` is passed.
     k : int, default=1
-        How many rows of Y are looked at.
+        Number of nearest rows of Y to consider.
     metric : {"cosine", "csls"}, default="cosine"
         The similarity.
     relevant : array of int of shape (n_samples,) or (n_pairs, 2), default=None
-        Which rows of Y belong to which of X, as in `retrieval_score`.
+        The rows of Y that belong to each row of X, as in `retrieval_score`.
 
     Returns
     -------
     float or 0-d array
-        In [0, 1], best = 1; k/n by chance. It is the `recall` of `retrieval_score`, with ties at their expectation.
+        In [0, 1], best = 1; k/n by chance. It is the `recall` of `retrieval_score`, the expectation over ties.
 
     Raises
     ------
     ValueError
-        If X and Y are not finite matrices of one shape, a row is zero, k is not positive or the metric is unknown.
+        If X and Y are not finite matrices of the same shape, a row is zero, k is not positive or the metric is unknown.
 
     See Also
     --------
-    retrieval_score : Several k at once, and partners that are not row i; the definition, cost and source.
-    recall_scorer, csls_scorer : It in model selection.
+    retrieval_score : Several k at once, and partners other than row i; the definition, cost and source.
+    recall_scorer, csls_scorer : Scorers for model selection.
 
     Notes
     -----
-    Invariant to a rotation of both and to the length of each row. It falls with the number of rows: compare sets of one
-    size.
+    Invariant to a rotation of both and to the length of each row. It falls with the number of rows: compare sets of the
+    same size.
 
     References
     ----------
@@ -357,11 +355,11 @@ def mean_reciprocal_rank(X: Any, Y: Any, *, metric: Similarity = "cosine") -> Ar
     Raises
     ------
     ValueError
-        If X and Y are not finite matrices of one shape, a row is zero, or the metric is unknown.
+        If X and Y are not finite matrices of the same shape, a row is zero, or the metric is unknown.
 
     See Also
     --------
-    retrieval_score : Partners that are not row i; the definition and cost.
+    retrieval_score : Partners other than row i; the definition and cost.
 
     Notes
     -----
@@ -402,7 +400,7 @@ def _hubness_without_blocks(X: Any, *, codes: np.ndarray, k: int, metric: HubMet
     without_blocks=_hubness_without_blocks,
 )
 def hubness(X: Any, *, k: int = 10, metric: HubMetric = "cosine") -> Array:
-    r"""Skewness of the k-occurrence: whether a few rows are among the neighbours of very many.
+    r"""Skewness of the k-occurrence: whether a few rows are neighbours of very many others.
 
     With :math:`N_k(i)` the number of other rows that have row i among their k nearest, whose mean is k,
 
@@ -413,16 +411,15 @@ def hubness(X: Any, *, k: int = 10, metric: HubMetric = "cosine") -> Array:
     X : array of shape (n_samples, n_features)
         The embeddings, one per row.
     k : int, default=10
-        Number of neighbours; more than n_samples - 1 means n_samples - 1, where every row is a neighbour of every other
-        and hubness is 0.
+        Number of neighbours; larger values count as n_samples - 1, for which all rows are neighbours and hubness is 0.
     metric : {"cosine", "euclidean"}, default="cosine"
         The distance.
 
     Returns
     -------
     float or 0-d array
-        From -(n - 2)/√(n - 1) to (n - 2)/√(n - 1), the value for one hub that all rows share; near 0 without hubs, and
-        exactly 0 if all rows occur equally often.
+        From -(n - 2)/√(n - 1) to (n - 2)/√(n - 1), the value for a single hub shared by all rows; near 0 without hubs,
+        and exactly 0 if all rows occur equally often.
 
     Raises
     ------
@@ -432,14 +429,14 @@ def hubness(X: Any, *, k: int = 10, metric: HubMetric = "cosine") -> Array:
 
     See Also
     --------
-    retrieval_score : With ``metric="csls"``, the retrieval that makes up for hubs.
+    retrieval_score : Retrieval, corrected for hubs with ``metric="csls"``.
 
     Notes
     -----
-    Rows as near as the k-th nearest share the last of the k places, so that duplicates do not become hubs because of
-    their position, and the order of the rows does not matter: near means up to the rounding of the rows to their dtype,
-    as in `retrieval_score`. "cosine" is invariant to rotation and to the length of each row, "euclidean" to rotation,
-    translation and uniform scaling. O(n² d) time, up to three times that where many rows are tied.
+    Rows tied with the k-th nearest share the last of the k places, so duplicates do not become hubs because of their
+    position, and the order of the rows does not matter. Ties allow for the rounding of the rows to their dtype, as in
+    `retrieval_score`. "cosine" is invariant to rotation and to the length of each row, "euclidean" to rotation,
+    translation and uniform scaling. O(n² d) time, up to three times that if many rows are tied.
 
     References
     ----------
@@ -458,7 +455,7 @@ def hubness(X: Any, *, k: int = 10, metric: HubMetric = "cosine") -> Array:
 
 
 def check_hubs(X: Any, k: Any, metric: Any) -> tuple[Array, int]:
-    """Return the rows of X that a metric compares, and the number of neighbours, at most those there are."""
+    """Return the rows of X as a metric compares them, and the number of neighbours, limited to n - 1."""
     check_choice(metric, get_args(HubMetric), "metric")
     k = check_count(k, "k")
     x = check_directed(X).x if metric == "cosine" else check_cloud(X, scale_free=True)
@@ -471,7 +468,7 @@ def rows_under(x: Array, metric: HubMetric) -> Rows:
 
 
 def _ranked(X: Any, Y: Any, metric: str, relevant: Any) -> tuple[Array, Ranks]:
-    """Return the rows of X, and the ranks of what is relevant to each among the rows of Y."""
+    """Return the rows of X, and the ranks of their relevant candidates among the rows of Y."""
     check_choice(metric, get_args(Similarity), "metric")
     x, y = (rows.x for rows in check_directed_clouds(X, Y, min_samples=1))
     pairs = check_relevant(relevant, x.shape[0], y.shape[0])
@@ -489,5 +486,5 @@ def _directions(X: Any, Y: Any) -> tuple[Array, Array | None]:
 
 
 def _places(X: Any, Y: Any) -> tuple[Array, Array | None]:
-    """Return the rows of X and Y as they are."""
+    """Return the rows of X and Y unchanged."""
     return (check_cloud(X), None) if Y is None else check_clouds(X, Y, min_samples=1)

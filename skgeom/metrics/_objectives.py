@@ -40,20 +40,20 @@ def silhouette_objective(X: Any, labels: Any) -> Array:
     Returns
     -------
     float or 0-d array
-        Any real number, more = better separated; at most 0 if there is one class only.
+        Any real number, larger = better separated; at most 0 if there is one class only.
 
     Raises
     ------
     ValueError
-        If X is not a finite matrix of at least two rows, or there is not one label for each row.
+        If X is not a finite matrix of at least two rows, or the numbers of labels and rows differ.
 
     Notes
     -----
-    Invariant to translation and rotation; it grows with the square of the scale and of n, so it needs rows of bounded
+    Invariant to translation and rotation; it grows with the square of the scale and of n, so rows must have bounded
     norm. Gradient 4 n (x - μ) - 8 n_ω (x - μ_ω), which is 0 between equal rows. O(n d) time, from sums over classes.
 
-    The sum of distances in place of their squares can put two spaces in another order, contrary to the source: the
-    best of one need not be the best of the other.
+    Summing distances instead of their squares can reverse the order of two spaces, contrary to the source: the two sums
+    need not have the same maximum.
 
     References
     ----------
@@ -93,7 +93,7 @@ def isotropy_objective(X: Any) -> Array:
     Returns
     -------
     float or 0-d array
-        In [1/√d, 1], more = more isotropic; 0 if all rows are equal.
+        In [1/√d, 1], larger = more isotropic; 0 if all rows are equal.
 
     Raises
     ------
@@ -106,8 +106,8 @@ def isotropy_objective(X: Any) -> Array:
 
     Notes
     -----
-    Invariant to translation, uniform scaling and rotation. Finite gradients everywhere, 0 at isotropy and without
-    spread: no eigenvector is used. O(n d min(n, d)) time.
+    Invariant to translation, uniform scaling and rotation. The gradient is finite everywhere, and 0 at isotropy and if
+    all rows are equal: no eigenvector is used. O(n d min(n, d)) time.
 
     The source replaces the cosine by the sum of all squared distances, which is not equivalent: one long axis makes the
     sum larger and the space less isotropic.
@@ -152,23 +152,23 @@ def classifier_objective(X: Any, labels: Any, *, C: Any = None) -> Array:
     labels : array of shape (n_samples,)
         The class of each row.
     C : array of shape (n_classes, n_features), default=None
-        The directions of the classes, in their sorted order, to which the gradient flows too: the weights of a linear
-        head. None takes the means of the classes in X.
+        The directions of the classes in sorted order, such as the weights of a linear head; they receive a gradient
+        too. None uses the means of the classes in X.
 
     Returns
     -------
     float or 0-d array
-        Any real number, more = better.
+        Any real number, larger = better.
 
     Raises
     ------
     ValueError
-        If X is not a finite matrix of at least two rows, there is not one label for each row, or C does not have one
+        If X is not a finite matrix of at least two rows, the numbers of labels and rows differ, or C does not have one
         row for each class.
 
     Notes
     -----
-    Invariant to a rotation of both X and C, not to translation. Without bound: it needs rows, and directions, of
+    Invariant to a rotation of both X and C, not to translation. It is unbounded, so rows and directions must have
     bounded norm. Equal rows of one class have equal gradients 2 c_ω - Σ c. O(n d + k d) time.
 
     References
@@ -213,7 +213,7 @@ def triplet_objective(X: Any, labels: Any) -> Array:
     X : array of shape (n_samples, n_features)
         The embeddings, one per row.
     labels : array of shape (n_samples,)
-        The class of each row. A class of one row has no positive and gives no triplet as anchor.
+        The class of each row. A class of one row has no positive, so its row is never an anchor.
 
     Returns
     -------
@@ -223,17 +223,17 @@ def triplet_objective(X: Any, labels: Any) -> Array:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of at least two rows, or there is not one label for each row.
+        If X is not a finite matrix of at least two rows, or the numbers of labels and rows differ.
 
     See Also
     --------
-    triplet_bound : At least this value, and cheaper.
+    triplet_bound : An upper bound of this value, and cheaper.
 
     Notes
     -----
     Invariant to translation and rotation; proportional to the scale. Exact in O(n² (d + log n)) time, by sorting the
-    distances of each anchor, in blocks: no triplet is formed. A pair at contact has no direction and pulls on nothing;
-    where two distances tie, one of the subgradients is taken.
+    distances of each anchor, in blocks, without forming triplets. A pair at contact has no direction and no gradient;
+    if two distances tie, one of the subgradients is used.
 
     References
     ----------
@@ -275,18 +275,18 @@ def triplet_bound(X: Any, labels: Any) -> Array:
     Returns
     -------
     float or 0-d array
-        Any real number, more = better separated; 0 if there is one class only.
+        Any real number, larger = better separated; 0 if there is one class only.
 
     Raises
     ------
     ValueError
-        If X is not a finite matrix of at least two rows, or there is not one label for each row.
+        If X is not a finite matrix of at least two rows, or the numbers of labels and rows differ.
 
     Notes
     -----
-    Invariant to translation and rotation; proportional to the scale, hence without bound. O(n² d) time, in blocks. A
-    pair near contact pulls with a gradient of constant size, at contact with none. The source calls it a bound of the
-    silhouette objective too, which it is not.
+    Invariant to translation and rotation; proportional to the scale, hence unbounded. O(n² d) time, in blocks. The
+    gradient of a pair has constant size near contact, and is 0 at contact. The source claims that it also bounds the
+    silhouette objective, which is wrong.
 
     References
     ----------
@@ -325,7 +325,7 @@ def cosine_regularizer(X: Any) -> Array:
     Returns
     -------
     float or 0-d array
-        In [-1/n, 1), less = better: the minimum where the unit rows sum to zero.
+        In [-1/n, 1), smaller = better: the minimum if the unit rows sum to zero.
 
     Raises
     ------
@@ -334,8 +334,9 @@ def cosine_regularizer(X: Any) -> Array:
 
     Notes
     -----
-    Invariant to rotation and to the length of each row. O(n d) time. It holds off no pair: its gradient is the same for
-    all rows up to their tangent spaces, and 0 where all rows are equal. The source divides by n², not n(n - 1).
+    Invariant to rotation and to the length of each row. O(n d) time. It does not keep pairs apart: its gradient is the
+    same for all rows up to projection to their tangent spaces, and 0 if all rows are equal. The source divides by n²,
+    not n(n - 1).
 
     References
     ----------
@@ -360,7 +361,7 @@ def cosine_regularizer(X: Any) -> Array:
     needs="start",
 )
 def retention(X: Any, start: Any) -> Array:
-    r"""Retention: how far rows have moved from where they started.
+    r"""Retention: mean squared distance of rows from their start.
 
     .. math:: \frac1n \sum_i \lVert x_i - x_i^{(0)} \rVert^2.
 
@@ -374,12 +375,12 @@ def retention(X: Any, start: Any) -> Array:
     Returns
     -------
     float or 0-d array
-        At least 0, less = nearer to the start.
+        At least 0, smaller = nearer to the start.
 
     Raises
     ------
     ValueError
-        If X and start are not finite matrices of one shape, library and device.
+        If X and start are not finite matrices of the same shape, library and device.
 
     Notes
     -----

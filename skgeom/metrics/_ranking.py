@@ -22,8 +22,8 @@ def ndcg_at_k(
 
     .. math:: \frac1q \sum_{i=1}^q \frac{\sum_{j \le k} g_i(j) / \log_2(j + 1)}{\text{the largest such sum}},
 
-    where :math:`g_i(j)` is the grade of the candidate at place j of query i, and that of candidates without a grade
-    is 0 [1]_. It is the main figure of retrieval benchmarks with graded judgements (BEIR, MTEB).
+    where :math:`g_i(j)` is the grade of the candidate at place j for query i, or 0 for candidates without a grade [1]_.
+    It is the main score of retrieval benchmarks with graded judgements (BEIR, MTEB).
 
     Parameters
     ----------
@@ -32,23 +32,23 @@ def ndcg_at_k(
     Y : array of shape (n_candidates, n_features)
         The candidates, one per row.
     k : int, default=10
-        How many candidates are looked at.
+        Number of candidates to consider.
     relevant : array of int of shape (n_queries,) or (n_pairs, 2), default=None
         The row of Y that belongs to each row of X, or pairs of a row of X and a row of Y. None: row i belongs to row i.
     grades : array of shape (n_pairs,), default=None
-        How relevant each of these is, 0 or more. None: all 1.
+        Relevance of each of these, at least 0. None: all 1.
     metric : {"cosine", "csls"}, default="cosine"
         The similarity, as in `retrieval_score`.
 
     Returns
     -------
     float
-        In [0, 1], best = 1: the mean over the queries that have a candidate of a grade above 0.
+        In [0, 1], best = 1: the mean over the queries that have a candidate with a grade above 0.
 
     Raises
     ------
     ValueError
-        As `retrieval_score`; if a pair is there twice with grades, a grade is negative or not finite, or none is above
+        As in `retrieval_score`; if a pair occurs twice with grades, a grade is negative or not finite, or none is above
         0.
     TypeError
         If k or `relevant` does not hold integers, or grades are not numbers.
@@ -57,12 +57,12 @@ def ndcg_at_k(
     --------
     mean_average_precision : Without grades, and without a cutoff.
     retrieval_score : Recall and reciprocal rank.
-    sklearn.metrics.ndcg_score : From a matrix of scores, which this does not make.
+    sklearn.metrics.ndcg_score : From a matrix of scores, which is not needed here.
 
     Notes
     -----
     Grades count linearly, as in trec_eval and scikit-learn. Tied candidates share their places, which is the mean over
-    all orders, by the rule of `retrieval_score`. O(p m d) time for p pairs, and no matrix of similarities.
+    all orders, by the rule of `retrieval_score`. O(p m d) time for p pairs, without a matrix of similarities.
 
     References
     ----------
@@ -87,7 +87,7 @@ def mean_average_precision(X: Any, Y: Any, *, relevant: Any = None, metric: Simi
 
     .. math:: \frac1q \sum_{i=1}^q \frac{1}{|R_i|} \sum_{c \in R_i} \frac{|\{c' \in R_i: r_i(c') \le r_i(c)\}|}{r_i(c)},
 
-    where :math:`R_i` are the candidates relevant to query i, and :math:`r_i(c)` is the place of candidate c.
+    where :math:`R_i` is the set of candidates relevant to query i, and :math:`r_i(c)` the place of candidate c.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def mean_average_precision(X: Any, Y: Any, *, relevant: Any = None, metric: Simi
     Notes
     -----
     All candidates are ranked, and ties count as in random order: the value is the exact expectation over these orders
-    [1]_. trec_eval, which breaks ties by name, has the same value where there are none. O(p m d) time for p pairs.
+    [1]_. trec_eval, which breaks ties by name, returns the same value without ties. O(p m d) time for p pairs.
 
     References
     ----------

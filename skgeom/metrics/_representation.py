@@ -1,4 +1,4 @@
-"""The output that a scorer measures: the representation, the prediction or the clusters that a fitted estimator made.
+"""The output that a scorer measures: the representation, the prediction or the clusters of a fitted estimator.
 
 The methods of an estimator and scikit-learn's tags determine its kind. If its output cannot be determined, an error
 explains why.
@@ -35,7 +35,7 @@ from skgeom._validation import check_choice, check_cloud
 from skgeom.metrics._checks import check_steps
 
 Step: TypeAlias = str | Callable[..., Any]
-"""Which representation: "auto", the name of a step, or a function."""
+"""The choice of representation: "auto", the name of a step, or a function."""
 
 Metadata: TypeAlias = Mapping[str, Any]
 """Metadata routed to `transform` and `predict`, by name."""
@@ -47,7 +47,7 @@ _SINGLES = ("estimator_", "regressor_")
 
 
 def representation(estimator: Any, X: Any, step: Step, metadata: Metadata) -> Any:
-    """Return the rows that a measure of one cloud sees."""
+    """Return the rows for a measure of one cloud."""
     if callable(step):
         return step(estimator, X, **_taken(step, metadata))
     if step != "auto":
@@ -62,7 +62,7 @@ def representation(estimator: Any, X: Any, step: Step, metadata: Metadata) -> An
         _check_rows_at_fit(last, rows, "embedding_")
         return last.embedding_
     raise ValueError(
-        f"{_name(last)} has neither transform nor embedding_ nor predict, so it has made nothing to score: fit it, or "
+        f"{_name(last)} has neither transform nor embedding_ nor predict, so there is no output to score: fit it, or "
         "pass step=, a function (estimator, X) -> representation."
     )
 
@@ -76,7 +76,7 @@ def mapped(estimator: Any, X: Any, step: Step, metadata: Metadata) -> Any:
 
 
 def clustered(estimator: Any, X: Any, step: Step, metadata: Metadata) -> tuple[Any, Any]:
-    """Return the rows that a measure of clusters sees, and the cluster that a clusterer put each of them in."""
+    """Return the rows for a measure of clusters, and the cluster that a clusterer assigned to each of them."""
     last, rows = _reached(estimator, X, metadata)
     if hasattr(last, "predict"):
         labels = last.predict(rows, **_routed(last, "predict", metadata))
@@ -90,7 +90,7 @@ def clustered(estimator: Any, X: Any, step: Step, metadata: Metadata) -> tuple[A
 
 
 def ends_in_clusterer(estimator: Any) -> bool:
-    """Return whether an estimator, or its last step, makes clusters, as mixtures do, which count as densities."""
+    """Return whether an estimator, or its last step, makes clusters; mixtures do, although their type is another."""
     last = _last(estimator)
     if _is_passthrough(last):
         return False
@@ -104,7 +104,7 @@ def ends_in_regressor(estimator: Any) -> bool:
 
 
 def check_no_classifier(estimator: Any) -> None:
-    """Check that y, which a measure of pairs takes for the partners of the rows, is not the classes of a classifier."""
+    """Check that y, the partners of the rows for a measure of pairs, is not the classes of a classifier."""
     last = _last(estimator)
     if not _is_passthrough(last) and is_classifier(last):
         raise ValueError(
@@ -115,27 +115,27 @@ def check_no_classifier(estimator: Any) -> None:
 
 
 def check_metadata(estimator: Any, step: Step, metadata: Metadata) -> None:
-    """Check that metadata can be routed, and that somebody asks for it; groups may be there for the folds alone."""
+    """Check that metadata can be routed, and that some step requests it; groups may be for the folds alone."""
     if not metadata:
         return
     names = ", ".join(sorted(metadata))
     if not get_config()["enable_metadata_routing"]:
         raise ValueError(
-            f"This scorer got {names}, which it passes on by metadata routing, and that is off: call "
+            f"This scorer got {names}, which need metadata routing, but that is off: call "
             "sklearn.set_config(enable_metadata_routing=True)."
         )
     asked = _asked_for(estimator, set(metadata))
     needed = set(metadata) - {"groups"} | asked
     if callable(step) and needed - set(_taken(step, metadata)):
         raise ValueError(
-            f"This scorer got {', '.join(sorted(needed))}, but the function passed as step= does not take all of it: "
-            "give it parameters of these names, or **metadata."
+            f"This scorer got {', '.join(sorted(needed))}, but the function passed as step= does not accept all of it: "
+            "add parameters with these names, or **metadata."
         )
     unused = set() if callable(step) else needed - asked
     if unused:
         raise ValueError(
-            f"This scorer got {', '.join(sorted(unused))}, but nothing in {_name(_stand_in(estimator))} asks for it in "
-            "transform or predict, and the measure does not take it: call set_transform_request or "
+            f"This scorer got {', '.join(sorted(unused))}, but nothing in {_name(_stand_in(estimator))} requests it "
+            "for transform or predict, and the measure does not accept it: call set_transform_request or "
             "set_predict_request of the step that needs it, or do not request it for the scorer."
         )
 
@@ -160,8 +160,8 @@ def _reached(estimator: Any, X: Any, metadata: Metadata) -> tuple[Any, Any]:
         return estimator, X
     if len(inner) > 1:
         raise ValueError(
-            f"{_name(estimator)} holds {len(inner)} fitted estimators, and each transforms X in its own way, so "
-            "that there is no single representation: put the transformers in a Pipeline before it, score one of the "
+            f"{_name(estimator)} holds {len(inner)} fitted estimators, and each transforms X in its own way, "
+            "so there is no single representation: put the transformers in a Pipeline before it, score one of the "
             "estimators inside, or pass step=, a function (estimator, X) -> representation."
         )
     return _reached(inner[0], _columns(estimator, X), metadata)
@@ -202,7 +202,7 @@ def _last(estimator: Any) -> Any:
 
 
 def _inner(estimator: Any) -> list[Any]:
-    """Return the fitted estimators that a meta-estimator holds; ensembles keep a template beside them."""
+    """Return the fitted estimators in a meta-estimator; ensembles also keep a template."""
     for name in _ENSEMBLES:
         if hasattr(estimator, name):
             found = getattr(estimator, name)
@@ -213,7 +213,7 @@ def _inner(estimator: Any) -> list[Any]:
 
 
 def _wraps(estimator: Any) -> bool:
-    """Return whether an estimator is there to fit another one that may change the rows."""
+    """Return whether the purpose of an estimator is to fit another one that may change the rows."""
     given = _parameters(estimator, deep=False).values()
     return isinstance(estimator, MetaEstimatorMixin) or any(hasattr(one, "fit") and _holds_map(one) for one in given)
 
@@ -235,7 +235,7 @@ def _holds_map(estimator: Any) -> bool:
 
 
 def _predicts(step: Any) -> bool:
-    """Return whether the purpose of a step is to predict: by its type, since many predictors have a `transform` too."""
+    """Return whether the purpose of a step is to predict, by its type: many predictors have a `transform` too."""
     if not hasattr(step, "transform"):
         return any(hasattr(step, method) for method in ("predict", "fit_predict", "score_samples"))
     is_ensemble = hasattr(step, "predict") and bool(_inner(step))
@@ -243,12 +243,12 @@ def _predicts(step: Any) -> bool:
 
 
 def _clusters_rows(step: Any) -> bool:
-    """Return whether a step is a clusterer of rows: FeatureAgglomeration is one of columns, and transforms."""
+    """Return whether a step is a clusterer of rows: FeatureAgglomeration clusters columns, and is a transformer."""
     return is_clusterer(step) and (hasattr(step, "predict") or hasattr(step, "fit_predict"))
 
 
 def _selects(estimator: Any) -> bool:
-    """Return whether an estimator predicts with the columns that it has selected."""
+    """Return whether an estimator predicts from the columns that it has selected."""
     return all(hasattr(estimator, name) for name in ("get_support", "transform", "predict", "estimator_"))
 
 
@@ -257,7 +257,7 @@ def _is_passthrough(step: Any) -> bool:
 
 
 def _columns(estimator: Any, X: Any) -> Any:
-    """Return the columns that the only estimator of an ensemble sees."""
+    """Return the columns for the only estimator of an ensemble."""
     features: Any = getattr(estimator, "estimators_features_", None)
     return X if features is None else np.asarray(X)[:, features[0]]
 
@@ -278,7 +278,7 @@ def _check_embeddings(estimator: Any) -> None:
 
 
 def _check_rows_at_fit(estimator: Any, rows: Any, made: str) -> None:
-    """Check that the output of an estimator belongs to these rows, since it knows no others than those of its fit."""
+    """Check that the output of an estimator belongs to these rows, since it exists only for those of its fit."""
     check_is_fitted(estimator, made)
     expected, found = len(getattr(estimator, made)), rows.shape[0] if hasattr(rows, "shape") else len(rows)
     if found == expected and _are_those_at_fit(estimator, rows, made):
@@ -288,17 +288,17 @@ def _check_rows_at_fit(estimator: Any, rows: Any, made: str) -> None:
     came = "other rows, or these in another order" if found == expected else f"{found} rows"
     raise ValueError(
         f"{_name(estimator)} has no {method}: its {made} can be scored only on the {expected} rows that it was fitted "
-        f"on, in their order, and {came} came. Pass those rows{again}, or call the measure itself with {made}. For "
+        f"on, in the same order, got {came}. Pass those rows{again}, or call the measure itself with {made}. For "
         f"held-out rows and cross-validation use an estimator with a {method}"
         + (', as EmbeddingOptimizer with parametrization="linear".' if method == "transform" else ".")
     )
 
 
 def _are_those_at_fit(estimator: Any, rows: Any, made: str) -> bool:
-    """Return whether rows are those that an estimator was fitted to.
+    """Return whether an estimator was fitted to these rows.
 
-    Ours know them. Others keep too little, so they are fitted once more and must come out as they are, in all arrays:
-    labels alone may be the same for other rows.
+    Our estimators store a fingerprint. Others do not, so they are fitted once more, and all their arrays must be the
+    same: labels alone can be equal for other rows.
     """
     if hasattr(estimator, "_rows_at_fit"):
         return estimator._rows_at_fit.are(check_cloud(rows, min_samples=1))
@@ -312,7 +312,7 @@ def _is_numeric(value: Any) -> bool:
 
 
 def _agree(first: Any, second: Any, name: str) -> bool:
-    """Compare two fitted attributes: clusters by who is together, numbers up to the rounding of iterations."""
+    """Compare two fitted attributes: clusters as partitions, numbers up to the rounding of iterations."""
     a, b = (to_numpy(value) if is_foreign(value) else np.asarray(value) for value in (first, second))
     if a.shape != b.shape:
         return False
@@ -333,7 +333,7 @@ def _requests(step: Any) -> MetadataRequest | MetadataRouter:
 
 
 def _routed(step: Any, method: str, metadata: Metadata) -> Metadata:
-    """Return the metadata that a method of a step asks for, by the names that it has there."""
+    """Return the metadata that a method of a step requests, by its names there."""
     if not metadata:
         return {}
     mapping = MethodMapping().add(caller="score", callee=method)
@@ -349,7 +349,7 @@ def _taken(function: Callable[..., Any], metadata: Metadata) -> Metadata:
 
 
 def _asked_for(estimator: Any, names: Iterable[str]) -> set[str]:
-    """Return the names that some step asks for in `transform` or `predict`."""
+    """Return the names that some step requests for `transform` or `predict`."""
     estimator = _stand_in(estimator)
     requests = _requests(estimator)
     found = requests.consumes("transform", names) | requests.consumes("predict", names)

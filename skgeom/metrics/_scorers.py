@@ -1,8 +1,8 @@
-"""Scorers of representations: what scikit-learn's model selection calls with ``(estimator, X, y)``.
+"""Scorers of representations for scikit-learn's model selection, with the signature ``(estimator, X, y)``.
 
-scikit-learn's own `make_scorer` compares predictions with targets; a geometry has neither. These scorers look at what
-the estimator made of the rows; which of it, `_representation` says. scikit-learn's string names cannot be extended
-from outside: pass the objects, several of them in a dict.
+scikit-learn's own `make_scorer` compares predictions with targets; a geometry has neither. These scorers measure the
+output of the estimator that `_representation` selects. scikit-learn's string names cannot be extended: pass the
+objects, several of them in a dict.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class EmbeddingScorer:
 
     @in_full_precision
     def __call__(self, estimator: Any, X: Any, y: Any = None, *, labels: Any = None, **metadata: Any) -> float:
-        """Return the signed value of the metric for what the estimator made of X."""
+        """Return the signed value of the metric for the output of the estimator for X."""
         given, options = self._asked(estimator, X, y, labels, metadata)
         value = as_one_number(self.metric(*given, **options))
         return value if self.greater_is_better else -value
@@ -84,17 +84,17 @@ class EmbeddingScorer:
         estimator, X, y, labels, **metadata
             As in a call of the scorer.
         groups : array-like of shape (n_samples,), default=None
-            What belongs together, as in `skgeom.metrics.estimate`; it is not passed on to the estimator.
+            Group of each row, as in `skgeom.metrics.estimate`; not passed on to the estimator.
 
         Returns
         -------
         Estimate
-            Of the measure, or of minus the measure where less of it is better.
+            The estimate of the measure, or of minus the measure if smaller is better.
 
         Raises
         ------
         ValueError
-            As a call of the scorer, or as `skgeom.metrics.estimate`.
+            As in a call of the scorer, or as in `skgeom.metrics.estimate`.
         """
         given, options = self._asked(estimator, X, y, labels, metadata)
         found = estimate(self.metric, *given, groups=groups, paired=_needs_of(self.metric) == "clouds", **options)
@@ -103,7 +103,7 @@ class EmbeddingScorer:
     def _asked(
         self, estimator: Any, X: Any, y: Any, labels: Any, metadata: Metadata
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Return what the metric is called with."""
+        """Return the arguments of the metric."""
         check_device(self.device)
         options, metadata = dict(self.options), dict(metadata)
         if self._takes_relevant() and metadata.get("relevant") is not None:
@@ -115,7 +115,7 @@ class EmbeddingScorer:
         return given, options
 
     def _given(self, estimator: Any, X: Any, y: Any, labels: Any, metadata: Metadata) -> tuple[Any, ...]:
-        """Return what the metric is called with: rows, and what it needs besides."""
+        """Return the arguments of the metric: rows, and the other data that it needs."""
         needs = _needs_of(self.metric) or ("partners" if ends_in_regressor(estimator) else "labels")
         if needs == "cloud":
             return (representation(estimator, X, self.step, metadata),)
@@ -127,7 +127,7 @@ class EmbeddingScorer:
         return mapped(estimator, X, self.step, metadata), partners
 
     def _labelled(self, estimator: Any, X: Any, y: Any, labels: Any, metadata: Metadata) -> tuple[Any, Any]:
-        """Return rows and their labels, without those of noise."""
+        """Return rows and their labels, without noise."""
         noise = set() if self.noise_label is None else {self.noise_label}
         if labels is None and ends_in_clusterer(estimator):
             rows, labels = clustered(estimator, X, self.step, metadata)
@@ -141,13 +141,13 @@ class EmbeddingScorer:
         return "relevant" in inspect.signature(self.metric).parameters
 
     def set_score_request(self, **requests: bool | str | None) -> EmbeddingScorer:
-        """Return a copy that asks metadata routing for `labels`, `groups` and so on, or for what an alias names."""
+        """Return a copy that requests `labels`, `groups` and so on from metadata routing, possibly under an alias."""
         other = copy(self)
         other._requested = {**self._requested, **requests}
         return other
 
     def get_metadata_routing(self) -> MetadataRequest:
-        """Return what this scorer asks of scikit-learn's metadata routing."""
+        """Return the requests of this scorer to scikit-learn's metadata routing."""
         request = MetadataRequest(owner=self)
         for name, alias in self._requested.items():
             request.score.add_request(param=name, alias=alias)
@@ -175,25 +175,25 @@ def make_embedding_scorer(
     device: str | None = None,
     **options: Any,
 ) -> EmbeddingScorer:
-    """Make a scorer from a measure: it measures the rows as a fitted estimator transforms them.
+    """Make a scorer from a measure: it measures the rows as transformed by a fitted estimator.
 
     Parameters
     ----------
     metric : str or callable
-        The name of a measure of `skgeom.metrics`, or a function of the representation (n, d). A second argument
-        without default gets labels, or of a regressor the targets, beside its prediction. If one value per row is
-        returned, the score is the mean.
+        The name of a measure of `skgeom.metrics`, or a function of the representation (n, d). A second argument without
+        default receives the labels, or for a regressor, whose prediction is the first argument, the targets. If it
+        returns one value per row, the score is their mean.
     step : "auto", str or callable, default="auto"
-        Which rows are scored. "auto" follows the rules below. Otherwise the name of the step of a Pipeline whose output
-        is scored, or a function ``(estimator, X, **metadata) -> representation``.
+        The rows to score. "auto" follows the rules below. Otherwise the name of the step of a Pipeline whose output is
+        scored, or a function ``(estimator, X, **metadata) -> representation``.
     greater_is_better : bool, default=True
-        False turns the sign, for measures of which less is wanted.
+        False reverses the sign, for measures where smaller is better.
     noise_label : object, default=None
-        For measures of labelled rows: the label of rows that belong to no cluster, which are left out. In the clusters
-        of a clusterer that is -1 as well, as everywhere in scikit-learn; in y and routed labels -1 is a label like any
-        other unless it is named here.
+        For measures of labelled rows: the label of rows that belong to no cluster, which are left out. In the output of
+        a clusterer, -1 has this meaning as well, as everywhere in scikit-learn; in y and routed labels -1 is a label
+        like any other unless it is passed here.
     device : {None, "cpu", "cuda", "cuda:<index>", "auto"}, default=None
-        Where host data are moved for the computation.
+        Device to which host data are moved for the computation.
     **options
         Passed on to the metric.
 
@@ -206,42 +206,45 @@ def make_embedding_scorer(
     Raises
     ------
     ValueError
-        If the name of the metric is unknown, or `noise_label` is given to a measure without labels. When called, if
-        it cannot be told what the estimator made of X, other rows are passed to an estimator that knows only those of
-        its fit, labels or partners are missing, all rows are noise, or nobody asks for metadata that are passed.
+        If the name of the metric is unknown, or `noise_label` is given to a measure without labels. When called, if the
+        output of the estimator for X cannot be determined, other rows are passed to an estimator with output only for
+        those of its fit, labels or partners are missing, all rows are noise, or no step requests metadata that are
+        passed.
 
     See Also
     --------
-    get_scorer : The ready-made ones by name.
+    get_scorer : Ready-made scorers by name.
 
     Notes
     -----
-    What is scored depends on what the measure needs:
+    The scored output depends on the data that the measure needs:
 
     ============  ====================================================================================================
-    of            is scored
+    data          scored output
     ============  ====================================================================================================
-    one cloud     What reaches the last step if that step predicts, else its output: of ``transform``, or `embedding_`.
-    pairs         The prediction of a regressor, else the same as of one cloud, against y. A classifier is refused.
-    clusters      The same as of one cloud, with the clusters of a clusterer, even where there is a y; else with y.
-                  Of a clusterer without ``predict``, its `labels_`. Labels routed as ``labels=`` always win.
+    one cloud     The input of the last step if that step predicts, else its output: of ``transform``, or `embedding_`.
+    pairs         The prediction of a regressor, else as for one cloud, compared with y. A classifier is an error.
+    clusters      As for one cloud, with the clusters of a clusterer, even if y is passed, else with y. For a clusterer
+                  without ``predict`` they are its `labels_`. Labels routed as ``labels=`` take precedence.
     ============  ====================================================================================================
 
     * An aligner, regressor and transformer in one, counts as a transformer for one cloud.
-    * A search stands for its best estimator, a frozen estimator for what is frozen. A meta-estimator is entered if it
-      holds one fitted estimator; one that holds several that transform X each in its own way is refused, and one that
-      holds predictors only is itself a predictor, which X reaches.
-    * `embedding_` and `labels_` belong to the rows of the fit, and others are refused. Estimators of skgeom know these
-      rows. Of others a copy is fitted to the rows that come and must make the same: one more fit for each score, which
-      needs `random_state` if it is random. A fit with weights is refused: call the measure itself.
-    * Kernels and distances that reach an estimator with ``metric="precomputed"``, are refused: they are not embeddings.
-    * Leaving out noise favours clusterers that call many rows noise: look at the share of them beside the score.
+    * A search stands for its best estimator, a frozen estimator for what is frozen. For a meta-estimator with one
+      fitted estimator, the output is that of the latter. With several that each transform X there is an error; with
+      predictors only, it is itself a predictor, and X is scored.
+    * `embedding_` and `labels_` belong to the rows of the fit; other rows are an error. Estimators of skgeom recognise
+      these rows. For others a copy is fitted to the rows and must have the same output: one more fit per score, which
+      needs `random_state` if it is random. A fit with weights is an error: call the measure itself.
+    * Kernels and distances, the input of an estimator with ``metric="precomputed"``, are an error: they are not
+      embeddings.
+    * Leaving out noise favours clusterers that call many rows noise: look at their share as well as the score.
     * Metadata are passed on to each ``transform`` and ``predict`` that requests them. `groups` are requested by every
-      scorer, other names by ``scorer.set_score_request(name=True)``. A function as `step` gets those that it has
-      parameters for; what it does not take is refused.
+      scorer, other names by ``scorer.set_score_request(name=True)``. A function as `step` receives those that it has
+      parameters for; others are an error.
 
-    Folds shrink the sample: IsoScore and its kin need n_test well above n_features, or ``debias=True``. A whitening has
-    IsoScore near 1 on the rows it was fitted on, by construction: only held-out values mean anything.
+    Folds shrink the sample: IsoScore and related measures need n_test well above n_features, or ``debias=True``. The
+    output of a whitening has an IsoScore near 1 on the rows of its fit, by construction: only held-out values are
+    meaningful.
 
     Examples
     --------
@@ -268,9 +271,9 @@ def recall_scorer(k: int = 1, *, device: str | None = None) -> EmbeddingScorer:
     Parameters
     ----------
     k : int, default=1
-        How many of the rows of y, nearest by cosine, are looked at.
+        Number of rows of y, nearest by cosine, to consider.
     device : {None, "cpu", "cuda", "cuda:<index>", "auto"}, default=None
-        Where host data are moved for the computation.
+        Device to which host data are moved for the computation.
 
     Returns
     -------
@@ -289,13 +292,13 @@ def recall_scorer(k: int = 1, *, device: str | None = None) -> EmbeddingScorer:
 
     Notes
     -----
-    The squared error of an aligner picks other parameters than its retrieval. Recall falls with the number of
-    candidates: folds of one size compare, folds and the whole do not.
+    The squared error of an aligner selects other parameters than its retrieval. Recall falls with the number of
+    candidates: compare folds of the same size, not folds with the whole.
 
-    Where a row has several partners, as an image with five captions, put each pair in a row and route ``relevant=``, a
-    value for each row that is equal for rows that are relevant to each other (the number of the image): a query is
-    found when any of its partners is. The scorer requests it. Pass the same values as `groups` to the splitter, so that
-    partners stay in one fold.
+    If a row has several partners, such as an image with five captions, use one row per pair and route ``relevant=``, a
+    value per row that is equal for rows that are relevant to each other (the number of the image): a query is found if
+    any of its partners is. The scorer requests it. Pass the same values as `groups` to the splitter, so that partners
+    stay in one fold.
 
     Examples
     --------
@@ -320,9 +323,9 @@ def csls_scorer(k: int = 1, *, device: str | None = None) -> EmbeddingScorer:
     Parameters
     ----------
     k : int, default=1
-        How many of the rows of y, nearest by CSLS, are looked at.
+        Number of rows of y, nearest by CSLS, to consider.
     device : {None, "cpu", "cuda", "cuda:<index>", "auto"}, default=None
-        Where host data are moved for the computation.
+        Device to which host data are moved for the computation.
 
     Returns
     -------
@@ -368,7 +371,7 @@ def get_scorer(name: str) -> EmbeddingScorer:
     Raises
     ------
     ValueError
-        If there is no scorer of that name.
+        If no scorer has that name.
 
     Examples
     --------
@@ -385,7 +388,7 @@ def get_scorer_names() -> list[str]:
     Returns
     -------
     list of str
-        One for each measure, and one with ``neg_`` before the name where more of the measure is not better.
+        One per measure, and one with the prefix ``neg_`` unless larger values of the measure are better.
 
     Examples
     --------
@@ -397,7 +400,7 @@ def get_scorer_names() -> list[str]:
 
 
 def _needs_of(metric: Callable[..., Any]) -> Needs | None:
-    """Return the data that a measure needs besides rows; None for another function of two arguments."""
+    """Return the data that a measure needs besides rows; None for any other function of two arguments."""
     parameters = inspect.signature(metric).parameters.values()
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     if sum(p.default is p.empty for p in positional) < 2:
@@ -418,7 +421,7 @@ def _second(y: Any, labels: Any, needed: str) -> Any:
 
 
 def _without_noise(rows: Any, labels: Any, noise: set[Any]) -> tuple[Any, Any]:
-    """Return rows and labels without those whose label means that they belong to no cluster."""
+    """Return rows and labels without those whose label means noise."""
     values = to_numpy(labels) if is_foreign(labels) else np.asarray(labels)
     kept = [i for i, value in enumerate(values.tolist()) if values.ndim > 1 or value not in noise]
     if len(kept) == len(values):

@@ -1,4 +1,4 @@
-"""Cosines of pairs: those of matches beside others, and whether they rank the pairs as people do."""
+"""Cosines of pairs: matching and other pairs, and agreement with human judgements."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class PairCosines(NamedTuple):
     matching : array of shape (n_matching,), float64
         Cosines of pairs that belong together.
     other : array of shape (n_other,), float64
-        Cosines of pairs that do not.
+        Cosines of other pairs.
     matching_pairs, other_pairs : ndarrays of shape (n_matching, 2) and (n_other, 2)
         The positions of the two rows of each pair: in X and in Y, or both in X.
     """
@@ -41,9 +41,9 @@ def pair_cosines(
 ) -> PairCosines:
     r"""Cosines of pairs that belong together, and of a sample of pairs that do not.
 
-    Of two clouds whose rows come in pairs, these are the n cosines :math:`\cos(x_i, y_i)`, and those of pairs
-    :math:`(x_i, y_j)` with :math:`i \ne j`. Of one cloud with labels, they are the cosines of pairs of rows with one
-    label, and of pairs with two. Where the two distributions overlap, no threshold on a cosine separates them.
+    For two paired clouds, these are the n cosines :math:`\cos(x_i, y_i)`, and those of pairs :math:`(x_i, y_j)` with
+    :math:`i \ne j`. For one cloud with labels, they are the cosines of pairs of rows with the same label, and of pairs
+    with different labels. Where the two distributions overlap, no threshold on a cosine separates them.
 
     Parameters
     ----------
@@ -54,15 +54,15 @@ def pair_cosines(
     labels : array of shape (n_samples,), default=None
         Class of each row of X: numbers or strings, from 2 to n_samples - 1 different ones.
     n_pairs : int, default=100_000
-        Number of pairs to draw: from the n(n - 1) other pairs with Y; with labels, so many pairs i < j of one label
-        and so many of two. All are taken if there are fewer.
+        Number of pairs to draw: from the n(n - 1) other pairs with Y; with labels, that many pairs i < j with the same
+        label and that many with different ones. All are used if there are fewer.
     random_state : int, RandomState, Generator or None, default=None
-        Draws the pairs: a seed, or a generator of NumPy or Torch, which goes on drawing from call to call.
+        Seed of the pairs, or a generator of NumPy or Torch, which advances with each call.
 
     Returns
     -------
     PairCosines
-        `matching` and `other`, and where the rows of each pair are.
+        `matching` and `other`, and the positions of the rows of each pair.
 
     Raises
     ------
@@ -76,21 +76,21 @@ def pair_cosines(
     --------
     paired_cosine : The mean over the matching pairs.
     average_cosine : The mean over all pairs of a cloud.
-    retrieval_score : Whether each row finds its own partner, which depends on no threshold.
+    retrieval_score : Whether each row finds its own partner, without a threshold.
 
     Notes
     -----
     Invariant to a rotation of both clouds and to the length of each row. O((n + m) d) time for m pairs, in blocks; a
     pair of equal rows has a cosine of exactly 1.
 
-    The sample is uniform: the drawn pairs are different, and every set of so many is equally likely. A share p of m
-    drawn pairs, such as those above a threshold, differs from that of all pairs by a standard error of at most
-    √(p (1 - p) / m); to see a share of α, draw 100 / α pairs.
+    The sample is uniform: the drawn pairs are different, and every set of this size is equally likely. A share p of m
+    drawn pairs, such as those above a threshold, has a standard error of at most √(p (1 - p) / m) as an estimate of the
+    share of all pairs; to measure a share of α, draw 100 / α pairs.
 
-    The pairs of one row are not independent. Beside that of other rows of the same kind, the share has a
-    standard error of about :math:`\mathrm{sd}_i(h_i + g_i) / \sqrt n`, with :math:`h_i` the share among the pairs of
-    row i of X, and :math:`g_i` that of row i of Y, or :math:`h_i` again for one cloud: with few rows, the larger part
-    by far, whatever m is. Rows that occur twice are matches among the others: drop them, or give them one label.
+    The pairs of one row are not independent. As an estimate for the population of rows, the share has a standard error
+    of about :math:`\mathrm{sd}_i(h_i + g_i) / \sqrt n`, with :math:`h_i` the share among the pairs of row i of X, and
+    :math:`g_i` that of row i of Y, or :math:`h_i` again for one cloud: with few rows, by far the larger part, whatever
+    m is. Rows that occur twice are matches among the other pairs: drop them, or give them the same label.
 
     Examples
     --------
@@ -124,7 +124,7 @@ def pair_cosines(
 
 
 def _labelled_pairs(labels: Labels, n_pairs: int, rng: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return pairs with one label, of a row and later ones of its class, and with two, of a row and later classes."""
+    """Return pairs with the same label, a row and a later one, and others, a row and one of a later class."""
     n = labels.codes.size
     rows, ends = np.arange(n), np.repeat(np.cumsum(labels.sizes), labels.sizes)
     same, different = _drawn(rows + 1, ends - rows - 1, n_pairs, rng), _drawn(ends, n - ends, n_pairs, rng)
@@ -132,7 +132,7 @@ def _labelled_pairs(labels: Labels, n_pairs: int, rng: Any) -> tuple[np.ndarray,
 
 
 def _drawn(first: np.ndarray, counts: np.ndarray, n_pairs: int, rng: Any) -> np.ndarray:
-    """Return different ones (m, 2) of the pairs of row i with the counts_i rows from first_i on, then from row 0 on."""
+    """Draw different pairs (m, 2) of a row i and one of the counts_i rows from first_i on, and then from row 0 on."""
     return _cosines.numbered_pairs(_distinct(int(counts.sum()), n_pairs, rng), first, counts, counts.size)
 
 
@@ -160,13 +160,13 @@ def cosine_spearman(X: Any, y: Any) -> float:
     X : array of shape (n_pairs, 2, n_features)
         The embeddings of both sides of each pair: ``numpy.stack([A, B], axis=1)``.
     y : array of shape (n_pairs,)
-        How similar people find the two, more being more similar.
+        Human judgement of the similarity of each pair; larger means more similar.
 
     Returns
     -------
     float
-        In [-1, 1], best = 1. If all cosines are equal, as in a space that has collapsed, 0, the
-        average over ties broken at random.
+        In [-1, 1], best = 1. If all cosines are equal, as in a collapsed space, 0, the average over ties broken at
+        random.
 
     Raises
     ------
@@ -177,13 +177,13 @@ def cosine_spearman(X: Any, y: Any) -> float:
     See Also
     --------
     cosine_pearson : The correlation of the values themselves.
-    cosine_spearman_scorer : It in model selection, behind a `skgeom.preprocessing.SiameseTransformer`.
-    skgeom.model_selection.judge_similarity : Which transform gets it highest, with intervals.
+    cosine_spearman_scorer : A scorer for model selection, after a `skgeom.preprocessing.SiameseTransformer`.
+    skgeom.model_selection.judge_similarity : Comparison of transforms by it, with intervals.
 
     Notes
     -----
     Invariant to rotation, to the length of each row and to an increasing function of y. Equal rows have a cosine of
-    exactly 1, so that pairs of equal rows are ties whatever the rounding of their norms. O(n d + n log n) time.
+    exactly 1, so pairs of equal rows are tied whatever the rounding of their norms. O(n d + n log n) time.
 
     References
     ----------
@@ -210,7 +210,7 @@ def cosine_pearson(X: Any, y: Any) -> float:
     X : array of shape (n_pairs, 2, n_features)
         The embeddings of both sides of each pair: ``numpy.stack([A, B], axis=1)``.
     y : array of shape (n_pairs,)
-        How similar people find the two, more being more similar.
+        Human judgement of the similarity of each pair; larger means more similar.
 
     Returns
     -------
@@ -225,7 +225,7 @@ def cosine_pearson(X: Any, y: Any) -> float:
 
     See Also
     --------
-    cosine_spearman : The correlation of ranks, which does not ask for a linear relation.
+    cosine_spearman : The correlation of ranks, which does not assume a linear relation.
 
     Notes
     -----

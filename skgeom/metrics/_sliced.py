@@ -52,34 +52,33 @@ def lloyd(
     X : array of shape (n_samples, n_features)
         The embeddings, one per row.
     n_points : int, default=512
-        Their number m.
+        Number m of points.
     sampler : callable, default=None
-        Called as ``sampler(m, generator)`` with a `numpy.random.Generator` made from `random_state`, gives points
-        (m, n_features) of a domain, such as ``lambda m, generator: generator.random((m, 2))`` of the unit square. None
-        draws from the sphere.
+        A function ``sampler(m, generator)`` that draws points (m, n_features) of a domain with a
+        `numpy.random.Generator` made from `random_state`, such as ``lambda m, generator: generator.random((m, 2))`` for
+        the unit square. None draws from the sphere.
     random_state : int, RandomState, Generator or None, default=None
-        Draws the points: a seed, or a generator of NumPy or Torch, which goes on drawing from call to call.
+        Seed of the points, or a generator of NumPy or Torch, which advances with each call.
 
     Returns
     -------
     float or 0-d array
-        In [0, π²], less = more dispersed; an unbiased estimate of the error over the whole sphere. At least 0 for other
-        domains.
+        In [0, π²], smaller = more dispersed; an unbiased estimate of the error over the whole sphere. At least 0 for
+        other domains.
 
     Raises
     ------
     ValueError
         If X is not a finite matrix of at least two rows, a row is zero, or n_points is not positive; with a sampler, if
-        it gives anything but m points of n_features numbers, or X has magnitudes whose squares leave the range of
+        it does not return m points with n_features numbers, or X has magnitudes whose squares leave the range of
         float64.
 
     Notes
     -----
     Invariant in distribution to rotation, and to the length of each row; with a sampler, to a rigid motion of rows and
-    domain together. O(m n d) time, in blocks. As a loss, it draws
-    each row towards the points it is nearest to, so rows repel each other only through the cells they share; rows of
-    one direction share one cell, which goes to the first. The gradient is finite at contact with a point, where it is
-    0, and opposite to it.
+    domain together. O(m n d) time, in blocks. As a loss, it pulls each row towards the points it is nearest to, so rows
+    repel each other only by competing for points; of rows with the same direction, the first one gets them. The
+    gradient is finite, also opposite to a point, and 0 at contact with one.
 
     References
     ----------
@@ -107,13 +106,13 @@ def lloyd(
 
 
 def _sampled(sampler: Callable[[int, np.random.Generator], Any], m: int, rng: Any, x: Array) -> Array:
-    """Return m points of a domain in float64 where the rows x are, drawn by a generator of NumPy with a drawn seed."""
+    """Return m points of a domain in float64 on the device of x, drawn by a NumPy generator with a random seed."""
     seed = to_numpy(random_integers(0, 2**31 - 1, 1, rng, np.empty(0)))
     points = check_cloud(sampler(m, np.random.default_rng(seed)), name="The result of sampler", min_samples=1)
     if points.shape != (m, x.shape[1]):
         raise ValueError(
-            f"sampler gave points of shape {tuple(points.shape)}, expected ({m}, {x.shape[1]}): as many as it is asked "
-            "for, with the features of X."
+            f"sampler returned points of shape {tuple(points.shape)}, expected ({m}, {x.shape[1]}): as many as "
+            "requested, with the features of X."
         )
     return asarray_like(to_numpy(points), x, dtype=namespace(x).float64)
 
@@ -133,21 +132,21 @@ def sliced_dispersion(X: Any, *, n_circles: int = 1, random_state: Any = None) -
     .. math:: \frac12 \sum_i (\theta_i - \theta_i^*)^2, \qquad
               \theta_i^* = \bar\theta + \frac{2\pi}{n}\Bigl(r_i - \frac{n + 1}{2}\Bigr),
 
-    with θ the angles of the rows projected to the plane of the circle and r their ranks; averaged over circles.
+    with θ the angles of the rows projected onto the plane of the circle and r their ranks, averaged over circles.
 
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
-        The embeddings, one per row, of at least two features.
+        The embeddings, one per row, with at least two features.
     n_circles : int, default=1
         Their number.
     random_state : int, RandomState, Generator or None, default=None
-        Draws the circles: a seed, or a generator of NumPy or Torch, which goes on drawing from call to call.
+        Seed of the circles, or a generator of NumPy or Torch, which advances with each call.
 
     Returns
     -------
     float or 0-d array
-        At least 0, less = more dispersed; about n times a constant for rows crowded on one side.
+        At least 0, smaller = more dispersed; about n times a constant for rows crowded on one side.
 
     Raises
     ------
@@ -157,13 +156,13 @@ def sliced_dispersion(X: Any, *, n_circles: int = 1, random_state: Any = None) -
     See Also
     --------
     axis_sliced_dispersion : The same in the planes of two features, without projections.
-    spherical_sliced_wasserstein : The same number on another scale.
+    spherical_sliced_wasserstein : The same quantity on another scale.
 
     Notes
     -----
     Invariant in distribution to rotation, and to the length of each row. O(n d + n log n) time and O(n) memory for each
-    circle. The gradient is finite: rows of one direction have different ranks and move apart, and a row that projects
-    to the centre of a circle, where it has no angle, stays.
+    circle. The gradient is finite: rows with the same direction have different ranks and move apart, and a row that is
+    projected to the centre of a circle, where it has no angle, stays.
 
     References
     ----------
@@ -190,7 +189,7 @@ def sliced_dispersion(X: Any, *, n_circles: int = 1, random_state: Any = None) -
     estimand="sample",
 )
 def axis_sliced_dispersion(X: Any, *, n_planes: int = 1, random_state: Any = None) -> Array:
-    r"""Axis-aligned sliced dispersion: the same in random planes of two features each.
+    r"""Axis-aligned sliced dispersion: `sliced_dispersion` in random planes of two features each.
 
     .. math:: \frac12 \sum_i (\theta_i - \theta_i^*)^2, \qquad \theta_i = \operatorname{atan2}(x_{il}, x_{ik}),
 
@@ -199,16 +198,16 @@ def axis_sliced_dispersion(X: Any, *, n_planes: int = 1, random_state: Any = Non
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
-        The embeddings, one per row, of at least two features.
+        The embeddings, one per row, with at least two features.
     n_planes : int, default=1
         Their number.
     random_state : int, RandomState, Generator or None, default=None
-        Draws the pairs of features: a seed, or a generator of NumPy or Torch, which goes on drawing from call to call.
+        Seed of the pairs of features, or a generator of NumPy or Torch, which advances with each call.
 
     Returns
     -------
     float or 0-d array
-        At least 0, less = more dispersed.
+        At least 0, smaller = more dispersed.
 
     Raises
     ------
@@ -218,7 +217,7 @@ def axis_sliced_dispersion(X: Any, *, n_planes: int = 1, random_state: Any = Non
     Notes
     -----
     Invariant to the length of each row, not to rotation. O(n log n) time for each plane. The gradient behaves as in
-    `sliced_dispersion`. Few features have few planes: on the sphere of three it spreads points badly.
+    `sliced_dispersion`. With few features there are few planes: for three it spreads points badly.
 
     References
     ----------
@@ -255,21 +254,21 @@ def spherical_sliced_wasserstein(X: Any, *, n_circles: int = 50, random_state: A
     .. math:: SSW_2^2 = \frac1m \sum_{k=1}^m W_2^2\bigl(P_k X, \mathrm{Unif}(S^1)\bigr), \qquad
               \text{sliced} = \tfrac12 n (2\pi)^2 \Bigl(SSW_2^2 - \frac{1}{12 n^2}\Bigr),
 
-    with P_k the projection to a random great circle of length 1, and sliced the value of `sliced_dispersion`.
+    with P_k the projection to a random great circle of length 1, and "sliced" the value of `sliced_dispersion`.
 
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
-        The embeddings, one per row, of at least two features.
+        The embeddings, one per row, with at least two features.
     n_circles : int, default=50
         Their number m.
     random_state : int, RandomState, Generator or None, default=None
-        Draws the circles: a seed, or a generator of NumPy or Torch, which goes on drawing from call to call.
+        Seed of the circles, or a generator of NumPy or Torch, which advances with each call.
 
     Returns
     -------
     float or 0-d array
-        In [1/(12 n²), 1/12], less = closer to uniform.
+        In [1/(12 n²), 1/12], smaller = closer to uniform.
 
     Raises
     ------
@@ -279,7 +278,7 @@ def spherical_sliced_wasserstein(X: Any, *, n_circles: int = 50, random_state: A
     Notes
     -----
     Invariant in distribution to rotation, and to the length of each row. O(m n (d + log n)) time, O(m n) memory. The
-    gradient behaves as that of `sliced_dispersion`. The function of POT returns the square root.
+    gradient behaves as in `sliced_dispersion`. The function of POT returns the square root.
 
     References
     ----------
@@ -312,7 +311,7 @@ def sigreg(X: Any, *, sigma: float = 1.0, debiased: bool = False) -> Array:
     .. math:: \int \Bigl| \frac1n \sum_i e^{\mathrm{i} t \langle u, x_i \rangle} - e^{-t^2/2} \Bigr|^2 w(t)\,dt,
               \qquad w \text{ the density of } N(0, \sigma^2).
 
-    Its mean over all directions u of the sphere has a closed form, in which no direction is drawn:
+    Its mean over all directions u of the sphere has a closed form, without drawing directions:
 
     .. math:: \frac{1}{n^2} \sum_{i,j} M\Bigl(\tfrac{\sigma^2}{2} \lVert x_i - x_j \rVert^2\Bigr)
               - \frac{2}{n \sqrt{1 + \sigma^2}}
@@ -325,16 +324,16 @@ def sigreg(X: Any, *, sigma: float = 1.0, debiased: bool = False) -> Array:
     X : array of shape (n_samples, n_features)
         The embeddings, one per row.
     sigma : float, default=1.0
-        Standard deviation of the frequencies t, above 0. The larger, the finer the details that count.
+        Standard deviation of the frequencies t, above 0. Larger values resolve finer details.
     debiased : bool, default=False
-        Take the first mean over pairs of different rows: unbiased for independent rows of any distribution, and 0 on
-        average for rows of N(0, I), which otherwise have (1 - 1/√(1 + 2σ²))/n.
+        Restrict the first mean to pairs of different rows: unbiased for independent rows of any distribution, and on
+        average 0 for rows of N(0, I) instead of (1 - 1/√(1 + 2σ²))/n.
 
     Returns
     -------
     float or 0-d array
-        At least 0, best = 0, below 1 + 1/√(1 + 2σ²), the limit of equal rows far away; debiased at least -1/(n - 1).
-        Equal rows at the origin have 1 - 2/√(1 + σ²) + 1/√(1 + 2σ²).
+        At least 0, best = 0, below 1 + 1/√(1 + 2σ²), the limit for equal rows far away; if debiased, at least
+        -1/(n - 1). For equal rows at the origin it is 1 - 2/√(1 + σ²) + 1/√(1 + 2σ²).
 
     Raises
     ------
@@ -350,16 +349,16 @@ def sigreg(X: Any, *, sigma: float = 1.0, debiased: bool = False) -> Array:
 
     Notes
     -----
-    Invariant to rotation; the origin and the scale count. O(n² d) time in tiles, memory of a few copies of X. M is a
-    Chebyshev series of 102 (d = 1) to 16 terms (thousands of features), in every library, with an absolute error below
-    2e-13; distances of float32 rows, and with them the value, are good to 1e-6. As a loss, the gradient is exact: to
-    1e-9 of that of M in float64. The repulsion of a pair fades in proportion to its distance, so that equal rows do not
-    part.
+    Invariant to rotation, not to translation or scaling. O(n² d) time in tiles, and memory for a few copies of X. M is
+    a Chebyshev series of 102 (d = 1) to 16 terms (thousands of features), in every library, with an absolute error
+    below 2e-13; distances of float32 rows, and hence the value, are accurate to 1e-6. As a loss, the gradient is exact:
+    to 1e-9 of that of M in float64. The repulsion of a pair fades in proportion to its distance, so equal rows do not
+    separate.
 
     The code of [1]_ draws directions at each step and sums 17 frequencies from -5 to 5; its expectation is √(2π) n
-    times this number with σ = 1, up to the error of that sum. It costs O(n d) for each direction. For 4,096 rows of 384
-    features 256 directions take more time than all pairs (``python -m benchmarks sigreg``), and their gradient is off
-    by more than its own length; for many more rows all pairs take longer.
+    times this number with σ = 1, up to the error of that sum. It costs O(n d) per direction. For 4,096 rows of 384
+    features, 256 directions take longer than all pairs (``python -m benchmarks sigreg``), and the error of their
+    gradient exceeds its length; for many more rows all pairs take longer.
 
     References
     ----------

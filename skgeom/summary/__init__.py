@@ -1,8 +1,8 @@
-"""Rows summed up in O(d²): what can be merged, subtracted, saved, and asked in place of the rows.
+"""Summaries of rows in O(d²) memory, which can be merged, subtracted, saved, and used instead of the rows.
 
 `cloud_summary` makes a `CloudSummary` of rows or of blocks of rows; every measure that is built on sums, `Whitening`,
-`AllButTheTop`, `cloud_test` and `DriftMonitor` take it where they take rows. `paired_summary` makes a `PairedSummary`
-of two paired clouds, to which aligners are fitted. `load_summary` reads either from a file.
+`AllButTheTop`, `cloud_test` and `DriftMonitor` accept it in place of rows. `paired_summary` makes a `PairedSummary` of
+two paired clouds, for fitting aligners. `load_summary` reads either from a file.
 """
 
 from skgeom.summary._loading import load_summary

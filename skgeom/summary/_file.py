@@ -1,4 +1,4 @@
-"""Named arrays in one file: without pickles, and never half-written."""
+"""Named arrays in one file, without pickles and never half-written."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray])
 
 
 def read_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """Return the arrays of a file that `write_arrays` wrote.
+    """Return the arrays in a file written by `write_arrays`.
 
     Raises
     ------
     OSError
         If the file cannot be read.
     ValueError
-        If it is another file, cut off, or of a later format.
+        If it is not such a file, is cut off, or has a later format.
     """
     with open(path, "rb") as file:
         try:
             with np.load(file, allow_pickle=False) as found:
                 arrays = {name: found[name] for name in found.files}
             version = int(arrays.pop(_KIND))
-        except Exception as error:  # which ones NumPy and zipfile raise for other bytes is not documented
+        except Exception as error:  # the exceptions of NumPy and zipfile for other bytes are not documented
             raise ValueError(
                 f"The file {str(path)!r} is not a complete summary: it is cut off, or was not written by the "
                 "method save of one. Write it again."

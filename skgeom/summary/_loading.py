@@ -10,7 +10,7 @@ from skgeom.summary._summary import CloudSummary, summary_of_arrays
 
 
 def load_summary(path: str | PathLike[str]) -> CloudSummary | PairedSummary:
-    """Read a summary that `CloudSummary.save` or `PairedSummary.save` wrote.
+    """Read a summary written by `CloudSummary.save` or `PairedSummary.save`.
 
     Parameters
     ----------
@@ -20,14 +20,14 @@ def load_summary(path: str | PathLike[str]) -> CloudSummary | PairedSummary:
     Returns
     -------
     CloudSummary or PairedSummary
-        Equal to the last bit, with arrays of NumPy.
+        Equal to the last bit, with NumPy arrays.
 
     Raises
     ------
     OSError
         If the file cannot be read.
     ValueError
-        If it is another file, cut off, or was written by a later version in a format that is not known yet.
+        If it is not a summary, is cut off, or was written by a later version in an unknown format.
 
     Examples
     --------

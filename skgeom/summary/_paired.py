@@ -1,4 +1,4 @@
-"""The sums of two paired clouds, from which maps between them are found."""
+"""The sums of two paired clouds, which determine maps between them."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from skgeom.summary._file import write_arrays
 from skgeom.summary._summary import CloudSummary, arrays_of, seeded, summary_of
 
 PREFIXES, SCATTER = ("x_", "y_"), "scatter_between"
-"""Names of arrays in a file: those of either side, and what is between them."""
+"""Prefixes of the names of arrays in a file: for either side, and for the scatter between them."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PairedSummary:
     """The sums of two paired clouds: the summary of each, and the scatter between them.
 
-    `ProcrustesAligner`, `LstsqAligner` and `CCAAligner` are fitted to one. Summaries of disjoint sets of pairs merge
-    into that of all pairs, so that blocks, files and machines are one set of pairs.
+    `ProcrustesAligner`, `LstsqAligner` and `CCAAligner` can be fitted to it. Summaries of disjoint sets of pairs merge
+    into that of all pairs, whether they come from blocks, files or machines.
 
     Attributes
     ----------
     x, y : CloudSummary
-        The summary of each side. Their samples are of the same pairs: row i of ``x.rows`` belongs to row i of
+        The summary of each side. Their samples contain the same pairs: row i of ``x.rows`` belongs to row i of
         ``y.rows``.
     scatter : array of shape (n_features, n_targets)
         Σ (x - mean)(y - mean)ᵀ over the pairs, in float64.
@@ -45,7 +45,7 @@ class PairedSummary:
 
     Notes
     -----
-    With widths d and k it weighs 8 (d² + d k + k²) bytes, and the sample.
+    With widths d and k it has 8 (d² + d k + k²) bytes, and the sample.
 
     Examples
     --------
@@ -71,21 +71,21 @@ class PairedSummary:
         return f"PairedSummary(n_pairs={self.n_pairs}, {widths})"
 
     def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """There are no rows."""
+        """Raise an error: there are no rows."""
         raise TypeError("A PairedSummary holds two clouds: pass .x or .y where one is asked for, or the rows.")
 
     @property
     def n_pairs(self) -> int:
-        """Number of pairs that were summed up."""
+        """Number of pairs."""
         return self.x.n_rows
 
     def merge(self, other: PairedSummary) -> PairedSummary:
-        """Return the summary of the pairs of both, which must be others.
+        """Return the summary of the pairs of both, which must be disjoint.
 
         Parameters
         ----------
         other : PairedSummary
-            Of pairs in the same spaces.
+            A summary of pairs in the same spaces.
 
         Returns
         -------
@@ -95,7 +95,7 @@ class PairedSummary:
         Raises
         ------
         ValueError
-            As `CloudSummary.merge`.
+            As in `CloudSummary.merge`.
         """
         x, y = self.x.merge(other.x), self.y.merge(other.y)
         return PairedSummary(x, y, self.scatter + other.scatter + _between(self, other) * (self.n_pairs / x.n_rows))
@@ -116,7 +116,7 @@ class PairedSummary:
         Raises
         ------
         ValueError
-            As `CloudSummary.subtract`.
+            As in `CloudSummary.subtract`.
         """
         x, y = self.x.subtract(part.x), self.y.subtract(part.y)
         return PairedSummary(x, y, self.scatter - part.scatter - _between(self, part) * (self.n_pairs / x.n_rows))
@@ -127,7 +127,7 @@ class PairedSummary:
         Parameters
         ----------
         function : callable
-            From an array to one of the same shape.
+            A function from an array to one of the same shape.
 
         Returns
         -------
@@ -137,7 +137,7 @@ class PairedSummary:
         return PairedSummary(self.x.map_arrays(function), self.y.map_arrays(function), function(self.scatter))
 
     def moments(self) -> JointMoments:
-        """Return the moments of which those that a map needs are a part."""
+        """Return the moments, which include those that a map needs."""
         x, y = (side.moments.second.dense() for side in (self.x, self.y))
         return JointMoments(
             n=x.n,
@@ -158,7 +158,7 @@ class PairedSummary:
         Parameters
         ----------
         path : path-like
-            The file, such as "shard-7.npz". One that is there is replaced.
+            The file, such as "shard-7.npz". An existing file is replaced.
 
         See Also
         --------
@@ -166,7 +166,7 @@ class PairedSummary:
 
         Notes
         -----
-        As `CloudSummary.save`.
+        As for `CloudSummary.save`.
         """
         sides = (
             (prefix + name, a)
@@ -180,38 +180,38 @@ class PairedSummary:
 def paired_summary(
     X: Any, Y: Any, *, max_rows: int = 1000, random_state: int | np.random.Generator | None = None
 ) -> PairedSummary:
-    """Sum up two paired clouds, so that pairs that are not in one place, or not in memory at once, determine one map.
+    """Sum up two paired clouds, to fit one map to pairs in several places, or to more than fit into memory.
 
     Parameters
     ----------
     X : array of shape (n_pairs, n_features), iterator of blocks of rows, or array or frame of Dask
         Rows of the first space.
     Y : array of shape (n_pairs, n_targets), iterator of blocks of rows, or array or frame of Dask
-        Row i belongs to row i of X; blocks are as long as those of X, and chunks of Dask are made so.
+        Row i belongs to row i of X; blocks must be as long as those of X; Dask chunks are made equal.
     max_rows : int, default=1000
-        How many pairs to keep. 0 makes a summary for measures and aligners alone.
+        Number of pairs to keep. 0 makes a summary only for measures and aligners.
     random_state : int, generator of NumPy or None, default=None
-        Which pairs are kept. Summaries that are to be merged need different seeds, or None.
+        Seed of the kept pairs. Summaries to be merged need different seeds, or None.
 
     Returns
     -------
     PairedSummary
-        With methods `merge`, `subtract` and `save`.
+        A summary with methods `merge`, `subtract` and `save`.
 
     Raises
     ------
     ValueError
-        As `cloud_summary`, or if X and Y, or their blocks, differ in their number of rows, in library or device.
+        As in `cloud_summary`, or if X and Y, or their blocks, differ in number of rows, library or device.
 
     See Also
     --------
-    cloud_summary : Of one cloud.
+    cloud_summary : The summary of one cloud.
 
     Notes
     -----
     O(n (d + k)²) time for widths d and k, in float64, also for float32 rows. The map that an aligner finds equals that
-    of `partial_fit` on the same pairs, up to rounding. Where the condition number of X exceeds 1e6, `LstsqAligner`
-    warns: only the rows themselves tell more.
+    of `partial_fit` on the same pairs, up to rounding. If the condition number of X exceeds 1e6, `LstsqAligner` warns:
+    more precision needs the rows themselves.
 
     Examples
     --------

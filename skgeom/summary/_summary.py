@@ -34,36 +34,36 @@ R = TypeVar("R")
 S = TypeVar("S", bound=Sum)
 
 _ROUNDING = 1e-10
-"""Share of a scatter of the whole down to which that of a rest may be below 0 by rounding."""
+"""Tolerance for negative variances of a rest by rounding, as a share of the scatter of the whole."""
 
 _LEAST_REST = 1 / 32
-"""Share of the largest scatter of the whole that must be left: of a four hundredth, the rounding of the difference was
-seen to be taken for directions."""
+"""Minimum share of the largest scatter of the whole that must be left: with 1/400, rounding of the
+difference was observed to count as directions."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CloudSummary(Cloud):
-    """The sums of a cloud, from which all that is built on sums is answered, and a random sample of its rows.
+    """The sums of a cloud, which replace its rows in everything that is built on sums, and a random sample of the rows.
 
-    It stands wherever X may stand in measures that are built on sums: IsoScore and its kin, also debiased, the ranks
-    and what else the covariance spectrum says, average cosine, spherical variance, coordinate deviations and shares,
-    the modality gap of two. Measures that need the rows raise a TypeError. `Whitening` and `AllButTheTop` are fitted to
-    one, `cloud_test` and `DriftMonitor` test one.
+    It can be passed as X to all measures that are built on sums: IsoScore and its relatives, also debiased, the ranks
+    and other functions of the covariance spectrum, average cosine, spherical variance, coordinate deviations and
+    shares, the modality gap of two. Measures that need the rows raise a TypeError. `Whitening` and `AllButTheTop` can
+    be fitted to it, `cloud_test` and `DriftMonitor` can test it.
 
-    Summaries of disjoint sets of rows merge into that of all rows, so that blocks, files and machines are one cloud.
+    Summaries of disjoint sets of rows merge into that of all rows, whether they come from blocks, files or machines.
 
     Attributes
     ----------
     moments : FourthMoments
         Mean and scatter matrix, and sums of third and fourth powers of the distances to the mean, in float64.
     directions : Resultant
-        Number of rows that are not zero, and the sum of these divided by their lengths.
+        Number of nonzero rows, and the sum of these rows divided by their lengths.
     rows : ndarray of shape (n_kept, n_features)
-        The rows with the smallest keys, in the order of these.
+        The rows with the smallest keys, sorted by key.
     keys : ndarray of shape (n_kept,)
         A random number for each of them.
     max_rows : int
-        How many are kept at most.
+        Maximum number of rows to keep.
 
     See Also
     --------
@@ -72,8 +72,8 @@ class CloudSummary(Cloud):
 
     Notes
     -----
-    It weighs 8 d² bytes (8 n d for n < d rows), and the sample: 534 kB for d = 256 without one. Its arrays are in the
-    library and on the device of the rows, but for the sample, which is in NumPy.
+    It has 8 d² bytes (8 n d for n < d rows), and the sample: 534 kB for d = 256 without one. Its arrays are in the
+    library and on the device of the rows, except for the sample, which is in NumPy.
 
     Examples
     --------
@@ -99,12 +99,12 @@ class CloudSummary(Cloud):
 
     @property
     def n_rows(self) -> int:
-        """Number of rows that were summed up."""
+        """Number of rows."""
         return int(self.moments.second.n)
 
     @property
     def digits(self) -> Digits:
-        """How the numbers were rounded, which decides how many directions count."""
+        """The rounding of the numbers, which determines how many directions count."""
         return self.moments.second.digits
 
     @property
@@ -124,12 +124,12 @@ class CloudSummary(Cloud):
         return self.moments.second.dense().scatter / (self.n_rows - 1)
 
     def merge(self, other: CloudSummary) -> CloudSummary:
-        """Return the summary of the rows of both, which must be others.
+        """Return the summary of the rows of both, which must be disjoint.
 
         Parameters
         ----------
         other : CloudSummary
-            Of rows in the same space.
+            A summary of rows in the same space.
 
         Returns
         -------
@@ -139,8 +139,8 @@ class CloudSummary(Cloud):
         Raises
         ------
         ValueError
-            If the two differ in width, library or device, or their samples share keys: both hold the same rows, or were
-            drawn with the same seed.
+            If the two differ in width, library or device, or their samples share keys: both contain the same rows, or
+            were drawn with the same seed.
         """
         check_one_space(self, other, ("One summary", "the other"))
         if np.intersect1d(self.keys, other.keys).size >= min(2, max(1, len(self.keys)), max(1, len(other.keys))):
@@ -169,19 +169,19 @@ class CloudSummary(Cloud):
         Returns
         -------
         CloudSummary
-            The sums of the other rows, and those that are left of the sample: of ten folds nine tenths. The precision
-            of the numbers is taken to be that of the whole.
+            The sums of the other rows, and the rest of the sample: nine tenths for one of ten folds. The precision of
+            the numbers is assumed to be that of the whole.
 
         Raises
         ------
         ValueError
-            If the two differ in width, library or device, or the second is no part of the first: its sample holds other
-            rows, it has as many rows or more, or a variance of the rest would be negative. If less than a 32nd of the
-            scatter is left along the coordinate that varies most: merge the summaries of the rest instead.
+            If the two differ in width, library or device, or the second is not a part of the first: its sample holds
+            other rows, it has as many rows or more, or a variance of the rest would be negative; or if less than 1/32
+            of the scatter is left along the coordinate that varies most: merge the summaries of the rest instead.
 
         Notes
         -----
-        Sums of the rest are differences: they are off by 1e-16 of those of the whole.
+        Sums of the rest are differences, with an error of 1e-16 relative to those of the whole.
 
         Examples
         --------
@@ -202,7 +202,7 @@ class CloudSummary(Cloud):
         if not np.isin(expected, self.keys).all():
             raise _not_a_part("its sample holds other rows")
         moments = self.moments.without(part.moments)
-        moments = moments.with_second(moments.second.dense())  # of its own, without the whole and the part
+        moments = moments.with_second(moments.second.dense())  # without references to the whole and the part
         _check_rest(moments.second, self.moments.second)
         kept = ~np.isin(self.keys, expected)
         rows, keys = self.rows[kept], self.keys[kept]
@@ -211,7 +211,7 @@ class CloudSummary(Cloud):
             self.directions.without(part.directions),
             rows,
             keys,
-            self.max_rows if is_whole else len(keys),  # more would be no random sample after another merge
+            self.max_rows if is_whole else len(keys),  # with more rows, another merge would not be a random sample
         )
 
     def map_arrays(self, function: Callable[[Array], Array]) -> CloudSummary:
@@ -220,7 +220,7 @@ class CloudSummary(Cloud):
         Parameters
         ----------
         function : callable
-            From an array to one of the same shape.
+            A function from an array to one of the same shape.
 
         Returns
         -------
@@ -236,7 +236,7 @@ class CloudSummary(Cloud):
         Parameters
         ----------
         path : path-like
-            The file, such as "shard-7.npz". One that is there is replaced.
+            The file, such as "shard-7.npz". An existing file is replaced.
 
         See Also
         --------
@@ -244,25 +244,25 @@ class CloudSummary(Cloud):
 
         Notes
         -----
-        The file is an .npz archive of NumPy without pickles, with the number of its format. Numbers are kept to the
-        last bit; arrays on another device or of another library become those of NumPy.
+        The file is an .npz archive of NumPy without pickles, with a format number. Numbers are stored exactly; arrays
+        on another device or of another library become NumPy arrays.
         """
         write_arrays(path, arrays_of(self))
 
     @property
     def X(self) -> NoReturn:  # noqa: N802
-        """There are no rows."""
+        """Raise an error: there are no rows."""
         raise TypeError(
-            "This needs the rows, and a CloudSummary holds only their sums and a sample: pass the rows themselves, or "
+            "This needs the rows, but a CloudSummary holds only their sums and a sample: pass the rows themselves, or "
             "the sample, summary.rows."
         )
 
     def known(self, key: object, given: object, compute: Callable[[], R]) -> R:
-        """Return what is computed: nothing that the sums do not already say is worth keeping."""
+        """Compute the result, without storing it: the sums are stored already."""
         return compute()
 
     def sum(self, kernel: Kernel[S], check: Callable[[Any], Any]) -> S:
-        """Return the sum of rows that a kernel gives, if it is one of those held."""
+        """Return the sum of rows of a kernel, if it is one of those stored."""
         needed: dict[str, Any] = check.keywords if isinstance(check, partial) else {}
         self._check_size(needed.get("min_samples", 2))
         held: dict[Any, Callable[[], Any]] = {
@@ -278,7 +278,7 @@ class CloudSummary(Cloud):
         return held[kernel]() if kernel in held else self.X
 
     def checked_moments(self, min_samples: int) -> FourthMoments:
-        """Return the moments, if of enough rows."""
+        """Return the moments, if there are enough rows."""
         self._check_size(min_samples)
         return self.moments
 
@@ -305,39 +305,39 @@ class CloudSummary(Cloud):
 def cloud_summary(
     X: Any, *, max_rows: int = 1000, random_state: int | np.random.Generator | None = None
 ) -> CloudSummary:
-    """Sum up a cloud, so that rows that are not in one place, or not in memory at once, can be asked as one.
+    """Sum up a cloud, to treat rows in several places, or more than fit into memory, as one cloud.
 
     Parameters
     ----------
     X : array of shape (n_samples, n_features), iterator of blocks of rows, or array or frame of Dask
-        Rows, at least one. Chunks of Dask are summed up by its workers, and their summaries merged there.
+        At least one row. Dask workers sum up the chunks and merge the summaries.
     max_rows : int, default=1000
-        How many rows to keep, for the tests of covariances and distributions, which look at pairs. 0 makes a summary
-        for measures and transformers alone.
+        Number of rows to keep, for tests of covariances and distributions, which need pairs. 0 makes a summary only for
+        measures and transformers.
     random_state : int, generator of NumPy or None, default=None
-        Which rows are kept. Summaries that are to be merged need different seeds, or None.
+        Seed of the kept rows. Summaries to be merged need different seeds, or None.
 
     Returns
     -------
     CloudSummary
-        With methods `merge`, `subtract` and `save`.
+        A summary with methods `merge`, `subtract` and `save`.
 
     Raises
     ------
     ValueError
-        If X, or a block, is not a finite matrix, has magnitudes whose fourth powers leave the range of float64, or
-        there are no rows, or blocks differ in width, library or device.
+        If X, or a block, is not a finite matrix, has magnitudes whose fourth powers leave the range of float64, or has
+        no rows, or if blocks differ in width, library or device.
 
     See Also
     --------
-    skgeom.comparison.cloud_test : Takes summaries in the place of arrays.
-    skgeom.comparison.DriftMonitor : Keeps that of a reference.
+    skgeom.comparison.cloud_test : Tests that accept summaries instead of arrays.
+    skgeom.comparison.DriftMonitor : Stores the summary of a reference.
 
     Notes
     -----
-    O(n d²) time. It holds d² + `max_rows` d numbers, or all rows where they are fewer than their features. Products are
-    formed in float64, also of float32 rows. What is asked of it equals what is asked of the rows up to rounding:
-    1e-10 for rows of float64, 2e-5 for those of float32, whose products would be formed in float32.
+    O(n d²) time. It holds d² + `max_rows` d numbers, or all rows if these are fewer than their features. Products are
+    formed in float64, also for float32 rows. Results equal those for the rows up to rounding: 1e-10 for float64 rows,
+    2e-5 for float32 rows, whose products would be formed in float32.
 
     Examples
     --------
@@ -387,7 +387,7 @@ def summary_of(x: Array, name: str, max_rows: int, rng: np.random.Generator) -> 
 
 
 def seeded(chunks: list[tuple[Any, ...]], rng: np.random.Generator) -> list[tuple[Any, ...]]:
-    """Return the chunks of Dask arrays, each with a seed of its own for its sample of rows."""
+    """Return the chunks of Dask arrays, each with its own seed for its sample of rows."""
     return [(*chunk, seed) for chunk, seed in zip(chunks, rng.integers(2**63, size=len(chunks)).tolist(), strict=True)]
 
 
@@ -398,12 +398,12 @@ def _summary_of_chunk(max_rows: int, rows: Any, seed: int) -> CloudSummary:
 
 
 def check_one_space(a: CloudSummary, b: CloudSummary, names: tuple[str, str]) -> None:
-    """Check that two summaries belong to one library and one device, and have the same width."""
+    """Check that two summaries have the same library, device and width."""
     check_same_kind(a.moments.cubic[None, :], b.moments.cubic[None, :], names)
 
 
 def _resultant(x: Array) -> Resultant:
-    """Return the sum of the directions of the rows that have one."""
+    """Return the sum of the directions of the nonzero rows."""
     rows = directions(x)
     have_one = np.flatnonzero(to_numpy(rows.norms) > 0)
     if have_one.size == x.shape[0]:
@@ -414,14 +414,14 @@ def _resultant(x: Array) -> Resultant:
 
 
 def _check_rest(rest: Moments, whole: Moments) -> None:
-    """Check that the scatter of what is left is neither negative nor no more than rounding."""
+    """Check that the scatter of the rest is neither negative nor mere rounding."""
     of_rest, of_whole = (to_numpy(namespace(m.mean).linalg.diagonal(m.dense().scatter)) for m in (rest, whole))
     if (of_rest < -_ROUNDING * of_whole).any():
         raise _not_a_part("a variance of the rest would be negative")
     if of_rest.max() < _LEAST_REST * of_whole.max():
         raise ValueError(
-            f"What is left has {of_rest.max() / of_whole.max():.2g} of the scatter, too little for a difference to be "
-            f"precise (at least {_LEAST_REST:.2g}): merge the summaries of what is left instead."
+            f"The rest has {of_rest.max() / of_whole.max():.2g} of the scatter, too little for a precise difference "
+            f"(at least {_LEAST_REST:.2g}): merge the summaries of the rest instead."
         )
 
 
@@ -430,7 +430,7 @@ def _not_a_part(reason: str) -> ValueError:
 
 
 def arrays_of(summary: CloudSummary) -> dict[str, np.ndarray]:
-    """Return all that a summary holds, as arrays of NumPy by name."""
+    """Return the contents of a summary, as NumPy arrays by name."""
     m = summary.moments.second
     form = {"rows_about_mean": m.rows} if isinstance(m, ThinMoments) else {"scatter": m.dense().scatter}
     numbers = {
@@ -454,7 +454,7 @@ def arrays_of(summary: CloudSummary) -> dict[str, np.ndarray]:
 
 
 def summary_of_arrays(found: Mapping[str, np.ndarray]) -> CloudSummary:
-    """Return the summary that `arrays_of` was given."""
+    """Return the summary with the given contents, the inverse of `arrays_of`."""
     significant, largest, grid = found["digits"].tolist()
     is_thin = "rows_about_mean" in found
     second = (ThinMoments if is_thin else DenseMoments)(

@@ -88,7 +88,7 @@ def test_what_has_no_plane_is_refused(clouds):
         SpaceDisplay.from_embedding(np.arange(5.0)[:, None])
     with pytest.raises(ValueError, match="no spread"):
         SpaceDisplay.from_embedding(np.ones((5, 3)), center=True)
-    with pytest.raises(ValueError, match="both must live in one space"):
+    with pytest.raises(ValueError, match="both must be in the same space"):
         SpaceDisplay.from_embedding(clouds[0], clouds[1][:, :4])
     with pytest.raises(ValueError, match="zero row"):
         SpaceDisplay.from_embedding(np.zeros((5, 3)), normalize=True)

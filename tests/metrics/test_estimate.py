@@ -170,7 +170,7 @@ def test_a_debiased_value_is_corrected_for_groups_alone():
         (("isoscore", X), {"groups": LABELS[:9]}, ValueError, "groups"),
         (("isoscore", X), {"n_blocks": 4}, ValueError, "n_blocks"),
         (("isoscore", X), {"confidence": 1.0}, ValueError, "confidence"),
-        (("silhouette", X, LABELS[:9]), {}, ValueError, "Found 120 rows in X and 9 beside them"),
+        (("silhouette", X, LABELS[:9]), {}, ValueError, "Found 120 rows in X, but 9 in another argument"),
         (("isoscor", X), {}, ValueError, "measure must be one of"),
         ((3, X), {}, TypeError, "measure must be the name of a measure or a function"),
         (("isoscore", X * np.nan), {}, ValueError, "NaN"),

@@ -225,7 +225,7 @@ def test_what_makes_no_sense_is_refused():
     zero[4] = 0
     for call, words in [
         (lambda: mixed_retrieval(X, Y[:9]), "row i of one belongs to row i"),
-        (lambda: mixed_retrieval(X, Y[:, :3]), "must live in one space"),
+        (lambda: mixed_retrieval(X, Y[:, :3]), "must be in the same space"),
         (lambda: mixed_retrieval(X, zero), "zero row"),
         (lambda: mixed_retrieval(X, Y, k=0), "k must be at least 1"),
         (lambda: mixed_retrieval(X, Y, k=[]), "k is empty"),
@@ -237,7 +237,7 @@ def test_what_makes_no_sense_is_refused():
         (lambda: modality_gap_matrix(x for x in [X, X]), "at least two matrices"),
         (lambda: modality_gap_matrix({"image": X, "text": X}), "at least two matrices"),
         (lambda: modality_gap_matrix([X, zero]), r"modalities\[1\] has 1 zero row"),
-        (lambda: modality_gap_matrix([X, Y[:, :3]]), "must live in one space"),
+        (lambda: modality_gap_matrix([X, Y[:, :3]]), "must be in the same space"),
     ]:
         with pytest.raises(ValueError, match=words):
             call()

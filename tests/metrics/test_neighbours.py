@@ -450,9 +450,9 @@ def test_two_spaces_are_not_mixed():
         ([0] * 8, ValueError, r"shape \(8,\), expected \(9,\)"),
         (np.zeros((0, 2), int), ValueError, r"shape \(0, 2\)"),
         (np.zeros((3, 3), int), ValueError, r"shape \(3, 3\)"),
-        ([7] * 9, ValueError, "names row 7 of Y, which has rows 0 to 6"),
-        ([-1] * 9, ValueError, "names row -1 of Y.*passing pairs"),
-        ([[9, 0]], ValueError, "names row 9 of X, which has rows 0 to 8"),
+        ([7] * 9, ValueError, "refers to row 7 of Y, which has rows 0 to 6"),
+        ([-1] * 9, ValueError, "refers to row -1 of Y.*passing pairs"),
+        ([[9, 0]], ValueError, "refers to row 9 of X, which has rows 0 to 8"),
     ],
 )
 def test_answers_that_do_not_fit_are_refused(relevant, error, words):

@@ -76,8 +76,8 @@ def test_a_perfect_ranking_scores_1(metric):
     [
         ({"relevant": [[0, 1], [0, 1]], "grades": [1, 2]}, "pair twice"),
         ({"relevant": [[0, 1]], "grades": [1, 2]}, "expected \\(1,\\)"),
-        ({"relevant": [[0, 1]], "grades": [-1]}, "0 or more"),
-        ({"relevant": [[0, 1]], "grades": [0]}, "above 0"),
+        ({"relevant": [[0, 1]], "grades": [-1]}, "at least 0"),
+        ({"relevant": [[0, 1]], "grades": [0]}, "one of them positive"),
         ({"relevant": [[0, 99]]}, "relevant"),
         ({"k": 0}, "k"),
         ({"metric": "dot"}, "metric"),

@@ -57,7 +57,7 @@ def test_what_does_not_fit_is_refused(pairs, ours, scipys):
     for bad_x in (X[:, 0], X[:, :, :, None], X[:, [0, 1, 1]], np.where(np.arange(7) == 3, np.nan, X), 0 * X):
         with pytest.raises(ValueError):
             ours(bad_x, y)
-    for bad_y, words in ((y[1:], "one judgement for each pair"), (0 * y, "order no pairs"), (y * np.nan, "finite")):
+    for bad_y, words in ((y[1:], "one judgement per pair"), (0 * y, "two different values"), (y * np.nan, "finite")):
         with pytest.raises(ValueError, match=words):
             ours(X, bad_y)
     with pytest.raises(TypeError):

@@ -108,7 +108,7 @@ def test_unfit_input_is_refused():
     with pytest.raises(ValueError, match="lam must be a finite number"):
         GapShift(np.nan).fit(x, groups=groups)
     shift = GapShift().fit(x, groups=groups)
-    with pytest.raises(ValueError, match="groups is needed"):
+    with pytest.raises(ValueError, match="groups is required"):
         shift.transform(x)
-    with pytest.raises(ValueError, match="Group 'audio' was not there at fit"):
+    with pytest.raises(ValueError, match="Group 'audio' was not seen at fit"):
         shift.transform(x[:1], groups=["audio"])

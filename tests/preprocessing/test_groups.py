@@ -81,9 +81,9 @@ def test_bad_groups_are_refused(transformer):
     with pytest.raises(ValueError, match="Found 3 groups for 100 rows"):
         transformer.fit(x, groups=groups[:3])
     transformer.fit(x, groups=groups)
-    with pytest.raises(ValueError, match="Group 'audio' was not there at fit, which had 'image', 'text'"):
+    with pytest.raises(ValueError, match="Group 'audio' was not seen at fit, which had 'image', 'text'"):
         transformer.transform(x[:1], groups=["audio"])
-    with pytest.raises(ValueError, match="groups is needed"):
+    with pytest.raises(ValueError, match="groups is required"):
         transformer.transform(x)
 
 

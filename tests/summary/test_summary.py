@@ -107,7 +107,7 @@ def test_a_rest_has_the_rank_of_its_rows(left):
 def test_a_rest_that_rounding_would_distort_is_refused():
     few, many = cloud_summary(X[:4]), cloud_summary(X[4:])
     for small, large in ((few, many), (cloud_summary(np.ones((300, 12))), many)):
-        with pytest.raises(ValueError, match="merge the summaries of what is left"):
+        with pytest.raises(ValueError, match="merge the summaries of the rest"):
             small.merge(large).subtract(large)
 
 
@@ -424,7 +424,7 @@ def test_summaries_without_an_error_are_refused():
         metrics.estimate("isoscore", shards, groups=np.arange(10))
     with pytest.raises(TypeError, match="mixed"):
         metrics.estimate("modality_gap", shards, Y)
-    with pytest.raises(ValueError, match="as many"):
+    with pytest.raises(ValueError, match="equal numbers of summaries"):
         metrics.estimate("modality_gap", shards, [cloud_summary(rows) for rows in np.split(Y, 20)], paired=True)
     with pytest.raises(TypeError, match="needs the rows"):
         metrics.estimate("uniformity", shards)

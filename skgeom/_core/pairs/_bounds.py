@@ -1,4 +1,4 @@
-"""How far apart points on a sphere can be at most: upper bounds on the minimum angle of n points in d dimensions."""
+"""Upper bounds on the minimum angle of n points on the sphere in d dimensions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PROVEN = {
     (4, 24): 1 / 2,
     (4, 120): (1 + 5**0.5) / 4,
 }
-"""From dimension and number, the cosine of a proven optimum that no formula below reaches, rounded down."""
+"""The cosine of a proven optimum better than the formulas below, by dimension and number of points, rounded down."""
 
 
 def tammes_bound(n: int, d: int) -> float:
@@ -90,7 +90,7 @@ def _largest_zero(k: int, a: int, b: int, d: int) -> float:
 
 
 def _bisect(is_below: Callable[[float], bool], low: float, high: float) -> float:
-    """Return the largest number, up to rounding, up to which a monotone condition holds."""
+    """Return the largest number, up to rounding, for which a monotone condition is true."""
     for _ in range(60):
         middle = (low + high) / 2
         low, high = (middle, high) if is_below(middle) else (low, middle)

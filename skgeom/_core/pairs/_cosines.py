@@ -1,6 +1,6 @@
 """The distribution of the cosines of many pairs: of all of them, or of a sample.
 
-How certain its tail is depends on the rows, not on the pairs: a row that is near to many moves many pairs at once.
+The precision of its tail depends on the rows, not on the pairs: a row near many others affects many pairs at once.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from skgeom._core.pairs._sphere import Pairs, chords_of, pairs_per_row
 from skgeom._typing import Array
 
 _ROUNDINGS = 8
-"""Pairs whose keys differ by so many roundings have the same cosine: what `largest` returns is found again."""
+"""Pairs whose keys differ by at most this many roundings have the same cosine: results of `largest` are found."""
 
 
 class AllCosines(NamedTuple):
-    """The cosines of all pairs of `Pairs`, formed anew for each question and never held."""
+    """The cosines of all pairs of `Pairs`, recomputed in each method and never stored."""
 
     rows: DirectedRows
     n_first: int | None = None
@@ -34,7 +34,7 @@ class AllCosines(NamedTuple):
         return int(self.per_row().sum()) // 2
 
     def per_row(self) -> np.ndarray:
-        """Return how many of the pairs each row is in."""
+        """Return the number of pairs that contain each row."""
         return pairs_per_row(self.rows.x.shape[0], self.n_first, self.groups)
 
     def largest(self, ranks: np.ndarray) -> np.ndarray:
@@ -44,12 +44,12 @@ class AllCosines(NamedTuple):
         return np.where(np.isinf(found), -1.0, (1 - found) / (1 + found))
 
     def n_at_least(self, cosines: np.ndarray) -> np.ndarray:
-        """Return how many pairs have at least some cosines (k,)."""
+        """Return the number of pairs with at least each of some cosines (k,)."""
         edges, place = np.unique(self._keys(cosines), return_inverse=True)
         return n_near(Pairs(*self), edges)[1][place]
 
     def at_least_per_row(self, cosine: float) -> np.ndarray:
-        """Return how many of its pairs have at least some cosine, for each row (n,)."""
+        """Return the number of pairs with at least some cosine, for each row (n,)."""
         pairs = Pairs(*self)
         most = float(self._keys(np.asarray(cosine)))
         counts, lock = np.zeros(self.rows.x.shape[0], dtype=np.int64), Lock()
@@ -81,7 +81,7 @@ class AllCosines(NamedTuple):
         return float(1 - mean / 2), float(max(square - mean**2, 0.0) ** 0.5 / 2)
 
     def _keys(self, cosines: np.ndarray) -> np.ndarray:
-        """Return the keys of cosines in the precision of the rows, and some roundings more, of these and of cosines."""
+        """Return the keys of cosines in the precision of the rows, with a margin for their rounding."""
         dtype = to_numpy(self.rows.x[:1, :1]).dtype
         with np.errstate(divide="ignore"):
             c = np.maximum(cosines, -1.0)
@@ -102,7 +102,7 @@ class SampledCosines(NamedTuple):
         return self.cosines.size
 
     def per_row(self) -> np.ndarray:
-        """Return how many of the pairs each row is in."""
+        """Return the number of pairs that contain each row."""
         return np.bincount(self.pairs.ravel(), minlength=self.n_rows)
 
     def largest(self, ranks: np.ndarray) -> np.ndarray:
@@ -110,11 +110,11 @@ class SampledCosines(NamedTuple):
         return self.cosines[ranks - 1]
 
     def n_at_least(self, cosines: np.ndarray) -> np.ndarray:
-        """Return how many pairs have at least some cosines (k,)."""
+        """Return the number of pairs with at least each of some cosines (k,)."""
         return np.searchsorted(-self.cosines, -cosines, side="right")
 
     def at_least_per_row(self, cosine: float) -> np.ndarray:
-        """Return how many of its pairs have at least some cosine, for each row (n,)."""
+        """Return the number of pairs with at least some cosine, for each row (n,)."""
         near = self.pairs[: int(self.n_at_least(np.asarray(cosine)))]
         return np.bincount(near.ravel(), minlength=self.n_rows)
 
@@ -129,14 +129,14 @@ def _total(tile: Array) -> float:
 
 
 def sampled(population: AllCosines, m: int, rng: Any) -> SampledCosines:
-    """Return m of the pairs, drawn with replacement, each as likely as any other."""
+    """Return m of the pairs, drawn uniformly with replacement."""
     rows, n_first, groups = population
     n = rows.x.shape[0]
     codes = np.arange(n) if groups is None else groups
     order = np.argsort(codes, kind="stable")
     first, second = (order, order) if n_first is None else (order[order < n_first], order[order >= n_first])
     own, ends = (np.searchsorted(codes[second], codes[first], side=side) for side in ("left", "right"))
-    counts = second.size - (ends if n_first is None else ends - own)  # of one cloud, the rows of later groups
+    counts = second.size - (ends if n_first is None else ends - own)  # for one cloud, the rows of later groups
     places = numbered_pairs(rng.randint(counts.sum(), size=m, dtype=np.int64), ends, counts, second.size)
     pairs = np.stack([first[places[:, 0]], second[places[:, 1]]], axis=1)
     cosines = to_numpy(cosines_at(rows, rows, pairs))
@@ -155,13 +155,13 @@ def numbered_pairs(numbers: np.ndarray, first: np.ndarray, counts: np.ndarray, n
 
 
 def paired_cosines(x: DirectedRows, y: DirectedRows) -> Array:
-    """Return the cosine (n,) of each two rows that belong together, exactly 1 for equal rows."""
+    """Return the cosine (n,) of each pair of partners, exactly 1 for equal rows."""
     blocks = (chords_of(exact(x, block).unit(), exact(y, block).unit()).minus for block in row_blocks(x.x))
     return 1 - namespace(x.x).concat([*blocks]) / 2
 
 
 def cosines_at(x: DirectedRows, y: DirectedRows, pairs: np.ndarray) -> Array:
-    """Return the cosines (m,) of pairs (m, 2) of a row of x and a row of y, whose positions are known on the host."""
+    """Return the cosines (m,) of pairs (m, 2) of a row of x and a row of y, given by their positions on the host."""
 
     def rows_at(rows: DirectedRows, index: np.ndarray) -> DirectedRows:
         return DirectedRows(*(take_rows(part, index) for part in rows))
@@ -173,8 +173,8 @@ def cosines_at(x: DirectedRows, y: DirectedRows, pairs: np.ndarray) -> Array:
 def rate_error(population: AllCosines | SampledCosines, cosine: float, units: np.ndarray) -> tuple[float, float]:
     """Return the share of pairs of at least some cosine, and its standard error over independent units of rows.
 
-    The jackknife leaves out each unit with all its pairs. No pair is within a unit, so that sums over its rows give
-    what is left. In a sample every pair is left out twice, so that the variance of the draw is there once too often.
+    The jackknife leaves out each unit with all its pairs. No pair is within a unit, so sums over its rows determine the
+    rest. In a sample every pair is left out twice, which counts the variance of the draw once too often.
     """
     at_least, per_row = population.at_least_per_row(cosine), population.per_row()
     rate, n = at_least.sum() / per_row.sum(), population.n

@@ -1,9 +1,9 @@
-"""Ranks and neighbours by CSLS from products that serve twice: for how crowded rows are, and for what is more similar.
+"""Ranks and neighbours by CSLS from products that are used twice: for the crowding of rows, and for the comparisons.
 
-Ranks need one pass. A panel of candidates meets all queries. Its crowding follows from its products, and with it the
-similarities of the panel. What a query must exceed depends on the crowding of its relevant candidate, which may not be
-known yet: until then a linear fit to the first panel says about where it is. Only pairs within these bounds wait for
-the end, in a list. Queries for which the bounds were wrong, or the list too long, are counted again.
+Ranks need one pass. A panel of candidates is compared with all queries. Its products determine its crowding, and
+thereby its similarities. The threshold of a query depends on the crowding of its relevant candidate, which may not be
+known yet: until then, bounds come from a linear fit to the first panel. Only pairs within these bounds are stored in a
+list until the end. Queries with wrong bounds, or with too long a list, are counted again.
 """
 
 from __future__ import annotations
@@ -45,28 +45,28 @@ from skgeom._core.pairs._tiles import panels
 from skgeom._typing import Array
 
 _MOST_PRODUCTS = 1 << 23
-"""Products of a panel with all queries that are kept for a second look at them: 32 MiB."""
+"""Number of products of a panel with all queries that are kept for a second use: 32 MiB."""
 
 _LEAST_ROWS = 192
 """Rows of a panel below which one pass may cost more than two with panels of the usual size."""
 
 _DEVIATIONS = 3
-"""Standard deviations of the first panel from a guess of its crowding, within which most others are."""
+"""Half the width of the bounds of crowding, in standard deviations of the first panel about the fit."""
 
 _MOST_LISTED = 32
-"""Candidates of a query that wait in the list."""
+"""Number of candidates of a query in the list."""
 
 
 def ranks_by_csls(x: Rows, y: Rows, pairs: np.ndarray) -> Ranks:
-    """Return what `ranks` does with the crowding of y among x as adjustment."""
+    """Return the result of `ranks` with the crowding of y among x as adjustment."""
     search = _search_of_crowding(y, x)
     return ranks(x, y, pairs, crowding(y, x)) if search is None else _Pass(search, pairs).ranks()
 
 
 def nearest_by_csls(x: Array, y: Array | None, k: int) -> tuple[Array, Array]:
-    """Return the r_Y(x) + r_X(y) - 2 cos of rows to the k smallest of y, or of the others, and which these are.
+    """Return the k smallest r_Y(x) + r_X(y) - 2 cos of each row to those of y, or to the others, and their positions.
 
-    They correct the cosines for hubs. Without y the crowding must be known of all rows before the search.
+    They correct the cosines for hubs. Without y the crowding of all rows must be known before the search.
     """
     rows, others = as_directions(x), None if y is None else as_directions(y)
     of_y = crowding(rows, None) if others is None else crowding(others, rows)
@@ -80,7 +80,7 @@ def nearest_by_csls(x: Array, y: Array | None, k: int) -> tuple[Array, Array]:
 
 
 def _crowding_and_nearest(search: Search, k: int, adjust: Array) -> tuple[Array, Array, Array]:
-    """Return the crowding of the rows of a search, and what `k_nearest` does for them, from the same products."""
+    """Return the crowding of the rows of a search, and the result of `k_nearest` for them, from the same products."""
     adjusted = search._replace(k=k, offset=offset_of(search.y, adjust), adjust=adjust)
     half = (to_numpy(adjust) / 2).astype(np.float32)
     tiles = _panels_of(search)
@@ -97,7 +97,7 @@ def _crowding_and_nearest(search: Search, k: int, adjust: Array) -> tuple[Array,
 
 
 def _search_of_crowding(x: Rows, y: Rows) -> Search | None:
-    """Return the search for the crowding of x among y; None if its strips cannot be kept or do not tell enough."""
+    """Return the search for the crowding of x among y; None if its strips cannot be kept or are not precise enough."""
     k, few = min(CSLS_NEIGHBOURS, y.x.shape[0]), slice(0, min(PROBE_ROWS, x.x.shape[0]))
     search = Search(x, y, k, np.dtype(np.float32), None, None, None)
     is_small = isinstance(y.x, np.ndarray) and y.x.shape[0] * _LEAST_ROWS <= _MOST_PRODUCTS
@@ -117,7 +117,7 @@ def _strips_of(search: Search, panel: slice) -> list[tuple[slice, np.ndarray]]:
 
 
 def _counts_of_columns(mask: np.ndarray) -> np.ndarray:
-    """Return how many entries of each column hold, by sums of bytes, ten times as fast as those of integers."""
+    """Return the number of true entries in each column, by sums of bytes, ten times as fast as those of integers."""
     parts = (mask[i : i + 255].view(np.uint8) for i in range(0, mask.shape[0], 255))
     return np.stack([np.sum(part, axis=0, dtype=np.uint8) for part in parts]).sum(axis=0, dtype=np.int64)
 
@@ -127,10 +127,10 @@ def _blocks(rows: Rows) -> Iterator[np.ndarray]:
 
 
 class _Pass:
-    """The panels of the candidates that a search goes through, and what is known of queries and candidates so far.
+    """The panels of candidates in a search, and the state of queries and candidates so far.
 
-    The crowding of each candidate is guessed to be between `least` and `most` (m,), and equal to both once it is known.
-    Of each query, `above` (n,) counts the candidates that are certain to be better, and `listed` (n,) those in doubt.
+    The crowding of each candidate is estimated to be between `least` and `most` (m,), which are equal once it is known.
+    For each query, `above` (n,) counts the candidates that are certainly better, and `listed` (n,) the undecided ones.
     """
 
     def __init__(self, search: Search, pairs: np.ndarray) -> None:
@@ -147,7 +147,7 @@ class _Pass:
         self.panels = _panels_of(search)
 
     def ranks(self) -> Ranks:
-        """Return what `ranks` does."""
+        """Return the result of `ranks`."""
         first = self._list_of(0)
         guess = self.least.copy(), self.most.copy()
         others = in_threads(self.x.x, lambda i: self._list_of(i + 1), len(self.panels) - 1)
@@ -165,7 +165,7 @@ class _Pass:
         return Ranks(better, np.maximum(tied, relevant), relevant)
 
     def _list_of(self, i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Learn the crowding of a panel, count what is above, and return the queries and candidates in doubt."""
+        """Compute the crowding of a panel, count better candidates, and return the undecided queries and candidates."""
         panel = self.panels[i]
         met = _strips_of(self.search, panel)
         self._learn(panel, to_numpy(mean_cosine(panel_nearest(self.search, panel, met)[0])))
@@ -187,7 +187,7 @@ class _Pass:
         return row, column, product
 
     def _learn(self, panel: slice, found: np.ndarray) -> None:
-        """Note the crowding of a panel, and what that of the first says about all others."""
+        """Store the crowding of a panel, and, from the first, the bounds for all others."""
         if panel.start == 0:
             known = self._known_before()
             guess = known @ np.linalg.lstsq(known[panel], found, rcond=None)[0]
@@ -196,9 +196,9 @@ class _Pass:
         self.least[panel] = self.most[panel] = found
 
     def _known_before(self) -> np.ndarray:
-        """Return what goes with the crowding of a candidate (m, 3): 1, its mean cosine, and that to its nearest query.
+        """Return the predictors of the crowding of a candidate (m, 3): 1, its mean cosine, that to its nearest query.
 
-        The latter is that of a query to which it is relevant, for want of others.
+        The last is approximated by the cosine to a query to which it is relevant.
         """
         mean = np.sum([np.sum(block, axis=0) for block in _blocks(self.x)], axis=0) / self.x.x.shape[0]
         means = np.concatenate([block @ mean for block in _blocks(self.y)])
@@ -210,7 +210,7 @@ class _Pass:
         return self.listed > _MOST_LISTED
 
     def _thresholds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the similarities (n,) below which and above which candidates are certain to be worse and better."""
+        """Return the similarities (n,) below and above which candidates are certainly worse and better."""
         cosines, relevant = 1 - self.squares / 2, self.pairs[:, 1]
         low, high = np.full((2, self.x.x.shape[0]), np.inf, dtype=np.float32)
         low[self.queries] = np.maximum.reduceat(cosines - self.most[relevant] / 2, self.first) - self.slack
@@ -222,7 +222,7 @@ class _Pass:
     def _counts_of_listed(
         self, bands: Bands, adjust: np.ndarray, row: np.ndarray, column: np.ndarray, product: np.ndarray
     ) -> np.ndarray:
-        """Return how many of the pairs in the list are above the bands, and how many in them (2, q)."""
+        """Return the number of pairs in the list that are above the bands, and in them (2, q)."""
         place, slack = np.searchsorted(bands.row, row), slack_of_single(self.x.x.shape[1])
         is_above = product > bands.high[place] + slack
         near = (product >= bands.low[place] - slack) & ~is_above

@@ -1,8 +1,8 @@
 """Energies and losses over all pairs of directions, in bounded memory, with their gradients.
 
-A mean over pairs takes the tiles of the upper triangle once. Where a gradient is wanted, each tile adds its share while
-it is in cache, and the result is attached to the value: there is no graph of the n x n steps. Losses of nearest
-neighbours are kernels of the n pairs that a search finds.
+A mean over pairs uses the tiles of the upper triangle once. If a gradient is needed, each tile adds its share while it
+is in cache, and the result is attached to the value, without a graph of the n x n steps. Losses of nearest neighbours
+are kernels of the n pairs from a search.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ from skgeom._core.pairs._tiles import panels
 from skgeom._typing import Array
 
 Kernel: TypeAlias = Callable[[Chords], tuple[Array, Array]]
-"""From the chords of pairs, the energy k of each and its derivative dk/dcos, 0 where it has no direction."""
+"""From the chords of pairs, the energy k of each and its derivative dk/dcos, 0 where the direction is undefined."""
 
 _SAFE_EXPONENT = 60.0
-"""Exponentials of numbers above minus this keep their precision in float32."""
+"""Exponentials of numbers above minus this value keep their precision in float32."""
 
 
 def cosine(chords: Chords) -> tuple[Array, Array]:
@@ -103,7 +103,7 @@ KERNELS: dict[tuple[str, str], Callable[[float], Kernel]] = {
     ("riesz", "chordal"): lambda s: partial(riesz, s),
     ("riesz", "geodesic"): lambda s: partial(geodesic_riesz, s),
 }
-"""From the name of a kernel and of its distance, the kernel of a given sharpness or exponent."""
+"""The kernel of a given sharpness or exponent, by the names of the kernel and of its distance."""
 
 
 MINUS_ANGLE: Kernel = partial(geodesic_riesz, -1.0)
@@ -115,10 +115,10 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Space(Protocol[T_co]):
-    """What knows the tiles of its pairs of rows, of one kind or another, and how weights of pairs pull rows.
+    """A source of tiles of pairs of rows, and of the gradients by rows from weights of pairs.
 
-    `places` (b, d + k) are what sums over the rows of a panel are formed of, and `pulls` the gradients (b, d) that
-    follow from the weighted sums of those.
+    `places` (b, d + k) are the terms of sums over the rows of a panel, and `pulls` the gradients (b, d) from the
+    weighted sums of these.
     """
 
     @property
@@ -148,9 +148,9 @@ def mean_energy(rows: DirectedRows, kernel: Kernel) -> Array:
 
 
 def mean_energies_without(codes: np.ndarray, rows: DirectedRows, kernel: Kernel) -> Array:
-    """Return the mean of a kernel over the pairs of rows that are not in a block, for each (b,), and over all pairs.
+    """Return the mean of a kernel over the pairs of rows outside each block (b,), and over all pairs.
 
-    The codes (n,) of the blocks are on the host. One pass gives the sums between all blocks.
+    The codes (n,) of the blocks are on the host. One pass computes the sums between all blocks.
     """
     sphere, codes = _sphere_in_blocks(codes, rows)
     between = _sums_between(sphere, codes, kernel)
@@ -160,7 +160,7 @@ def mean_energies_without(codes: np.ndarray, rows: DirectedRows, kernel: Kernel)
 
 
 def uniformity(rows: DirectedRows, t: float, mean_of: Callable[[DirectedRows, Kernel], Array] = mean_energy) -> Array:
-    """Return log mean exp(-t ‖u - v‖²) over the pairs of different rows, in logarithms where t is large."""
+    """Return log mean exp(-t ‖u - v‖²) over the pairs of different rows, in logarithms if t is large."""
     least = 0.0
     if 4 * t > _SAFE_EXPONENT:
         chords = nearest_in_angle(rows).chords.minus
@@ -176,7 +176,7 @@ def mmd_uniform(rows: DirectedRows, gamma: float) -> Array:
 
 
 def mmd_uniform_without(codes: np.ndarray, rows: DirectedRows, gamma: float) -> np.ndarray:
-    """Return the same of the rows that are not in a block, for each of these, and of all rows (b + 1,)."""
+    """Return the same for the rows outside each block, and for all rows (b + 1,)."""
     means = to_numpy(mean_energies_without(codes, rows, partial(gaussian, gamma, 0.0)))
     return _discrepancy(means, _rows_without(codes), rows.x.shape[1], gamma)
 
@@ -191,25 +191,25 @@ def min_angle(found: Nearest) -> Array:
 
 
 def mma(found: Nearest) -> Array:
-    """Return minus the mean angle of each row to its nearest."""
+    """Return minus the mean angle of each row to its nearest neighbour."""
     return _mean_of_nearest(found, MINUS_ANGLE)
 
 
 def mmcs(found: Nearest) -> Array:
-    """Return the mean cosine of each row to its nearest."""
+    """Return the mean cosine of each row to its nearest neighbour."""
     return _mean_of_nearest(found, cosine)
 
 
 def koleo(found: Nearest) -> Array:
-    """Return minus the mean log distance of each row to its nearest."""
+    """Return minus the mean log distance of each row to its nearest neighbour."""
     return _mean_of_nearest(found, MINUS_LOG_DISTANCE)
 
 
 def means_of_nearest_without(codes: np.ndarray, rows: DirectedRows, kernel: Kernel) -> np.ndarray:
-    """Return the mean of a kernel over the rows that are not in a block, each with the nearest of these (b + 1,).
+    """Return the mean of a kernel over the rows outside a block, each with the nearest of these (b + 1,).
 
-    The last is that of all rows. The codes (n,) of the blocks are on the host. A row that loses its nearest falls back
-    on the nearest in another block than that, which one search finds too.
+    The last is that of all rows. The codes (n,) of the blocks are on the host. A row whose nearest is left out uses the
+    nearest in any other block, which the same search finds.
     """
     sphere, codes = _sphere_in_blocks(codes, rows)
     xp = namespace(sphere.like)
@@ -233,7 +233,7 @@ def means_of_nearest_without(codes: np.ndarray, rows: DirectedRows, kernel: Kern
 
 
 def nearest_in_angle(rows: DirectedRows) -> Nearest:
-    """Return the row nearest to each row, with the chords between the two summed directly in float64."""
+    """Return the row nearest to each row, with their chords, summed directly in float64."""
     sphere = Sphere(rows)
     xp = namespace(sphere.rows.x)
 
@@ -251,8 +251,8 @@ def nearest_in_angle(rows: DirectedRows) -> Nearest:
 def nt_xent(a: Array, b: Array, partners: tuple[Array, Array] | None = None) -> Array:
     """Return the symmetric cross-entropy of the logits a bᵀ.
 
-    The diagonal holds the pairs that belong together. With partners, arrays (n, d) of data, several rows belong to each
-    row, and count by their mean: those of a to each row of b, and those of b to each row of a.
+    Partners are on the diagonal. With arrays (n, d) of means of partners, several rows belong to each row, and count by
+    their mean: those of a for each row of b, and those of b for each row of a.
     """
     logits = _Logits(as_data(a), as_data(b), partners)
     of_rows, of_columns = logits.log_sums()
@@ -265,7 +265,7 @@ def _mean(values: Array) -> Array:
 
 
 def _over(numerator: Array, denominator: Array) -> Array:
-    """Return the quotient, 0 where the denominator is."""
+    """Return the quotient, 0 where the denominator is 0."""
     if is_on_host(denominator) and to_float(namespace(denominator).min(denominator)) > 0:
         return numerator / denominator
     defined = denominator > 0
@@ -291,9 +291,9 @@ def _power(s: float, x: Array) -> tuple[Array, Array]:
 def sum_over_pairs(
     space: Space[T], kernel: Callable[[T], tuple[Array, Array]], *, with_gradient: bool
 ) -> tuple[Array, list[Array]]:
-    """Return the sum of a kernel over the pairs i < j, and, if wanted, its gradient with respect to the rows.
+    """Return the sum of a kernel over the pairs i < j, and, if requested, its gradient with respect to the rows.
 
-    The kernel gives the values of a tile, and the weights by which each row pulls the others.
+    The kernel returns the values of a tile, and the weights of its pairs in the gradient.
     """
     n_panels, like = len(space.panels), space.like
     xp = namespace(like)
@@ -349,7 +349,7 @@ def _sums_between(sphere: Sphere, codes: np.ndarray, kernel: Kernel) -> np.ndarr
 
 
 def _rows_without(codes: np.ndarray) -> np.ndarray:
-    """Return how many rows are not in a block, for each of these, and how many there are (b + 1,)."""
+    """Return the number of rows outside each block, and of all rows (b + 1,)."""
     return codes.size - np.append(np.bincount(codes), 0)
 
 
@@ -370,7 +370,7 @@ def _runs(codes: np.ndarray, panel: slice) -> list[slice]:
 
 
 def _least(sphere: Sphere, i: int, pieces: Sequence[Sequence[slice]]) -> tuple[Array, Array]:
-    """Return the least ‖u - v‖² of each row of a panel to the other rows of each piece of the panels, and their places.
+    """Return the smallest ‖u - v‖² of each row of a panel to the other rows of each piece of the panels, with places.
 
     Both are (b, p).
     """
@@ -400,7 +400,7 @@ def _mean_of_nearest(found: Nearest, kernel: Kernel) -> Array:
 def _of_nearest(found: Nearest, value: Array, slopes: Array) -> Array:
     """Return a function of the cosines of rows and their nearest, given its derivatives (n,) by them.
 
-    The derivative by a unit row u with a partner v is v, and along the sphere v - u: no digits are lost at contact.
+    The derivative by a unit row u with a partner v is v, and along the sphere v - u, which loses no digits at contact.
     """
     if not wants_gradient(found.rows.x):
         return with_gradients(value, [found.rows.x], [])
@@ -413,7 +413,7 @@ def _of_nearest(found: Nearest, value: Array, slopes: Array) -> Array:
 
 
 class _Logits:
-    """Tiles of the logits a bᵀ, (n, n), and what their softmax along rows and columns needs."""
+    """Tiles of the logits a bᵀ, (n, n), and the sums for their softmax along rows and columns."""
 
     def __init__(self, a: Array, b: Array, partners: tuple[Array, Array] | None = None) -> None:
         self.a, self.b = a, b
@@ -464,7 +464,7 @@ class _Logits:
 def _log_sums(tile: Array) -> tuple[Array, Array]:
     """Return log Σ exp over the rows and over the columns of a tile, in float64: with one exponential if it is safe.
 
-    Not on an accelerator, where the question makes the host wait: two exponentials cost less.
+    Not on an accelerator, where the check would make the host wait: two exponentials cost less.
     """
     xp = namespace(tile)
     if is_on_host(tile):

@@ -1,4 +1,4 @@
-"""Rankings with several relevant candidates for each query: what their places are worth, ties in random order."""
+"""Rankings with several relevant candidates for each query: the gains of their places, with ties in random order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from skgeom._typing import Array
 
 
 def standings(x: Rows, y: Rows, pairs: np.ndarray, adjust: Array | None = None) -> Ranks:
-    """Return where each relevant candidate stands among the unit rows y, for pairs (p, 2) of query and candidate."""
+    """Return the standing of each relevant candidate among the unit rows y, for pairs (p, 2) of query and candidate."""
     each = np.stack([np.arange(len(pairs)), pairs[:, 1]], axis=1)
     return ranks(rows_at(x, pairs[:, 0]), y, each, adjust)
 

@@ -1,7 +1,7 @@
 """Nearest rows without a block of rows, for each of some blocks, from one search.
 
-The k nearest of the rows that are left are the first k of a longer list that are left. A list is long enough if it
-reaches past what is tied with the last of these, whichever block is left out. Where it is not, a longer one is sought.
+The k nearest remaining rows are the first k remaining entries of a longer list. A list is long enough if it extends
+beyond all ties with the last of these, whichever block is left out. Otherwise a longer list is computed.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from typing import NamedTuple
 import numpy as np
 
 _SPARE = 4
-"""How much longer the first lists are than one and a half times the neighbours that count."""
+"""Extra length of the first lists, beyond one and a half times the number of neighbours."""
 
 _LONGER = 4
-"""How many times as long the next lists are."""
+"""Factor by which the next lists are longer."""
 
 _MOST = 8
-"""How many times as many numbers as the first lists longer ones may have: to compute without each block costs less."""
+"""Maximum size of longer lists relative to the first: beyond it, recomputing without each block costs less."""
 
 _ENTRIES = 1 << 17
-"""Numbers of lists that are looked at at once: they stay in cache."""
+"""Size of the lists to process at once: they stay in cache."""
 
 
 class Space(NamedTuple):
-    """Rows among which neighbours are sought.
+    """Rows and a search for neighbours among them.
 
-    `nearest` gives the distances of some rows (r,), or with None of each row to the others, to the nearest (r, w),
-    ascending, and which these are. `width` gives how much distances (b, r) of some rows may differ by to be tied.
+    `nearest` returns the distances of some rows (r,), or with None of each row, to the nearest others (r, w),
+    ascending, and their positions. `width` returns the maximum difference of tied distances (b, r) of some rows.
     """
 
     nearest: Callable[[np.ndarray | None, int], tuple[np.ndarray, np.ndarray]]
@@ -36,9 +36,9 @@ class Space(NamedTuple):
 
 
 class Lists(NamedTuple):
-    """The nearest others of some rows (r,): their distances (r, w), ascending, who they are, and their blocks (r, w).
+    """The nearest others of some rows (r,): their distances (r, w), ascending, positions, and blocks (r, w).
 
-    `low` and `high` (b + 1, r) enclose what is tied with the k-th that is left without each block, and without none.
+    `low` and `high` (b + 1, r) enclose the ties with the k-th remaining neighbour, without each block and for all rows.
     """
 
     rows: np.ndarray
@@ -49,7 +49,7 @@ class Lists(NamedTuple):
     high: np.ndarray
 
     def weights(self, block: int, k: int) -> np.ndarray:
-        """Return how much each counts among the k nearest without a block (r, w): tied ones share what is left of k."""
+        """Return the weight of each among the k nearest without a block (r, w): tied ones share the last places."""
         is_left = self.blocks != block
         nearer = is_left & (self.near < self.low[block, :, None])
         tied = is_left & (self.near <= self.high[block, :, None]) & ~nearer
@@ -57,7 +57,7 @@ class Lists(NamedTuple):
         return nearer + share[:, None] * tied
 
     def some(self, rows: np.ndarray) -> Lists:
-        """Return the lists of those rows of which a mask (r,) holds."""
+        """Return the lists of the rows in a mask (r,)."""
         rest = self.near[rows], self.others[rows], self.blocks[rows]
         return Lists(self.rows[rows], *rest, self.low[:, rows], self.high[:, rows])
 
@@ -65,10 +65,10 @@ class Lists(NamedTuple):
 def sum_without(
     codes: np.ndarray, spaces: Sequence[Space], k: int, of: Callable[[Sequence[Lists]], np.ndarray]
 ) -> np.ndarray | None:
-    """Return the sum over all rows of what becomes of the lists of some in each space; None if too many are tied.
+    """Return the sum over all rows of a function of their lists in each space; None if too many are tied.
 
-    The codes (n,) are those of blocks of which any leaves at least k + 1 rows. The lists of a row are not long enough
-    for the block that it is in itself.
+    The codes (n,) name the blocks; without any one of them at least k + 1 rows remain. The lists of a row need not be
+    long enough for its own block.
     """
     n, total = codes.size, np.array(0.0)
     rows, w = np.arange(n), min(k + k // 2 + _SPARE, n - 1)
@@ -90,11 +90,11 @@ def sum_without(
 
 
 def _nearest_others(space: Space, rows: np.ndarray, n: int, w: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the distances of some rows to the w nearest others, and which these are."""
+    """Return the distances of some rows to the w nearest others, and their positions."""
     if rows.size == n:
         return space.nearest(None, w)
     near, index = space.nearest(rows, w + 1)
-    others = np.argsort(index == rows[:, None], axis=1, kind="stable")[:, :w]  # equal rows may have left no room for it
+    others = np.argsort(index == rows[:, None], axis=1, kind="stable")[:, :w]  # equal rows may displace the row itself
     return np.take_along_axis(near, others, axis=1), np.take_along_axis(index, others, axis=1)
 
 
@@ -106,14 +106,14 @@ def _lists(codes: np.ndarray, space: Space, k: int, rows: np.ndarray, near: np.n
 
 
 def _kth_left(near: np.ndarray, is_left: np.ndarray, k: int) -> np.ndarray:
-    """Return the k-th distance that is left of each row (r,), NaN if there are fewer."""
+    """Return the k-th remaining distance of each row (r,), NaN if there are fewer."""
     count = np.cumsum(is_left, axis=1, dtype=np.int32)
     kth = np.take_along_axis(near, np.argmax(count == k, axis=1)[:, None], axis=1)[:, 0]
     return np.where(count[:, -1] >= k, kth, np.nan)
 
 
 def _are_long_enough(lists: Lists, codes: np.ndarray) -> np.ndarray:
-    """Return for which rows (r,) the k-th that is left, and what is tied with it, is known without any other block."""
+    """Return for which rows (r,) the k-th remaining neighbour and its ties are known without any other block."""
     is_own = codes[lists.rows] == np.arange(len(lists.high))[:, None]
     reaches = lists.near[:, -1] > lists.high if lists.near.shape[1] < codes.size - 1 else ~np.isnan(lists.high)
     return np.all(is_own | reaches, axis=0)

@@ -1,4 +1,4 @@
-"""The largest cosine between points, made smooth."""
+"""A smooth maximum of the cosines between points."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from skgeom._typing import Array
 
 
 class SoftLargest(NamedTuple):
-    """The largest cosine between two rows, its smooth stand-in, and the gradient (n, d) of the latter."""
+    """The largest cosine between two rows, its smooth approximation, and the gradient (n, d) of the latter."""
 
     largest: float
     value: float
@@ -21,7 +21,7 @@ class SoftLargest(NamedTuple):
 def soft_largest_cosine(x: Array, sharpness: float) -> SoftLargest:
     """Return log Σ exp(sharpness cos_ij) over i ≠ j with its gradient; pairs are never stored.
 
-    Divided by the sharpness it is the largest cosine, and at most the logarithm of the number of pairs more.
+    Divided by the sharpness, it exceeds the largest cosine by at most the logarithm of the number of pairs.
     """
     xp = namespace(x)
     lengths = norms(x)[:, None]

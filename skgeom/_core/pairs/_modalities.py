@@ -1,7 +1,7 @@
-"""Retrieval among the rows of several modalities: where a partner stands, and whether the own modality comes first.
+"""Retrieval among the rows of several modalities: the rank of a partner, and whether the own modality comes first.
 
-A few queries at a time meet all rows of a modality, and their sorted similarities answer every question: how many are
-above a value, and how many are as good. The query itself is left out of its own modality.
+A few queries at a time are compared with all rows of a modality, and their similarities sorted, to count those above a
+value and those equal to it. The query itself is left out of its own modality.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from skgeom._core._threads import in_threads
 from skgeom._core.pairs._neighbours import Ranks, Rows, block_of, squares_of, strips, tie_width
 
 _MOST_SIMILARITIES = 1 << 21
-"""Similarities that are sorted at once by a thread: 16 MiB."""
+"""Number of similarities that a thread sorts at once: 16 MiB."""
 
 _R = TypeVar("_R")
 
 
 class Mixed(NamedTuple):
-    """For each query (q,): the counts of candidates around its partner, and how its own modality fares.
+    """For each query (q,): the counts of candidates around its partner, and those of its own modality.
 
     `own_share` (q, k) is the share of the own modality among the first k for each cutoff, and `own_auc` (q,) how often
-    a row of the own modality is before one of the other, the partner left out.
+    a row of the own modality ranks before one of the other, without the partner.
     """
 
     ranks: Ranks
@@ -34,7 +34,7 @@ class Mixed(NamedTuple):
 
 
 def mixed(x: Rows, y: Rows, cutoffs: Sequence[int]) -> Mixed:
-    """Return where the partner of each unit row of x, the same row of y, stands among all rows of both."""
+    """Return the standing of the partner of each unit row of x, the same row of y, among all rows of both."""
     n = x.x.shape[0]
     squares = squares_of(x, y, np.stack([np.arange(n)] * 2, axis=1))
     k = np.minimum(cutoffs, 2 * n - 1)
@@ -54,7 +54,7 @@ def mixed(x: Rows, y: Rows, cutoffs: Sequence[int]) -> Mixed:
 
 
 def own_auc(x: Rows, others: Sequence[Rows]) -> np.ndarray:
-    """Return for each query (q, m) how often a row of its own modality is before one of each other.
+    """Return for each query (q, m) how often a row of its own modality ranks before one of each other modality.
 
     Row i of all of them belong together, and partners are left out.
     """
@@ -67,7 +67,7 @@ def own_auc(x: Rows, others: Sequence[Rows]) -> np.ndarray:
 
 
 def _over_panels(x: Rows, work: Callable[[slice], _R]) -> list[_R]:
-    """Return the results for panels of queries so small that their similarities to two modalities are few."""
+    """Return the results for panels of queries, small enough for their similarities to two modalities."""
     n = x.x.shape[0]
     step = max(1, _MOST_SIMILARITIES // (2 * n))
     tiles = [slice(start, min(start + step, n)) for start in range(0, n, step)]
@@ -75,7 +75,7 @@ def _over_panels(x: Rows, work: Callable[[slice], _R]) -> list[_R]:
 
 
 def _sorted_without_partner(x: Rows, y: Rows, panel: slice) -> np.ndarray:
-    """Return the similarities of a panel of x to the rows of y but those of the same position (b, m - 1), ascending."""
+    """Return the similarities of a panel of x to the rows of y but that of the same position (b, m - 1), ascending."""
     own = np.arange(panel.start, panel.stop)
     parts = [to_numpy(strip) for _, strip in strips(block_of(x, panel), y, excluded=own, keep=True)]
     similarities = np.concatenate(parts, axis=1)
@@ -88,19 +88,19 @@ def _width(similarity: np.ndarray, x: Rows, y: Rows) -> np.ndarray:
 
 
 def _counts(sides: Sequence[np.ndarray], values: np.ndarray, width: np.ndarray) -> np.ndarray:
-    """Return how many sorted similarities of each side are above values (b, v), and how many equal (s, 2, b, v)."""
+    """Return the number of sorted similarities of each side above values (b, v), and equal to them (s, 2, b, v)."""
     rows = zip(*sides, values - width, values + width, strict=True)
     return np.stack([[_count(side, low, high) for side in sides] for *sides, low, high in rows], axis=2)
 
 
 def _count(similarities: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return how many of sorted similarities are above bands, and how many are in them."""
+    """Return the number of sorted similarities that are above bands, and in them."""
     below, reached = np.searchsorted(similarities, low), np.searchsorted(similarities, high, side="right")
     return similarities.size - reached, reached - below
 
 
 def _auc(own: np.ndarray, other: np.ndarray, x: Rows, y: Rows) -> np.ndarray:
-    """Return the share of pairs of one similarity of each side in which the own one is larger, ties as half of one."""
+    """Return the share of pairs of one similarity of each side in which the own one is larger; ties count half."""
     width = _width(other, x, y)
     counts = (_count(*row) for row in zip(own, other - width, other + width, strict=True))
     return np.array([np.mean(above + tied / 2) for above, tied in counts]) / own.shape[1]

@@ -1,9 +1,10 @@
-"""Neighbours, ranks and hubs: what the order of the similarities between two sets of rows says.
+"""Neighbours, ranks and hubs: the order of the similarities between two sets of rows.
 
-A panel of rows meets the others in strips of a product in float32, or where that leaves too many in float64, which tell
-the few candidates that may be among the nearest up to the rounding of the product. Only their distances are then summed
-directly, so that close pairs keep all their digits and equal rows are equally far. Ranks need no neighbours: they are
-counts of what is more similar, from such products too, or from float64 where these leave many in doubt.
+A panel of rows is compared with the others in strips of a float32 product, or, if that leaves too many candidates, of a
+float64 product. They determine the few candidates that may be among the nearest up to the rounding of the product. Only
+the distances of these are summed directly, so close pairs keep all their digits and equal rows have equal distances.
+Ranks need no neighbours: they are counts of more similar rows, also from float32 products, or from float64 if these
+leave many undecided.
 """
 
 from __future__ import annotations
@@ -44,25 +45,25 @@ from skgeom._core.pairs._tiles import panels
 from skgeom._typing import Array
 
 CSLS_NEIGHBOURS = 10
-"""Number of neighbours over which CSLS takes the mean similarity of a row."""
+"""Number of neighbours in the mean similarity of CSLS."""
 
 _EQUAL = 1e-12
-"""Cosines closer than this are equal: d rounding errors of float64 are smaller."""
+"""Cosines closer than this count as equal: d rounding errors of float64 are smaller."""
 
 _ROUNDINGS = 4
-"""Distances that differ by this many roundings of a row to the precision of the data are equal too."""
+"""Distances that differ by at most this many roundings of a row to the precision of the data count as equal too."""
 
 _NO_SPREAD = 1e-9
-"""Occurrences that spread by less than this share of their mean are those of sums in another order."""
+"""Occurrences with a spread below this share of their mean differ only by the order of summation."""
 
 _SQUARED = 2.0**50
 """Magnitude up to which the squares of rows stay within float32."""
 
 PROBE_ROWS = 32
-"""Rows that show whether products in float32 leave few enough candidates."""
+"""Number of rows that test whether float32 products leave few enough candidates."""
 
 _FEW = 0.01
-"""Share of the pairs of a strip up to which they are counted one by one: beyond, the product in float64 costs less."""
+"""Maximum share of the pairs of a strip to count one by one: beyond, a float64 product costs less."""
 
 _COLUMNS = 4096
 """Columns of a strip: enough for few passes over the candidates, few enough for the cache."""
@@ -71,10 +72,10 @@ _GROUP = 16
 """The k-th largest of the maxima of groups of this size bounds the k-th largest of all, in one cheap pass."""
 
 _MOST_CANDIDATES = 1 << 18
-"""Candidates of a panel that are kept at once, unless k is large."""
+"""Maximum number of candidates of a panel to keep at once, unless k is large."""
 
 _PER_NEIGHBOUR = 8
-"""Candidates for each neighbour that are kept before the list is cut."""
+"""Number of candidates per neighbour to keep before the list is cut."""
 
 
 Strips: TypeAlias = Iterable[tuple[slice, Array]]
@@ -82,7 +83,7 @@ Strips: TypeAlias = Iterable[tuple[slice, Array]]
 
 
 class Rows(NamedTuple):
-    """Rows x (n, d) as they came, with their norms (n,) or an origin (d,) near their mean, in float64."""
+    """Input rows x (n, d), with their norms (n,) or an origin (d,) near their mean, in float64."""
 
     x: Array
     norms: Array | None = None
@@ -90,7 +91,7 @@ class Rows(NamedTuple):
 
 
 class Ranks(NamedTuple):
-    """Counts of candidates for each query (q,): better than its best relevant one, as good, and relevant of these."""
+    """Counts of candidates per query (q,): better than the best relevant one, tied, and relevant among the ties."""
 
     better: np.ndarray
     tied: np.ndarray
@@ -98,9 +99,9 @@ class Ranks(NamedTuple):
 
 
 class Search(NamedTuple):
-    """What the panels of a search for the k nearest share.
+    """The common data of the panels of a search for the k nearest.
 
-    The dtype is that of the products; own is where rows of x are among those of y, or -1 (n,).
+    `dtype` is that of the products; `own` (n,) is the position of rows of x among those of y, or -1.
     """
 
     x: Rows
@@ -121,30 +122,30 @@ class _Candidates(NamedTuple):
 
 
 class Bands(NamedTuple):
-    """Some rows (q,), ascending, and for each a band of similarities within which others are tied; on the host."""
+    """Some rows (q,), ascending, and for each a band of tied similarities; on the host."""
 
     row: np.ndarray
     low: np.ndarray
     high: np.ndarray
 
     def parts(self, x: Array) -> list[Bands]:
-        """Return the bands cut into as many rows as the panels of x have."""
+        """Return the bands, cut by the panels of x."""
         step = panels(x)[0].stop
         return [Bands(*(side[i : i + step] for side in self)) for i in range(0, self.row.size, step)]
 
 
 def as_places(x: Array) -> Rows:
-    """Return rows that stand for places."""
+    """Return rows as points."""
     return Rows(x, origin=mean_of(x))
 
 
 def as_directions(x: Array) -> Rows:
-    """Return rows that stand for their directions, with norms as exact as float64 allows."""
+    """Return rows as directions, with norms in the precision of float64."""
     return Rows(x, norms=namespace(x).concat([norms(float64(x[rows, :])) for rows in row_blocks(x)]))
 
 
 def k_nearest(x: Rows, y: Rows | None, k: int, adjust: Array | None = None) -> tuple[Array, Array]:
-    """Return the k least ‖x - y‖² + adjust(y), ascending, and which rows of y they belong to, both (n, k).
+    """Return the k smallest ‖x - y‖² + adjust(y), ascending, and the positions of these rows of y, both (n, k).
 
     Without y they are the rows of x other than the row itself. Equal values come in the order of the rows.
     """
@@ -164,7 +165,7 @@ def k_nearest(x: Rows, y: Rows | None, k: int, adjust: Array | None = None) -> t
 
 
 def nearest_by_cosine(x: Array, y: Array | None, k: int) -> tuple[Array, Array]:
-    """Return the cosine distances of rows to the k nearest of y, or of the others, and which these are."""
+    """Return the cosine distances of rows to the k nearest of y, or of the others, and their positions."""
     others = None if y is None else as_directions(y)
     squares, indices = k_nearest(as_directions(x), others, k)
     return namespace(squares).clip(squares / 2, max=2.0), indices
@@ -184,7 +185,7 @@ def nearest_by_distance(x: Array, y: Array | None, k: int) -> tuple[Array, Array
 
 
 def crowding(x: Rows, y: Rows | None, k: int = CSLS_NEIGHBOURS) -> Array:
-    """Return the mean cosine of each unit row of x to its k nearest, or to all if there are fewer (n,)."""
+    """Return the mean cosine of each unit row of x to its k nearest rows, or to all if there are fewer (n,)."""
     candidates = x.x.shape[0] - 1 if y is None else y.x.shape[0]
     return mean_cosine(k_nearest(x, y, min(k, candidates))[0])
 
@@ -195,7 +196,7 @@ def mean_cosine(squares: Array) -> Array:
 
 
 def ranks(x: Rows, y: Rows, pairs: np.ndarray, adjust: Array | None = None) -> Ranks:
-    """Return where the best relevant candidate of each query stands among the unit rows y.
+    """Return the standing of the best relevant candidate of each query among the unit rows y.
 
     The similarity is cos - adjust(y) / 2. The pairs (p, 2) of query and relevant candidate are sorted and different.
     """
@@ -205,7 +206,7 @@ def ranks(x: Rows, y: Rows, pairs: np.ndarray, adjust: Array | None = None) -> R
 
 
 def ranks_without(codes: np.ndarray, x: Rows, y: Rows) -> list[Ranks]:
-    """Return the ranks of partners among the rows that are not in a block, for each of these, and among all.
+    """Return the ranks of partners among the rows outside each block, and among all.
 
     Row i of y belongs to row i of x. The codes (n,) of the blocks are on the host.
     """
@@ -228,7 +229,7 @@ def squares_of(x: Rows, y: Rows, pairs: np.ndarray) -> np.ndarray:
 def bands_of_best(
     x: Rows, y: Rows, pairs: np.ndarray, squares: np.ndarray, adjust: Array | None
 ) -> tuple[Bands, np.ndarray]:
-    """Return the band of the best of the relevant candidates of each query, and how many of them are in it."""
+    """Return the band of the best relevant candidate of each query, and the number of relevant candidates in it."""
     similarity = 1 - squares / 2 - (0.0 if adjust is None else to_numpy(adjust)[pairs[:, 1]] / 2)
     order = np.lexsort((-similarity, pairs[:, 0]))
     queries, first, sizes = np.unique(pairs[:, 0], return_index=True, return_counts=True)
@@ -241,7 +242,7 @@ def bands_of_best(
 def expected_recall(r: Ranks, k: int) -> np.ndarray:
     """Return for each query the probability that a relevant candidate is among the first k, ties in random order.
 
-    Among the first m of t tied candidates there is none of r relevant ones with probability C(t - r, m) / C(t, m).
+    None of r relevant candidates is among the first m of t tied ones with probability C(t - r, m) / C(t, m).
     """
     return 1 - _none_among(r, np.clip(k - r.better, 0, r.tied))
 
@@ -272,7 +273,7 @@ def expected_rank(r: Ranks) -> np.ndarray:
 def occurrences(x: Rows, k: int) -> np.ndarray:
     """Return how often each row is among the k nearest of the others (n,), on the host.
 
-    Candidates tied at the k-th place share what is left of the k places.
+    Candidates tied at the k-th place share the remaining places.
     """
     n = x.x.shape[0]
     squares, index = (to_numpy(found) for found in k_nearest(x, None, min(k + 1, n - 1)))
@@ -293,9 +294,9 @@ def hubness(x: Rows, k: int) -> Array:
 
 
 def hubness_without(codes: np.ndarray, x: Rows, k: int) -> np.ndarray | None:
-    """Return the same of the rows that are not in a block, for each of these, and of all; None if too many are tied.
+    """Return the same for the rows outside each block, and for all rows; None if too many are tied.
 
-    The codes (n,) are those of blocks of which any leaves more than k rows.
+    The codes (n,) name the blocks; without any one of them more than k rows remain.
     """
 
     def nearest(rows: np.ndarray | None, w: int) -> tuple[np.ndarray, np.ndarray]:
@@ -320,7 +321,7 @@ def _skewness(occurrences: np.ndarray, k: int) -> float:
 
 
 def _none_among(r: Ranks, m: np.ndarray) -> np.ndarray:
-    """Return C(t - r, m) / C(t, m) = Π (t - m - i) / (t - i) over i < r: no relevant one among m of the t tied."""
+    """Return C(t - r, m) / C(t, m) = Π (t - m - i) / (t - i) over i < r: no relevant one is among m of t tied."""
     product = np.ones(m.shape)
     for i in range(int(np.max(r.relevant))):
         factor = np.maximum(r.tied - m - i, 0) / np.maximum(r.tied - i, 1)
@@ -335,7 +336,7 @@ def block_of(rows: Rows, panel: slice) -> Array:
 
 
 def _at(rows: Rows, index: Array) -> Array:
-    """Return rows at some positions in float64, of unit length or as they came."""
+    """Return rows at some positions in float64, of unit length or unchanged."""
     xp = namespace(rows.x)
     chosen = float64(xp.take(rows.x, index, axis=0))
     return chosen if rows.norms is None else chosen / xp.take(rows.norms, index)[:, None]
@@ -347,9 +348,9 @@ def rows_at(rows: Rows, index: np.ndarray) -> Rows:
 
 
 def not_repeated(x: Array, k: int) -> np.ndarray | None:
-    """Return the rows without those that more than k equal ones precede; None if that is all rows.
+    """Return the rows without those preceded by more than k equal ones; None if that is all rows.
 
-    Of equal rows the first k + 1 are neighbours enough, which spares a collapsed space the sums over all its ties.
+    Of equal rows the first k + 1 suffice as neighbours, which avoids sums over all ties of a collapsed space.
     """
     firsts = first_equal(x)
     order = np.argsort(firsts, kind="stable")
@@ -361,7 +362,7 @@ def not_repeated(x: Array, k: int) -> np.ndarray | None:
 def _dtype_of_products(x: Rows, y: Rows) -> Any:
     """Return float32 if the squares of all rows are within its range, else float64.
 
-    On an accelerator rows in float64 stay so: there float32 gains little, or the library may cut it to fewer bits.
+    On an accelerator float64 rows stay so: float32 gains little there, or the library may reduce its precision.
     """
     xp = namespace(x.x)
 
@@ -373,7 +374,7 @@ def _dtype_of_products(x: Rows, y: Rows) -> Any:
 
 
 def offset_of(y: Rows, adjust: Array | None) -> Array | None:
-    """Return what ⟨x, y⟩ lacks (n,) to put the rows y in the order of -‖x - y‖² - adjust(y)."""
+    """Return the offset (n,) with which ⟨x, y⟩ - offset orders the rows y like -‖x - y‖² - adjust(y)."""
     xp = namespace(y.x)
     half = None if adjust is None else adjust / 2
     if y.norms is not None:
@@ -396,7 +397,7 @@ def strips(
 ) -> Strips:
     """Yield ranges of rows of y and the products ⟨x, y⟩ - offset with them (b, w), valid until the next unless kept.
 
-    Pairs with the excluded row of y, one for each row of the panel or -1, are -inf.
+    Pairs with the excluded row of y, one per row of the panel or -1, are -inf.
     """
     tiles = panels(y.x)
     step = max(1, _COLUMNS // tiles[0].stop)
@@ -425,9 +426,9 @@ def _tile(
 
 
 def panel_nearest(search: Search, panel: slice, met: Strips | None = None) -> tuple[Array, Array]:
-    """Return what `k_nearest` does for the rows of a panel, whose strips may be known.
+    """Return the result of `k_nearest` for the rows of a panel, whose strips may be known.
 
-    One with too many candidates is tried again with float64 products, in which fewer are tied, or else halved.
+    A panel with too many candidates is retried with float64 products, which leave fewer ties, or else halved.
     """
     xp, k = namespace(search.x.x), search.k
     found = candidates(search, panel, met)
@@ -442,7 +443,7 @@ def panel_nearest(search: Search, panel: slice, met: Strips | None = None) -> tu
 
 
 def candidates(search: Search, panel: slice, met: Strips | None = None) -> _Candidates | None:
-    """Return for a panel of rows all that may be among the k nearest; None if they are too many for so many rows."""
+    """Return for a panel of rows all candidates for the k nearest; None if they are too many for its size."""
     block, k, n_rows = block_of(search.x, panel), search.k, panel.stop - panel.start
     xp, d, found = namespace(block), block.shape[1], None
     left = xp.astype(block, search.dtype, copy=False)
@@ -481,7 +482,7 @@ def _floor(kth: Array, length: Array, d: int) -> Array:
 
     The error of ⟨x, y⟩ - ‖y‖² / 2 is at most (d + 2) u (‖x‖² / 2 + ‖y‖²), and a candidate that may be among the nearest
     has ‖y‖² <= 2 ‖x‖² + 2 ‖x - y‖², where ‖x - y‖² is about ‖x‖² - 2 kth. Rows rounded to the precision of the product
-    add 2 u of the same, and what is below the range of its numbers as much as the least of them for each term.
+    add 2 u of the same, and underflow adds up to the smallest number for each term.
     """
     xp = namespace(kth)
     info, unit = xp.finfo(kth.dtype), epsilon(kth) / 2
@@ -490,14 +491,14 @@ def _floor(kth: Array, length: Array, d: int) -> Array:
 
 
 def _above(strip: Array, floor: Array, first: int) -> _Candidates:
-    """Return the entries of a strip that reach the floor of their row, row after row."""
+    """Return the entries of a strip that reach the floor of their row, row by row."""
     row, column = entries(strip >= floor[:, None])
     flat = row * strip.shape[1] + column
     return _Candidates(row, column + first, namespace(strip).take(namespace(strip).reshape(strip, (-1,)), flat))
 
 
 def _cut(found: _Candidates, k: int, length: Array, d: int) -> tuple[_Candidates, Array]:
-    """Return what may be among the k nearest so far, by row, and the k-th largest product of each row."""
+    """Return the candidates for the k nearest so far, by row, and the k-th largest product of each row."""
     xp = namespace(length)
     found = _taken(found, xp.argsort(-found.product, stable=True))
     found = _taken(found, xp.argsort(found.row, stable=True))
@@ -509,7 +510,7 @@ def _cut(found: _Candidates, k: int, length: Array, d: int) -> tuple[_Candidates
 
 
 def _settled(search: Search, panel: slice, found: _Candidates) -> tuple[Array, _Candidates]:
-    """Return the k least ‖x - y‖² + adjust(y) of each row, equal ones in the order of y, and their candidates."""
+    """Return the k smallest ‖x - y‖² + adjust(y) of each row, equal ones in the order of y, and their candidates."""
     xp = namespace(found.product)
     found = _taken(found, xp.argsort(found.column, stable=True))
     values = _squared_distances(search.x, search.y, found.row + panel.start, found.column)
@@ -527,7 +528,7 @@ def _taken(found: _Candidates, order: Array) -> _Candidates:
 
 
 def _ranges(row: Array, n_rows: int) -> tuple[Array, Array]:
-    """Return where the entries of each row begin and end, for sorted rows."""
+    """Return the ranges of the entries of each row, for sorted rows."""
     xp = namespace(row)
     rows = xp.arange(n_rows, dtype=row.dtype, device=device_of(row))
     return xp.searchsorted(row, rows), xp.searchsorted(row, rows, side="right")
@@ -540,9 +541,9 @@ def _lengths(rows: Rows) -> np.ndarray:
 
 
 def tie_width(squares: np.ndarray, x: Rows, y: Rows) -> np.ndarray:
-    """Return by how much products may differ from that of rows at some squared distance (n,) for distances to be equal.
+    """Return the maximum difference of tied products, for rows at some squared distance (n,).
 
-    A change of a row by ε of its length L changes its distance D to another by ε L, and their product by ε L D.
+    A change of a row by ε times its length L changes its distance D to another by ε L, and their product by ε L D.
     """
     spacing = _ROUNDINGS * max(epsilon(x.x), epsilon(y.x))
     if x.norms is not None:
@@ -561,7 +562,7 @@ def _queries(x: Rows, bands: Bands) -> Array:
 def _met(
     x: Rows, y: Rows, bands: Bands, offset: Array | None, *, exclude: bool = False
 ) -> Iterator[tuple[slice, Array, Array]]:
-    """Yield ranges of rows of y, and which of them (b, w) are above the bands of rows of x, and which above or in."""
+    """Yield ranges of rows of y, and masks (b, w) of those above the bands of rows of x, and of those above or in."""
     left = _queries(x, bands)
     low, high = (asarray_like(side, left)[:, None] for side in (bands.low, bands.high))
     for columns, strip in strips(left, y, offset, bands.row if exclude else None):
@@ -569,7 +570,7 @@ def _met(
 
 
 def rank_counts(x: Rows, y: Rows, bands: Bands, offset: Array | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return what `_counts` does for unit rows, by products in float32 where a few rows show that these suffice."""
+    """Return the result of `_counts` for unit rows, by float32 products if these suffice for a few rows."""
     few = Bands(*(side[:PROBE_ROWS] for side in bands))
     if not is_on_host(x.x) or _screened(x, y, few, offset) is None:
         return _counts(x, y, bands, offset)
@@ -584,10 +585,10 @@ def rank_counts(x: Rows, y: Rows, bands: Bands, offset: Array | None) -> tuple[n
 
 
 def _screened(x: Rows, y: Rows, bands: Bands, offset: Array | None) -> np.ndarray | None:
-    """Return how many unit rows of y are above, and how many in, the bands of some of x (2, q).
+    """Return the number of unit rows of y above, and in, the bands of some rows of x (2, q).
 
-    A product in float32 is wrong by at most d + 5 of its roundings. Pairs that near to a band are counted by their
-    product in float64; None if they are so many that a product of all costs less.
+    The error of a float32 product is at most d + 5 of its roundings. Pairs that close to a band are counted by their
+    float64 product; None if they are so many that a product of all costs less.
     """
     xp, slack = namespace(x.x), slack_of_single(x.x.shape[1])
     single = xp.astype(_queries(x, bands), xp.float32)
@@ -604,14 +605,14 @@ def _screened(x: Rows, y: Rows, bands: Bands, offset: Array | None) -> np.ndarra
 
 
 def slack_of_single(d: int) -> float:
-    """Return by how much products of unit rows in float32, less an offset, are wrong at most, with room to spare."""
+    """Return a generous bound on the error of float32 products of unit rows, less an offset."""
     return 4 * (d + 4) * float(np.finfo(np.float32).eps) / 2
 
 
 def counted_singly(
     x: Rows, y: Rows, bands: Bands, offset: Array | None, place: np.ndarray, column: np.ndarray
 ) -> np.ndarray:
-    """Return how many of some pairs (p,), of a band and a row of y, are above the band and how many in it (2, q)."""
+    """Return the number of some pairs (p,) of a band and a row of y that are above the band, and in it (2, q)."""
     i, j = (asarray_like(index, x.x, namespace(x.x).int64) for index in (bands.row[place], column))
     product = to_numpy(_products(x, y, i, j) - (0.0 if offset is None else namespace(x.x).take(offset, j)))
     better, reached = product > bands.high[place], product >= bands.low[place]
@@ -619,7 +620,7 @@ def counted_singly(
 
 
 def entries(mask: Array) -> tuple[Array, Array]:
-    """Return the rows and columns of the entries of a mask that hold, row after row."""
+    """Return the rows and columns of the true entries of a mask, row by row."""
     flat = namespace(mask).nonzero(namespace(mask).reshape(mask, (-1,)))[0]
     row = flat // mask.shape[1]
     return row, flat - row * mask.shape[1]
@@ -635,7 +636,7 @@ def _products(x: Rows, y: Rows, i: Array, j: Array) -> Array:
 def _counts(
     x: Rows, y: Rows, bands: Bands, offset: Array | None, *, exclude: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return for some rows of x how many rows of y are above their bands, and how many in them."""
+    """Return for some rows of x the number of rows of y above their bands, and in them."""
     xp, parts = namespace(x.x), bands.parts(x.x)
 
     def work(i: int) -> np.ndarray:
@@ -651,7 +652,7 @@ def _counts(
 
 
 def _shared(x: Rows, bands: Bands, k: int, offset: Array | None) -> np.ndarray:
-    """Return the occurrences (n,) among the k nearest of some rows, those in the band of the k-th sharing places."""
+    """Return the occurrences (n,) among the k nearest of some rows; those in the band of the k-th share places."""
     xp, parts = namespace(x.x), bands.parts(x.x)
     above, within = _counts(x, x, bands, offset, exclude=True)
     shares = np.split((k - above) / np.maximum(within, 1), np.cumsum([part.row.size for part in parts])[:-1])

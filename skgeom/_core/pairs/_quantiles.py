@@ -1,9 +1,9 @@
-"""Exact order statistics of the angles of pairs of rows, without ever holding them.
+"""Exact order statistics of the angles of pairs of rows, without storing them.
 
 The key of a pair is ‖u - v‖² / ‖u + v‖² = tan²(θ/2), which grows with the angle and is exact near 0 and near π. One
 pass over the tiles counts the keys below and up to each of some edges, a second collects the keys between the two edges
-around each rank that is wanted. The edges come from the pairs of a few rows; where they are too coarse, the count is
-repeated between them.
+around each requested rank. The edges come from the pairs of a few rows; if they are too coarse, the count is repeated
+between them.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from skgeom._typing import Array
 
 _SAMPLE_ROWS = 1024
 _EDGES = 1024
-"""Edges between which the count is repeated."""
+"""Number of edges for a repeated count."""
 
 _MARGINS = (0.001, 0.01, 0.06)
-"""Shares of all pairs by which the edges around a rank are off it: three standard errors of a sample, and less."""
+"""Distances of the edges from a rank, as shares of all pairs: three standard errors of a sample, and less."""
 
 _FEW_EDGES = 24
-"""Edges up to which a comparison for each takes less time than to sort the keys of a tile."""
+"""Maximum number of edges for which comparing each takes less time than sorting the keys of a tile."""
 
 _MOST_COLLECTED = 1 << 23
-"""Keys that may be collected for one rank."""
+"""Maximum number of keys to collect for one rank."""
 
 
 def angle_quantiles(rows: DirectedRows, q: np.ndarray) -> np.ndarray:
@@ -59,9 +59,9 @@ def order_statistics(pairs: Pairs, ranks: Sequence[int]) -> list[float]:
 
 
 def _bracket(rank: int, edges: np.ndarray, below: np.ndarray, up_to: np.ndarray) -> tuple[float, float, int, int]:
-    """Return the edges around a rank, how many keys come before those between them, and how many these are.
+    """Return the edges around a rank, the number of keys before them, and the number of keys between them.
 
-    An edge that is the key itself is both ends.
+    If an edge is the key itself, both edges are equal to it.
     """
     i = int(np.searchsorted(up_to, rank, side="right"))
     if below[i] <= rank:
@@ -80,7 +80,7 @@ def _collected(pairs: Pairs, ranks: Sequence[int], brackets: Sequence[tuple[floa
 
 
 def _sample_edges(pairs: Pairs, ranks: Sequence[int]) -> np.ndarray:
-    """Return edges from 0 to infinity, of which some are around each rank among the pairs of some rows."""
+    """Return edges from 0 to infinity, some of them around each rank among the pairs of some rows."""
     x = pairs.sphere.rows.x
     step = ceil(x.shape[0] / _SAMPLE_ROWS)
     u = namespace(x).astype(pairs.sphere.exact(slice(None, None, step)), x.dtype)
@@ -104,7 +104,7 @@ def _finer(low: float, high: float, dtype: np.dtype) -> np.ndarray:
 
 
 def keys(chords: Chords, counting: Array | None) -> Array:
-    """Return the keys of the pairs of a tile; of those that do not count they are infinite."""
+    """Return the keys of the pairs of a tile; infinite for those that do not count."""
     xp, (minus, plus) = namespace(chords.minus), chords
     opposite = plus == 0
     apart = is_on_host(plus) and not bool(xp.any(opposite))
@@ -119,7 +119,7 @@ def _keys(pairs: Pairs, i: int) -> Iterator[Array]:
 
 
 def n_near(pairs: Pairs, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return how many keys of all pairs are below and how many up to each edge, in ascending order."""
+    """Return the number of keys of all pairs below each edge, and up to each edge, in ascending order."""
     like = pairs.sphere.rows.x
     at = asarray_like(edges, like)
 
@@ -133,7 +133,7 @@ def n_near(pairs: Pairs, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _counted(tile: Array, edges: Array) -> Array:
-    """Return how many keys are below and how many up to each edge (2, k)."""
+    """Return the number of keys below each edge, and up to each edge (2, k)."""
     xp = namespace(tile)
     if edges.shape[0] <= _FEW_EDGES:
         one_by_one = [edges[e] for e in range(edges.shape[0])]

@@ -1,9 +1,9 @@
-"""How far rows are from a standard normal cloud, averaged over all lines through the origin in closed form.
+"""The distance of rows from a standard normal cloud, averaged over all lines through the origin in closed form.
 
 On a line with direction u the distance is that of the characteristic functions, ∫ |φ(t) - exp(-t²/2)|² dt under a
 normal weight. The mean of exp(-z u₁²) over all directions is Kummer's M(z) = ₁F₁(1/2; d/2; -z), so the mean over lines
-is a mean of M over the pairs of rows. M is smooth in w = (1 + 2z/d)^(-1/2), to which it comes close in many dimensions:
-a few Chebyshev polynomials give all its digits, and its derivative, in every array library.
+is a mean of M over the pairs of rows. M is a smooth function of w = (1 + 2z/d)^(-1/2), and close to w in many
+dimensions: a few Chebyshev polynomials represent all its digits, and its derivative, in every array library.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from skgeom._core.pairs._tiles import Squares
 from skgeom._typing import Array
 
 _FAR = 300.0
-"""Where cosh is still finite, and no integrand above rounding."""
+"""Upper limit of the integral, where cosh is still finite and the integrand below rounding."""
 
 
 def sigreg(x: Array, sigma: float, *, debiased: bool) -> Array:
     """Return mean M(σ²‖x - y‖²/2) - 2/√(1+σ²) mean M(σ²‖x‖²/(2(1+σ²))) + 1/√(1+2σ²).
 
-    The first mean is over all pairs of rows, or over those of different ones.
+    The first mean is over all pairs of rows, or over those of different rows.
     """
     x = bounded(x)
     data, (n, d) = as_data(x), x.shape
@@ -55,7 +55,8 @@ def kummer(w: Array, d: int) -> tuple[Array, Array]:
 def _series(d: int) -> tuple[list[float], list[float]]:
     """Return the Chebyshev coefficients of M and of dM/dw as functions of 2w - 1.
 
-    So many reach the rounding of M, from 102 on a line, where M = exp(-z), to 16 in thousands of dimensions.
+    Their number suffices for the rounding of M: from 102 on a line, where M = exp(-z), to 16 in thousands of
+    dimensions.
     """
 
     def function(t: np.ndarray) -> Any:
@@ -69,7 +70,8 @@ def _series(d: int) -> tuple[list[float], list[float]]:
 def _quadrature(z: np.ndarray, d: int) -> np.ndarray:
     """Return ∫ exp(-z tanh² x) cosh(x)^(1 - d) dx over x > 0, which is M(z) times its value at 0.
 
-    With x = sinh(s) / √(2z + d) the integrand has no scale but one, and the trapezoidal rule no error beyond rounding.
+    With x = sinh(s) / √(2z + d) the integrand has the same scale for all z and d, and the trapezoidal rule is exact to
+    rounding.
     """
     s = np.arange(0.0, 20.0, 0.1)
     unit = 1 / np.sqrt(2 * z[:, None] + d)
@@ -92,7 +94,7 @@ def _clenshaw(coefficients: list[float], w: Array) -> Array:
 
 
 def _kernel(share: float, d: int, squares: Array) -> tuple[Array, Array]:
-    """Return M(share ‖x - y‖²/2) and the weight by which x and y pull each other, minus twice its derivative."""
+    """Return M(share ‖x - y‖²/2) and the weight of the pair in the gradient, minus twice its derivative."""
     k, slope = kummer((1 + share / d * squares) ** -0.5, d)
     return k, share / d * slope
 

@@ -1,7 +1,7 @@
 """Silhouettes, the Dunn index and the pseudo-F from tiles of distances: Euclidean, on the sphere, in the Poincaré ball.
 
-Rows are taken in order of class, so that a tile meets few classes and its class sums are small matrix products. Tiles
-below the diagonal are the mirror of those above. Equal rows are met once, and counted.
+Rows are sorted by class, so that a tile contains few classes and its class sums are small matrix products. Tiles below
+the diagonal mirror those above. Equal rows are processed once, with their count.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from skgeom._core.pairs._tiles import Squares
 from skgeom._typing import Array
 
 _PRODUCTS = 8
-"""Products at most for the class sums of a tile: one class in each is best, unless there are many small ones."""
+"""Maximum number of products for the class sums of a tile: one per class is best, unless there are many small ones."""
 
 
 _R = TypeVar("_R")
@@ -66,10 +66,10 @@ DISTANCES: dict[str, Distance] = {"euclidean": euclidean, "geodesic": geodesic, 
 
 
 class Places(NamedTuple):
-    """Different rows in the order of the tiles, and how many rows of each class are equal to them.
+    """Distinct rows in the order of the tiles, and the number of rows of each class that are equal to them.
 
-    `rows` (m,) are their positions among all rows. `copies` rows of class `code` are at `place`, an entry for each such
-    pair, ascending; `entry` (n,) is that of each row. Places of one class come first, in order of class.
+    `rows` (m,) are their positions among all rows. `copies` rows of class `code` are at `place`, with one entry per
+    such pair, ascending; `entry` (n,) is that of each row. Places with a single class come first, in order of class.
     """
 
     rows: np.ndarray
@@ -84,7 +84,7 @@ class Places(NamedTuple):
 
 
 def places_of(labels: Labels, firsts: np.ndarray | None) -> Places:
-    """Return the places of rows, given the position of the first row equal to each; without, each has its own."""
+    """Return the places of rows, given the position of the first row equal to each; by default each has its own."""
     entry = np.argsort(labels.order, kind="stable")
     rows, place = np.unique(entry if firsts is None else firsts, return_inverse=True)
     if rows.size == entry.size:
@@ -100,10 +100,10 @@ def places_of(labels: Labels, firsts: np.ndarray | None) -> Places:
 
 
 class Tiles:
-    """Rows of x in order of class, cut into panels, with what their tiles share.
+    """Rows of x in order of class, cut into panels, with the common data of their tiles.
 
-    `classes` is the range of classes among the rows of each panel, and `members` their weights (c, r) with the slices
-    of r rows they are for: how many rows of each class are equal to each row.
+    `classes` is the range of classes among the rows of each panel, and `members` their weights (c, r), the number of
+    rows of each class equal to each row, with the slices of these r rows.
     """
 
     def __init__(self, x: Array, labels: Labels, distance: Distance, firsts: np.ndarray | None = None) -> None:
@@ -124,7 +124,7 @@ class Tiles:
         return [1 - norms(self._rows(panel)) ** 2 for panel in self.panels]
 
     def _rows(self, which: Any) -> Array:
-        """Return the rows in order of class at a slice or at positions, as they came."""
+        """Return the rows in order of class at a slice or at positions, unchanged."""
         xp = namespace(self.x)
         order = self.order[which] if isinstance(which, slice) else xp.take(self.order, which)
         return xp.take(self.x, order, axis=0)
@@ -134,7 +134,7 @@ class Tiles:
         return self.places.code[self.places.within(self.panels[i])]
 
     def columns(self, i: int) -> np.ndarray:
-        """Return the rows of a panel that its entries are for."""
+        """Return the rows of a panel for its entries."""
         return self.places.place[self.places.within(self.panels[i])] - self.panels[i].start
 
     def _members(self, i: int) -> Iterator[tuple[slice, Array]]:
@@ -152,7 +152,7 @@ class Tiles:
             yield rows, asarray_like(weights, self.x)
 
     def class_sums(self, i: int, d: Array) -> Array:
-        """Return the sums (c, m) over each class in a panel of an array (b, m) with a row for each of its rows."""
+        """Return the sums (c, m) over each class in a panel of an array (b, m) with one row per row of the panel."""
         return namespace(d).concat([weights @ d[rows, :] for rows, weights in self.members[i]])
 
     def row(self, i: int, others: range) -> Iterator[tuple[int, Array]]:
@@ -162,9 +162,9 @@ class Tiles:
 
 
 class _Sums:
-    """Sums of the distances of the rows of one panel to the classes of each panel, until those of all are in.
+    """Sums of the distances of the rows of one panel to the classes of each panel, until all are complete.
 
-    Panels with the same range of classes share an entry (c, b), so that few classes take little memory.
+    Panels with the same range of classes share an entry (c, b), so few classes take little memory.
     """
 
     def __init__(self, tiles: Tiles, i: int) -> None:
@@ -186,7 +186,7 @@ class _Sums:
         self.missing -= 1
 
     def total(self) -> Array:
-        """Return the sums over each class (k, b), and let go of their parts."""
+        """Return the sums over each class (k, b), and release their parts."""
         x, shape = self.tiles.x, (self.tiles.sizes.shape[0], self.n_rows)
         total = namespace(x).zeros(shape, dtype=x.dtype, device=device_of(x))
         while self.entries:
@@ -195,7 +195,7 @@ class _Sums:
         return total
 
     def per_entry(self, of: PerRow) -> Array:
-        """Return what becomes of the mean distances of the entries of the panel to classes."""
+        """Return a function of the mean distances of the entries of the panel to classes."""
         total = self.total()
         xp, codes, (first, last) = namespace(total), self.tiles.codes(self.i), self.tiles.classes[self.i]
         if codes.size > total.shape[1]:
@@ -206,7 +206,7 @@ class _Sums:
         if wants_gradient(total):
             means = total / sizes
         else:
-            means = total  # no second array (k, b)
+            means = total  # in place, without a second array (k, b)
             means /= sizes
         others = add_rows(means, slice(first, last), asarray_like(np.where(is_own, np.inf, 0.0), total))
         size = asarray_like(self.tiles.sizes[codes], own, dtype=xp.float64)
@@ -216,12 +216,12 @@ class _Sums:
 def silhouette_samples(
     x: Array, labels: Labels, memory: float = 2.0**30, distance: Distance = euclidean, of: PerRow = silhouettes
 ) -> Array:
-    """Return the silhouettes from the sums of distances of each row to each class, or what else becomes of these.
+    """Return the silhouettes from the sums of distances of each row to each class, or another function of these.
 
-    The symmetry of the tiles halves the work, but some sums wait for others: a quarter of all (n, k) in one thread and
-    classes of about equal size, and all where each panel has a thread. Where all would exceed the memory in bytes, the
-    work is done twice. Equal rows are met once, but where each has its own gradient, or the weights of a place in many
-    classes would be more than its coordinates.
+    The symmetry of the tiles halves the work, but some sums must wait for others: a quarter of all (n, k) with one
+    thread and classes of about equal size, and all if each panel has a thread. If all would exceed the memory in bytes,
+    the work is done twice. Equal rows are processed once, unless each has its own gradient, or a place has more weights
+    of classes than coordinates.
     """
     each_counts = wants_gradient(x) or labels.sizes.shape[0] > x.shape[1]
     tiles = Tiles(_shared(x), labels, distance, None if each_counts else first_equal(x))
@@ -237,10 +237,10 @@ def silhouette_samples(
 def mean_silhouettes_without(
     x: Array, labels: Labels, codes: np.ndarray, memory: float = 2.0**30, distance: Distance = euclidean
 ) -> np.ndarray:
-    """Return the mean silhouette of the rows that are not in a block, for each (b,), and of all rows, on the host.
+    """Return the mean silhouette of the rows outside each block (b,), and of all rows, on the host.
 
-    The codes (n,) of the blocks are on the host too. One pass gives the sums of the distances of each row to the part
-    of each class in each block, n k b numbers; a panel of rows keeps them until all of its tiles are in.
+    The codes (n,) of the blocks are on the host too. One pass computes the sums of the distances of each row to the
+    part of each class in each block, n k b numbers; a panel of rows keeps them until all of its tiles are done.
     """
     n_blocks = int(codes.max()) + 1
     cells, cell = np.unique(to_numpy(unsorted(labels.codes, labels)) * n_blocks + codes, return_inverse=True)
@@ -260,10 +260,10 @@ def mean_silhouettes_without(
 
 
 def _silhouette_sums(distances: np.ndarray, sizes: np.ndarray, classes: np.ndarray, blocks: np.ndarray) -> np.ndarray:
-    """Return the sum of the silhouettes of m rows, and their number, without each block and of all (2, b + 1).
+    """Return the sum of the silhouettes of m rows, and their number, without each block and for all (2, b + 1).
 
-    They have sums of distances (k, b, m) to the classes in each block, which have some sizes (k, b). The sums are NaN
-    where fewer than two classes are left.
+    The rows have sums of distances (k, b, m) to the classes in each block, which have sizes (k, b). The sums are NaN if
+    fewer than two classes are left.
     """
     n_blocks = sizes.shape[1]
     found = np.zeros((2, n_blocks + 1))
@@ -321,17 +321,17 @@ def _itemsize(x: Array) -> int:
 
 
 def _shared(x: Array) -> Array:
-    """Return x as threads can share it, or as it is where a gradient flows through the tiles."""
+    """Return x in a form that threads can share, or unchanged if a gradient flows through the tiles."""
     return x if wants_gradient(x) else as_data(x)
 
 
 def _as_came(values: Array, x: Array) -> Array:
-    """Return values of shared rows in the library of the rows that came."""
+    """Return values of shared rows in the library of the input."""
     return values if wants_gradient(x) else asarray_like(values, x, dtype=namespace(x).float64)
 
 
 def _from_half(tiles: Tiles, of: Callable[[_Sums], _R]) -> list[_R]:
-    """Return what becomes of the sums of each panel, from the tiles on and above the diagonal."""
+    """Return a function of the sums of each panel, from the tiles on and above the diagonal."""
     sums = [_Sums(tiles, i) for i in range(len(tiles.panels))]
     parts: list[Any] = [None] * len(sums)
     lock = Lock()
@@ -340,7 +340,7 @@ def _from_half(tiles: Tiles, of: Callable[[_Sums], _R]) -> list[_R]:
         with lock:
             sums[i].add(j, values)
             complete = sums[i].missing == 0
-        if complete:  # and no tile of this panel is to come
+        if complete:  # all tiles of this panel are done
             parts[i], tiles.squares.right[i] = of(sums[i]), None
 
     def work(i: int) -> None:
@@ -354,7 +354,7 @@ def _from_half(tiles: Tiles, of: Callable[[_Sums], _R]) -> list[_R]:
 
 
 def _from_all(tiles: Tiles, of: Callable[[_Sums], _R]) -> list[_R]:
-    """Return what becomes of the sums of each panel, from all its tiles."""
+    """Return a function of the sums of each panel, from all its tiles."""
 
     def work(i: int) -> _R:
         sums = _Sums(tiles, i)

@@ -1,7 +1,7 @@
 """Points on the unit sphere, pair by pair: tiles of chords, angles, and their values for the uniform distribution.
 
-A pair of unit rows u, v is known by its squared chords ‖u - v‖² = 2 - 2 cos and ‖u + v‖² = 2 + 2 cos. Where one of them
-is so small that a product loses its digits, it is summed directly, so that angles are exact near 0 and near π, where
+A pair of unit rows u, v is represented by its squared chords ‖u - v‖² = 2 - 2 cos and ‖u + v‖² = 2 + 2 cos. If one of
+them is so small that a product loses its digits, it is summed directly, so angles are exact near 0 and near π, where
 acos is not.
 """
 
@@ -43,7 +43,7 @@ class Chords(NamedTuple):
 
 
 class Sphere:
-    """Unit rows cut into panels, cut from any gradient, with the tiles of their chords."""
+    """Unit rows in panels, without gradient, with the tiles of their chords."""
 
     def __init__(self, rows: DirectedRows) -> None:
         self.rows = DirectedRows(*map(as_data, rows))
@@ -51,13 +51,13 @@ class Sphere:
         self.panels, self.like, self.places = self.squares.panels, self.squares.like, self.squares.places
 
     def row(self, i: int, others: range) -> Iterator[tuple[int, Chords]]:
-        """Yield j and the chords between the rows of panels i and j; a row and itself count as orthogonal."""
+        """Yield j and the chords between the rows of panels i and j; a row counts as orthogonal to itself."""
         for j, minus in self.squares.row(i, others, own=2.0):
             yield j, self._chords(i, j, minus)
 
     def _chords(self, i: int, j: int, minus: Array) -> Chords:
         xp, close = namespace(minus), 2 * self.squares.close
-        if not is_on_host(minus) or to_float(xp.min(minus)) < _CONTACT:  # elsewhere asking costs more than cutting
+        if not is_on_host(minus) or to_float(xp.min(minus)) < _CONTACT:  # elsewhere the check costs more than the cut
             minus = _cut(minus)
         plus = 4 - minus
         if to_float(xp.min(plus)) < close:
@@ -67,8 +67,9 @@ class Sphere:
     def pulls(self, i: int, sums: Array) -> Array:
         """Return Σ_j w_ij v_j across each unit row u_i of a panel, from the sums Σ_j w_ij `places`_j (b, d + k).
 
-        With v = b + s the weights of a pivot b move it by W b, of which only what is across u counts: in float64, since
-        it is small in a narrow cone, where b is along u, and beside W u, which float32 would have to cancel.
+        With v = b + s the weights W of a pivot b contribute W b, of which only the part orthogonal to u counts. It is
+        computed in float64, since in a narrow cone, where b is nearly along u, it is small relative to W u, which would
+        have to cancel in float32.
         """
         k, u = self.squares.k, self.exact(self.panels[i])
         weights = float64(sums[:, -k:])
@@ -88,9 +89,9 @@ class Pairs:
     Parameters
     ----------
     rows : DirectedRows
-        The rows, of two clouds one below the other.
+        The rows; those of two clouds are stacked.
     n_first : int or None
-        How many rows are of the first of two clouds; None for one cloud.
+        Number of rows of the first of two clouds; None for one cloud.
     groups : array (n,) of integers or None
         The group of each row, on the host.
     """
@@ -104,9 +105,9 @@ class Pairs:
         self.n = int(pairs_per_row(rows.x.shape[0], n_first, groups).sum()) // 2
 
     def row(self, i: int) -> Iterator[tuple[int, Chords, Array | None]]:
-        """Yield j, the chords between panels i and j, and which of them are of pairs that count: None for all.
+        """Yield j, the chords between panels i and j, and a mask of the pairs that count: None for all.
 
-        A pair counts once, in the order of the rows, so that j begins at i.
+        A pair counts once, in the order of the rows, so j starts at i.
         """
         if self.n_first is not None and self.panels[i].start >= self.n_first:
             return
@@ -115,7 +116,7 @@ class Pairs:
             yield j, chords, self._counting(i, j, chords.minus)
 
     def _counting(self, i: int, j: int, tile: Array) -> Array | None:
-        """Return which pairs of a tile count, or None for all."""
+        """Return a mask of the pairs of a tile that count, or None for all."""
         xp, here, there = namespace(tile), self.panels[i], self.panels[j]
         conditions = []
         if self.n_first is None:
@@ -130,7 +131,7 @@ class Pairs:
 
 
 def pairs_per_row(n: int, n_first: int | None = None, groups: np.ndarray | None = None) -> np.ndarray:
-    """Return how many pairs of `Pairs` each of n rows is in (n,)."""
+    """Return the number of pairs of `Pairs` that contain each of n rows (n,)."""
     codes = np.arange(n) if groups is None else groups
     if n_first is None:
         return n - np.bincount(codes)[codes]
@@ -140,7 +141,7 @@ def pairs_per_row(n: int, n_first: int | None = None, groups: np.ndarray | None 
 
 def angle(chords: Chords) -> Array:
     """Return the angle of each pair, from 0 to π: 2 atan2(‖u - v‖, ‖u + v‖)."""
-    minus, plus = (sqrt_in_place(+square) for square in chords)  # a copy each, for the root may overwrite
+    minus, plus = (sqrt_in_place(+square) for square in chords)  # copies, since the root may overwrite
     return 2 * namespace(minus).atan2(minus, plus)
 
 
@@ -148,7 +149,7 @@ def chords_of(u: Array, v: Array) -> Chords:
     """Return the chords between rows of two arrays of unit rows, row by row."""
     xp = namespace(u)
     minus = _squares(u - v)
-    if is_on_host(u) and to_float(xp.max(minus)) <= 3.99:  # elsewhere the question costs more than the answer
+    if is_on_host(u) and to_float(xp.max(minus)) <= 3.99:  # elsewhere the check costs more than it saves
         return Chords(minus, 4 - minus)
     return Chords(minus, _squares(u + v))
 

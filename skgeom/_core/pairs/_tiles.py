@@ -1,9 +1,9 @@
-"""What needs every pair of points: one blocked reduction over tiles of a matrix product, never an n x n array.
+"""Computations on all pairs of points: a blocked reduction over tiles of a matrix product, never an n x n array.
 
 Rows are cut into panels, and two panels make a tile, small enough to be reduced while it is in cache. Threads share the
-panels, each with one BLAS thread. Rows are held by their differences from pivots near them, so that products in the
-precision of the data suffice for clouds far from the origin, narrow or collapsed. What a product still loses of the
-distance of a close pair is summed directly.
+panels, each with one BLAS thread. Rows are stored as differences from pivots near them, so products in the precision of
+the data suffice for clouds far from the origin, narrow or collapsed. Distances of pairs that are still too close for a
+product are summed directly.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ CLOSE = 1e-6
 """Squared distances below this share of the squared norms lose digits in a float64 product, and are summed directly."""
 
 _FEW = 0.02
-"""Share of close pairs in a tile up to which they are summed one by one: beyond, the tile in float64 costs less."""
+"""Maximum share of close pairs in a tile to sum one by one: beyond, a float64 tile costs less."""
 
 _SAMPLE_ROWS = 256
 _GLANCE_STEP = 4
-"""Rows among which pivots are sought, and the step between those that show whether more than the mean is needed."""
+"""Number of rows in the search for pivots, and the step between those that test whether the mean suffices."""
 
 _MOST_PIVOTS = 64
 _REACH = 10
-"""How much farther than a close pair a row may be from another to share a pivot with it, in squares."""
+"""Maximum squared distance of rows that share a pivot, as a multiple of that of a close pair."""
 
 _TILE_ROWS = {True: 384, False: 4096}
-"""Rows and columns of a tile on the host, where it must stay in cache, and elsewhere."""
+"""Rows and columns of a tile on the host, where it must stay in cache, and on other devices."""
 
 
 def panels(x: Array) -> list[slice]:
@@ -62,14 +62,14 @@ def panels(x: Array) -> list[slice]:
 class Squares:
     """Tiles of the squared distances between rows, each from one product in the precision of the rows.
 
-    A row x is held by its difference r from the pivot a nearest to it, and y by s from b. Then
-    ‖x - y‖² = (‖x - b‖² - ½‖a - b‖²) + (‖y - a‖² - ½‖a - b‖²) - 2⟨r, s⟩, which is ‖r‖² + ‖s‖² - 2⟨r, s⟩ where x and y
-    share a pivot. One pivot, the mean, does for most clouds; those collapsed to a few places have one in each.
+    A row x is stored as its difference r from the nearest pivot a, and y as s from b. Then ‖x - y‖² =
+    (‖x - b‖² - ½‖a - b‖²) + (‖y - a‖² - ½‖a - b‖²) - 2⟨r, s⟩, which is ‖r‖² + ‖s‖² - 2⟨r, s⟩ where x and y share a
+    pivot. One pivot, the mean, suffices for most clouds; those collapsed to a few places have one in each.
 
-    `rows` gives the rows at a slice or at positions, at least as exact as the tiles are to be. `right` is the right
+    `rows` returns the rows at a slice or at positions, at least with the precision of the tiles. `right` is the right
     factor of the tiles of each panel: r (b, d), an indicator of the own pivot (b, k), and the first bracket above for
     each pivot (b, k). `largest` is the largest ‖x - b‖² of each panel, and `close` the share of such squares below
-    which a squared distance is computed again.
+    which a squared distance is recomputed.
     """
 
     def __init__(self, rows: Callable[[Any], Array], like: Array) -> None:
@@ -122,7 +122,7 @@ class Squares:
         return sums[:, : -self.k] + weights @ self.pivots - namespace(x).sum(weights, axis=1, keepdims=True) * x
 
     def row(self, i: int, others: range, own: float = 0.0) -> Iterator[tuple[int, Array]]:
-        """Yield j and the tile (i, j), valid until the next; a row and itself count as `own` apart."""
+        """Yield j and the tile (i, j), valid until the next; `own` is the value for a row and itself."""
         left = self.left(i)
         out = scratch(left, (left.shape[0], self.panels[0].stop))
         for j in others:
@@ -148,7 +148,7 @@ class Squares:
         return products
 
     def _close_pairs(self, i: int, j: int, squares: Array) -> tuple[Array, Array]:
-        """Return the pairs of a tile whose distances a product does not resolve: most rows have none."""
+        """Return the pairs of a tile too close for a product: most rows have none."""
         xp, k = namespace(squares), self.k
         here, there = self.to_pivots[i], self.to_pivots[j]
         suspect = xp.min(squares, axis=1) < self.close * (xp.max(here, axis=1) + self.largest[j])
@@ -176,16 +176,16 @@ class Squares:
 
 
 def _scattered(x: Array) -> Array:
-    """Return positions of rows spread over x without a period: multiples of the golden ratio."""
+    """Return positions spread over the rows of x without a period: multiples of the golden ratio."""
     places = (np.arange(_SAMPLE_ROWS) * (5**0.5 - 1) / 2) % 1
     return asarray_like(np.unique((places * x.shape[0]).astype(np.int64)), x, dtype=namespace(x).int64)
 
 
 def _pivots(sample: np.ndarray, close: float) -> np.ndarray:
-    """Return the mean of a sample of rows and, where many of its pairs are close beside it, of what is in one place."""
+    """Return the mean of a sample of rows and, if many of its pairs are close, the means of its dense places."""
     mean = _mean(sample)
     centred = sample - mean
-    centred = (centred / (np.max(np.abs(centred)) or 1.0)).astype(np.float32)  # at any scale within its range
+    centred = (centred / (np.max(np.abs(centred)) or 1.0)).astype(np.float32)  # within its range at any scale
     if _near(centred[::_GLANCE_STEP], close).mean() <= _FEW:
         return mean[None, :]
     near = _near(centred, _REACH * close)
@@ -203,7 +203,7 @@ def _pivots(sample: np.ndarray, close: float) -> np.ndarray:
 
 
 def _near(x: np.ndarray, share: float) -> np.ndarray:
-    """Return which pairs of different rows are closer than a share of their squared norms."""
+    """Return a mask of the pairs of different rows closer than a share of their squared norms."""
     squares = np.sum(x * x, axis=1)
     sizes = squares[:, None] + squares[None, :]
     near = sizes - 2 * (x @ x.T) < share * sizes
@@ -221,7 +221,7 @@ def _square_sums(x: Array) -> Array:
 
 
 def squared_distances(x: Array, y: Array) -> Array:
-    """Return ‖x - y‖² for all pairs of rows of two centred blocks: by one matrix product, the close ones directly."""
+    """Return ‖x - y‖² for all pairs of rows of two centred blocks: by one matrix product, close ones directly."""
     xp = namespace(x)
     norms = vecdot(x, x)[:, None] + vecdot(y, y)[None, :]
     squares = norms - 2 * (x @ y.T)
@@ -236,10 +236,10 @@ def squared_distances(x: Array, y: Array) -> Array:
 
 
 def positions(mask: Array) -> tuple[Array, Array]:
-    """Return the rows and columns of the entries of a mask that hold, of which most rows have none."""
+    """Return the rows and columns of the true entries of a mask, most of whose rows have none."""
     xp = namespace(mask)
     (rows,) = xp.nonzero(xp.any(mask, axis=1))
-    if not rows.shape[0]:  # the host knows how many entries hold only when the device is done
+    if not rows.shape[0]:  # the number of entries is known only when the device is done
         return rows, rows
     row, column = xp.nonzero(xp.take(mask, rows, axis=0))
     return xp.take(rows, row), column

@@ -1,9 +1,8 @@
 """Linear maps from one cloud to another: orthogonal, least squares and ridge, canonical correlations.
 
-All of them are functions of the moments of the pairs. Only least squares asks more of the rows: moments know singular
-values no finer than the root of the precision, so rows whose condition number is large are mapped to nearly orthonormal
-columns before their moments are taken, which loses nothing (Cholesky QR; Yamamoto et al. 2015,
-doi:10.1553/etna_vol44s306).
+All of them are functions of the moments of the pairs. Only least squares needs more: moments resolve singular values
+only to the root of the precision, so rows with a large condition number are mapped to nearly orthonormal columns before
+their moments are computed, which loses nothing (Cholesky QR; Yamamoto et al. 2015, doi:10.1553/etna_vol44s306).
 """
 
 from __future__ import annotations
@@ -37,17 +36,17 @@ from skgeom._typing import Array
 
 EPSILON = float(np.finfo(np.float64).eps)
 SAFE_CONDITION = 1e7
-"""Ratio of the eigenvalues of a scatter matrix below which its inverse is good to 2e-9 at worst."""
+"""Ratio of the eigenvalues of a scatter matrix below which the error of its inverse is at most 2e-9."""
 
 GCV_EXPONENTS = np.linspace(-6, 4, 101)
 SMALLEST_VARIANCE = 16 * EPSILON
 _SAMPLE_ROWS_PER_COLUMN = 4
 _LEAST_SINGULAR_SHARE = 2.0**-12
-"""Smallest singular value of xy in shares of ‖x‖ ‖y‖ down to which products in float32 settle a rotation: they are
-off by at most four spacings of that size, which turns it by at most 2e-3, and for most rows by 1e-5."""
+"""Smallest singular value of xy, as a share of ‖x‖ ‖y‖, for which float32 products suffice for a rotation: their error
+is at most four spacings of that size, which rotates it by at most 2e-3, and for most rows by 1e-5."""
 
 _SHARE_IN_SAMPLE = 1 / 8
-"""How much smaller it may be in a sample: with four rows per column a quarter is common."""
+"""Factor by which it may be smaller in a sample: with four rows per column a quarter is common."""
 
 _NEARLY_ORTHONORMAL = 1e3
 _MAX_PASSES = 3
@@ -65,7 +64,8 @@ class Procrustes(NamedTuple):
 class System(NamedTuple):
     """Rows in singular coordinates: singular values s (r,) above rounding, right directions (r, dx), Uᵀy (r, dy).
 
-    `rest` is what no map explains of ‖y‖², n the weight and `dropped` the number of directions that are rounding.
+    `rest` is the part of ‖y‖² that no map explains, n the weight and `dropped` the number of directions that are
+    rounding.
     """
 
     s: Array
@@ -92,8 +92,8 @@ class Canonical(NamedTuple):
 def procrustes(m: CrossMoments, *, scale: bool = False, reflection: bool = True) -> Procrustes:
     """Return the (semi-)orthogonal map of largest Σ w ⟨x @ rotation, y⟩, with the best scale >= 0 or 1.
 
-    The residual follows from the inner product, which is the nuclear norm of xy unless reflections are not allowed. Of
-    a wider x, of which the map shortens rows, it needs `RegressionMoments`.
+    The residual follows from the inner product, which is the nuclear norm of xy unless reflections are not allowed. If
+    x is wider, the map shortens rows, and `RegressionMoments` are needed.
     """
     xp = namespace(m.xy)
     dx, dy = m.xy.shape
@@ -107,15 +107,15 @@ def procrustes(m: CrossMoments, *, scale: bool = False, reflection: bool = True)
 
 
 def nearest_orthogonal(target: Array, tolerance: float) -> Array:
-    """Return the (semi-)orthogonal maximiser of ⟨·, target⟩; a rule decides where the target is null."""
+    """Return the (semi-)orthogonal maximiser of ⟨·, target⟩; a rule decides if the target is singular."""
     return _nearest_orthogonal(target, tolerance, _references(target), 0.0)
 
 
 def rotation_moments(x: Array, y: Array, weights: Array | None, *, centre: bool) -> CrossMoments:
-    """Return the moments of pairs that `procrustes` needs, y being no narrower than x.
+    """Return the moments of pairs that `procrustes` needs if y is at least as wide as x.
 
-    Products of float32 rows are formed in float32 if that settles the map: a sample shows it in advance, the
-    moments of all rows prove it.
+    Products of float32 rows are formed in float32 if these suffice: a sample predicts it, and the moments of all rows
+    verify it.
     """
     stride = x.shape[0] // (_SAMPLE_ROWS_PER_COLUMN * y.shape[1])
     if x.dtype == y.dtype == namespace(x).float32 and stride >= 2:
@@ -137,16 +137,16 @@ def _settles_rotation(m: CrossMoments, centre: bool, least: float) -> bool:
 
 
 def _references(like: Array) -> tuple[Array, Array]:
-    """Return what decides between equally good maps: the leading block of the identity, then a matrix without zeros."""
+    """Return the references for ties between maps: the leading block of the identity, then a matrix without zeros."""
     i, j = np.indices(like.shape)
     return asarray_like(np.eye(like.shape[0], like.shape[1]), like), asarray_like(np.cos((i + 1.0) * (j + 2.0)), like)
 
 
 def _nearest_orthogonal(target: Array, tolerance: float, references: Sequence[Array], determinant: float) -> Array:
-    """Return the (semi-)orthogonal maximiser of ⟨·, target⟩, of a determinant given as 1, -1 or, for any, 0.
+    """Return the (semi-)orthogonal maximiser of ⟨·, target⟩ with a given determinant, 1 or -1, or 0 for any.
 
-    Where the target is null up to the tolerance the first reference takes its place, and so on: the result does not
-    depend on the bases that a decomposition happens to return.
+    Where the target is zero up to the tolerance, the first reference replaces it, and so on: the result does not depend
+    on the bases that a decomposition happens to return.
     """
     xp = namespace(target)
     u, s, vt = decomposed("svd", target, full_matrices=False)
@@ -182,7 +182,7 @@ def _handedness(q: Array) -> float:
 
 
 def least_squares_of_moments(m: RegressionMoments, penalty: float = 0.0) -> System:
-    """Return the system of pairs of which only the moments are known, for solutions with a penalty.
+    """Return the system of pairs from their moments alone, for solutions with a penalty.
 
     Directions below 6e-8 of the largest are lost if the penalty does not outweigh them.
     """
@@ -192,10 +192,10 @@ def least_squares_of_moments(m: RegressionMoments, penalty: float = 0.0) -> Syst
 def least_squares_of_rows(
     x: Array, y: Array, weights: Array | None, *, centre: bool, penalty: float
 ) -> tuple[RegressionMoments, System]:
-    """Return the moments of the pairs, and their system, about the means or the origin, to the precision of the rows.
+    """Return the moments of the pairs, and their system, about the means or the origin, in the precision of the rows.
 
-    The moments of the rows as they are suffice if, with the penalty that is going to be added, they are well
-    conditioned. A sample shows it in advance; the moments of all rows, or of their images, prove it.
+    The moments of the rows themselves suffice if they are well conditioned with the later penalty. A sample predicts
+    it; the moments of all rows, or of their images, verify it.
     """
     if x.shape[0] <= x.shape[1]:
         m = regression_moments(x, y, weights)
@@ -221,9 +221,9 @@ def condition(system: System, penalty: float) -> float:
 
 
 def ridge(system: System, penalty: float, prior: Array | None = None) -> Array:
-    """Return the minimiser (dx, dy) of ‖x b - y‖² + penalty ‖b - prior‖²; at penalty 0 the one nearest to the prior.
+    """Return the minimiser (dx, dy) of ‖x b - y‖² + penalty ‖b - prior‖²; for penalty 0 the one nearest to the prior.
 
-    No prior stands for zero.
+    Without a prior it is zero.
     """
     s = system.s[:, None]
     change = system.directions.T @ (s / (s * s + penalty) * _misfit(system, prior))
@@ -231,7 +231,7 @@ def ridge(system: System, penalty: float, prior: Array | None = None) -> Array:
 
 
 def gcv_penalty(system: System, prior: Array | None = None, *, centre: bool) -> float:
-    """Return the penalty on the path that minimises n ‖y - x b‖² / (n - degrees of freedom)², the largest of equals."""
+    """Return the penalty on the path that minimises n ‖y - x b‖² / (n - degrees of freedom)², the largest of ties."""
     xp = namespace(system.s)
     misfit = _misfit(system, prior)
     squares, variances = xp.sum(misfit * misfit, axis=1), system.s * system.s
@@ -259,7 +259,8 @@ def _system(
 ) -> System:
     """Return the system of x = z @ backward from the moments of z and y, and the eigenvalues and vectors of zz.
 
-    Where the penalty outweighs the rounding of the eigenvalues no direction is left out: only the sum of both counts.
+    If the penalty outweighs the rounding of the eigenvalues no direction is left out, since only the sum of both
+    matters.
     """
     xp = namespace(values)
     alive = _alive(values)
@@ -284,7 +285,7 @@ def _system_of_few_rows(x: Array, y: Array, weights: Array | None, m: CrossMomen
 
 
 def _cut(s: Array, directions: Array, targets: Array, m: CrossMoments) -> System:
-    """Return a system without the singular values that are rounding."""
+    """Return a system without singular values that are rounding."""
     s = above(s, singular_tolerance(directions.shape[1])) if s.shape[0] else s
     return _filled(s, directions[: s.shape[0], :], targets[: s.shape[0], :], m)
 
@@ -301,7 +302,7 @@ def _filled(s: Array, directions: Array, targets: Array, m: CrossMoments) -> Sys
 
 
 def _basis_of_sample(x: Array, weights: Array | None, *, centre: bool, penalty: float) -> _Basis | None:
-    """Return the basis that a sample of the rows suggests, or None where it finds no need of one."""
+    """Return a basis from a sample of the rows, or None if none is needed."""
     stride = x.shape[0] // (_SAMPLE_ROWS_PER_COLUMN * x.shape[1])
     if stride < 2:
         return None
@@ -313,7 +314,7 @@ def _basis_of_sample(x: Array, weights: Array | None, *, centre: bool, penalty: 
 
 
 def _basis(values: Array, vectors: Array) -> _Basis:
-    """Return the basis in which rows of such a scatter matrix are orthonormal, coarser columns first."""
+    """Return the basis in which rows with this scatter matrix are orthonormal, coarser columns first."""
     xp = namespace(values)
     root = xp.sqrt(_floored(values))
     return _Basis(vectors / root, root[:, None] * vectors.T)
@@ -370,8 +371,8 @@ def _is_safe(values: Array, penalty: float = 0.0, limit: float = SAFE_CONDITION)
 def canonical(m: CrossMoments, x_whitening: WhiteningMap, y_whitening: WhiteningMap, share: float) -> Canonical:
     """Return all canonical directions, by descending correlation, from the whitening of either cloud.
 
-    Where the covariances within the clouds were shrunk by a share, the one between them is too, which keeps the joint
-    covariance positive. The largest entry of each direction of x is positive, which settles the sign of that of y.
+    If the covariances within the clouds were shrunk by a share, so is the one between them, which keeps the joint
+    covariance positive. The largest entry of each direction of x is positive, which determines the sign of that of y.
     """
     xp = namespace(m.xy)
     between = x_whitening.forward.T @ m.xy @ y_whitening.forward / (m.n - 1)
@@ -387,13 +388,13 @@ def canonical(m: CrossMoments, x_whitening: WhiteningMap, y_whitening: Whitening
     )
 
 
-# How good a map is
+# The quality of a map
 
 
 def variance_explained(y: Array, x: Array, predict: Callable[[Array], Array], weights: Array | None = None) -> Array:
     """Return 1 - Σ w ‖y - z‖² / Σ w ‖y - mean‖² with z the prediction of x, a block of rows at a time.
 
-    No rotation changes it. For constant y it is 1 if z is exact, else 0.
+    It is invariant to rotation. For constant y it is 1 if z is exact, else 0.
     """
     xp = namespace(y)
     shares = xp.ones_like(y[:, 0], dtype=xp.float64) if weights is None else weights / xp.max(weights)

@@ -1,7 +1,7 @@
-"""What the directions of a cloud say: mean cosines, conformity, partition functions.
+"""Functions of the directions of a cloud: mean cosines, conformity, partition functions.
 
-The sum of the unit rows, one vector, answers every question about mean cosines exactly in O(nd): the mean cosine of a
-row to all others needs no pairs.
+The sum of the unit rows, one vector, determines all mean cosines exactly in O(nd): the mean cosine of a row to all
+others needs no pairs.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from skgeom._core.sums._moments import Moments, merge_all, moments
 from skgeom._typing import Array
 
 _EXACT = 1e-12
-"""Relative precision of rows in float64, of which sums need no second look."""
+"""Relative precision of float64 rows, whose sums need no second pass."""
 
 _NARROW = 0.9
-"""Mean cosine from which float32 is not precise enough for its difference from 1: the sum is formed in float64."""
+"""Mean cosine from which the difference from 1 is too small for float32: the sum is formed in float64."""
 
 
 class Resultant(NamedTuple):
@@ -50,7 +50,7 @@ class Resultant(NamedTuple):
         return Resultant(*(reduce(add, parts) for parts in zip(self, *others, strict=True)))
 
     def without(self, part: Resultant, rest: Sequence[Resultant] = ()) -> Resultant:
-        """Return the sum over the rows that are not of a part of them."""
+        """Return the sum over the rows outside a part."""
         return Resultant(self.n - part.n, self.total - part.total)
 
     @property
@@ -62,7 +62,7 @@ class Resultant(NamedTuple):
 def resultant(rows: DirectedRows, index: np.ndarray | None = None, *, exactly: bool = True) -> Resultant:
     """Return the sum of the unit rows at some positions, or of all.
 
-    It is exact, from float64, or a few times faster in the precision of the rows.
+    It is exact, computed in float64, or a few times faster in the precision of the rows.
     """
     blocks = _blocks(rows, exactly, index)
     return Resultant(
@@ -81,7 +81,7 @@ def part_of_resultant(rows: DirectedRows, index: np.ndarray | None) -> Resultant
 
 
 def part_of_mean_cosine(rows: DirectedRows, index: np.ndarray | None) -> Resultant:
-    """Return the sum of the unit rows at some positions, or of all, as exactly as their mean cosine needs it."""
+    """Return the sum of the unit rows at some positions, or of all, with the precision that the mean cosine needs."""
     if epsilon(rows.x) < _EXACT:
         return resultant(rows, index)
     quick = resultant(rows, index, exactly=False)
@@ -110,7 +110,7 @@ def average_cosine_error(rows: DirectedRows) -> float:
 
 
 def cosine_parts(rows: DirectedRows) -> Array:
-    """Return what each coordinate adds to the mean cosine (d,): ((Σu)² - Σu²) / (n(n - 1))."""
+    """Return the part of each coordinate in the mean cosine (d,): ((Σu)² - Σu²) / (n(n - 1))."""
     xp, n = namespace(rows.x), rows.x.shape[0]
 
     def of_block(block: DirectedRows) -> Array:
@@ -124,7 +124,7 @@ def cosine_parts(rows: DirectedRows) -> Array:
 def shares_of(rows: DirectedRows, parts: Array) -> Array | None:
     """Return the shares of the parts in the mean cosine, their sum; None unless it is two standard errors above 0.
 
-    It estimates ‖E u‖², so that a negative one is never clearly above 0: that of centred rows is about -1 / (n - 1).
+    It estimates ‖E u‖², so a negative one is never significant: for centred rows it is about -1 / (n - 1).
     """
     total = namespace(parts).sum(parts)
     return parts / total if to_float(total) > 2 * average_cosine_error(rows) else None
@@ -154,7 +154,7 @@ def conformity_to(rows: DirectedRows, reference: Resultant) -> Array:
 
 
 def conformity_line(rows: DirectedRows, direction: Array) -> tuple[Array, Array, float]:
-    """Return the cosine of each row to a direction (n,), and the slope and intercept that turn it into its conformity.
+    """Return the cosine of each row to a direction (n,), and the slope and intercept of conformity on this cosine.
 
     With R the mean cosine, conformity is about n R / (n - 1) · cosine - 1 / (n - 1).
     """
@@ -164,7 +164,7 @@ def conformity_line(rows: DirectedRows, direction: Array) -> tuple[Array, Array,
 
 
 def unit_moments(rows: DirectedRows) -> Moments:
-    """Return the moments of the unit rows, which are formed a block at a time."""
+    """Return the moments of the unit rows, formed a block at a time."""
     x, lengths = rows
     blocks = row_blocks(x, least=4 * x.shape[1])
     return merge_all(moments(x[block, :] / lengths[block][:, None]) for block in blocks)
@@ -205,9 +205,9 @@ def partition_dispersion(log_z: Array) -> Array:
 def eigen_log_partition(x: Array, m: Moments, *, both_signs: bool, lengths: Array | None = None) -> Array:
     """Return log Z over the eigenvectors of XᵀX, with both signs or with the one that points along the mean.
 
-    With lengths (n,) the rows are divided by them first, and the moments are those of the rows so divided.
+    With lengths (n,) the rows are divided by them first, and the moments are those of the divided rows.
 
-    A direction in the null space of X has Z = n exactly, and needs no product.
+    A direction in the null space of X has Z = n exactly, without a product.
     """
     xp = namespace(x)
     axes = m.about_origin().axes()
@@ -240,6 +240,6 @@ def second_order(m: Moments) -> Array:
 
 
 def spherical_variance(mean: Array) -> Array:
-    """Return 1 - ‖mean of the unit rows‖, which rounding must not make negative."""
+    """Return 1 - ‖mean of the unit rows‖, clipped at 0 against rounding."""
     xp = namespace(mean)
     return xp.clip(1 - sqrt_in_place(xp.sum(mean**2, keepdims=True))[0], min=0.0)

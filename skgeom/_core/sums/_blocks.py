@@ -1,4 +1,4 @@
-"""The sums of a cloud, block by block: weight, mean and scatter in one pass, and what a second pass adds to them."""
+"""The sums of a cloud, block by block: weight, mean and scatter in one pass, higher moments in a second one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from skgeom._typing import Array
 _SAMPLE_STRIDE = 16
 _BLOCKS_PER_PANEL = 256
 _ROWS_PER_COLUMN = 4
-"""A Gram product costs O(d²) beyond its flops: blocks of 4 d rows keep that small, in O(d²) memory."""
+"""A Gram product costs O(d²) beyond its flops: with blocks of 4 d rows that is little, in O(d²) memory."""
 
 
 class Panel(NamedTuple):
@@ -59,7 +59,7 @@ class _Sums(NamedTuple):
 def panels(x: Array, weights: Array | None, index: np.ndarray | None = None, *, exact: bool = False) -> Iterator[Panel]:
     """Yield the sums of the rows of x (n, d), with positive weights (n,) or none, a panel of blocks at a time.
 
-    Of all rows, or of those at some positions. Products are formed in the dtype of x, or in float64 if they are to be
+    For all rows, or for those at some positions. Products are formed in the dtype of x, or in float64 if they must be
     exact.
     """
     blocks = list(blocks_at(x, index, n_blocks=2, least=_ROWS_PER_COLUMN * x.shape[1]))
@@ -120,13 +120,13 @@ def _panel(x: Array, weights: Array | None, blocks: Sequence[Which], exact: bool
     between, slack = (shifts - shift) * xp.sqrt(size), residual / xp.sqrt(size)
     if len(blocks) == 1:
         return Panel(n, pivots[0] + shift, less_square(scatter, slack[0, :]))
-    scatter += between.T @ between  # two products, since one of unequal factors can differ from its transpose
+    scatter += between.T @ between  # two products, since a product of unequal factors can differ from its transpose
     scatter -= slack.T @ slack
     return Panel(n, pivots[0] + shift, scatter)
 
 
 def _summed_blocks(x: Array, weights: Array | None, blocks: Sequence[Which], exact: bool) -> _Sums:
-    """Return the sums of blocks, of which each thread takes a share."""
+    """Return the sums of blocks; each thread computes a share."""
     cuts = shares(x, blocks)
     return reduce(_joined, in_threads(x, lambda i: _summed_share(x, weights, cuts[i], exact), len(cuts)))
 
@@ -158,10 +158,10 @@ def _summed_share(x: Array, weights: Array | None, blocks: Sequence[Which], exac
 def _block(
     block: Array, weights: Array | None, rows: np.ndarray | None, square: np.ndarray | None, exact: bool
 ) -> _Block:
-    """Reduce one block in its own dtype or in float64, with the help of scratch arrays for its rows and their products.
+    """Reduce one block in its own dtype or in float64, with scratch arrays for its rows and their products.
 
-    The pivot is the mean of a sample of rows, formed around the first row: close enough to the mean that the products
-    lose nothing to an offset, and exact for constant data, whose scatter is then exactly zero.
+    The pivot is the mean of a sample of rows, formed around the first row: close enough to the mean that an offset
+    costs no precision, and exact for constant data, whose scatter is then exactly zero.
     """
     xp = namespace(block)
     first = block[0, :]

@@ -1,8 +1,8 @@
-"""What labels say about a cloud, from per-class sums in O(n k d).
+"""Functions of labels and a cloud, from sums over classes in O(n k d).
 
-Rows are visited in the order of their class, so that the indicator matrix of a block spans only the classes in it and
-class sums stay matrix products for any number of classes. The work is done in float64 block by block: distances between
-close classes far from the origin are small differences of large numbers.
+Rows are processed in order of class, so the indicator matrix of a block covers only the classes in it and class sums
+are matrix products for any number of classes. All is computed in float64, block by block: distances between close
+classes far from the origin are small differences of large numbers.
 """
 
 from __future__ import annotations
@@ -83,12 +83,12 @@ def calinski_harabasz(m: ClassMoments) -> Array:
 def davies_bouldin(x: Array, labels: Labels) -> Array:
     """Return the mean over classes of the largest (s + s') / ‖μ - μ'‖, with s the mean distance of a class to its mean.
 
-    It is infinite if two classes have one mean.
+    It is infinite if two classes have the same mean.
     """
     m, xp = class_moments(x, labels), namespace(x)
 
     def between(rows: slice) -> Array:
-        """Return the distances, which are summed without cancellation."""
+        """Return the distances, summed without cancellation."""
         return sqrt_in_place(xp.sum((m.mean[rows, :][:, None, :] - m.mean[None, :, :]) ** 2, axis=2))
 
     return mean_largest_overlap(m.mean, _mean_distances(x, labels, m), between)
@@ -112,7 +112,7 @@ def squared_silhouette_samples(
 ) -> Array:
     """Return the silhouettes under squared Euclidean distances of prepared rows, exactly, without pairs.
 
-    Or what else becomes of the distances to classes.
+    `of` can be another function of the distances to classes.
 
     The mean squared distance of x to a class is ‖x - μ‖² + V, with V the mean squared distance of the class to μ.
     On unit rows this is the silhouette under the cosine distance, which is half the squared one.
@@ -166,7 +166,7 @@ def _own_and_other(
 def _of_class_blocks(
     x: Array, labels: Labels, prepare: Callable[[Array], Array], function: Callable[[_ClassBlock], _R]
 ) -> list[_R]:
-    """Return what a function makes of each block of prepared rows in order of class; threads share the blocks."""
+    """Apply a function to each block of prepared rows in order of class, in several threads."""
     xp = namespace(x)
     blocks = list(row_blocks(x, columns=2 * max(x.shape[1], labels.sizes.shape[0])))
 
@@ -183,7 +183,7 @@ def _class_sums(
 ) -> Array:
     """Return the sums (k, d) over each class of the values (b, d) of each block.
 
-    Rows come in order of class: only the last class of a block can go on in the next.
+    Rows are in order of class: only the last class of a block can continue in the next.
     """
     xp = namespace(x)
 

@@ -1,8 +1,8 @@
-"""Rotations that bring several spaces onto each other, from the sums over the pairs of each two.
+"""Rotations of several spaces onto each other, from the sums over the pairs of every two spaces.
 
-No data are needed beyond the cross moments: each space in turn is turned towards the sum of all others, which never
-makes the spaces fit worse (generalised Procrustes; Gower 1975, doi:10.1007/BF02291478; ten Berge 1977,
-doi:10.1007/BF02294053). The optimum that is found depends on the start.
+Only the cross moments are needed: each space in turn is rotated towards the sum of all others, which never makes the
+fit worse (generalised Procrustes; Gower 1975, doi:10.1007/BF02291478; ten Berge 1977, doi:10.1007/BF02294053). The
+resulting optimum depends on the start.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ Crosses: TypeAlias = Mapping[tuple[int, int], CrossMoments]
 
 
 class Consensus(NamedTuple):
-    """Maps x @ rotation of each space to one, of rotations (d, p), Σ ‖x - y‖² over each two, and how they were found.
+    """Maps x @ rotation of each space to one, with rotations (d, p), Σ ‖x - y‖² over pairs of spaces, and the search.
 
-    `n_open` is the number of directions of each space that the others say nothing about.
+    `n_open` is the number of directions of each space that the others do not determine.
     """
 
     rotations: list[Array]
@@ -41,7 +41,7 @@ class Consensus(NamedTuple):
 def consensus(crosses: Crosses, *, pivot: int, n_init: int, max_iter: int, tol: float, rng: Any) -> Consensus:
     """Return the best of the fits from several starts, in the axes of one space, the pivot.
 
-    The starts are the leading eigenvectors of all sums, the spaces turned towards the pivot, and random rotations.
+    The starts are the leading eigenvectors of all sums, the spaces rotated towards the pivot, and random rotations.
     """
     spaces = _Spaces(crosses)
     starts = chain(
@@ -53,7 +53,7 @@ def consensus(crosses: Crosses, *, pivot: int, n_init: int, max_iter: int, tol: 
 
 
 class _Spaces:
-    """The sums between K spaces, of which the widest has p features, and how large rounding makes them."""
+    """The sums between K spaces, the widest of which has p features, and the size of their rounding."""
 
     def __init__(self, crosses: Crosses) -> None:
         self.k = 1 + max(last for _, last in crosses)
@@ -67,7 +67,7 @@ class _Spaces:
         self.tolerances = [SMALLEST_VARIANCE * length * (sum(lengths) - length) for length in lengths]
 
     def fitted(self, rotations: list[Array], max_iter: int, tol: float) -> Consensus:
-        """Return where sweeps over all spaces lead, until one gains less than a share of Σ ⟨x, y⟩."""
+        """Return the result of sweeps over all spaces, until one gains less than a share of Σ ⟨x, y⟩."""
         converged, n_iter, inner = False, 0, self.inner(rotations)
         while n_iter < max_iter and not converged:
             gain = 0.0
@@ -82,23 +82,23 @@ class _Spaces:
         return Consensus(rotations, loss, n_iter, converged, [self.n_open(i, rotations) for i in range(self.k)])
 
     def towards_others(self, i: int, rotations: list[Array]) -> Array:
-        """Return the sum (d, p) that space i is turned towards."""
+        """Return the sum (d, p) of the other spaces, the target of space i."""
         return reduce(add, (self.sums[i, j] @ rotations[j] for j in range(self.k) if j != i))
 
     def inner(self, rotations: list[Array]) -> float:
-        """Return Σ ⟨x, y⟩ over the rows of each two turned spaces."""
+        """Return Σ ⟨x, y⟩ over the rows of every two rotated spaces."""
         return sum(_inner(rotations[i], self.towards_others(i, rotations)) for i in range(self.k)) / 2
 
     def n_open(self, i: int, rotations: list[Array]) -> int:
-        """Return how many directions of a space have no partner in the others."""
+        """Return the number of directions of a space without a partner in the others."""
         towards = self.towards_others(i, rotations)
         values = decomposed("svdvals", towards)
         return int(namespace(values).count_nonzero(values <= self.tolerances[i]))
 
     def in_axes_of(self, pivot: int, rotations: list[Array]) -> list[Array]:
-        """Return rotations followed by one that leaves the pivot where it is.
+        """Return rotations followed by one that restores the axes of the pivot.
 
-        Directions without a partner are turned once more, as their rule depends on the axes.
+        Directions without a partner are rotated once more, as their rule depends on the axes.
         """
         q, xp = rotations[pivot], namespace(rotations[pivot])
         padded = xp.concat([q, asarray_like(np.zeros((self.p - q.shape[0], self.p)), q)])
@@ -122,7 +122,7 @@ class _Spaces:
         return [nearest_orthogonal(part, SMALLEST_VARIANCE) for part in self.cut(leading)]
 
     def cut(self, rows: Array) -> Iterator[Array]:
-        """Yield the rows that belong to each space."""
+        """Yield the rows of each space."""
         stops = np.cumsum(self.widths)
         return (rows[int(stop) - width : int(stop), :] for stop, width in zip(stops, self.widths, strict=True))
 

@@ -1,9 +1,9 @@
-"""The mergeable sums from which every linear map between two paired clouds is found.
+"""The mergeable sums that determine every linear map between two paired clouds.
 
-Row k of x (n, dx) belongs to row k of y (n, dy). Their means, the scatter matrix between them and, where a map needs
-it, the scatter within one or both are formed in float64 whatever the rows are, unless their own precision is said to
-do: the smallest singular value of a map is what its inverse depends on most. Summaries of disjoint sets of pairs merge
-like those of one cloud, see `_moments`.
+Row k of x (n, dx) belongs to row k of y (n, dy). Their means, the scatter matrix between them and, if a map needs it,
+the scatter within one or both are formed in float64 for all rows, unless their own precision is declared sufficient:
+the inverse of a map depends most on its smallest singular value. Summaries of disjoint sets of pairs merge like those
+of one cloud, see `_moments`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ M = TypeVar("M", bound="CrossMoments")
 
 _PIVOT_ROWS = 1024
 _BLOCK_ROWS = 2048
-"""A product of fewer rows at once is slower, and more of them cost memory only."""
+"""Products of fewer rows are slower, and more rows only cost memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +123,7 @@ class RegressionMoments(CrossMoments):
 class JointMoments(RegressionMoments):
     """The same with the scatter within both clouds: yy is (dy, dy).
 
-    The digits are those of the numbers that were summed, which bound what either spectrum can tell.
+    The digits are those of the summed numbers, which limit the resolution of either spectrum.
     """
 
     yy: Array
@@ -141,7 +141,7 @@ class JointMoments(RegressionMoments):
         )
 
     def part(self, kind: type[M]) -> M:
-        """Return those of the moments that another kind has."""
+        """Return the part of the moments that another class has."""
         return kind(**{field.name: getattr(self, field.name) for field in fields(kind)})
 
     def about_origin(self) -> Self:
@@ -151,7 +151,7 @@ class JointMoments(RegressionMoments):
 
 
 class _Side(NamedTuple):
-    """One of the two clouds: rows, a pivot near their mean, a map or none, and which scatter to sum.
+    """One of the two clouds: rows, a pivot near their mean, a map or none, and the scatter to sum.
 
     Products are formed in the dtype of the pivot.
     """
@@ -163,14 +163,14 @@ class _Side(NamedTuple):
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """The width of the rows, and of what the map makes of them."""
+        """The width of the rows, and of their images under the map."""
         return (self.rows.shape[1],) if self.through is None else self.through.shape
 
 
 def cross_moments(x: Array, y: Array, weights: Array | None = None, *, exact: bool = True) -> CrossMoments:
     """Return the summary of the pairs of rows of x (n, dx) and y (n, dy), with positive weights (n,) or none.
 
-    Products are formed in float64, or, of rows of one dtype, in that if they need not be exact.
+    Products are formed in float64, or in the common dtype of the rows if they need not be exact.
     """
     return _summed(x, y, weights, exact=exact)[0]
 
@@ -202,7 +202,7 @@ def _summed(
     through: Array | None = None,
     exact: bool = True,
 ) -> tuple[CrossMoments, Array, Array]:
-    """Return the summary of the pairs, and the scatter within each cloud: its trace only unless asked for."""
+    """Return the summary of the pairs, and the scatter within each cloud: only its trace unless requested."""
     blocks = list(row_blocks(x, columns=y.shape[1], n_blocks=2, least=_BLOCK_ROWS))
     a, b = _side(x, through, xx, exact), _side(y, None, yy, exact)
     cuts = shares(x, blocks)
@@ -258,7 +258,7 @@ def _rows(side: _Side, block: slice, weights: Array | None, rooms: list[np.ndarr
 
 
 def _column_sums(rows: Array, weights: Array | None) -> Array:
-    """Return Σ w x of rows that already have the root of the weights: a product, which keeps several partial sums."""
+    """Return Σ w x of rows times the roots of the weights: a product, which keeps several partial sums."""
     xp = namespace(rows)
     roots = xp.ones_like(rows[:, 0]) if weights is None else xp.astype(xp.sqrt(weights), rows.dtype)
     return float64(roots @ rows)

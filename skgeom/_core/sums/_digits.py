@@ -1,4 +1,4 @@
-"""How numbers were rounded, by the evidence of the numbers and not of the array that holds them."""
+"""The rounding of numbers, by the numbers themselves and not by the dtype of their array."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _SAMPLE_ROWS = 4
 
 
 class Digits(NamedTuple):
-    """What tells how numbers were rounded; that of a union of numbers follows from those of the parts.
+    """Evidence of the rounding of numbers; that of a union follows from those of the parts.
 
     Attributes
     ----------
     significant : int
-        Binary digits of the narrowest floating format that holds all.
+        Binary digits of the narrowest floating format that represents all numbers.
     largest : float
         The largest magnitude.
     grid : float
-        Exponent of the coarsest power of two of which all are multiples; -inf where it is finer than 11 digits of the
-        largest, and of no use.
+        Exponent of the largest power of two of which all are multiples; -inf, and unused, if it is finer than 11 digits
+        of the largest.
     """
 
     significant: int
@@ -41,26 +41,26 @@ class Digits(NamedTuple):
 
     @property
     def spacing(self) -> float:
-        """The relative spacing of the narrowest floating format that holds all numbers.
+        """The relative spacing of the narrowest floating format that represents all numbers.
 
-        Numbers on a grid, such as counts, are exact and tell nothing about rounding: they are taken for float32, never
-        for halves. So are halves that all lie between two neighbouring powers of two.
+        Numbers on a grid, such as counts, are exact and do not indicate rounding: they count as float32, never as
+        halves. So do halves that are all between two neighbouring powers of two.
         """
         on_a_grid = self.significant in HALF_DIGITS and self.grid >= frexp(self.largest)[1] - self.significant
         return 2.0 ** (1 - (SINGLE_DIGITS if on_a_grid else self.significant))
 
     def merge(self, *others: Digits) -> Digits:
-        """Return what tells the rounding of a union."""
+        """Return the evidence for a union."""
         significant, largest, grid = zip(self, *others, strict=True)
         return Digits(max(significant), max(largest), min(grid))
 
     def without(self, part: Digits, rest: Sequence[Digits] = ()) -> Digits:
-        """Return the same: what is left was rounded as the whole."""
+        """Return the same: the rest was rounded like the whole."""
         return self
 
 
 def digits_of(x: Array) -> Digits:
-    """Return what tells how the entries of x were rounded."""
+    """Return the evidence of the rounding of the entries of x."""
     for digits in HALF_DIGITS:
         if _have_digits(x, digits):
             return Digits(digits, *_grid_of(x))
@@ -69,22 +69,22 @@ def digits_of(x: Array) -> Digits:
 
 
 def part_of_digits(x: Array, index: np.ndarray | None) -> Digits:
-    """Return what tells how the rows at some positions, or all, were rounded."""
+    """Return the evidence of the rounding of the rows at some positions, or of all."""
     return digits_of(x if index is None else take_rows(x, index))
 
 
 def precision(x: Array) -> float:
-    """Return the relative spacing of the narrowest floating format that holds all entries of x."""
+    """Return the relative spacing of the narrowest floating format that represents all entries of x."""
     return digits_of(x).spacing
 
 
 def digits_of_dtype(x: Array) -> Digits:
-    """Return the digits that the dtype of x holds."""
+    """Return the digits of the dtype of x."""
     return Digits(SINGLE_DIGITS if epsilon(x) >= 2.0 ** (1 - SINGLE_DIGITS) else _DOUBLE_DIGITS, 0.0, -inf)
 
 
 def _all_rows(x: Array, holds: Callable[[Array], Array]) -> bool:
-    """Return whether something holds for all entries, which a few rows refute for most data."""
+    """Return whether a condition is true for all entries; for most data a few rows refute it."""
     xp = namespace(x)
     if not bool(xp.all(holds(x[:: -(-x.shape[0] // _SAMPLE_ROWS), :]))):
         return False
@@ -92,13 +92,13 @@ def _all_rows(x: Array, holds: Callable[[Array], Array]) -> bool:
 
 
 def _have_digits(x: Array, digits: int) -> bool:
-    """Return whether all entries have no more significant binary digits (by the splitting of Veltkamp 1968)."""
+    """Return whether all entries have at most some significant binary digits (by the splitting of Veltkamp 1968)."""
     factor = 2.0 ** (1 - digits) / epsilon(x) + 1
     return _all_rows(x, lambda rows: rows * factor - (rows * factor - rows) == rows)
 
 
 def _grid_of(x: Array) -> tuple[float, float]:
-    """Return the largest magnitude in x, and the exponent of the coarsest grid that its entries are on."""
+    """Return the largest magnitude in x, and the exponent of the coarsest grid that contains its entries."""
     xp, largest = namespace(x), peak(x)
     if not largest:
         return 0.0, inf

@@ -1,4 +1,4 @@
-"""What makes a cloud an off-centre ellipsoid shell: its radius, its variances and tilt, and its offset."""
+"""The properties of an off-centre ellipsoid shell: radius, variances and tilt, and offset."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from skgeom._typing import Array
 
 
 def separation(a: Moments, b: Moments) -> Array:
-    """Return |μ - ν| / √(σ² + τ²) of each feature (d,): infinite where constants differ, 0 where they are equal."""
+    """Return |μ - ν| / √(σ² + τ²) of each feature (d,): infinite for different constants, 0 for equal ones."""
     xp = namespace(a.mean)
     distance, spread = xp.abs(a.mean - b.mean), xp.sqrt(a.variances() + b.variances())
     return where((spread == 0) & (distance > 0), xp.inf, ratio(distance, spread))
@@ -43,7 +43,7 @@ def off_diagonal_dominance(m: Moments) -> Array:
 def chance_dominance(m: Moments) -> Array:
     """Return the off-diagonal dominance expected of independent Gaussian features with the same variances.
 
-    Of n rows, their sample covariances are about N(0, C_ii C_jj / (n - 1)).
+    For n rows, their sample covariances are about N(0, C_ii C_jj / (n - 1)).
     """
     v = m.variances()
     xp = namespace(v)
@@ -59,7 +59,7 @@ def offset_ratio(m: Moments) -> Array:
 
 
 def unbiased_offset_ratio(m: Moments) -> Array:
-    """Return √(‖μ‖² / tr C - 1/n), without what the sampling of the mean adds; 0 if nothing is left."""
+    """Return √(‖μ‖² / tr C - 1/n), without the sampling error of the mean; 0 if the difference is negative."""
     r = offset_ratio(m)
     return namespace(r).clip(r * r - 1 / m.n, min=0.0) ** 0.5
 

@@ -18,11 +18,11 @@ from skgeom._typing import Array
 
 
 class WhiteningMap(NamedTuple):
-    """A map z = (x - mean) @ forward, its inverse x = z @ backward + mean, and where it comes from.
+    """A map z = (x - mean) @ forward, its inverse x = z @ backward + mean, and the axes behind it.
 
-    `variances` (k,) and `directions` (k, d) are the principal axes of the coordinates multiplied by `scale` (d,): 1
-    for the covariance, 1/σ for the correlation. `rank` counts the axes that can be kept, `above_noise` those that are
-    no rounding of the rows.
+    `variances` (k,) and `directions` (k, d) are the principal axes of the coordinates multiplied by `scale` (d,): 1 for
+    the covariance, 1/σ for the correlation. `rank` counts the axes that can be kept, `above_noise` those above the
+    rounding of the rows.
     """
 
     forward: Array
@@ -36,7 +36,7 @@ class WhiteningMap(NamedTuple):
 
 @once_per_moments
 def axes(m: Moments) -> Axes:
-    """Return the principal axes, as `Moments.axes` does, once for all maps of a cloud."""
+    """Return the principal axes of `Moments.axes`, computed once for all maps of a cloud."""
     return m.axes()
 
 
@@ -68,9 +68,9 @@ def whitening_map(
 ) -> WhiteningMap:
     """Return the whitening of a cloud on its leading axes: those that count, or of relative variance above a tolerance.
 
-    With V the axes and Λ their variances, "pca" is Λ^(-p/2) V; every other form is a rotation of it that has the same
-    variances: "zca" turns back to the original axes, "cholesky" to a triangular matrix. The forms "-cor" do the same to
-    the standardised coordinates.
+    With V the axes and Λ their variances, "pca" is Λ^(-p/2) V; every other form is a rotation of it with the same
+    variances: "zca" rotates back to the original axes, "cholesky" to a triangular matrix. The forms "-cor" do the same
+    to the standardised coordinates.
     """
     scale, scaled = _standardised(m) if method.endswith("-cor") else (namespace(m.mean).ones_like(m.mean), m)
     principal = axes(scaled)
@@ -100,8 +100,8 @@ def centred_product(
 ) -> Array:
     """Return (x - mean) @ w + offset in the dtype of x, for a mean, a map and an offset in float64.
 
-    The rows are shifted by the rounded mean, near which the difference is exact, and what the rounding left is mapped
-    apart.
+    The rows are shifted by the rounded mean, near which the difference is exact, and the rounding error of the mean is
+    mapped separately.
     """
     xp = namespace(x)
     pivot, narrow = xp.astype(mean, x.dtype), xp.astype(w, x.dtype)
@@ -125,14 +125,14 @@ def exact_product(z: Array, origin: Array | float, w: Array, offset: Array) -> A
 
 
 def default_top(d: int) -> int:
-    """Return how many leading directions of d all-but-the-top removes unless told otherwise: one per hundred."""
+    """Return the default number of leading directions of d that all-but-the-top removes: one per hundred."""
     return max(1, round(d / 100))
 
 
 def without(x: Array, mean: Array, directions: Array, *, seen_from: Array, out: np.ndarray | None = None) -> Array:
     """Return x - mean without its components along orthonormal directions (k, d), as seen from a point.
 
-    What rounding leaves of components that were large is removed by a second projection.
+    Rounding errors of large components are removed by a second projection.
     """
     u = namespace(x).astype(directions, x.dtype)
 
@@ -161,7 +161,7 @@ def _rotation(method: str, directions: Array, whitening: Array) -> Array:
 
 
 def _n_kept(variances: Array, above_noise: int, method: str, tolerance: float | None) -> int:
-    """Return how many of the axes are kept; after standardisation, small coordinates are no matter of float64."""
+    """Return the number of axes to keep; after standardisation, float64 resolves small coordinates too."""
     if tolerance is not None:
         return above(variances, tolerance).shape[0]
     tellable = above(variances, 0.0).shape[0] if method.endswith("-cor") else n_tellable(variances)

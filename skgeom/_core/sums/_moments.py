@@ -1,9 +1,9 @@
-"""The mergeable sums from which nearly every linear question about a cloud is answered.
+"""The mergeable sums that determine nearly every linear property of a cloud.
 
 A cloud of n points in d dimensions is reduced once, in blocks, to its weight, mean and scatter matrix. Two summaries of
-disjoint sets of rows merge into the summary of their union (Chan, Golub & LeVeque 1983), so that streams, folds, chunks
-and machines are all one operation. With fewer rows than columns the centred rows themselves are the smaller summary:
-the methods of `Moments` are where the two forms differ, and whoever calls them need not know which one it is.
+disjoint sets of rows merge into the summary of their union (Chan, Golub & LeVeque 1983), an operation that serves
+streams, folds, chunks and machines alike. With fewer rows than columns the centred rows themselves are the smaller
+summary: the two forms differ only in the methods of `Moments`, and callers need not know which one it is.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _LEAST_REST = 1 / 64
-"""Share of the squares of a scatter that must be left for those of a rest to be differences of inner products: these
-lose less than two digits, and are right to 1e-13."""
+"""Minimum share of the squares of a scatter in a rest for computing these as differences of inner products: they lose
+less than two digits, and have an error of 1e-13."""
 
 
 class Axes(NamedTuple):
-    """Variances (r,) in descending order, and where their principal directions come from."""
+    """Variances (r,) in descending order, and the source of their principal directions."""
 
     variances: Array
     vectors: Eigenvectors
@@ -60,9 +60,9 @@ class Axes(NamedTuple):
 class Moments(ABC):
     """Weight n, mean (d,) and scatter (d, d) = Σ w (x - mean)(x - mean)ᵀ of a cloud, in float64.
 
-    The digits are those of the numbers that were summed, which bound what the spectrum can tell: those of their dtype
-    until `_rank` has looked at them. The sample covariance, the scatter over n - 1, is called C.
-    `known` is what `once_per_moments` found out about them.
+    The digits are those of the summed numbers, which limit the resolution of the spectrum: those of their dtype until
+    `_rank` has checked them. The sample covariance, the scatter over n - 1, is called C. `known` are the cached results
+    of `once_per_moments`.
     """
 
     n: float
@@ -76,7 +76,7 @@ class Moments(ABC):
         return self
 
     def with_second(self, second: Moments) -> Moments:
-        """Return other moments up to the second in place of these."""
+        """Return these moments with others up to the second."""
         return second
 
     def variances(self) -> Array:
@@ -108,7 +108,7 @@ class Moments(ABC):
         """Return the summary of the union with disjoint sets of rows, at least one."""
 
     def without(self, part: Moments, rest: Sequence[Moments] = ()) -> Moments:
-        """Return the summary of the rows that are not of a part of them, of which the rest may be given in parts."""
+        """Return the summary of the rows outside a part, given the parts of the rest if they are known."""
         n = self.n - part.n
         mean = self.mean - (part.mean - self.mean) * (part.n / n)
         return RemainingMoments(n, mean, self.digits, self.dense(), part.dense())
@@ -127,7 +127,7 @@ class Moments(ABC):
 
     @abstractmethod
     def dense(self) -> DenseMoments:
-        """Return the form that holds the scatter matrix."""
+        """Return the form with the scatter matrix."""
 
     @abstractmethod
     def gram(self) -> Array:
@@ -135,7 +135,7 @@ class Moments(ABC):
 
     @abstractmethod
     def times_rows(self, g: Array, x: Array) -> Array:
-        """Return X g(XᵀX) = g(XXᵀ) X for the centred rows X of x, those that were summed, given g of `gram`."""
+        """Return X g(XᵀX) = g(XXᵀ) X for the centred rows X of x, the summed rows, given g of `gram`."""
 
     @abstractmethod
     def inner(self, c: Array, unit: Array | float) -> Array:
@@ -160,7 +160,7 @@ class Moments(ABC):
 
 @dataclass(frozen=True, eq=False)
 class DenseMoments(Moments):
-    """Moments of a cloud that hold the scatter matrix."""
+    """Moments of a cloud, with the scatter matrix."""
 
     scatter: Array
 
@@ -213,7 +213,7 @@ class DenseMoments(Moments):
 
 @dataclass(frozen=True, eq=False)
 class ThinMoments(Moments):
-    """Moments of a cloud of r < d rows that hold the weighted centred rows (r, d): the scatter is rowsᵀ rows."""
+    """Moments of a cloud of r < d rows, with the weighted centred rows (r, d): the scatter is rowsᵀ rows."""
 
     rows: Array
 
@@ -271,9 +271,9 @@ class ThinMoments(Moments):
 
 @dataclass(frozen=True, eq=False)
 class RemainingMoments(Moments):
-    """Moments of the rows of a cloud that are not of a part of it, with the scatter matrices of these two.
+    """Moments of the rows of a cloud outside a part, with the scatter matrices of the cloud and the part.
 
-    Their traces need no matrix of their own. It is formed for whoever asks for it, and not kept.
+    Their traces need no separate matrix. It is formed on request, and not kept.
     """
 
     whole: DenseMoments
@@ -353,14 +353,14 @@ class FourthMoments:
         return FourthMoments(second, _summed(*cubic), _summed(*quartic))
 
     def without(self, part: FourthMoments, rest: Sequence[FourthMoments] = ()) -> FourthMoments:
-        """Return the summary of the rows that are not of a part of them, of which the rest may be given in parts."""
+        """Return the summary of the rows outside a part, given the parts of the rest if they are known."""
         second = self.second.without(part.second, [one.second for one in rest])
         cubic, quartic = self._sums_about(second.mean)
         less_cubic, less_quartic = part._sums_about(second.mean)
         return FourthMoments(second, cubic - less_cubic, quartic - less_quartic)
 
     def with_second(self, second: Moments) -> FourthMoments:
-        """Return other moments up to the second, of the same rows, beside the higher ones."""
+        """Return the moments with others up to the second, of the same rows."""
         return replace(self, second=second)
 
     def map_arrays(self, function: Callable[[Array], Array]) -> FourthMoments:
@@ -380,7 +380,7 @@ class FourthMoments:
 def moments(x: Array, weights: Array | None = None, *, exact: bool = False) -> Moments:
     """Return the smaller of the two summaries of the rows of x (n, d), with positive weights (n,) or none.
 
-    Products of float32 rows are formed in float32, or in float64 if they are to be exact.
+    Products of float32 rows are formed in float32, or in float64 if they must be exact.
     """
     if x.shape[0] < x.shape[1]:
         n, mean, rows = centred_rows(x, weights)
@@ -420,9 +420,9 @@ def part_of_fourth_moments(x: Array, index: np.ndarray | None, *, exact: bool = 
 def once_per_moments(
     function: Callable[Concatenate[Moments, P], R],
 ) -> Callable[Concatenate[Moments, P], R]:
-    """Make a function of moments and of plain values one that is computed once for the same, and kept with the moments.
+    """Return a function of moments and plain values whose results are cached in the moments.
 
-    Its arrays have several readers: they are not written to, and carry no gradient that one of them might lack.
+    Its arrays have several readers: they are never written to, and have no gradient that only one of them needs.
     """
 
     @wraps(function)
@@ -455,7 +455,7 @@ def _summed(first: Array, *others: Array) -> Array:
 
 
 def merge_all(parts: Iterable[M]) -> M:
-    """Return the summary of disjoint sets of rows, which come one by one."""
+    """Return the summary of disjoint sets of rows, merged one by one."""
     return reduce(lambda a, b: a.merge(b), parts)
 
 

@@ -1,12 +1,12 @@
-"""How many directions a cloud has, by the evidence of its rows: the only place that decides it.
+"""The number of directions of a cloud, by the evidence of its rows: the only definition.
 
-The entries of the rows are rounded. Along coordinate j that leaves noise of a standard deviation of about ε times the
-root mean square of the entries, offset included. Small coordinates are given at least the noise of the median one,
-since what a model leaves in a dead coordinate is the rounding of others. With N the variances of that noise, a
-direction counts if its eigenvalue of N^(-1/2) C N^(-1/2) exceeds 1, and if float64 can tell it from 0.
+The entries of the rows are rounded. Along coordinate j that leaves noise with a standard deviation of about ε times the
+root mean square of the entries, including the offset. Small coordinates have at least the noise of the median one,
+since a dead coordinate of a model contains the rounding of others. With N the variances of that noise, a direction
+counts if its eigenvalue of N^(-1/2) C N^(-1/2) exceeds 1, and if it differs from 0 in float64.
 
-ε follows the numbers and not the array that holds them (`_digits`): the narrowest format that holds all entries is the
-one they were rounded to.
+ε depends on the numbers and not on the dtype of their array (`_digits`): they were rounded to the narrowest format that
+represents all of them.
 """
 
 from __future__ import annotations
@@ -37,25 +37,25 @@ from skgeom._core.sums._moments import (
 from skgeom._typing import Array
 
 TELLABLE = 16 * 2.0**-52
-"""Share of the largest variance below which float64 cannot tell a variance from 0."""
+"""Share of the largest variance below which float64 cannot distinguish a variance from 0."""
 
 _SPACINGS = 32
-"""Noise of float32 and float64 rows in spacings: what products and sums of such numbers leave in null directions, and
-what a map in that precision blurs. Halves are only stored, so that their noise is one spacing."""
+"""Noise of float32 and float64 rows in spacings: the error of their products and sums in null directions, and of a map
+in that precision. Halves are only stored, so their noise is one spacing."""
 
 _LEAST_CORRELATION = 2.0**-10
-"""Least eigenvalue of the correlation matrix down to which products in float32 give every variance to about 0.5 %."""
+"""Smallest eigenvalue of the correlation matrix for which float32 products determine every variance to about 0.5 %."""
 
 
 def with_precision(m: Moments, x: Array) -> Moments:
-    """Return the moments of the rows of x with the precision of their numbers, which tells live coordinates."""
+    """Return the moments of the rows of x with the precision of their numbers, which determines live coordinates."""
     return replace(m, digits=digits_of(x))
 
 
 def resolved(m: Moments | FourthMoments, x: Array, weights: Array | None = None) -> Moments | FourthMoments:
-    """Return the moments of the rows of x such that their spectrum tells the rank.
+    """Return moments of the rows of x whose spectrum determines the rank.
 
-    They are summed once more in float64 where products in float32 may have lost a direction.
+    They are summed again in float64 if float32 products may have lost a direction.
     """
     second, digits = m.second, digits_of(x)
     if not is_resolved(second, digits):
@@ -64,13 +64,13 @@ def resolved(m: Moments | FourthMoments, x: Array, weights: Array | None = None)
 
 
 def is_resolved(m: Moments, digits: Digits) -> bool:
-    """Return whether the spectrum of moments that know the dtype of their rows tells the rank, given their digits."""
+    """Return whether the spectrum of moments determines the rank, given the dtype of their rows and their digits."""
     in_float64 = isinstance(m, ThinMoments) or m.digits.significant > SINGLE_DIGITS
     return in_float64 or float32_suffices(replace(m, digits=digits))
 
 
 def ranked_moments(x: Array, weights: Array | None = None) -> Moments:
-    """Return the moments of the rows of x such that their spectrum tells the rank."""
+    """Return moments of the rows of x whose spectrum determines the rank."""
     return resolved(moments(x, weights), x, weights).second
 
 
@@ -91,9 +91,9 @@ def part_of_ranked_fourth(x: Array, index: np.ndarray | None) -> FourthMoments:
 
 
 def float32_suffices(m: Moments) -> bool:
-    """Return whether moments from products in float32 tell every direction.
+    """Return whether moments from float32 products determine every direction.
 
-    The error E of such products is at most δ σ_i σ_j, with δ a few spacings. With λ the least eigenvalue of the
+    The error E of such products is at most δ σ_i σ_j, with δ a few spacings. With λ the smallest eigenvalue of the
     correlation matrix of the live coordinates, vᵀEv <= (δ/λ) vᵀCv for every v: all variances, in all directions and of
     all merged parts, have that relative error.
     """
@@ -108,39 +108,39 @@ def float32_suffices(m: Moments) -> bool:
 
 
 def deviations(m: Moments) -> Array:
-    """Return the standard deviation of each coordinate (d,): rounding may leave a variance just below 0."""
+    """Return the standard deviation of each coordinate (d,): rounding can make a variance slightly negative."""
     xp = namespace(m.mean)
     return xp.sqrt(xp.clip(m.variances(), min=0.0))
 
 
 def noise(m: Moments) -> Array:
-    """Return the standard deviation of the noise in each coordinate (d,); zeros where all rows are zero."""
+    """Return the standard deviation of the noise in each coordinate (d,); zeros if all rows are zero."""
     xp = namespace(m.mean)
     entries = xp.sqrt(deviations(m) ** 2 * ((m.n - 1) / m.n) + m.mean * m.mean)
     return _noise_share(m.digits.spacing) * xp.maximum(entries, _median_of_positive(entries))
 
 
 def live(m: Moments) -> Array:
-    """Return which coordinates (d,) vary by more than their noise."""
+    """Return a mask (d,) of the coordinates that vary by more than their noise."""
     return deviations(m) > noise(m)
 
 
 def rank(m: Moments, variances: Array) -> int:
-    """Return how many of the variances of the principal directions, in descending order, count."""
+    """Return the number of variances of the principal directions, in descending order, that count."""
     xp = namespace(variances)
     return min(n_above_noise(m, xp.sqrt(variances), noise(m)), n_tellable(variances))
 
 
 def n_tellable(variances: Array) -> int:
-    """Return how many variances, in descending order, float64 can tell from 0 beside the largest."""
+    """Return the number of variances, in descending order, that differ from 0 in float64, relative to the largest."""
     return _count((variances > TELLABLE * variances[0]) & (variances > 0))
 
 
 def n_above_noise(m: Moments, principal: Array, noise: Array) -> int:
-    """Return how many directions are above the noise (d,), given the deviations of the principal ones.
+    """Return the number of directions above the noise (d,), given the deviations of the principal ones.
 
     Coordinates without noise are left out; float64 adds its own noise to each of the others. In most clouds the largest
-    and the smallest noise decide already.
+    and the smallest noise suffice.
     """
     xp, own, tellable = namespace(noise), deviations(m), TELLABLE**0.5
     noise = where(noise > 0, xp.maximum(noise, tellable * own), 0.0)
@@ -155,12 +155,12 @@ def n_above_noise(m: Moments, principal: Array, noise: Array) -> int:
 
 
 def _noise_share(spacing: float) -> float:
-    """Return ε, the noise of numbers of a spacing in shares of their size."""
+    """Return ε, the noise of numbers relative to their size, given their spacing."""
     return spacing if spacing >= 2.0 ** (1 - max(HALF_DIGITS)) else _SPACINGS * spacing
 
 
 def _median_of_positive(values: Array) -> Array:
-    """Return the median of those values (d,) that are positive, and 0 if none is."""
+    """Return the median of the positive values (d,), and 0 if there are none."""
     xp = namespace(values)
     positive = _count(values > 0)
     if not positive:

@@ -1,4 +1,4 @@
-"""What the inner products between the rows of one space are, and how two spaces of the same rows agree in them.
+"""The inner products between the rows of a space, and their agreement between two spaces of the same rows.
 
 The n x n matrix of inner products of centred rows is never formed: its sums follow from the scatter of the rows and a
 second pass over them, and those of two spaces from the scatter between them. Rows are scaled to a total square of 1.
@@ -30,10 +30,10 @@ from skgeom._core.sums._moments import moments
 from skgeom._typing import Array
 
 _EXACT_CUBES = 2048
-"""Rows up to which Σ A_ij³ is summed over all pairs: its part in a skewness falls with the number of rows."""
+"""Maximum number of rows for summing Σ A_ij³ over all pairs: its part in a skewness falls with the number of rows."""
 
 _EQUIDISTANT = 1e-12
-"""Share of its squares below which a matrix of inner products is rounding once it is doubly centred."""
+"""Share of its squares below which a matrix of inner products is rounding after double centring."""
 
 
 class Space:
@@ -62,7 +62,7 @@ class Space:
 
     @property
     def doubly_centred_squares(self) -> float:
-        """Σ A_ij² of the doubly centred matrix without diagonal; 0 where it is rounding."""
+        """Σ A_ij² of the doubly centred matrix without diagonal; 0 if it is rounding."""
         own = doubly_centred_product(self.squares, self, self)
         return own if own > _EQUIDISTANT * self.squares else 0.0
 
@@ -80,9 +80,9 @@ class Space:
 
     @cached_property
     def doubly_centred_trace(self) -> tuple[float, float]:
-        """The trace of A³, A being the doubly centred matrix without diagonal, and κ of its rows.
+        """The trace of A³, with A the doubly centred matrix without diagonal, and κ of its rows.
 
-        It is P - Δ with P = F Σ Fᵀ, the rows of F being (x, 1, e) with e = ‖x‖² / (n - 2), and Δ the diagonal of P.
+        With P = F Σ Fᵀ, it is P - Δ; the rows of F are (x, 1, e) with e = ‖x‖² / (n - 2), and Δ is the diagonal of P.
         """
         n, xp = self.n, namespace(self.scatter)
         e, c = self.lengths / (n - 2), -1 / ((n - 1) * (n - 2))
@@ -110,7 +110,7 @@ class Space:
 
     @cached_property
     def centred(self) -> Centred:
-        """The sums of the matrix of inner products; that of cubes takes all pairs of rows."""
+        """The sums of the matrix of inner products; that of cubes needs all pairs of rows."""
         xp, s, g = namespace(self.scatter), self.scatter, self.lengths
 
         def row_squares(rows: slice) -> np.ndarray:
@@ -168,7 +168,7 @@ def _concentration(squares: np.ndarray) -> float:
 
 
 def squared_agreement(x: Space, y: Space, order: np.ndarray | None = None) -> float:
-    """Return tr(A B) = ‖Xᵀ Y‖² of the inner products of two spaces, the rows of the second taken in some order."""
+    """Return tr(A B) = ‖Xᵀ Y‖² of the inner products of two spaces, with the rows of the second in some order."""
     other = y.x if order is None else take_rows(y.x, order)
     between = cross_moments(x.x, other).xy
     return to_float(namespace(between).sum(between * between)) * (x.unit * y.unit) ** 2
@@ -182,7 +182,7 @@ def doubly_centred_product(agreement: float, x: Space, y: Space, order: np.ndarr
 
 
 def shuffled_agreement(x: Space, y: Space) -> Callable[[np.ndarray], float]:
-    """Return the function of an order of the rows of y that gives `squared_agreement`, fast for few rows."""
+    """Return `squared_agreement` as a function of the order of the rows of y, fast for few rows."""
     if x.n > _EXACT_CUBES:
         return partial(squared_agreement, x, y)
     a, b = (to_numpy(rows @ rows.T) for rows in (space.rows(slice(0, x.n)) for space in (x, y)))

@@ -1,7 +1,7 @@
-"""What the covariance spectrum of a cloud says: isotropy, effective dimension, principal directions.
+"""Functions of the covariance spectrum of a cloud: isotropy, effective dimension, principal directions.
 
 Most measures need no eigenvalue: with t = tr C and f = ‖C‖²_F the participation ratio is t²/f, and IsoScore is an
-affine function of it. A cloud without spread uses no direction at all: its participation ratio and its ranks are 0.
+affine function of it. A cloud of equal rows uses no direction: its participation ratio and its ranks are 0.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from skgeom._typing import Array
 
 
 def relative_traces(m: Moments) -> tuple[Array, Array]:
-    """Return the traces of C / tr C, which neither overflow nor vanish at any scale; zeros without spread."""
+    """Return the traces of C / tr C, which neither overflow nor underflow at any scale; zeros for equal rows."""
     t = m.total_variance()
     return m.traces(where(t > 0, t, 1.0))
 
@@ -59,7 +59,7 @@ def isoscore(m: Moments) -> Array:
 
 
 def isoscore_of_traces(t2: Array, f: Array, d: int) -> Array:
-    """Return the IsoScore of a covariance from (tr C)² and tr C²; 1 in one dimension, 0 without spread."""
+    """Return the IsoScore of a covariance from (tr C)² and tr C²; 1 in one dimension, 0 for equal rows."""
     xp = namespace(f)
     score = ratio(t2 - f, f) / (d - 1) if d > 1 else ratio(f, f)
     return xp.clip(score, min=0.0, max=1.0)
@@ -77,7 +77,7 @@ def isotropy(m: Moments) -> Array:
 
 
 def isotropy_defect(m: Moments) -> Array:
-    """Return ‖√d λ/‖λ‖ - 1‖ / √(2(d - √d)), the distance of the spectrum from the flat one; 1 without spread."""
+    """Return ‖√d λ/‖λ‖ - 1‖ / √(2(d - √d)), the distance of the spectrum from the flat one; 1 for equal rows."""
     xp = namespace(m.mean)
     t, f = relative_traces(m)
     d = m.mean.shape[0]
@@ -123,7 +123,7 @@ def isotropic_shares(n: int, d: int) -> np.ndarray:
     small, large = sorted((n - 1, d))
     ratio, angle = small / large, np.linspace(0, np.pi, 4097)
     values = 1 + ratio + 2 * ratio**0.5 * np.cos(angle)
-    density = np.sin(angle) ** 2 / np.where(values > 0, values, 1.0)  # over the angle, where it has no poles
+    density = np.sin(angle) ** 2 / np.where(values > 0, values, 1.0)  # as a function of the angle it has no poles
     passed = np.concatenate([[0.0], np.cumsum(density[1:] + density[:-1])])
     quantiles = np.interp((np.arange(small) + 0.5) / small, passed / passed[-1], values)
     return quantiles / quantiles.sum()
@@ -173,7 +173,7 @@ def stable_rank(m: Moments) -> Array:
 def spectrum_slope(m: Moments, first: int = 1, last: int | None = None) -> Array:
     """Return the decay exponent α of λ_j ∝ j^(-α) between two ranks, by least squares with weights 1/j.
 
-    Only variances above the noise of the rows count; the slope is infinite if fewer than two of them are left.
+    Only variances above the noise of the rows count; the slope is infinite if there are fewer than two.
     """
     values = covariance_eigenvalues(m)
     values = values[: rank(m, values)]
@@ -188,7 +188,7 @@ def spectrum_slope(m: Moments, first: int = 1, last: int | None = None) -> Array
 
 
 def variance_explained(m: Moments) -> Array:
-    """Return the share of the variance in the first 1, 2, ..., d principal directions; zeros without spread."""
+    """Return the share of the variance in the first 1, 2, ..., d principal directions; zeros for equal rows."""
     xp = namespace(m.mean)
     values = covariance_eigenvalues(m)
     padded = xp.concat([values, xp.zeros_like(m.mean)])[: m.mean.shape[0]]

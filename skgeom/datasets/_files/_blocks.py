@@ -1,4 +1,4 @@
-"""Embeddings block by block, from whatever holds more of them than the memory does."""
+"""Embeddings block by block, from sources that are larger than the memory."""
 
 from __future__ import annotations
 
@@ -17,33 +17,34 @@ from skgeom.datasets._files._source import Source
 from skgeom.datasets._files._tables import Table, table_of
 
 BLOCK_ROWS = 4_096
-"""Rows in each block, whatever they come from: blocks of two sources with paired rows are pairs too."""
+"""Rows per block, for every source: blocks of two sources with paired rows are pairs too."""
 
 
 def iter_embeddings(source: str | PathLike[str] | Any, *, key: str | None = None) -> Iterator[np.ndarray]:
-    """Read embeddings block by block, from more than fits into memory.
+    """Read embeddings block by block, if they do not fit into memory.
 
-    What is built on sums takes the blocks: measures that take a `CloudSummary`, `cloud_summary`, `paired_summary`, and
-    `fit` and `partial_fit` of `Whitening`, `AllButTheTop` and the aligners. `transform_into` maps them into a file.
+    The blocks can be passed to everything that is built on sums: measures that take a `CloudSummary`, `cloud_summary`,
+    `paired_summary`, and `fit` and `partial_fit` of `Whitening`, `AllButTheTop` and the aligners. `transform_into` maps
+    them into a file.
 
     Parameters
     ----------
     source : str, path-like or object
-        What has the rows:
+        The source of the rows:
 
-        * a file or a folder of shards, as for `load_embeddings`. Files of ``.npy`` and tables are read block by block,
+        * a file or a folder of shards, as for `load_embeddings`. ``.npy`` files and tables are read block by block,
           others one file at a time;
-        * a dataset of Arrow (``pyarrow.dataset.dataset``), with its filter if it has one, a
+        * an Arrow dataset (``pyarrow.dataset.dataset``), with its filter if it has one, a
           ``pyarrow.parquet.ParquetFile`` or a ``pyarrow.Table``;
-        * an array in chunks on a disk, such as ``zarr.Array`` or ``h5py.Dataset``: anything with a shape of two
-          dimensions that can be sliced. Of `chunks` as it names them, whole ones are read.
+        * a chunked array on a disk, such as ``zarr.Array`` or ``h5py.Dataset``: anything two-dimensional that can be
+          sliced. If it has `chunks`, whole chunks are read.
     key : str, default=None
-        Name of the array or column, or pattern of columns, where there may be several, as for `load_embeddings`.
+        Name of the array or column, or pattern of columns, if there may be several, as for `load_embeddings`.
 
     Yields
     ------
     ndarray of shape (4096, n_features)
-        Rows, in their order; the last block may have fewer. Rows of two sources that come in pairs do so in blocks too.
+        Rows in order; the last block may have fewer. The blocks of two sources with paired rows are paired too.
 
     Raises
     ------
@@ -52,20 +53,20 @@ def iter_embeddings(source: str | PathLike[str] | Any, *, key: str | None = None
     ImportError
         If a library for the format is not installed.
     TypeError
-        If the source is none of these. An array of Dask is not: all that takes blocks takes it as it is.
+        If the source is none of these. Pass a Dask array itself to the functions that accept blocks.
     ValueError
-        As `load_embeddings`, which names the file. If a cell of a table is null, by column and row. If shards differ in
-        width, with both names.
+        As in `load_embeddings`, with the name of the file; if a cell of a table is null, with its column and row; if
+        shards differ in width, with both names.
 
     See Also
     --------
     load_embeddings : All rows in one array, with their words.
-    skgeom.summary.cloud_summary : To ask several questions after one pass.
+    skgeom.summary.cloud_summary : Several measures after one pass.
 
     Notes
     -----
-    The memory holds a block, and what the format makes indivisible: a row group of Parquet (for a dataset of Arrow some
-    copies of it), a chunk, or a file that is packed or of another format.
+    In memory are one block and the indivisible unit of the format: a row group of Parquet (a few copies of it for an
+    Arrow dataset), a chunk, or a whole file if it is packed or in another format.
 
     Examples
     --------
@@ -99,7 +100,7 @@ def iter_embeddings(source: str | PathLike[str] | Any, *, key: str | None = None
 
 
 def _parts_of_files(files: list[Path], key: str | None) -> Iterator[np.ndarray]:
-    """Yield the rows of files of one width, as they come out of these."""
+    """Yield the rows of files of one width, in parts of any size."""
     first = None
     for file in files:
         for part in _parts_of_file(file, key):
@@ -114,7 +115,7 @@ def _parts_of_files(files: list[Path], key: str | None) -> Iterator[np.ndarray]:
 
 
 def _parts_of_file(file: Path, key: str | None) -> Iterator[np.ndarray]:
-    """Yield the rows of a file, as they come out of it."""
+    """Yield the rows of a file, in parts of any size."""
     with reading(file):
         source = Source(file, key)
         if source.suffix in NAMED:
@@ -126,7 +127,7 @@ def _parts_of_file(file: Path, key: str | None) -> Iterator[np.ndarray]:
 
 
 def _batches(value: Any, key: str | None) -> Iterator[np.ndarray]:
-    """Yield the rows of what Arrow holds or reads, as they come."""
+    """Yield the rows of an Arrow object, in its batches."""
     with reading(Path(type(value).__name__)):
         table = table_of(value, key)
         yield from table.blocks(choose_matrix(table).names)
@@ -141,7 +142,7 @@ def _slices(array: Any) -> Iterator[np.ndarray]:
 
 
 def _cut(parts: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """Yield the rows of arrays in blocks of one size, which are views where one array has all rows of a block."""
+    """Yield the rows of arrays in blocks of one size; a block within one array is a view."""
     pieces: list[np.ndarray] = []
     for part in parts:
         start = 0
