@@ -47,6 +47,7 @@ FULL = {
 
 TAMMES_RATE, CLOUD_RATE = 0.005, 1e-3
 CONCENTRATION = 100.0
+MARKERS = "os^Dv<>P"  # of the figure, for four descents from two starts: it needs no colour
 BASELINE_DIMENSIONS = (64, 512, 4096)
 
 TARGETS = {  # N, d: degrees that the code of the source draws as the optimum
@@ -487,9 +488,9 @@ def draw(found: Mapping[tuple[str, str, str], list[Any]], names: list[str], path
     titles = {"angle": "minimum angle, degrees", "variance": "spherical variance"}
     columns = dict.fromkeys((start, kind) for _, start, kind in found)
     for axes, (key, title) in zip(figure.subplots(1, 2, sharey=True), titles.items(), strict=True):
-        for column in columns:
+        for column, marker in zip(columns, MARKERS[: len(columns)], strict=True):
             values = [np.mean([float(r[key]) for r in found[name, *column]]) for name in names]
-            axes.plot(values, names, "o", label=", ".join(column), alpha=0.7)
+            axes.plot(values, names, marker, label=", ".join(column), alpha=0.7)
         axes.set(xlabel=title)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize="small")
     figure.savefig(path, dpi=90)
