@@ -437,7 +437,7 @@ def _sent(x: Any, xp: Namespace, where: Device) -> Array:
     block, the host writes the next one.
     """
     is_torch = array_api_compat.is_torch_namespace(xp)
-    if x.nbytes <= ACCELERATOR_BLOCK_BYTES and not is_torch:
+    if x.ndim == 0 or (x.nbytes <= ACCELERATOR_BLOCK_BYTES and not is_torch):
         return xp.asarray(x, device=where)
     there = xp.empty(x.shape, dtype=getattr(xp, x.dtype.name), device=where)
     step = max(1, ACCELERATOR_BLOCK_BYTES // max(1, x[:1].nbytes))

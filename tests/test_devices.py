@@ -422,6 +422,7 @@ def test_rows_are_sent_block_by_block(library, monkeypatch):
         np.arange(9),
         x[:, :1] > 0,
         x.reshape(25, 2, 4),
+        np.array(2.5),
     ):
         moved = _array.place(values, "cuda")
         assert _array.device_of(moved) == found[1]
