@@ -90,6 +90,14 @@ def test_a_changed_number_of_the_readme_is_noticed(parts):
     assert not any(all(stands_in(one, line) for one in changed) for line in results("cpu").splitlines())
 
 
+def test_the_readme_has_the_time_of_a_run_and_its_ratio_by_the_means():
+    run = r"The whole run takes (\d+) s\. Times as fast: ([\d.]+) by the means"
+    seconds, ratio = map(float, re.search(run, results("isotropy_clusters_classifiers")).groups())
+    page = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert f"makes 1,000 updates of these sentences in {seconds / 60:.0f} minutes" in page
+    assert f"That is {ratio:.1f} times as fast as Torch" in page
+
+
 def test_the_citation_has_the_version_of_the_package():
     version = re.search(r'^version = "(.*)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)[1]
     assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
