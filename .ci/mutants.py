@@ -422,6 +422,11 @@ MUTANTS = [
     Mutant("_whole_file.py", 'path.with_name(f"{path.name}.{os.getpid()}.partial")', "path", WRITTEN),
     Mutant("_whole_file.py", "if block.dtype != dtype:", "if False:", WRITTEN),
     Mutant("_whole_file.py", "error.filename = str(path)", "pass", WRITTEN),
+    Mutant("_whole_file.py", "_write_header(file, dtype, n, width)", "pass", WRITTEN),
+    Mutant("_core/sums/_spectrum.py", "m.singular_values() if wants_gradient(m.mean) else ", "", "tests/test_cloud.py"),
+    Mutant(
+        "_cloud.py", "lambda: reduce(lambda a, b: a.merge(b), parts)", "lambda: next(parts)", "tests/test_devices.py"
+    ),
     Mutant("_estimator.py", "if len(side) != len(x):", "if False:", WRITTEN),
 ]
 

@@ -131,7 +131,7 @@ def whitening_by_hand(x: torch.Tensor) -> torch.Tensor:
 
 
 def of_cuml(name: str, **parameters: Any) -> dict[str, Callable[[Any], Any]]:
-    """Return the fit of an estimator of cuML by its name in the table, or nothing where there is no cuML."""
+    """Return the fit of an estimator of cuML by its name in the table, or None if cuML is not installed."""
     if not is_installed("cuml"):
         return {}
     return {f"cuML {name}": lambda x: getattr(importlib.import_module("cuml"), name)(**parameters).fit(x)}

@@ -2,8 +2,8 @@
 
 GridSearchCV over ``make_pipeline(Whitening(), classifier, memory=SharedMoments())``; the peer is the same search with
 ``memory=None``. They have in common the products that transform the rows, and the classifier. At 384 columns these take
-about as long as all fits, so that shared fits can be 1.8 times as fast at most; fits grow with the square of the
-columns.
+about as long as all fits, so that a search with shared fits is at most about 1.8 times as fast; fits grow with the
+square of the columns.
 The error is the largest difference between the scores and those of the peer, over all candidates and folds.
 """
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from errno import EDQUOT, EFBIG, ENOSPC
@@ -12,26 +11,31 @@ from typing import BinaryIO
 
 import numpy as np
 
-_HEADER_BYTES = 128
+
+@contextmanager
+def replaced(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary name in the folder of a file; rename it when complete, remove it after an error."""
+    path = Path(path)
+    partial_file = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial_file
+        partial_file.replace(path)
+    finally:
+        partial_file.unlink(missing_ok=True)
 
 
 @contextmanager
 def whole_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Open a file under a temporary name in the same folder; rename it when complete, remove it after an error."""
-    path = Path(path)
-    partial_file = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    """Open a file to write, which has its name once it is complete."""
     try:
-        with partial_file.open("wb") as file:
+        with replaced(path) as partial_file, partial_file.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        partial_file.replace(path)
     except OSError as error:
         if error.errno in (ENOSPC, EDQUOT, EFBIG):  # errors of writing, without the name of the file
             error.filename = str(path)
         raise
-    finally:
-        partial_file.unlink(missing_ok=True)
 
 
 def write_rows(path: str | os.PathLike[str], blocks: Iterable[np.ndarray]) -> np.ndarray:
@@ -49,7 +53,7 @@ def write_rows(path: str | os.PathLike[str], blocks: Iterable[np.ndarray]) -> np
         for block in blocks:
             if dtype is None:
                 dtype, width = block.dtype, block.shape[1]
-                file.write(bytes(_HEADER_BYTES))
+                _write_header(file, dtype, 0, width)
             if block.dtype != dtype:
                 raise ValueError(
                     f"The rows from row {n:,} on are {block.dtype}, but those before are {dtype}: pass all blocks "
@@ -60,13 +64,11 @@ def write_rows(path: str | os.PathLike[str], blocks: Iterable[np.ndarray]) -> np
         if dtype is None:
             raise ValueError("X yields no blocks of rows: a minimum of 1 row is required.")
         file.seek(0)
-        file.write(_header(dtype, n, width))
+        _write_header(file, dtype, n, width)
     return np.load(path, mmap_mode="r")
 
 
-def _header(dtype: np.dtype, n: int, width: int) -> bytes:
-    """Return the header of a .npy file, with the same length for any number of rows."""
-    entries = f"{{'descr': {dtype.str!r}, 'fortran_order': False, 'shape': ({n}, {width}), }}"
-    start = np.lib.format.magic(1, 0)
-    size = _HEADER_BYTES - len(start) - 2
-    return start + struct.pack("<H", size) + entries.ljust(size - 1).encode() + b"\n"
+def _write_header(file: BinaryIO, dtype: np.dtype, n: int, width: int) -> None:
+    """Write the header of a .npy file, in which NumPy leaves room for any number of rows."""
+    entries = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (n, width)}
+    np.lib.format.write_array_header_1_0(file, entries)

@@ -1,6 +1,7 @@
 """Rows of which each summary is computed once."""
 
 import numpy as np
+import pytest
 
 from skgeom import _validation as validation
 from skgeom import metrics
@@ -48,3 +49,13 @@ def test_labels_may_change_between_measures_of_one_cloud():
     cloud = Cloud(X)
     for labels in (LABELS, LABELS[::-1].copy(), LABELS % 2):
         assert metrics.calinski_harabasz_score(cloud, labels) == metrics.calinski_harabasz_score(X, labels)
+
+
+def test_a_value_without_a_gradient_does_not_take_it_from_those_that_follow():
+    torch = pytest.importorskip("torch")
+    cloud = Cloud(torch.tensor(np.random.default_rng(0).normal(size=(30, 4)), requires_grad=True))
+    first = metrics.participation_ratio(cloud)
+    with torch.no_grad():
+        assert not metrics.stable_rank(cloud).requires_grad
+    assert first.requires_grad
+    assert metrics.stable_rank(cloud).requires_grad

@@ -56,7 +56,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, KeepsMoments, Row
             The target embeddings: row k is the partner of row k of X. None for a summary. To blocks belong blocks of
             as many rows; those in Dask are cut into the chunks of X.
         sample_weight : array of shape (n_samples,), default=None
-            How often each pair counts; None for what is no array of rows.
+            How often each pair counts; None unless X is an array of rows.
 
         Returns
         -------
@@ -81,7 +81,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, KeepsMoments, Row
         y : array of shape (n_samples, n_targets) or (n_samples,)
             The target embeddings: row k is the partner of row k of X. None for a summary.
         sample_weight : array of shape (n_samples,), default=None
-            How often each pair counts; None for what is no array of rows.
+            How often each pair counts; None unless X is an array of rows.
 
         Returns
         -------
@@ -240,7 +240,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, RegressorMixin, KeepsMoments, Row
         return x, t, w
 
     def _summed(self, pairs: Any, y: Any, sample_weight: Any, *, reset: bool) -> _M:
-        """Check what is no array of rows, record or compare their widths, and return the moments that are needed."""
+        """Check a summary, blocks or Dask arrays, record or compare their widths, and return the required moments."""
         if not isinstance(pairs, PairedSummary):
             return self._summed_in_parts(pairs, y, sample_weight, reset=reset)
         if y is not None or sample_weight is not None:

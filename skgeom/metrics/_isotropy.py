@@ -558,7 +558,7 @@ def stable_rank(X: Any) -> Array:
     >>> round(stable_rank(np.vstack([np.diag([2.0, 1.0]), -np.diag([2.0, 1.0])])), 3)
     1.25
     """
-    return _spectrum.stable_rank(check_ranked_moments(X))
+    return _spectrum.stable_rank(check_moments(X))
 
 
 @measure(

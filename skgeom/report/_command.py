@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from skgeom import __version__
+from skgeom._whole_file import replaced
 from skgeom.model_selection import Judgement
 from skgeom.report._card import card
 from skgeom.report._figure import draw
@@ -268,42 +269,37 @@ def _folder(options: argparse.Namespace) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     for path in (out / "table.csv", options.html):
         if path is not None:
-            with _replacing(Path(path)):
+            with _writing(Path(path)), tempfile.TemporaryFile(dir=Path(path).parent):
                 pass
     return out
 
 
 @contextmanager
-def _replacing(path: Path, keep: bool = False) -> Iterator[Path]:
-    """Yield a temporary name in the folder of a file, and replace the file at the end if it is to be kept."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+def _writing(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Name a file in the errors of writing it."""
     try:
-        temporary.touch()
-        yield temporary
-        if keep:
-            temporary.replace(path)
+        yield
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _write(out: Path, options: argparse.Namespace, space: Space, report: Report) -> str:
     """Write the table, the figure and the page, and return one line about each."""
     said = []
     if report.judgements:
-        with _replacing(out / "table.csv", keep=True) as path, path.open("w", newline="", encoding="utf-8") as file:
+        table = out / "table.csv"
+        with _writing(table), replaced(table) as path, path.open("w", newline="", encoding="utf-8") as file:
             write_table(file, report.judgements)
-        said.append(f"table: {out / 'table.csv'}")
+        said.append(f"table: {table}")
     try:
         figure = draw(space, report.judgements)
-        with _replacing(out / "figure.png", keep=True) as path:
+        with _writing(out / "figure.png"), replaced(out / "figure.png") as path:
             figure.savefig(path, dpi=150, format="png")
         said.append(f"figure: {out / 'figure.png'}")
     except ImportError:
         said.append(f"figure: none, {NO_MATPLOTLIB}")
     if options.html is not None:
-        with _replacing(Path(options.html), keep=True) as path:
+        with _writing(options.html), replaced(options.html) as path:
             report.to_html(path)
         said.append(f"page: {options.html}")
     return "".join(f"{line}\n" for line in said)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from skgeom._array import asarray_like, namespace, ratio, sqrt_in_place, where
+from skgeom._array import asarray_like, namespace, ratio, sqrt_in_place, wants_gradient, where
 from skgeom._core.sums._moments import FourthMoments, Moments, once_per_moments
 from skgeom._core.sums._rank import rank
 from skgeom._typing import Array
@@ -105,8 +105,13 @@ def isoscore_star(m: Moments, c0: Array | None, zeta: float) -> Array:
     return isoscore_of_traces(t * t, f, d)
 
 
-@once_per_moments
 def _singular_values(m: Moments) -> Array:
+    """Return the singular values of the centred rows, computed once unless a derivative may be requested."""
+    return m.singular_values() if wants_gradient(m.mean) else _known_singular_values(m)
+
+
+@once_per_moments
+def _known_singular_values(m: Moments) -> Array:
     return m.singular_values()
 
 
