@@ -22,6 +22,7 @@ from sklearn.utils.validation import column_or_1d
 from skgeom._array import (
     SQUARES_SAFE,
     asarray_like,
+    detached,
     excess_exponent,
     exponent_of,
     float64,
@@ -33,6 +34,7 @@ from skgeom._array import (
     kind_of,
     names_gpu,
     namespace,
+    numbers,
     peak,
     same_kind,
     take_rows,
@@ -41,7 +43,7 @@ from skgeom._array import (
     to_numpy,
     widen,
 )
-from skgeom._cloud import Chunks, Cloud, Kernel, as_cloud, is_stream, once_per_cloud, rows_of, sum_of
+from skgeom._cloud import Chunks, Cloud, Kernel, as_cloud, comes_in_parts, is_stream, once_per_cloud, rows_of, sum_of
 from skgeom._core._labels import Labels, labels_of
 from skgeom._core._rows import DirectedRows, norms, row_scaled, shortest_exact
 from skgeom._core.sums._digits import Digits, part_of_digits
@@ -92,7 +94,23 @@ def check_moments(X: Any, *, scale_free: bool = True) -> Moments:
     """
     if is_stream(X):
         return _moments_of_blocks(rows_of(X), moments, scale_free)
-    return sum_of(X, part_of_moments, partial(check_cloud, scale_free=scale_free))
+    if comes_in_parts(X) or isinstance(X, Cloud):
+        return sum_of(X, part_of_moments, partial(check_cloud, scale_free=scale_free))
+    x = _as_floats(X, "X", 2)
+    with np.errstate(over="ignore", invalid="ignore"):
+        m = part_of_moments(x, None)
+        if _show_safe_range(m, x):  # a second pass over rows in a file would read them again
+            return m
+    return part_of_moments(check_cloud(x, scale_free=scale_free), None)
+
+
+def _show_safe_range(m: Moments, x: Array) -> bool:
+    """Return whether moments of rows prove these finite, and their largest magnitude within the safe range."""
+    xp, mean, squares = namespace(m.mean), detached(m.mean), detached(m.variances()) * (m.n - 1)
+    least = xp.sqrt(xp.max(mean * mean + squares / m.n)) / 2
+    most = 2 * xp.max(xp.abs(mean) + xp.sqrt(xp.abs(squares)))
+    bounds = numbers([least, most]).tolist()
+    return isfinite(sum(bounds)) and not any(excess_exponent(x, bound) for bound in bounds)
 
 
 @once_per_cloud
@@ -699,11 +717,16 @@ def _is_missing(value: Any) -> bool:
         return True
 
 
-def _checked(X: Any, name: str, min_samples: int) -> tuple[Array, float]:
-    """Return X as a finite array of float32 or float64, and its largest magnitude."""
+def _as_floats(X: Any, name: str, min_samples: int) -> Array:
+    """Return X as an array (n, d) of float32 or float64, which may hold NaN and infinity."""
     if isinstance(X, Iterator):
         raise ValueError(f"{name} is an iterator, but all rows are needed at once: pass one array, or concatenate it.")
-    x = (_check_foreign_array if is_foreign(X) else _check_host_array)(X, name, min_samples)
+    return (_check_foreign_array if is_foreign(X) else _check_host_array)(X, name, min_samples)
+
+
+def _checked(X: Any, name: str, min_samples: int) -> tuple[Array, float]:
+    """Return X as a finite array of float32 or float64, and its largest magnitude."""
+    x = _as_floats(X, name, min_samples)
     largest = peak(x)
     if not isfinite(largest):
         raise ValueError(

@@ -8,6 +8,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skgeom import _validation
 from skgeom._array import to_numpy
+from skgeom._core.sums._moments import part_of_moments
 from skgeom.metrics import _checks, isoscore
 from skgeom.preprocessing import Whitening
 
@@ -50,6 +51,36 @@ def test_extreme_float32_rows_become_float64_where_scale_counts(backend, scale):
 def test_zeros_are_ordinary(backend):
     x = backend.asarray(np.zeros((3, 2)), "float32")
     assert _validation.check_cloud(x, scale_free=True) is x
+
+
+# Moments
+
+
+def test_moments_of_ordinary_rows_are_found_without_a_pass_for_the_check(backend, monkeypatch):
+    monkeypatch.setattr(_validation, "peak", pytest.fail)
+    _validation.check_moments(backend.asarray(rows() + 10, "float32"))
+
+
+@pytest.mark.parametrize("shape", [(9, 3), (3, 9)])
+@pytest.mark.parametrize("scale_free", [True, False])
+def test_moments_at_every_scale_are_those_of_checked_rows(shape, scale_free, backend):
+    wide = np.outer(np.ones(shape[0]), 10.0 ** -np.arange(shape[1]))
+    for exponent in range(-140, 125, 3):
+        x = backend.asarray((rows(*shape) * wide + wide) * 2.0**exponent, "float32")
+        expected = part_of_moments(_validation.check_cloud(x, scale_free=scale_free), None)
+        found = _validation.check_moments(x, scale_free=scale_free)
+        assert_array_equal(to_numpy(found.dense().scatter), to_numpy(expected.dense().scatter))
+        assert_array_equal(to_numpy(found.mean), to_numpy(expected.mean))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("row", [0, 1, 16, 19_999])
+@pytest.mark.filterwarnings("error")
+def test_moments_find_each_number_that_is_not_finite(row, value):
+    x = rows(20_000, 40).astype(np.float32)
+    x[row, 7] = value
+    with pytest.raises(ValueError, match=f"X contains {'NaN' if np.isnan(value) else 'infinity'}"):
+        _validation.check_moments(x)
 
 
 def test_a_message_names_the_argument():
