@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from skgeom.datasets import load_embeddings
+from skgeom.datasets import iter_embeddings, load_embeddings
 from skgeom.datasets._files._labels import labels_nearby, read_labels
 
 X = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
@@ -371,3 +371,14 @@ def test_labels_of_mixed_types_are_refused(tmp_path):
         pytest.importorskip("pyarrow.parquet").write_table(pa.table({"y": cells}), tmp_path / f"{name}.parquet")
     with pytest.raises(ValueError, match="all numbers or all text, got 'int', 'str'"):
         read_labels(tmp_path, None, 6)
+
+
+def test_a_parquet_file_of_one_row_group_is_never_in_memory_as_a_whole(tmp_path):
+    x = np.random.default_rng(0).normal(size=(40_000, 400)).astype(np.float32)
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pa.table({"v": list(x)}), tmp_path / "x.parquet", row_group_size=len(x))
+    pool = pa.default_memory_pool()
+    before = pool.bytes_allocated()
+    held = [pool.bytes_allocated() for _ in iter_embeddings(tmp_path / "x.parquet")]
+    assert len(held) == 10
+    assert max(held) - before < 16 << 20 < x.nbytes / 3

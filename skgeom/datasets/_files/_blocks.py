@@ -65,8 +65,9 @@ def iter_embeddings(source: str | PathLike[str] | Any, *, key: str | None = None
 
     Notes
     -----
-    In memory are one block and the indivisible unit of the format: a row group of Parquet (a few copies of it for an
-    Arrow dataset), a chunk, or a whole file if it is packed or in another format.
+    In memory are one block and the indivisible unit of the format: a few pages of Parquet (a row group for a
+    `ParquetFile` opened with its defaults, some copies of one for an Arrow dataset), a chunk, or a whole file if it is
+    packed or in another format.
 
     Examples
     --------

@@ -17,6 +17,9 @@ from skgeom.datasets._files._rows import Rows
 from skgeom.datasets._files._source import Source
 
 _BATCH_ROWS = 2_048
+_BY_PAGES = {"pre_buffer": False, "buffer_size": 2**20}
+"""Options with which Arrow reads a column a few pages at a time, not a whole row group, which may be all rows."""
+
 _PROBED_CELLS = 100
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__|Unnamed: \d+")
 _PUNCTUATION = str.maketrans("[](),;\n\r\t", " " * 9)
@@ -224,7 +227,7 @@ def table_of(value: Any, key: str | None) -> Table:
             options = {"batch_readahead": 0, "fragment_readahead": 0}
             if getattr(getattr(value, "format", None), "default_extname", "") == "parquet":
                 scan = source.library("pyarrow.dataset").ParquetFragmentScanOptions
-                options["fragment_scan_options"] = scan(pre_buffer=False)
+                options["fragment_scan_options"] = scan(use_buffered_stream=True, **_BY_PAGES)
             yield from value.to_batches(columns=names, batch_size=_BATCH_ROWS, **options)
 
     return Table(source, value.schema_arrow if is_file else value.schema, batches)
@@ -234,7 +237,7 @@ def table_of(value: Any, key: str | None) -> Table:
 def open_parquet(source: Source) -> Iterator[Table]:
     """Open a Parquet file."""
     parquet = source.library("pyarrow.parquet")
-    with source.on_disk() as path, parquet.ParquetFile(path, pre_buffer=False) as file:
+    with source.on_disk() as path, parquet.ParquetFile(path, **_BY_PAGES) as file:
 
         def batches(wanted: Sequence[Wanted]) -> Iterator[Any]:
             return file.iter_batches(_BATCH_ROWS, columns=names_of(wanted))
