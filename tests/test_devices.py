@@ -17,7 +17,7 @@ from sklearn.base import clone
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 
-from skgeom import _array
+from skgeom import _array, comparison, metrics
 from skgeom._cloud import Cloud
 from skgeom._core.pairs import _tiles
 from skgeom.alignment import CCAAligner, GeneralizedProcrustes, LstsqAligner, ProcrustesAligner
@@ -219,9 +219,50 @@ def test_a_measure_computes_on_the_device_that_it_is_given(two_gpus, name):
     assert row.function(rows().tolist(), *besides, device="cpu", **row.options, **options) == pytest.approx(here)
 
 
-@pytest.mark.parametrize("name", MEASURES)
-def test_the_device_stands_in_the_signature_and_in_the_docstring(name):
-    function = MEASURES[name].function
+SIDES = {
+    metrics.angle_quantiles: (0.5,),
+    metrics.conformity_estimate: (),
+    metrics.coordinate_std: (),
+    metrics.cosine_shares: (),
+    metrics.k_nearest: (),
+    metrics.mean_average_precision: (rows(1),),
+    metrics.mixed_retrieval: (rows(1),),
+    metrics.ndcg_at_k: (rows(1),),
+    metrics.retrieval_score: (rows(1),),
+    metrics.silhouette_samples: (np.arange(50) % 3,),
+    metrics.silhouette_terms: (np.arange(50) % 3,),
+    metrics.variance_explained: (),
+    metrics.variance_shares: (),
+    comparison.cka: (rows(1),),
+    comparison.mean_squared_correlation: (rows(1),),
+    comparison.neighbour_overlap: (rows(1),),
+    comparison.shape_distance: (rows(1),),
+}
+"""Functions of rows that are not measures, with what they take besides."""
+
+
+@pytest.mark.parametrize("function", SIDES, ids=lambda f: f.__name__)
+def test_other_functions_of_rows_compute_on_the_device_that_they_are_given(two_gpus, function):
+    here, there = (function(rows(), *SIDES[function], device=device) for device in (None, "cuda:1"))
+    assert type(there) is type(here)
+    for ours, expected in zip(*(v if isinstance(v, tuple) else (v,) for v in (there, here)), strict=True):
+        assert type(ours) is type(expected)
+        assert_allclose(ours, expected, rtol=1e-9, atol=1e-9)
+    assert set(two_gpus) <= {1}
+    assert Gpu.current == [0]
+
+
+def test_pairs_of_rows_are_compared_on_the_device(two_gpus):
+    pairs, y = default_rng(0).normal(size=(50, 2, 4)), np.arange(50)
+    for function in (metrics.cosine_pearson, metrics.cosine_spearman):
+        assert function(pairs, y, device="cuda:1") == pytest.approx(function(pairs, y))
+    here, there = (metrics.pair_cosines(rows(), rows(1), random_state=0, device=d) for d in (None, "cuda:1"))
+    assert_allclose(there[0], here[0])
+    assert set(two_gpus) <= {1}
+
+
+@pytest.mark.parametrize("function", [*(row.function for row in MEASURES.values()), *SIDES], ids=lambda f: f.__name__)
+def test_the_device_stands_in_the_signature_and_in_the_docstring(function):
     assert inspect.signature(function).parameters["device"].default is None
     text = inspect.getdoc(function)
     assert text.index("\nParameters\n") < text.index("\ndevice : ") < text.index("\nReturns\n")

@@ -9,13 +9,13 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 from scipy.sparse import csr_array
 
-from skgeom._array import in_full_precision, take_rows, to_numpy
+from skgeom._array import take_rows, to_numpy
 from skgeom._core.pairs._left_out import Lists, Space, sum_without
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_count, check_flag
 from skgeom.comparison._checks import check_same_rows
 from skgeom.metrics import k_nearest
-from skgeom.metrics._measure import comparison
+from skgeom.metrics._measure import comparison, on_a_device
 from skgeom.metrics._neighbours import Neighbours
 
 Metric: TypeAlias = Literal["cosine", "euclidean"]
@@ -38,7 +38,7 @@ def _without_blocks(X: Any, Y: Any, *, codes: np.ndarray, k: int, metric: Metric
 
 
 @comparison(bounds=("0", "1"), without_blocks=_without_blocks)
-@in_full_precision
+@on_a_device
 def neighbour_overlap(
     X: Any, Y: Any, *, k: int = 10, metric: Metric = "cosine", per_row: bool = False
 ) -> float | np.ndarray:

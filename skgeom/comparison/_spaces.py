@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import acos
 from typing import Any
 
-from skgeom._array import float64, in_full_precision, namespace, to_float
+from skgeom._array import float64, namespace, to_float
 from skgeom._core.sums._cross import cross_moments
 from skgeom._core.sums._maps import axes, centred_product
 from skgeom._core.sums._moments import Moments
@@ -15,12 +15,13 @@ from skgeom._typing import Array
 from skgeom._validation import check_flag
 from skgeom._warnings import warn
 from skgeom.comparison._checks import check_same_rows, check_space
+from skgeom.metrics._measure import on_a_device
 
 _FEW_ROWS = 3
 """Rows for each dimension below which a rotation fits noise."""
 
 
-@in_full_precision
+@on_a_device
 def cka(X: Any, Y: Any, *, debiased: bool = True) -> float:
     r"""Centred kernel alignment of two representations of the same rows, with the linear kernel.
 
@@ -99,7 +100,7 @@ def cka_of(x: Space, y: Space, *, debiased: bool) -> float:
     return min(max(value, -1.0), 1.0)
 
 
-@in_full_precision
+@on_a_device
 def shape_distance(X: Any, Y: Any) -> float:
     r"""Angle between the shapes of two representations of the same rows (Procrustes).
 
@@ -172,7 +173,7 @@ def shape_angle(x: Space, rows: Array, y: Space) -> float:
     return acos(min(nuclear * x.unit * y.unit, 1.0))
 
 
-@in_full_precision
+@on_a_device
 def mean_squared_correlation(X: Any, Y: Any) -> float:
     r"""Mean squared canonical correlation of two representations of the same rows.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
-from skgeom._array import in_full_precision, namespace, standard_normal, to_float
+from skgeom._array import namespace, standard_normal, to_float
 from skgeom._cloud import as_cloud, is_stream, once_per_cloud, sum_of
 from skgeom._core import _rows
 from skgeom._core.sums import _angular
@@ -18,7 +18,7 @@ from skgeom._validation import (
     check_same_kind,
 )
 from skgeom.metrics._checks import check_random
-from skgeom.metrics._measure import DIRECTIONS, measure, measure_per_row
+from skgeom.metrics._measure import DIRECTIONS, measure, measure_per_row, on_a_device
 
 Signs: TypeAlias = Literal["both", "mean"]
 """Which signs of an eigenvector count."""
@@ -151,7 +151,7 @@ def conformity(X: Any, reference: Any = None) -> Array:
     return _as_rows(_angular.conformity_to(rows, _angular.resultant(others)), rows.x)
 
 
-@in_full_precision
+@on_a_device
 def conformity_estimate(X: Any) -> ConformityEstimate:
     r"""Conformity estimated by the cosine to the mean vector, with the line that relates the two.
 

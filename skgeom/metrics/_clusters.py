@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 import numpy as np
 from sklearn import get_config
 
-from skgeom._array import detached, float64, in_full_precision, namespace, peak
+from skgeom._array import detached, float64, namespace, peak
 from skgeom._cloud import once_per_cloud
 from skgeom._core import _matrices, _rows, _tangent
 from skgeom._core._labels import PerRow, own_and_other, silhouettes
@@ -17,7 +17,7 @@ from skgeom._core.sums._clusters import ClassMoments
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_cloud, check_directed, check_labels, check_squares
 from skgeom.metrics._checks import check_ball, check_distances
-from skgeom.metrics._measure import RIGID, measure
+from skgeom.metrics._measure import RIGID, measure, on_a_device
 
 Metric: TypeAlias = Literal["euclidean", "sqeuclidean", "cosine", "geodesic", "poincare", "precomputed"]
 """The distances of a silhouette."""
@@ -29,7 +29,7 @@ _OPPOSITE = 1e-7
 """Angle from the opposite point below which the direction to a row is not determined."""
 
 
-@in_full_precision
+@on_a_device
 def silhouette_samples(X: Any, labels: Any, *, metric: Metric = "euclidean") -> Array:
     r"""Silhouette of each row: how much nearer its own class is than the nearest other class.
 
@@ -108,7 +108,7 @@ class SilhouetteTerms(NamedTuple):
     separation: Array
 
 
-@in_full_precision
+@on_a_device
 def silhouette_terms(X: Any, labels: Any, *, metric: Metric = "euclidean") -> SilhouetteTerms:
     r"""Cohesion and separation: the two distances behind the silhouette of each row.
 

@@ -17,6 +17,7 @@ from skgeom._validation import check_cloud, check_directed, check_flag, check_mo
 from skgeom._warnings import warn
 from skgeom.metrics._angles import average_cosine
 from skgeom.metrics._isotropy import isoscore, participation_ratio
+from skgeom.metrics._measure import on_a_device
 
 
 class LayerProfile(NamedTuple):
@@ -57,7 +58,7 @@ class LayerProfile(NamedTuple):
         return frame_of(self._asdict())
 
 
-@in_full_precision
+@on_a_device
 def cosine_shares(X: Any, *, relative: bool = True) -> Array:
     r"""Share of each coordinate in the average cosine, exact, without forming the pairs.
 
@@ -135,7 +136,7 @@ def cosine_shares(X: Any, *, relative: bool = True) -> Array:
     return xp.full_like(parts, xp.nan)
 
 
-@in_full_precision
+@on_a_device
 def variance_shares(X: Any) -> Array:
     r"""Share of each coordinate in the variance: :math:`C_{kk} / \operatorname{tr} C`.
 
@@ -174,7 +175,7 @@ def variance_shares(X: Any) -> Array:
     return _variance_shares(check_moments(X))
 
 
-@in_full_precision
+@on_a_device
 def coordinate_std(X: Any) -> Array:
     r"""Spread of each coordinate: its sample standard deviation.
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from skgeom._array import asarray_like, in_full_precision, namespace, to_numpy
+from skgeom._array import asarray_like, namespace, to_numpy
 from skgeom._cloud import once_per_cloud, sum_of
 from skgeom._core import _rows
 from skgeom._core.pairs import _energies, _quantiles
@@ -17,7 +17,7 @@ from skgeom._core.sums import _angular
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_directed, check_real
 from skgeom.metrics._checks import check_fractions
-from skgeom.metrics._measure import DIRECTIONS, as_it_came, measure
+from skgeom.metrics._measure import DIRECTIONS, as_it_came, measure, on_a_device
 
 Kernel: TypeAlias = Literal["gaussian", "laplace"]
 """The kernels of a mean over pairs."""
@@ -166,7 +166,7 @@ def median_angle(X: Any) -> Array:
     return angle_quantiles(X, 0.5)
 
 
-@in_full_precision
+@on_a_device
 def angle_quantiles(X: Any, q: Any) -> Any:
     """Quantiles of the angles between all pairs of rows, exact, without storing the angles.
 

@@ -31,7 +31,7 @@ from skgeom._validation import (
     check_real,
 )
 from skgeom.metrics._checks import check_covariance
-from skgeom.metrics._measure import LINEAR, RIGID, as_it_came, measure
+from skgeom.metrics._measure import LINEAR, RIGID, as_it_came, measure, on_a_device
 
 
 @measure(
@@ -616,7 +616,7 @@ def spectrum_slope(X: Any, *, first: int = 1, last: int | None = None) -> Array:
     return _spectrum.spectrum_slope(check_ranked_moments(X), first, last)
 
 
-@in_full_precision
+@on_a_device
 def variance_explained(X: Any) -> Array:
     r"""Share of the variance in the first 1, 2, ..., d principal directions.
 

@@ -46,6 +46,7 @@ from skgeom.metrics._checks import rows_to_send, sent, sent_in_parts
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T", covariant=True)
 
 Needs = Literal["cloud", "labels", "partners", "start", "clouds"]
 """The data of a measure: rows; rows and labels; two paired clouds; rows and their start; two clouds."""
@@ -139,6 +140,17 @@ def as_it_came(value: Any) -> Any:
     return value if is_foreign(value) else to_float(value)
 
 
+class WithDevice(Protocol[P, T]):
+    """A function of rows that takes the device of its computation too."""
+
+    __name__: str
+
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T: ...
+    @overload
+    def __call__(self, *args: Any, device: str | None, **kwargs: Any) -> T: ...
+
+
 class ScalarMeasure(Protocol[P]):
     """A measure in its public form: a float for NumPy arrays, lists and frames, otherwise an array of their library."""
 
@@ -212,13 +224,11 @@ def measure(
     """
 
     def of(function: Callable[Concatenate[Any, P], Array]) -> ScalarMeasure[P]:
-        exact = in_full_precision(function)
-
         @wraps(function)
         def as_came(X: Any, *args: P.args, **kwargs: P.kwargs) -> Any:
-            return as_it_came(exact(X, *args, **kwargs))
+            return as_it_came(function(X, *args, **kwargs))
 
-        public = _on_a_device(as_came, to_float)
+        public = on_a_device(as_came)
         row = _written(public, promises)
         for name, options in (variants or {}).items():
             MEASURES[name] = replace(row, name=name, options=options)
@@ -233,7 +243,7 @@ def measure_per_row(
     """Write the row of a measure with one value per row above its function."""
 
     def of(function: Callable[Concatenate[Any, P], Array]) -> RowwiseMeasure[P]:
-        public = _on_a_device(in_full_precision(function), to_numpy)
+        public = on_a_device(function)
         _written(public, promises, per_row=True)
         return cast("RowwiseMeasure[P]", public)
 
@@ -246,19 +256,22 @@ device : {None, "cpu", "cuda", "cuda:<index>", "auto"}, default=None
 """
 
 
-def _on_a_device(function: Callable[..., Any], leave: Callable[[Any], Any]) -> Callable[..., Any]:
-    """Return a measure with one more parameter, in its signature and its docstring: the device of its computation.
+def on_a_device(function: Callable[P, R]) -> WithDevice[P, R]:
+    """Return a function of rows with one more parameter, in its signature and its docstring: the device.
 
-    All rows are moved there. If they do not fit, a measure that is built on sums gets these from parts of the rows.
+    All rows are moved there, and the result returns. If they do not fit, a function that is built on sums gets these
+    from parts of the rows. Inside `torch.autocast` it computes as outside.
     """
     signature = inspect.signature(function)
     parameters = signature.parameters.values()
     sides = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY and p.name != "labels"]
 
+    exact: Callable[..., R] = in_full_precision(function)
+
     @wraps(function)
     def public(*args: Any, device: str | None = None, **kwargs: Any) -> Any:
         if device is None:
-            return function(*args, **kwargs)
+            return exact(*args, **kwargs)
         check_device(device)
         given = signature.bind(*args, **kwargs).arguments
         given |= {name: rows_to_send(given[name], device, name) for name in sides if name in given}
@@ -266,14 +279,21 @@ def _on_a_device(function: Callable[..., Any], leave: Callable[[Any], Any]) -> C
             for send in (sent, sent_in_parts):
                 with suppress(*memory_errors()):
                     there = {name: send(given[name], device) for name in sides if name in given}
-                    return leave(function(**given | there))
+                    return _returned(exact(**given | there))
         raise no_room(device, "not even a part of the rows fits")
 
     last = inspect.Parameter("device", inspect.Parameter.KEYWORD_ONLY, default=None, annotation="str | None")
     public.__dict__["__signature__"] = signature.replace(parameters=[*parameters, last])
     if function.__doc__:
         public.__doc__ = inspect.cleandoc(function.__doc__).replace("\n\nReturns\n", f"{_DEVICE}\nReturns\n", 1)
-    return public
+    return cast("WithDevice[P, R]", public)
+
+
+def _returned(result: Any) -> Any:
+    """Return a result, which may be a named tuple, on the host."""
+    if isinstance(result, tuple):
+        return type(result)(*map(_returned, result))
+    return (to_numpy(result) if result.ndim else to_float(result)) if is_foreign(result) else result
 
 
 def _written(function: Callable[..., Any], promises: Promises, *, per_row: bool = False) -> Measure:

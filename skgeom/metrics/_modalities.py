@@ -14,6 +14,7 @@ from skgeom._core.sums._angular import unit_mean
 from skgeom._typing import Array
 from skgeom._validation import check_directed_pairs, check_paired
 from skgeom.metrics._checks import check_cutoffs, check_modalities
+from skgeom.metrics._measure import on_a_device
 
 
 class MixedRetrieval(NamedTuple):
@@ -41,7 +42,7 @@ class MixedRetrieval(NamedTuple):
     own_auc: float
 
 
-@in_full_precision
+@on_a_device
 def mixed_retrieval(X: Any, Y: Any, *, k: int | Sequence[int] = 10) -> MixedRetrieval:
     r"""Mixed-modality retrieval: queries of one modality, with their partners among the rows of both.
 

@@ -10,7 +10,6 @@ import numpy as np
 from skgeom._array import (
     as_data,
     asarray_like,
-    in_full_precision,
     namespace,
 )
 from skgeom._core.pairs import _neighbours
@@ -26,7 +25,7 @@ from skgeom._validation import (
     check_directed_clouds,
 )
 from skgeom.metrics._checks import check_cutoffs, check_neighbours, check_relevant
-from skgeom.metrics._measure import DIRECTIONS, measure
+from skgeom.metrics._measure import DIRECTIONS, measure, on_a_device
 
 Metric: TypeAlias = Literal["cosine", "euclidean", "csls"]
 """The metrics of neighbours."""
@@ -71,7 +70,7 @@ class RetrievalScore(NamedTuple):
     mean_rank: float
 
 
-@in_full_precision
+@on_a_device
 def k_nearest(X: Any, Y: Any = None, *, k: int = 10, metric: Metric = "cosine") -> Neighbours:
     r"""Nearest rows of Y for each row of X, exact, without the matrix of distances.
 
@@ -158,7 +157,7 @@ def k_nearest(X: Any, Y: Any = None, *, k: int = 10, metric: Metric = "cosine") 
     return Neighbours(asarray_like(distances, x, dtype=xp.float64), asarray_like(indices, x, dtype=xp.int64))
 
 
-@in_full_precision
+@on_a_device
 def retrieval_score(
     X: Any, Y: Any, *, k: int | Sequence[int] = 1, metric: Similarity = "cosine", relevant: Any = None
 ) -> RetrievalScore:

@@ -6,15 +6,16 @@ from typing import Any, get_args
 
 import numpy as np
 
-from skgeom._array import as_data, in_full_precision
+from skgeom._array import as_data
 from skgeom._core.pairs import _graded, _neighbours
 from skgeom._core.pairs._neighbours import Ranks
 from skgeom._validation import check_choice, check_count, check_directed_clouds
 from skgeom.metrics._checks import check_graded
+from skgeom.metrics._measure import on_a_device
 from skgeom.metrics._neighbours import Similarity
 
 
-@in_full_precision
+@on_a_device
 def ndcg_at_k(
     X: Any, Y: Any, *, k: int = 10, relevant: Any = None, grades: Any = None, metric: Similarity = "cosine"
 ) -> float:
@@ -77,11 +78,11 @@ def ndcg_at_k(
     0.7602
     """
     k = check_count(k, "k")
-    pairs, gains = check_graded(relevant, grades, len(X), len(Y))
-    return float(np.mean(_graded.expected_ndcg(_standings(X, Y, pairs, metric), pairs[:, 0], gains, k)))
+    pairs, gains, standings = _standings(X, Y, relevant, grades, metric)
+    return float(np.mean(_graded.expected_ndcg(standings, pairs[:, 0], gains, k)))
 
 
-@in_full_precision
+@on_a_device
 def mean_average_precision(X: Any, Y: Any, *, relevant: Any = None, metric: Similarity = "cosine") -> float:
     r"""Mean average precision of the retrieval of rows of Y by rows of X, with exact ties.
 
@@ -133,13 +134,15 @@ def mean_average_precision(X: Any, Y: Any, *, relevant: Any = None, metric: Simi
     >>> round(mean_average_precision([[3.0, 2.0, 1.0]], Y, relevant=[[0, 0], [0, 2]]), 4)  # (1/1 + 2/3) / 2
     0.8333
     """
-    pairs, _ = check_graded(relevant, None, len(X), len(Y))
-    return float(np.mean(_graded.expected_average_precision(_standings(X, Y, pairs, metric), pairs[:, 0])))
+    pairs, _, standings = _standings(X, Y, relevant, None, metric)
+    return float(np.mean(_graded.expected_average_precision(standings, pairs[:, 0])))
 
 
-def _standings(X: Any, Y: Any, pairs: np.ndarray, metric: str) -> Ranks:
+def _standings(X: Any, Y: Any, relevant: Any, grades: Any, metric: str) -> tuple[np.ndarray, np.ndarray, Ranks]:
+    """Return the pairs (p, 2) of a query and a relevant candidate, their grades (p,), and their standings."""
     check_choice(metric, get_args(Similarity), "metric")
-    sides = check_directed_clouds(X, Y, min_samples=1)
-    queries, candidates = (_neighbours.as_directions(as_data(side.x)) for side in sides)
+    x, y = (rows.x for rows in check_directed_clouds(X, Y, min_samples=1))
+    pairs, gains = check_graded(relevant, grades, x.shape[0], y.shape[0])
+    queries, candidates = (_neighbours.as_directions(as_data(side)) for side in (x, y))
     adjust = _neighbours.crowding(candidates, queries) if metric == "csls" else None
-    return _graded.standings(queries, candidates, pairs, adjust)
+    return pairs, gains, _graded.standings(queries, candidates, pairs, adjust)

@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skgeom._array import in_full_precision, random_integers, to_numpy
+from skgeom._array import random_integers, to_numpy
 from skgeom._core import _correlation
 from skgeom._core._labels import Labels
 from skgeom._core.pairs import _cosines
 from skgeom._typing import Array
 from skgeom._validation import check_count, check_directed, check_directed_pairs, check_labels, check_pairs_of_rows
 from skgeom.metrics._checks import check_judgements, check_random
+from skgeom.metrics._measure import on_a_device
 
 
 class PairCosines(NamedTuple):
@@ -35,7 +36,7 @@ class PairCosines(NamedTuple):
     other_pairs: np.ndarray
 
 
-@in_full_precision
+@on_a_device
 def pair_cosines(
     X: Any, Y: Any = None, *, labels: Any = None, n_pairs: int = 100_000, random_state: Any = None
 ) -> PairCosines:
@@ -147,7 +148,7 @@ def _distinct(total: int, k: int, rng: Any) -> np.ndarray:
     return drawn
 
 
-@in_full_precision
+@on_a_device
 def cosine_spearman(X: Any, y: Any) -> float:
     r"""Spearman's correlation of the cosines of pairs with judgements of their similarity.
 
@@ -201,7 +202,7 @@ def cosine_spearman(X: Any, y: Any) -> float:
     return _correlation_with_judgements(_correlation.spearman, X, y)
 
 
-@in_full_precision
+@on_a_device
 def cosine_pearson(X: Any, y: Any) -> float:
     r"""Pearson's correlation of the cosines of pairs with judgements of their similarity.
 
