@@ -522,6 +522,8 @@ def peak(x: Array) -> float:
 
 def numbers(values: Sequence[Array]) -> np.ndarray:
     """Return 0-d arrays of one kind as a NumPy array (n,): the host waits for an accelerator once, not n times."""
+    if isinstance(values[0], np.generic | np.ndarray):
+        return np.array(values)  # in a tenth of the time of stack
     return to_numpy(namespace(values[0]).stack(values))
 
 

@@ -553,3 +553,11 @@ def test_an_estimator_makes_the_host_wait_at_most_40_times(waits, estimator):
 def test_rotations_of_several_spaces_make_the_host_wait_at_most_40_times(waits):
     GeneralizedProcrustes(random_state=0).fit([many(seed) for seed in range(4)])
     assert len(waits) <= 40, Counter(waits).most_common(3)
+
+
+def test_a_mean_on_the_sphere_makes_the_host_wait_at_most_24_times_however_many_steps_it_takes(waits):
+    x = many(0, np.float64) - 0.85
+    there, here = (TangentSpace().fit(rows) for rows in (x, _array.to_numpy(x)))
+    assert len(waits) <= 24, Counter(waits).most_common(3)
+    assert there.n_iter_ == here.n_iter_ > 100
+    assert_allclose(_array.to_numpy(there.mean_), here.mean_, rtol=1e-9)
