@@ -19,8 +19,9 @@ from sklearn.pipeline import make_pipeline
 
 from skgeom import _array
 from skgeom._cloud import Cloud
-from skgeom._core.pairs import _tiles
+from skgeom._core.pairs import _neighbours, _tiles
 from skgeom.alignment import CCAAligner, GeneralizedProcrustes, LstsqAligner, ProcrustesAligner
+from skgeom.comparison import neighbour_overlap
 from skgeom.metrics import (
     alignment_loss,
     conformity,
@@ -473,8 +474,8 @@ def test_a_library_that_silently_takes_float32_for_float64_is_refused(monkeypatc
 def waits(monkeypatch):
     """Return the places where the library made a number of the host of an array, each as often as it did so.
 
-    Each is a wait of the host for the device, which stands idle then until the next operation arrives. Tiles are a
-    third of the 600 rows of these tests, as those of 4,096 rows are of 10,000.
+    Each is a wait of the host for the device, which stands idle then until the next operation arrives. Tiles and strips
+    are of the share of the 600 rows of these tests that 4,096 rows are of 10,000.
     """
     places = []
 
@@ -491,7 +492,8 @@ def waits(monkeypatch):
         monkeypatch.setattr(StrictArray, name, counting(getattr(StrictArray, name)))
     for name in ("nonzero", "unique_all", "unique_counts", "unique_inverse", "unique_values"):  # whose sizes are data
         monkeypatch.setattr(strict, name, counting(getattr(strict, name)))
-    monkeypatch.setitem(_tiles._TILE_ROWS, False, 200)
+    monkeypatch.setitem(_tiles._TILE_ROWS, False, 246)
+    monkeypatch.setattr(_neighbours, "_COLUMNS", 246)
     return places
 
 
@@ -561,3 +563,10 @@ def test_a_mean_on_the_sphere_makes_the_host_wait_at_most_24_times_however_many_
     assert len(waits) <= 24, Counter(waits).most_common(3)
     assert there.n_iter_ == here.n_iter_ > 100
     assert_allclose(_array.to_numpy(there.mean_), here.mean_, rtol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_the_neighbours_of_two_spaces_make_the_host_wait_at_most_40_times(waits, metric, dtype):
+    neighbour_overlap(many(0, dtype), many(1, dtype), metric=metric)
+    assert len(waits) <= 40, Counter(waits).most_common(3)
