@@ -36,7 +36,14 @@ from skgeom.metrics._measure import MEASURES
 from skgeom.multimodal import GapShift, ZeroShotClassifier, double_ellipsoid, loss_along_offset
 from skgeom.optim import SphereDispersion
 from skgeom.optim._movable import as_tensor
-from skgeom.preprocessing import AllButTheTop, GroupCentering, GroupWhitening, TangentSpace, Whitening
+from skgeom.preprocessing import (
+    AllButTheTop,
+    GroupAllButTheTop,
+    GroupCentering,
+    GroupWhitening,
+    TangentSpace,
+    Whitening,
+)
 from skgeom.summary import cloud_summary
 
 
@@ -570,3 +577,25 @@ def test_a_mean_on_the_sphere_makes_the_host_wait_at_most_24_times_however_many_
 def test_the_neighbours_of_two_spaces_make_the_host_wait_at_most_40_times(waits, metric, dtype):
     neighbour_overlap(many(0, dtype), many(1, dtype), metric=metric)
     assert len(waits) <= 40, Counter(waits).most_common(3)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("estimator", "on_device"),
+    [
+        (GroupWhitening(), False),
+        (GroupWhitening(), True),
+        (GroupWhitening(method="zca-cor", shrinkage="ledoit_wolf"), False),
+        (GroupAllButTheTop(), False),
+        (GroupAllButTheTop(), True),
+    ],
+)
+def test_ten_groups_make_the_host_wait_at_most_40_times(waits, monkeypatch, estimator, on_device, dtype):
+    """Matrices are decomposed on the host, or, as those of more columns, on the device."""
+    if on_device:
+        monkeypatch.setattr(_array, "HOST_DECOMPOSITION", 4)
+    x, groups = many(0, dtype), np.arange(600) % 10
+    z = estimator.fit(x, groups=groups).transform(x, groups=groups)
+    assert len(waits) <= 40, Counter(waits).most_common(3)
+    here = clone(estimator).fit(_array.to_numpy(x), groups=groups)
+    assert_allclose(_array.to_numpy(z), here.transform(_array.to_numpy(x), groups=groups), rtol=1e-3, atol=1e-4)
