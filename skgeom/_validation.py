@@ -150,10 +150,12 @@ def check_directed(X: Any, *, name: str = "X", min_samples: int = 2, part: str =
     name, min_samples = (f"{part} of {name}", 1) if part else (name, min_samples)
     x = check_cloud(X, name=name, min_samples=min_samples, scale_free=True)
     lengths = norms(x)
-    if to_float(namespace(x).min(lengths)) < shortest_exact(x):
+    on_host = to_numpy(lengths)
+    if on_host.min() < shortest_exact(x):
         x = row_scaled(x)
         lengths = norms(x)
-    check_no_zeros([lengths], name)
+        on_host = to_numpy(lengths)
+    check_no_zeros([on_host], name)
     return DirectedRows(x, lengths)
 
 

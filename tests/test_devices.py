@@ -19,8 +19,9 @@ from sklearn.pipeline import make_pipeline
 
 from skgeom import _array, comparison, metrics
 from skgeom._cloud import Cloud
-from skgeom._core.pairs import _tiles
+from skgeom._core.pairs import _neighbours, _tiles
 from skgeom.alignment import CCAAligner, GeneralizedProcrustes, LstsqAligner, ProcrustesAligner
+from skgeom.comparison import neighbour_overlap
 from skgeom.metrics import (
     alignment_loss,
     conformity,
@@ -35,7 +36,14 @@ from skgeom.metrics._measure import MEASURES
 from skgeom.multimodal import GapShift, ZeroShotClassifier, double_ellipsoid, loss_along_offset
 from skgeom.optim import SphereDispersion
 from skgeom.optim._movable import as_tensor
-from skgeom.preprocessing import AllButTheTop, GroupCentering, GroupWhitening, TangentSpace, Whitening
+from skgeom.preprocessing import (
+    AllButTheTop,
+    GroupAllButTheTop,
+    GroupCentering,
+    GroupWhitening,
+    TangentSpace,
+    Whitening,
+)
 from skgeom.summary import cloud_summary
 
 
@@ -514,8 +522,8 @@ def test_a_library_that_silently_takes_float32_for_float64_is_refused(monkeypatc
 def waits(monkeypatch):
     """Return the places where the library made a number of the host of an array, each as often as it did so.
 
-    Each is a wait of the host for the device, which stands idle then until the next operation arrives. Tiles are a
-    third of the 600 rows of these tests, as those of 4,096 rows are of 10,000.
+    Each is a wait of the host for the device, which stands idle then until the next operation arrives. Tiles and strips
+    are of the share of the 600 rows of these tests that 4,096 rows are of 10,000.
     """
     places = []
 
@@ -532,7 +540,8 @@ def waits(monkeypatch):
         monkeypatch.setattr(StrictArray, name, counting(getattr(StrictArray, name)))
     for name in ("nonzero", "unique_all", "unique_counts", "unique_inverse", "unique_values"):  # whose sizes are data
         monkeypatch.setattr(strict, name, counting(getattr(strict, name)))
-    monkeypatch.setitem(_tiles._TILE_ROWS, False, 200)
+    monkeypatch.setitem(_tiles._TILE_ROWS, False, 246)
+    monkeypatch.setattr(_neighbours, "_COLUMNS", 246)
     return places
 
 
@@ -594,3 +603,40 @@ def test_an_estimator_makes_the_host_wait_at_most_40_times(waits, estimator):
 def test_rotations_of_several_spaces_make_the_host_wait_at_most_40_times(waits):
     GeneralizedProcrustes(random_state=0).fit([many(seed) for seed in range(4)])
     assert len(waits) <= 40, Counter(waits).most_common(3)
+
+
+def test_a_mean_on_the_sphere_makes_the_host_wait_at_most_24_times_however_many_steps_it_takes(waits):
+    x = many(0, np.float64) - 0.85
+    there, here = (TangentSpace().fit(rows) for rows in (x, _array.to_numpy(x)))
+    assert len(waits) <= 24, Counter(waits).most_common(3)
+    assert there.n_iter_ == here.n_iter_ > 100
+    assert_allclose(_array.to_numpy(there.mean_), here.mean_, rtol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_the_neighbours_of_two_spaces_make_the_host_wait_at_most_40_times(waits, metric, dtype):
+    neighbour_overlap(many(0, dtype), many(1, dtype), metric=metric)
+    assert len(waits) <= 40, Counter(waits).most_common(3)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("estimator", "on_device"),
+    [
+        (GroupWhitening(), False),
+        (GroupWhitening(), True),
+        (GroupWhitening(method="zca-cor", shrinkage="ledoit_wolf"), False),
+        (GroupAllButTheTop(), False),
+        (GroupAllButTheTop(), True),
+    ],
+)
+def test_ten_groups_make_the_host_wait_at_most_40_times(waits, monkeypatch, estimator, on_device, dtype):
+    """Matrices are decomposed on the host, or, as those of more columns, on the device."""
+    if on_device:
+        monkeypatch.setattr(_array, "HOST_DECOMPOSITION", 4)
+    x, groups = many(0, dtype), np.arange(600) % 10
+    z = estimator.fit(x, groups=groups).transform(x, groups=groups)
+    assert len(waits) <= 40, Counter(waits).most_common(3)
+    here = clone(estimator).fit(_array.to_numpy(x), groups=groups)
+    assert_allclose(_array.to_numpy(z), here.transform(_array.to_numpy(x), groups=groups), rtol=1e-3, atol=1e-4)

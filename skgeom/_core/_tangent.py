@@ -6,12 +6,25 @@ the ball, with 4 / (1 - ‖μ‖²)² times the Euclidean metric at μ, a Euclid
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from math import inf, pi
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from skgeom._array import device_of, namespace, ratio, sqrt_in_place, take_rows, to_float, vecdot, where
+from skgeom._array import (
+    device_of,
+    is_on_host,
+    namespace,
+    numbers,
+    ratio,
+    sqrt_in_place,
+    take_rows,
+    to_float,
+    vecdot,
+    where,
+)
 from skgeom._core._labels import Labels
 from skgeom._core._rows import norms
 from skgeom._core.sums._clusters import mean_largest_overlap
@@ -49,7 +62,7 @@ class Geometry(Protocol):
     def exp(self, mu: Array, v: Array) -> Array:
         """Return the points at the ends of tangent vectors at μ."""
 
-    def step(self, v: Array) -> float:
+    def step(self, v: Array) -> Array | float:
         """Return the step size towards the mean, as a share of the mean tangent vector."""
 
     def basis(self, mu: Array) -> Array:
@@ -146,10 +159,10 @@ class Ball:
         length = norms(v)[:, None]
         return mobius_sum(mu, v * where(length > 0, ratio(namespace(v).tanh(length / 2), length), 0.5))
 
-    def step(self, v: Array) -> float:
+    def step(self, v: Array) -> Array:
         """Return 1 / mean(r coth r) of the distances r: a full step overshoots, as squared distances curve more."""
         xp, r = namespace(v), norms(v)
-        return 1 / to_float(xp.mean(where(r > 0, ratio(r, xp.tanh(r)), 1.0)))
+        return 1 / xp.mean(where(r > 0, ratio(r, xp.tanh(r)), 1.0))
 
     def basis(self, mu: Array) -> Array:
         """Return the unit vectors."""
@@ -167,15 +180,28 @@ def mobius_sum(a: Array, x: Array) -> Array:
 
 
 def frechet_mean(geometry: Geometry, x: Array) -> Mean:
-    """Return the point of smallest mean squared distance to the rows, by steps along their mean tangent vector."""
-    mu, n_iter = geometry.start(x), 0
+    """Return the point of smallest mean squared distance to the rows, by steps along their mean tangent vector.
+
+    An accelerator takes half as many steps again as so far before the host looks at them: some in vain, but the host
+    waits only 16 times in 1000 steps.
+    """
+    path, n_iter, one_by_one = _path(geometry, x), 0, is_on_host(x)
+    while True:
+        points, lengths = zip(*islice(path, 1 if one_by_one else 1 + n_iter // 2), strict=True)
+        for mu, residual in zip(points, numbers(lengths).tolist(), strict=True):
+            if residual <= _TOLERANCE or n_iter == _MOST_STEPS:
+                return Mean(mu, n_iter, residual, geometry.concentration(x))
+            n_iter += 1
+
+
+def _path(geometry: Geometry, x: Array) -> Iterator[tuple[Array, Array]]:
+    """Yield points step by step, each with the length of the mean tangent vector there."""
+    xp, mu = namespace(x), geometry.start(x)
     while True:
         v = geometry.log(mu, x)
-        mean = namespace(v).mean(v, axis=0)[None, :]
-        residual = to_float(norms(mean)[0])
-        if residual <= _TOLERANCE or n_iter == _MOST_STEPS:
-            return Mean(mu, n_iter, residual, geometry.concentration(x))
-        mu, n_iter = geometry.exp(mu, geometry.step(v) * mean)[0, :], n_iter + 1
+        mean = xp.mean(v, axis=0)[None, :]
+        yield mu, norms(mean)[0]
+        mu = geometry.exp(mu, geometry.step(v) * mean)[0, :]
 
 
 def class_means(geometry: Geometry, x: Array, labels: Labels) -> tuple[list[Mean], list[Array]]:

@@ -54,6 +54,7 @@ class _GroupTransformer(RowwiseTransformer):
         x = self._checked(X, reset=True, min_samples=2)
         _warn_of_one_group(groups, self)
         self.groups_, codes = check_groups(groups, x.shape[0], min_members=2)
+        kind(**self.get_params())._check_magnitude(x)
         fits = [self._fitted_to(kind, x, np.flatnonzero(codes == g)) for g in range(len(self.groups_))]
         self._n_features_out = _one_width(fits, self.groups_)
         return fits
@@ -61,7 +62,6 @@ class _GroupTransformer(RowwiseTransformer):
     def _fitted_to(self, kind: type[_M], x: Array, rows: np.ndarray) -> _M:
         """Return a transformer fitted to some rows, which are copied part by part."""
         transformer, size = kind(**self.get_params()), _ROWS_PER_COLUMN * x.shape[1]
-        transformer._check_magnitude(x)
         parts = (self._placed(take_rows(x, rows[start : start + size])) for start in range(0, len(rows), size))
         return transformer._fit_in_parts(parts, self)
 

@@ -15,7 +15,7 @@ from skgeom._core._rows import unit_or_zero
 from skgeom._core._threads import map_rows
 from skgeom._core.sums import _maps
 from skgeom._core.sums._maps import WhiteningMap
-from skgeom._core.sums._moments import FourthMoments, Moments
+from skgeom._core.sums._moments import FourthMoments, Moments, nearby
 from skgeom._core.sums._rank import ranked_fourth_moments, ranked_moments
 from skgeom._estimator import MomentsTransformer, Summary, chunk_by_chunk
 from skgeom._typing import Array
@@ -284,13 +284,17 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         return self.shrinkage == "ledoit_wolf" if seen is None else isinstance(seen, FourthMoments)
 
     def _solve(self, m: Moments | FourthMoments) -> None:
-        self.shrinkage_ = self._share(m)
-        m = m.second
-        check_spread(to_float(m.total_variance()))
+        near = nearby(m)
+        self.shrinkage_ = self._share(near)
         found = _maps.whitening_map(
-            _maps.shrink(m, self.shrinkage_), self.method, self.power, self.n_components, self.rank_tol
+            _maps.shrink(near.second, self.shrinkage_), self.method, self.power, self.n_components, self.rank_tol
         )
-        check_resolution(found.rank)
+        if near is not m:
+            found = found.beside(m.second.mean)
+        m = m.second
+        if found.rank == 0:
+            check_spread(to_float(m.total_variance()))
+            check_resolution(found.rank)
         self._warn(found, m.n, m.mean.shape[0])
         self.rank_ = found.rank
         self.n_components_ = found.variances.shape[0]

@@ -17,7 +17,6 @@ from skgeom._array import to_numpy
 from skgeom._core._threads import in_threads
 from skgeom._core.pairs._neighbours import (
     CSLS_NEIGHBOURS,
-    PROBE_ROWS,
     Bands,
     Ranks,
     Rows,
@@ -25,11 +24,11 @@ from skgeom._core.pairs._neighbours import (
     as_directions,
     bands_of_best,
     block_of,
-    candidates,
     counted_singly,
     crowding,
     entries,
     k_nearest,
+    leaves_few,
     mean_cosine,
     not_repeated,
     offset_of,
@@ -98,10 +97,10 @@ def _crowding_and_nearest(search: Search, k: int, adjust: Array) -> tuple[Array,
 
 def _search_of_crowding(x: Rows, y: Rows) -> Search | None:
     """Return the search for the crowding of x among y; None if its strips cannot be kept or are not precise enough."""
-    k, few = min(CSLS_NEIGHBOURS, y.x.shape[0]), slice(0, min(PROBE_ROWS, x.x.shape[0]))
+    k = min(CSLS_NEIGHBOURS, y.x.shape[0])
     search = Search(x, y, k, np.dtype(np.float32), None, None, None)
     is_small = isinstance(y.x, np.ndarray) and y.x.shape[0] * _LEAST_ROWS <= _MOST_PRODUCTS
-    return search if is_small and not_repeated(y.x, k) is None and candidates(search, few) is not None else None
+    return search if is_small and not_repeated(y.x, k) is None and leaves_few(search) else None
 
 
 def _panels_of(search: Search) -> list[slice]:

@@ -155,7 +155,7 @@ def k_nearest(x: Rows, y: Rows | None, k: int, adjust: Array | None = None) -> t
         others, adjust = rows_at(others, kept), None if adjust is None else take_rows(adjust, kept)
         own = None if own is None else np.where(np.isin(own, kept), np.searchsorted(kept, own), -1)
     search = Search(x, others, k, _dtype_of_products(x, others), offset_of(others, adjust), adjust, own)
-    if search.dtype != xp.float64 and candidates(search, slice(0, min(PROBE_ROWS, x.x.shape[0]))) is None:
+    if search.dtype != xp.float64 and not leaves_few(search):
         search = search._replace(dtype=xp.float64)
     values, columns = zip(*in_threads(x.x, lambda i: panel_nearest(search, tiles[i]), len(tiles)), strict=True)
     found = xp.concat(columns)
@@ -370,7 +370,7 @@ def _dtype_of_products(x: Rows, y: Rows) -> Any:
         is_tellable = side.x.dtype == xp.float32 or is_on_host(side.x)
         return is_tellable and (side.norms is not None or peak(side.x) < _SQUARED)
 
-    return xp.float32 if is_single(x) and is_single(y) else xp.float64
+    return xp.float32 if is_single(x) and (y is x or is_single(y)) else xp.float64
 
 
 def offset_of(y: Rows, adjust: Array | None) -> Array | None:
@@ -400,7 +400,7 @@ def strips(
     Pairs with the excluded row of y, one per row of the panel or -1, are -inf.
     """
     tiles = panels(y.x)
-    step = max(1, _COLUMNS // tiles[0].stop)
+    step = _tiles_at_once(left, tiles[0].stop)
     room = None
     for first in range(0, len(tiles), step):
         group = tiles[first : first + step]
@@ -410,6 +410,11 @@ def strips(
         outs = [None if room is None else room[:, tile.start - start : tile.stop - start] for tile in group]
         parts = [_tile(left, y, tile, offset, excluded, out) for tile, out in zip(group, outs, strict=True)]
         yield slice(start, stop), side_by_side(parts, room)
+
+
+def _tiles_at_once(left: Array, columns: int) -> int:
+    """Return the number of tiles in a strip: on an accelerator, fewer rows have more, since each strip is a wait."""
+    return max(1, _COLUMNS // columns if is_on_host(left) else _COLUMNS // left.shape[0])
 
 
 def _tile(
@@ -431,9 +436,10 @@ def panel_nearest(search: Search, panel: slice, met: Strips | None = None) -> tu
     A panel with too many candidates is retried with float64 products, which leave fewer ties, or else halved.
     """
     xp, k = namespace(search.x.x), search.k
-    found = candidates(search, panel, met)
-    if found is not None:
-        values, found = _settled(search, panel, found)
+    gathered = _gathered(search, panel, met)
+    if gathered is not None:
+        found, length = gathered
+        values, found = _settled(search, panel, _cut(found, k, length, search.x.x.shape[1])[0])
         return xp.reshape(values, (-1, k)), xp.reshape(found.column, (-1, k))
     if search.dtype != xp.float64:
         return panel_nearest(search._replace(dtype=xp.float64), panel)
@@ -442,8 +448,13 @@ def panel_nearest(search: Search, panel: slice, met: Strips | None = None) -> tu
     return xp.concat([values for values, _ in halves]), xp.concat([columns for _, columns in halves])
 
 
-def candidates(search: Search, panel: slice, met: Strips | None = None) -> _Candidates | None:
-    """Return for a panel of rows all candidates for the k nearest; None if they are too many for its size."""
+def leaves_few(search: Search) -> bool:
+    """Return whether the candidates are few enough for some rows."""
+    return _gathered(search, slice(0, min(PROBE_ROWS, search.x.x.shape[0]))) is not None
+
+
+def _gathered(search: Search, panel: slice, met: Strips | None = None) -> tuple[_Candidates, Array] | None:
+    """Return for a panel of rows all candidates for the k nearest, and squared lengths; None if they are too many."""
     block, k, n_rows = block_of(search.x, panel), search.k, panel.stop - panel.start
     xp, d, found = namespace(block), block.shape[1], None
     left = xp.astype(block, search.dtype, copy=False)
@@ -465,7 +476,7 @@ def candidates(search: Search, panel: slice, met: Strips | None = None) -> _Cand
         if found.row.shape[0] > most:
             _, found = _settled(search, panel, found)
     assert found is not None
-    return _cut(found, k, length, d)[0]
+    return found, length
 
 
 def _bound(strip: Array, k: int) -> Array:

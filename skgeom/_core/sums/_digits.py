@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import frexp, inf
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from skgeom._array import epsilon, namespace, peak, row_blocks, take_rows
+from skgeom._array import epsilon, namespace, peak, row_blocks, take_rows, to_numpy
 from skgeom._typing import Array
 
 HALF_DIGITS = (8, 11)
@@ -61,10 +61,11 @@ class Digits(NamedTuple):
 
 def digits_of(x: Array) -> Digits:
     """Return the evidence of the rounding of the entries of x."""
+    few = to_numpy(x[:: -(-x.shape[0] // _SAMPLE_ROWS), :])
     for digits in HALF_DIGITS:
-        if _have_digits(x, digits):
-            return Digits(digits, *_grid_of(x))
-    is_single = epsilon(x) >= 2.0 ** (1 - SINGLE_DIGITS) or _have_digits(x, SINGLE_DIGITS)
+        if _have_digits(x, few, digits):
+            return Digits(digits, *_grid_of(x, few))
+    is_single = epsilon(x) >= 2.0 ** (1 - SINGLE_DIGITS) or _have_digits(x, few, SINGLE_DIGITS)
     return Digits(SINGLE_DIGITS if is_single else _DOUBLE_DIGITS, 0.0, -inf)
 
 
@@ -83,29 +84,27 @@ def digits_of_dtype(x: Array) -> Digits:
     return Digits(SINGLE_DIGITS if epsilon(x) >= 2.0 ** (1 - SINGLE_DIGITS) else _DOUBLE_DIGITS, 0.0, -inf)
 
 
-def _all_rows(x: Array, holds: Callable[[Array], Array]) -> bool:
-    """Return whether a condition is true for all entries; for most data a few rows refute it."""
+def _all_rows(x: Array, few: np.ndarray, holds: Callable[[Any], Any]) -> bool:
+    """Return whether a condition is true for all entries; for most data a few rows, on the host, refute it."""
     xp = namespace(x)
-    if not bool(xp.all(holds(x[:: -(-x.shape[0] // _SAMPLE_ROWS), :]))):
-        return False
-    return all(bool(xp.all(holds(x[rows, :]))) for rows in row_blocks(x))
+    return bool(np.all(holds(few))) and all(bool(xp.all(holds(x[rows, :]))) for rows in row_blocks(x))
 
 
-def _have_digits(x: Array, digits: int) -> bool:
+def _have_digits(x: Array, few: np.ndarray, digits: int) -> bool:
     """Return whether all entries have at most some significant binary digits (by the splitting of Veltkamp 1968)."""
     factor = 2.0 ** (1 - digits) / epsilon(x) + 1
-    return _all_rows(x, lambda rows: rows * factor - (rows * factor - rows) == rows)
+    return _all_rows(x, few, lambda rows: rows * factor - (rows * factor - rows) == rows)
 
 
-def _grid_of(x: Array) -> tuple[float, float]:
+def _grid_of(x: Array, few: np.ndarray) -> tuple[float, float]:
     """Return the largest magnitude in x, and the exponent of the coarsest grid that contains its entries."""
-    xp, largest = namespace(x), peak(x)
+    largest = peak(x)
     if not largest:
         return 0.0, inf
     top = frexp(largest)[1]
 
     def is_on(exponent: int) -> bool:
-        return _all_rows(x, lambda rows: rows / 2.0**exponent == xp.floor(rows / 2.0**exponent))
+        return _all_rows(x, few, lambda rows: rows / 2.0**exponent == namespace(rows).floor(rows / 2.0**exponent))
 
     finest = top - max(HALF_DIGITS)
     if not is_on(finest):

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import log, pi
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from skgeom._array import device_of, float64, is_foreign, matmul, namespace, ratio, subtract, vecdot, where
+from skgeom._array import (
+    asarray_like,
+    device_of,
+    float64,
+    is_foreign,
+    matmul,
+    namespace,
+    on_host,
+    ratio,
+    subtract,
+    vecdot,
+    where,
+)
 from skgeom._core._rows import centred
 from skgeom._core._threads import map_rows, write_rows
 from skgeom._core.sums._moments import Axes, FourthMoments, Moments, once_per_moments
-from skgeom._core.sums._rank import live, n_above_noise, n_tellable, noise
+from skgeom._core.sums._rank import deviations, live, n_above_noise, n_tellable, noise
 from skgeom._core.sums._spectrum import above
 from skgeom._typing import Array
 
@@ -32,6 +44,12 @@ class WhiteningMap(NamedTuple):
     scale: Array
     rank: int
     above_noise: int
+
+    def beside(self, like: Array) -> WhiteningMap:
+        """Return the map in the library and on the device of an array."""
+        names = ("forward", "backward", "variances", "directions", "scale")
+        moved: dict[str, Any] = {name: asarray_like(getattr(self, name), like) for name in names}
+        return self._replace(**moved)
 
 
 @once_per_moments
@@ -74,13 +92,13 @@ def whitening_map(
     """
     scale, scaled = _standardised(m) if method.endswith("-cor") else (namespace(m.mean).ones_like(m.mean), m)
     principal = axes(scaled)
-    variances = principal.variances
-    above_noise = n_above_noise(scaled, variances**0.5, noise(m) * scale)
-    rank = _n_kept(variances, above_noise, method, tolerance)
+    own, rounding, found = on_host(deviations(scaled), noise(m) * scale, principal.variances)
+    above_noise = n_above_noise(scaled, own, rounding, found)
+    rank = _n_kept(found, above_noise, method, tolerance)
     k = rank if n_components is None else min(n_components, rank)
-    variances, directions = variances[:k], principal.directions(k)
-    deviations = variances[:, None] ** (power / 2)
-    forward, backward = directions / deviations, directions * deviations
+    variances, directions = principal.variances[:k], principal.directions(k)
+    lengths = variances[:, None] ** (power / 2)
+    forward, backward = directions / lengths, directions * lengths
     if method not in ("pca", "pca-cor"):
         turn = _rotation(method, directions, forward)
         forward, backward = turn.T @ forward, turn.T @ backward
@@ -160,7 +178,7 @@ def _rotation(method: str, directions: Array, whitening: Array) -> Array:
     return q * (1.0 - 2.0 * xp.astype(xp.linalg.diagonal(r) < 0, q.dtype))
 
 
-def _n_kept(variances: Array, above_noise: int, method: str, tolerance: float | None) -> int:
+def _n_kept(variances: np.ndarray, above_noise: int, method: str, tolerance: float | None) -> int:
     """Return the number of axes to keep; after standardisation, float64 resolves small coordinates too."""
     if tolerance is not None:
         return above(variances, tolerance).shape[0]

@@ -21,7 +21,9 @@ from skgeom._array import (
     Eigenvectors,
     decomposed,
     eigen,
+    is_for_host,
     namespace,
+    on_host,
     row_blocks,
     sqrt_in_place,
     take_rows,
@@ -418,21 +420,39 @@ def part_of_fourth_moments(x: Array, index: np.ndarray | None, *, exact: bool = 
 
 
 def once_per_moments(
-    function: Callable[Concatenate[Moments, P], R],
-) -> Callable[Concatenate[Moments, P], R]:
+    function: Callable[Concatenate[Any, P], R],
+) -> Callable[Concatenate[Any, P], R]:
     """Return a function of moments and plain values whose results are cached in the moments.
 
     Its arrays have several readers: they are never written to, and have no gradient that only one of them needs.
     """
 
     @wraps(function)
-    def of(m: Moments, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        key = (function, args, *kwargs.items())
-        if key not in m.known:
-            m.known[key] = function(m, *args, **kwargs)
-        return m.known[key]
+    def of(m: Moments | FourthMoments, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        key, known = (function, type(m), args, *kwargs.items()), m.second.known
+        if key not in known:
+            known[key] = function(m, *args, **kwargs)
+        return known[key]
 
     return of
+
+
+def nearby(m: Moments | FourthMoments) -> Moments | FourthMoments:
+    """Return moments where their matrices are decomposed: copied to the host, all at once, if they are small."""
+    return _copied_to_host(m) if is_for_host(m.second.mean) else m
+
+
+@once_per_moments
+def _copied_to_host(m: Moments | FourthMoments) -> Moments | FourthMoments:
+    arrays: list[Array] = []
+
+    def met(array: Array) -> Array:
+        arrays.append(array)
+        return array
+
+    m = m.map_arrays(met)
+    copies = iter(on_host(*arrays))
+    return m.map_arrays(lambda _: next(copies))
 
 
 @once_per_moments

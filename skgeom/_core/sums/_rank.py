@@ -16,11 +16,15 @@ from dataclasses import replace
 import numpy as np
 
 from skgeom._array import (
+    asarray_like,
     detached,
     device_of,
+    entry_at,
     is_positive_definite,
     namespace,
+    on_host,
     ratio,
+    to_numpy,
     where,
 )
 from skgeom._core._threads import one_thread
@@ -127,22 +131,25 @@ def live(m: Moments) -> Array:
 
 def rank(m: Moments, variances: Array) -> int:
     """Return the number of variances of the principal directions, in descending order, that count."""
-    xp = namespace(variances)
-    return min(n_above_noise(m, xp.sqrt(variances), noise(m)), n_tellable(variances))
+    own, rounding, found = on_host(deviations(m), noise(m), variances)
+    return min(n_above_noise(m, own, rounding, found), n_tellable(found))
 
 
 def n_tellable(variances: Array) -> int:
-    """Return the number of variances, in descending order, that differ from 0 in float64, relative to the largest."""
+    """Return the number of variances, in descending order, that differ from 0 in float64, relative to the largest.
+
+    They are on the host.
+    """
     return _count((variances > TELLABLE * variances[0]) & (variances > 0))
 
 
-def n_above_noise(m: Moments, principal: Array, noise: Array) -> int:
-    """Return the number of directions above the noise (d,), given the deviations of the principal ones.
+def n_above_noise(m: Moments, own: Array, noise: Array, variances: Array) -> int:
+    """Return the number of directions above the noise (d,), given the deviations (d,) and the principal variances.
 
-    Coordinates without noise are left out; float64 adds its own noise to each of the others. In most clouds the largest
-    and the smallest noise suffice.
+    All three are on the host. Coordinates without noise are left out; float64 adds its own noise to each of the others.
+    In most clouds the largest and the smallest noise suffice.
     """
-    xp, own, tellable = namespace(noise), deviations(m), TELLABLE**0.5
+    xp, principal, tellable = namespace(noise), namespace(noise).sqrt(variances), TELLABLE**0.5
     noise = where(noise > 0, xp.maximum(noise, tellable * own), 0.0)
     shares = ratio(own, noise)
     strictest = xp.clip(tellable * xp.linalg.vector_norm(shares), min=1.0) * xp.max(noise)
@@ -150,7 +157,8 @@ def n_above_noise(m: Moments, principal: Array, noise: Array) -> int:
     low, high = _count(principal > strictest), _count(principal > mildest)
     if low == high:
         return low
-    relative = m.scaled(ratio(xp.ones_like(noise), noise)).singular_values() / (m.n - 1) ** 0.5
+    inverse = asarray_like(ratio(xp.ones_like(noise), noise), m.mean)
+    relative = to_numpy(m.scaled(inverse).singular_values()) / (m.n - 1) ** 0.5
     return _count(relative > xp.clip(tellable * relative[0], min=1.0))
 
 
@@ -160,13 +168,10 @@ def _noise_share(spacing: float) -> float:
 
 
 def _median_of_positive(values: Array) -> Array:
-    """Return the median of the positive values (d,), and 0 if there are none."""
-    xp = namespace(values)
-    positive = _count(values > 0)
-    if not positive:
-        return xp.max(values)
-    ordered = xp.sort(values)[values.shape[0] - positive :]
-    return (ordered[(positive - 1) // 2] + ordered[positive // 2]) / 2
+    """Return the median of the positive ones of some values (d,) from 0 on, and 0 if there are none."""
+    xp, last = namespace(values), values.shape[0] - 1
+    ordered, positive = xp.sort(values), xp.sum(xp.astype(values > 0, xp.int64))
+    return (entry_at(ordered, last - positive // 2) + entry_at(ordered, last - abs(positive - 1) // 2)) / 2
 
 
 def _count(mask: Array) -> int:
