@@ -5,7 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from threadpoolctl import threadpool_limits
 
 from skgeom.alignment import CCAAligner, LstsqAligner, ProcrustesAligner
@@ -37,6 +37,11 @@ def fitted(estimator, x=X):
     return estimator.fit(x, Y.astype(x.dtype)), {}
 
 
+def assert_same(found, expected):
+    """The products of some BLAS kernels depend, in their last bits, on the memory that they are written to."""
+    assert_allclose(found, expected, rtol=0, atol=16 * np.finfo(expected.dtype).eps * np.abs(expected).max())
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 @pytest.mark.parametrize("estimator", PLAIN + GROUPED, ids=repr)
@@ -47,7 +52,7 @@ def test_a_memory_map_receives_what_transform_returns(estimator, dtype, threads,
         expected = fit.transform(x, **per_row)
         out = np.memmap(tmp_path / "rows", expected.dtype, "w+", shape=expected.shape)
         assert fit.transform_into(x, out, **per_row) is out
-    assert_array_equal(out, expected)
+    assert_same(out, expected)
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -57,7 +62,7 @@ def test_rows_can_be_written_over_themselves(estimator, threads):
     expected, x = fit.transform(X, **per_row), X.copy()
     with threadpool_limits(threads):
         fit.transform_into(x, x[:, : expected.shape[1]], **per_row)
-    assert_array_equal(x[:, : expected.shape[1]], expected)
+    assert_same(x[:, : expected.shape[1]], expected)
 
 
 def test_columns_beside_x_and_frames_are_fine():
@@ -66,10 +71,10 @@ def test_columns_beside_x_and_frames_are_fine():
     room[:, :D] = X
     whitening.transform_into(room[:, :D], room[:, D:])
     assert_array_equal(room[:, :D], X)
-    assert_array_equal(room[:, D:], whitening.transform(X))
+    assert_same(room[:, D:], whitening.transform(X))
     out = np.empty((N, D), np.float32, order="F")
     whitening.set_output(transform="pandas").transform_into(pandas.DataFrame(X), out)
-    assert_array_equal(out, room[:, D:])
+    assert_same(out, room[:, D:])
 
 
 def read_only(x):
@@ -148,7 +153,7 @@ def test_blocks_are_written_as_they_come(target):
     groups = (GROUPS[rows] for rows in np.split(np.arange(N), cuts))
     fit, per_row = fitted(GROUPED[0])
     found = fit.transform_into(iter(np.split(X, cuts)), target, groups=groups)
-    assert_array_equal(found, fit.transform(X, **per_row))
+    assert_same(found, fit.transform(X, **per_row))
 
 
 def test_a_file_is_transformed_in_its_place_and_keeps_names_of_columns(target):
