@@ -640,3 +640,8 @@ def test_ten_groups_make_the_host_wait_at_most_40_times(waits, monkeypatch, esti
     assert len(waits) <= 40, Counter(waits).most_common(3)
     here = clone(estimator).fit(_array.to_numpy(x), groups=groups)
     assert_allclose(_array.to_numpy(z), here.transform(_array.to_numpy(x), groups=groups), rtol=1e-3, atol=1e-4)
+
+
+def test_groups_of_few_columns_make_the_host_wait_no_more_often(waits):
+    GroupWhitening().fit(many(0, "float32")[:, :1], groups=np.arange(600) % 10)
+    assert len(waits) <= 40, Counter(waits).most_common(3)

@@ -8,8 +8,8 @@ from typing import Any, Literal, Self, TypeVar
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, OneToOneFeatureMixin
 
-from skgeom._array import asarray_like, namespace, take_rows, to_numpy
-from skgeom._core._rows import centred, mean_at
+from skgeom._array import asarray_like, namespace, rows_at, take_rows, to_numpy
+from skgeom._core._rows import blocks_at, centred, mean_at
 from skgeom._core._threads import map_rows
 from skgeom._estimator import MomentsTransformer, RowwiseTransformer, all_at_once, chunk_by_chunk
 from skgeom._typing import Array
@@ -22,7 +22,7 @@ _T = TypeVar("_T")
 _M = TypeVar("_M", bound=MomentsTransformer)
 
 _ROWS_PER_COLUMN = 16
-"""Rows of a group, for each column, whose sums are merged: with as many the merging costs little, and memory too."""
+"""Minimum number of rows of a group, for each column, whose sums are merged: with as many the merging costs little."""
 
 
 class _GroupTransformer(RowwiseTransformer):
@@ -61,9 +61,9 @@ class _GroupTransformer(RowwiseTransformer):
 
     def _fitted_to(self, kind: type[_M], x: Array, rows: np.ndarray) -> _M:
         """Return a transformer fitted to some rows, which are copied part by part."""
-        transformer, size = kind(**self.get_params()), _ROWS_PER_COLUMN * x.shape[1]
-        parts = (self._placed(take_rows(x, rows[start : start + size])) for start in range(0, len(rows), size))
-        return transformer._fit_in_parts(parts, self)
+        blocks = blocks_at(x, rows, least=_ROWS_PER_COLUMN * x.shape[1])
+        parts = (self._placed(rows_at(x, block)) for block in blocks)
+        return kind(**self.get_params())._fit_in_parts(parts, self)
 
     def _beside(self, n: int, groups: Any = None) -> tuple[np.ndarray]:
         return (check_known_groups(groups, n, self.groups_),)
