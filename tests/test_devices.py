@@ -27,8 +27,10 @@ from skgeom.metrics import (
     alignment_loss,
     conformity,
     csls_scorer,
+    davies_bouldin_score,
     estimate,
     isoscore,
+    k_nearest,
     make_embedding_scorer,
     recall_scorer,
     silhouette_score,
@@ -618,9 +620,25 @@ def test_a_mean_on_the_sphere_makes_the_host_wait_at_most_24_times_however_many_
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("metric", ["geodesic", "poincare"])
+def test_the_means_of_ten_curved_classes_make_the_host_wait_at_most_40_times(waits, metric, dtype):
+    """Those of all classes are looked at together."""
+    x, labels = many(0, dtype) / 16, np.arange(600) % 10
+    there, here = (davies_bouldin_score(rows, labels, metric=metric) for rows in (x, _array.to_numpy(x)))
+    assert len(waits) <= 40, Counter(waits).most_common(3)
+    assert float(there) == pytest.approx(float(here), rel=1e-6 if dtype == np.float32 else 1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 def test_the_neighbours_of_two_spaces_make_the_host_wait_at_most_40_times(waits, metric, dtype):
     neighbour_overlap(many(0, dtype), many(1, dtype), metric=metric)
+    assert len(waits) <= 40, Counter(waits).most_common(3)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_nearest_rows_by_csls_make_the_host_wait_at_most_40_times(waits, dtype):
+    k_nearest(many(0, dtype), many(1, dtype), metric="csls")
     assert len(waits) <= 40, Counter(waits).most_common(3)
 
 

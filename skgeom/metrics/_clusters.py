@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 import numpy as np
 from sklearn import get_config
 
-from skgeom._array import detached, float64, namespace, peak
+from skgeom._array import detached, float64, namespace, numbers
 from skgeom._cloud import once_per_cloud
 from skgeom._core import _matrices, _rows, _tangent
 from skgeom._core._labels import PerRow, own_and_other, silhouettes
@@ -368,8 +368,9 @@ def davies_bouldin_score(X: Any, labels: Any, *, metric: PairMetric = "euclidean
         return _clusters.davies_bouldin(x, labelled)
     space = _tangent.GEOMETRIES["sphere" if metric == "geodesic" else metric]
     means, distances = _tangent.class_means(space, detached(x), labelled)
-    for number, (mean, to_mean) in enumerate(zip(means, distances, strict=True)):
-        _check_mean(mean, number, none_opposite=peak(to_mean[:, None]) < space.reach - _OPPOSITE)
+    farthest = numbers([namespace(to_mean).max(to_mean) for to_mean in distances])
+    for number, (mean, none_opposite) in enumerate(zip(means, farthest < space.reach - _OPPOSITE, strict=True)):
+        _check_mean(mean, number, none_opposite=none_opposite)
     return _tangent.davies_bouldin(space, means, distances)
 
 

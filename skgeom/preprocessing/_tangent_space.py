@@ -115,7 +115,7 @@ class TangentSpace(ClassNamePrefixFeaturesOutMixin, RowwiseTransformer):
         if self.geometry == "sphere":
             check_plane(x)
         space = _tangent.GEOMETRIES[self.geometry]
-        mean = _tangent.frechet_mean(space, x) if self._wants_mean() else _tangent.Mean(self._given(x), 0, 0.0, 1.0)
+        (mean,) = _tangent.frechet_means(space, [x]) if self._wants_mean() else [self._given(x)]
         if not mean.is_determined:
             self._warn(mean)
         basis = space.basis(mean.point)
@@ -195,8 +195,8 @@ class TangentSpace(ClassNamePrefixFeaturesOutMixin, RowwiseTransformer):
     def _wants_mean(self) -> bool:
         return isinstance(self.reference, str) and check_choice(self.reference, ("mean",), "reference") == "mean"
 
-    def _given(self, x: Array) -> Array:
-        """Return the given point of the space."""
+    def _given(self, x: Array) -> _tangent.Mean:
+        """Return the given point of the space, in place of a mean."""
         point = check_numbers(self.reference, "reference")
         if point.shape != (x.shape[1],):
             raise ValueError(f"reference has shape {point.shape}, expected ({x.shape[1]},), a point, or 'mean'.")
@@ -205,7 +205,7 @@ class TangentSpace(ClassNamePrefixFeaturesOutMixin, RowwiseTransformer):
             point = point / length
         elif self.geometry == "sphere" or length >= 1:
             raise ValueError(f"reference has length {length:.6g}, so it is not a point of the space: pass another.")
-        return asarray_like(point, x, dtype=namespace(x).float64)
+        return _tangent.Mean(asarray_like(point, x, dtype=namespace(x).float64), 0, 0.0, 1.0)
 
     def _warn(self, mean: _tangent.Mean) -> None:
         if self.geometry == "sphere":

@@ -413,8 +413,8 @@ def strips(
 
 
 def _tiles_at_once(left: Array, columns: int) -> int:
-    """Return the number of tiles in a strip: on an accelerator, fewer rows have more, since each strip is a wait."""
-    return max(1, _COLUMNS // columns if is_on_host(left) else _COLUMNS // left.shape[0])
+    """Return the number of tiles in a strip: two of full height on an accelerator, since each strip is a wait."""
+    return max(1, _COLUMNS // columns if is_on_host(left) else 2 * _COLUMNS // left.shape[0])
 
 
 def _tile(
