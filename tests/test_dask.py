@@ -565,7 +565,7 @@ def client():
     quiet = {"distributed.logging.distributed": "critical", "distributed.nanny.environ.OMP_NUM_THREADS": 1}
     with (
         dask.config.set(quiet),
-        distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster,
+        distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=":0", silence_logs=50) as cluster,
         distributed.Client(cluster) as client,
     ):
         yield client
