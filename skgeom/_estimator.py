@@ -34,7 +34,7 @@ from skgeom._array import (
 from skgeom._cloud import comes_in_parts, is_stream, side_by_side, sum_of
 from skgeom._core._threads import one_of_many, one_thread
 from skgeom._core.sums._moments import FourthMoments, Moments, merge_all, moments
-from skgeom._core.sums._rank import part_of_ranked, part_of_ranked_fourth
+from skgeom._core.sums._rank import RankedBlocks, part_of_ranked, part_of_ranked_fourth
 from skgeom._dask import mapped_by_chunk, sample_row
 from skgeom._typing import Array
 from skgeom._validation import (
@@ -502,7 +502,9 @@ class MomentsTransformer(KeepsMoments, RowwiseTransformer):
         else:
             if is_dask(X):
                 validate_data(self, sample_row(X), reset=seen is None, skip_check_array=True)
-            kernel = part_of_ranked_fourth if self._needs_fourth(seen) else part_of_ranked
+            fourth = self._needs_fourth(seen)
+            of_chunk = part_of_ranked_fourth if fourth else part_of_ranked
+            kernel: Any = of_chunk if is_dask(X) else RankedBlocks(fourth=fourth)
             m = sum_of(X, kernel, partial(check_cloud, min_samples=least))
             if not is_dask(X):
                 record_width(self, m.second.mean.shape[0], reset=seen is None)

@@ -6,10 +6,9 @@ remedy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import chain
 from math import isfinite, isnan
 from numbers import Integral, Real
 from os import PathLike
@@ -43,12 +42,12 @@ from skgeom._array import (
     to_numpy,
     widen,
 )
-from skgeom._cloud import Chunks, Cloud, Kernel, as_cloud, comes_in_parts, is_stream, once_per_cloud, rows_of, sum_of
+from skgeom._cloud import Chunks, Cloud, Kernel, Stream, as_cloud, comes_in_parts, once_per_cloud, rows_of, sum_of
 from skgeom._core._labels import Labels, labels_of
 from skgeom._core._rows import DirectedRows, norms, row_scaled, shortest_exact
 from skgeom._core.sums._digits import Digits, part_of_digits
-from skgeom._core.sums._moments import Moments, exact_part_of_moments, merge_all, moments, part_of_moments
-from skgeom._core.sums._rank import is_resolved, part_of_ranked, ranked_moments
+from skgeom._core.sums._moments import Moments, exact_part_of_moments, part_of_moments
+from skgeom._core.sums._rank import RankedBlocks, is_resolved, part_of_ranked
 from skgeom._typing import Array
 from skgeom._warnings import warn
 
@@ -83,17 +82,14 @@ def check_cloud(X: Any, *, name: str = "X", min_samples: int = 2, scale_free: bo
 def check_moments(X: Any, *, scale_free: bool = True) -> Moments:
     """Return the moments of X, an array (n, d) or an iterator of blocks of rows.
 
-    Data of extreme magnitude are treated as in `check_cloud`; for blocks, the first nonzero one determines the factor.
-    If the scale matters, they are scaled to the edge of the safe range, where the measures are at their limits.
+    Data of extreme magnitude are treated as in `check_cloud`.
 
     Raises
     ------
     ValueError
-        If X, or a block of it, is not a finite matrix, if blocks differ in width or kind, or if there are fewer than
-        two rows.
+        If X, or a block of it, is not a finite matrix, if blocks differ in width or kind or are beyond the range of
+        float64, or if there are fewer than two rows.
     """
-    if is_stream(X):
-        return _moments_of_blocks(rows_of(X), moments, scale_free)
     if comes_in_parts(X) or isinstance(X, Cloud):
         return sum_of(X, part_of_moments, partial(check_cloud, scale_free=scale_free))
     x = _as_floats(X, "X", 2)
@@ -122,13 +118,13 @@ def check_ranked_moments(X: Any) -> Moments:
     ValueError
         As in `check_moments`.
     """
-    if is_stream(X):
-        return _moments_of_blocks(rows_of(X), ranked_moments, scale_free=True)
-    cloud = as_cloud(X)
+    cloud, check = as_cloud(X), partial(check_cloud, scale_free=True)
     if isinstance(cloud, Chunks):  # the rows are remote: one pass
-        return cloud.sum(part_of_ranked, partial(check_cloud, scale_free=True))
+        return cloud.sum(part_of_ranked, check)
+    if isinstance(cloud, Stream):
+        return cloud.sum(RankedBlocks(), check)
     kernel, digits = _ranking(cloud.whole)
-    return replace(cloud.sum(kernel, partial(check_cloud, scale_free=True)), digits=digits)
+    return replace(cloud.sum(kernel, check), digits=digits)
 
 
 @once_per_cloud
@@ -578,7 +574,7 @@ def _check_powers(x: Array, name: str, safe: int, powers: str) -> None:
     largest = peak(x) if namespace(x).finfo(x.dtype).bits == 64 else 0.0
     if abs(exponent_of(largest)) > safe:
         raise ValueError(
-            f"{name} has magnitudes up to {largest:.3g}, whose {powers} leave the range of float64. Divide {name} by "
+            f"{name} has magnitudes up to {largest:.3g}, whose {powers} leave the range of float64. Divide all rows by "
             "that number."
         )
 
@@ -675,37 +671,6 @@ def _check_foreign_array(X: Array, name: str, min_samples: int) -> Array:
                 f"Found array with {size} {what}(s) (shape={tuple(X.shape)}) while a minimum of {minimum} is required."
             )
     return X if is_real_floating(X) and xp.finfo(X.dtype).bits >= 32 else widen(X)
-
-
-def _moments_of_blocks(X: Iterator[Any], summary: Callable[[Array], Moments], scale_free: bool) -> Moments:
-    """Return the moments of all blocks of rows."""
-    blocks = map(summary, _check_blocks(X, scale_free))
-    first = next(blocks, None)
-    m = None if first is None else merge_all(chain([first], blocks))
-    if m is None or m.n < 2:
-        raise ValueError("Found 0 or 1 sample in the blocks of X while a minimum of 2 is required.")
-    return m
-
-
-def _check_blocks(blocks: Iterator[Any], scale_free: bool) -> Iterator[Array]:
-    """Yield blocks of rows of one width and kind, scaled into the safe range by one factor."""
-    like, exponent = None, None
-    for block in blocks:
-        x, largest = _checked(block, "a block of X", 1)
-        if like is not None:
-            check_same_kind(x, like, ("a block of X", "the block before"))
-        like = x[:1, :]
-        if excess_exponent(x, largest):
-            x = float64(x)
-        if exponent is None and largest:
-            exponent = _excess(exponent_of(largest), scale_free)
-        yield times_power_of_two(x, -exponent) if exponent else x
-
-
-def _excess(exponent: int, scale_free: bool) -> int:
-    """Return the power of two by which to divide blocks: 0, the whole exponent, or its excess over the safe range."""
-    beyond = max(0, exponent - SQUARES_SAFE) + min(0, exponent + SQUARES_SAFE)
-    return exponent if beyond and scale_free else beyond
 
 
 def _has_strings(values: np.ndarray) -> bool:

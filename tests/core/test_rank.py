@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 from numpy.random import default_rng
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from skgeom._array import to_numpy
 from skgeom._core.sums._digits import precision
 from skgeom._core.sums._moments import merge_all, moments
 from skgeom._core.sums._rank import (
+    RankedBlocks,
     float32_suffices,
     live,
     n_tellable,
@@ -187,8 +188,10 @@ def test_batches_have_the_spectrum_of_the_whole(cloud, size):
     for start in range(0, len(x), size):
         parts.partial_fit(x[start : start + size])
     whole = Whitening().fit(x)
-    assert parts.rank_ == whole.rank_
+    blocks = Whitening().fit(x[start : start + size] for start in range(0, len(x), size))
+    assert parts.rank_ == blocks.rank_ == whole.rank_
     assert_allclose(parts.spectrum_, whole.spectrum_, rtol=2e-3)
+    assert_allclose(blocks.spectrum_, whole.spectrum_, rtol=2e-3)
 
 
 @pytest.mark.parametrize(("count", "size"), [(1, 300.0), (1, 1000.0), (3, 30.0)])
@@ -263,6 +266,13 @@ def test_products_that_lose_a_direction_are_formed_in_float64(backend, weighted)
     rows = centred if w is None else centred * np.sqrt(w)[:, None]
     expected = np.linalg.svd(rows, compute_uv=False) ** 2 / (m.n - 1)
     assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_blocks_are_summed_in_float32_until_one_loses_a_direction(backend):
+    plain, rogue = (backend.asarray(x) for x in (default_rng(0).normal(size=(1200, 48)).astype(SINGLE), rogue_turned()))
+    of_block = RankedBlocks()
+    for x, exact in ((plain, False), (rogue, True), (plain, True)):
+        assert_array_equal(to_numpy(of_block(x, None).scatter), to_numpy(moments(x, exact=exact).scatter))
 
 
 @pytest.mark.parametrize("shape", [(300, 12), (9, 30)])

@@ -416,19 +416,11 @@ def test_an_iterator_of_blocks_meets_a_target_too():
     assert_allclose(isoscore_star(iter([x[:9], x[9:]]), c0, zeta=0.3), expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize("scale", [1e-100, 1e100, 1e-300])
-def test_an_iterator_of_blocks_equals_the_whole_at_any_scale(scale):
-    x = gaussian() * scale
-    assert_allclose(isoscore(iter([x[:100], x[100:]])), isoscore(x), rtol=1e-10)
-
-
-@pytest.mark.parametrize(
-    ("dtype", "scales"),
-    [("float32", (1, 1e25)), ("float64", (1, 1e100)), ("float64", (1e100, 1)), ("float64", (1e-100, 1))],
-)
-def test_blocks_of_unequal_magnitude_equal_the_whole(dtype, scales):
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("scales", [(1e25, 1e25), (1e-25, 1e-25), (1, 1e25), (1e25, 1)])
+def test_blocks_of_any_magnitude_of_float32_equal_the_whole(dtype, scales):
     blocks = [(gaussian(seed=seed) * scale).astype(dtype) for seed, scale in enumerate(scales)]
-    assert_allclose(isoscore(iter(blocks)), isoscore(np.vstack(blocks)), rtol=1e-6)
+    assert_allclose(isoscore(iter(blocks)), isoscore(np.vstack(blocks)), rtol=1e-6 if dtype == "float32" else 1e-10)
 
 
 def test_an_iterator_of_blocks_takes_the_memory_of_one_block():
@@ -493,8 +485,10 @@ def nan_at(x, value):
         (lambda x: x.astype(complex), "Complex data not supported"),
         (lambda x: iter([x, x[:, 1:]]), "6 features.*7"),
         (lambda x: iter([x, nan_at(x, np.nan)]), "block of X contains NaN"),
-        (lambda x: iter([]), "0 or 1 sample"),
-        (lambda x: iter([x[:1]]), "0 or 1 sample"),
+        (lambda x: iter([]), r"blocks of 0 sample.*minimum of 2"),
+        (lambda x: iter([x[:1]]), r"blocks of 1 sample.*minimum of 2"),
+        (lambda x: iter([x, 1e100 * x]), "a block of X has magnitudes up to .* Divide all rows"),
+        (lambda x: iter([x, 1e-100 * x]), "a block of X has magnitudes up to .* Divide all rows"),
     ],
 )
 def test_bad_rows_are_refused_in_words(measure, spoil, words):
@@ -513,7 +507,7 @@ def test_sparse_and_text_are_refused_in_words():
 def test_blocks_of_two_libraries_are_refused_in_words():
     torch = pytest.importorskip("torch")
     x = gaussian()
-    with pytest.raises(ValueError, match="namespace"):
+    with pytest.raises(ValueError, match=r"torch on cpu.*numpy on cpu.*same space"):
         isoscore(iter([x, torch.tensor(x)]))
 
 

@@ -11,7 +11,9 @@ represents all of them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -37,6 +39,7 @@ from skgeom._core.sums._moments import (
     fourth_moments,
     moments,
     part_of_fourth_moments,
+    part_of_moments,
 )
 from skgeom._typing import Array
 
@@ -92,6 +95,24 @@ def part_of_ranked_fourth(x: Array, index: np.ndarray | None) -> FourthMoments:
     """Return the same with the sums of third and fourth powers."""
     m = part_of_fourth_moments(x, index, exact=True)
     return m.with_second(replace(m.second, digits=part_of_digits(x, index)))
+
+
+class RankedBlocks:
+    """A kernel for the blocks of a cloud, one after another: the spectrum of their sum determines the rank.
+
+    Products of float32 rows are formed in float32 until a block needs float64, which the later ones get at once.
+    """
+
+    def __init__(self, *, fourth: bool = False) -> None:
+        self._kernel: Callable[..., Any] = part_of_fourth_moments if fourth else part_of_moments
+        self._exact = False
+
+    def __call__(self, x: Array, index: np.ndarray | None) -> Any:
+        """Return the moments of the rows at some positions, or of all, with their digits."""
+        m, digits = self._kernel(x, index, exact=self._exact), part_of_digits(x, index)
+        if not (self._exact or is_resolved(m.second, digits)):
+            self._exact, m = True, self._kernel(x, index, exact=True)
+        return m.with_second(replace(m.second, digits=digits))
 
 
 def float32_suffices(m: Moments) -> bool:
