@@ -41,11 +41,13 @@ from skgeom._validation import (
     check_cloud,
     check_device,
     check_fitted_kind,
+    check_floats,
     check_for_writing,
     check_host,
     check_out,
     check_squares,
     check_weights,
+    summed_once,
 )
 from skgeom._whole_file import write_rows
 from skgeom.summary import CloudSummary
@@ -64,6 +66,9 @@ Summary: TypeAlias = Callable[[Array, Array | None], Moments | FourthMoments]
 
 Source: TypeAlias = Callable[[Summary, Array, Array | None], Moments | FourthMoments]
 """The source of the moments of a fit: a summary of rows and weights, new or cached."""
+
+Check: TypeAlias = Callable[..., Array]
+"""A check of rows, with their name and minimum number."""
 
 _source: ContextVar[Source] = ContextVar("_source", default=lambda summary, x, w: summary(x, w))
 
@@ -155,10 +160,10 @@ class OnDevice(BaseEstimator):
                 setattr(cls, name, in_full_precision(method))
         super().__init_subclass__(**kwargs)
 
-    def _cloud(self, X: Any, *, name: str = "X", min_samples: int = 1) -> Array:
+    def _cloud(self, X: Any, *, name: str = "X", min_samples: int = 1, check: Check = check_cloud) -> Array:
         """Check rows, which must be on the host if there is a `device`."""
         check_device(self.device)
-        x = check_cloud(X, name=name, min_samples=min_samples)
+        x = check(X, name=name, min_samples=min_samples)
         if self.device is not None:
             check_host(X, self.device)
         return x
@@ -258,11 +263,11 @@ class GeometryTransformer(TransformerMixin, OnDevice):
         tags.array_api_support = self.device is None
         return tags
 
-    def _checked(self, X: Any, *, reset: bool, min_samples: int = 1) -> Array:
+    def _checked(self, X: Any, *, reset: bool, min_samples: int = 1, check: Check = check_cloud) -> Array:
         """Check X, and record or compare its features."""
         if not reset:
             check_is_fitted(self)
-        x = self._cloud(X, min_samples=min_samples)
+        x = self._cloud(X, min_samples=min_samples, check=check)
         validate_data(self, X, reset=reset, skip_check_array=True)
         return x
 
@@ -445,9 +450,7 @@ class MomentsTransformer(KeepsMoments, RowwiseTransformer):
         self._check_parameters()
         if isinstance(X, CloudSummary) or comes_in_parts(X):
             return self._learn(self._summed(X, sample_weight))
-        x = self._checked(X, reset=True, min_samples=2)
-        self._check_magnitude(x)
-        return self._learn(self._sum_up(partial(_source.get(), self._summary()), *check_weights(sample_weight, x)))
+        return self._learn(self._of_rows(X, sample_weight, partial(_source.get(), self._summary()), first=True))
 
     @all_at_once
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
@@ -472,11 +475,22 @@ class MomentsTransformer(KeepsMoments, RowwiseTransformer):
         if isinstance(X, CloudSummary) or comes_in_parts(X):
             more: Any = self._summed(X, sample_weight, None if first else self._moments)
             return self._learn(more if first else self._seen_beside(more.second.mean).merge(more))
-        x = self._checked(X, reset=first, min_samples=2 if first else 1)
-        self._check_magnitude(x)
-        x, w = check_weights(sample_weight, x, minimum=1 if first else 0)
-        more = self._sum_up(self._summary(None if first else self._moments), x, w)
+        more = self._of_rows(X, sample_weight, self._summary(None if first else self._moments), first=first)
         return self._learn(more if first else self._seen_beside(more.second.mean).merge(more))
+
+    def _of_rows(self, X: Any, sample_weight: Any, summary: Callable[..., Any], *, first: bool) -> Any:
+        """Check rows and their weights, and return their moments; without weights, the rows are read once."""
+        least = 2 if first else 1
+        x = self._checked(X, reset=first, min_samples=least, check=check_floats)
+
+        def checked(x: Array) -> Array:
+            x = check_cloud(x, min_samples=least)
+            self._check_magnitude(x)
+            return x
+
+        if sample_weight is None:
+            return summed_once(x, lambda x: self._sum_up(summary, x, None), checked)
+        return self._sum_up(summary, *check_weights(sample_weight, checked(x), minimum=least - 1))
 
     def _sum_up(self, summary: Summary, x: Array, w: Array | None) -> Any:
         """Return the moments of rows and their weights, on the device of the computation."""

@@ -6,13 +6,13 @@ remedy.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from math import isfinite, isnan
 from numbers import Integral, Real
 from os import PathLike
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from sklearn.utils import check_array
@@ -46,10 +46,12 @@ from skgeom._cloud import Chunks, Cloud, Kernel, Stream, as_cloud, comes_in_part
 from skgeom._core._labels import Labels, labels_of
 from skgeom._core._rows import DirectedRows, norms, row_scaled, shortest_exact
 from skgeom._core.sums._digits import Digits, part_of_digits
-from skgeom._core.sums._moments import Moments, exact_part_of_moments, part_of_moments
+from skgeom._core.sums._moments import FourthMoments, Moments, exact_part_of_moments, part_of_moments
 from skgeom._core.sums._rank import RankedBlocks, is_resolved, part_of_ranked
 from skgeom._typing import Array
 from skgeom._warnings import warn
+
+M = TypeVar("M", Moments, FourthMoments)
 
 
 @once_per_cloud
@@ -78,6 +80,19 @@ def check_cloud(X: Any, *, name: str = "X", min_samples: int = 2, scale_free: bo
     return times_power_of_two(x, -exponent_of(largest)) if scale_free else float64(x)
 
 
+def check_floats(X: Any, *, name: str = "X", min_samples: int = 1) -> Array:
+    """Return X as an array (n, d) of float32 or float64, which may hold NaN and infinity.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As in `check_cloud`, for any other reason.
+    """
+    if isinstance(X, Iterator):
+        raise ValueError(f"{name} is an iterator, but all rows are needed at once: pass one array, or concatenate it.")
+    return (_check_foreign_array if is_foreign(X) else _check_host_array)(X, name, min_samples)
+
+
 @once_per_cloud
 def check_moments(X: Any, *, scale_free: bool = True) -> Moments:
     """Return the moments of X, an array (n, d) or an iterator of blocks of rows.
@@ -92,12 +107,21 @@ def check_moments(X: Any, *, scale_free: bool = True) -> Moments:
     """
     if comes_in_parts(X) or isinstance(X, Cloud):
         return sum_of(X, part_of_moments, partial(check_cloud, scale_free=scale_free))
-    x = _as_floats(X, "X", 2)
+    x = check_floats(X, min_samples=2)
+    return summed_once(x, lambda x: part_of_moments(x, None), partial(check_cloud, scale_free=scale_free))
+
+
+def summed_once(x: Array, summary: Callable[[Array], M], check: Callable[[Array], Array]) -> M:
+    """Return the moments of rows that may be NaN or infinite, or the error of their check.
+
+    A check before the sum would read rows in a file twice. Moments prove most rows finite and of a safe range; others
+    are checked and summed again.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
-        m = part_of_moments(x, None)
-        if _show_safe_range(m, x):  # a second pass over rows in a file would read them again
+        m = summary(x)
+        if _show_safe_range(m.second, x):
             return m
-    return part_of_moments(check_cloud(x, scale_free=scale_free), None)
+    return summary(check(x))
 
 
 def _show_safe_range(m: Moments, x: Array) -> bool:
@@ -684,16 +708,9 @@ def _is_missing(value: Any) -> bool:
         return True
 
 
-def _as_floats(X: Any, name: str, min_samples: int) -> Array:
-    """Return X as an array (n, d) of float32 or float64, which may hold NaN and infinity."""
-    if isinstance(X, Iterator):
-        raise ValueError(f"{name} is an iterator, but all rows are needed at once: pass one array, or concatenate it.")
-    return (_check_foreign_array if is_foreign(X) else _check_host_array)(X, name, min_samples)
-
-
 def _checked(X: Any, name: str, min_samples: int) -> tuple[Array, float]:
     """Return X as a finite array of float32 or float64, and its largest magnitude."""
-    x = _as_floats(X, name, min_samples)
+    x = check_floats(X, name=name, min_samples=min_samples)
     largest = peak(x)
     if not isfinite(largest):
         raise ValueError(

@@ -10,7 +10,7 @@ from skgeom import _validation
 from skgeom._array import to_numpy
 from skgeom._core.sums._moments import part_of_moments
 from skgeom.metrics import _checks, isoscore
-from skgeom.preprocessing import Whitening
+from skgeom.preprocessing import AllButTheTop, Whitening
 
 
 def rows(n=9, d=3):
@@ -18,6 +18,28 @@ def rows(n=9, d=3):
 
 
 # Clouds
+
+
+@pytest.mark.parametrize(
+    "compute",
+    [
+        isoscore,
+        lambda x: Whitening().fit(x),
+        lambda x: Whitening(shrinkage="ledoit_wolf").partial_fit(x),
+        lambda x: AllButTheTop().fit(x),
+    ],
+)
+def test_sums_prove_rows_finite_without_a_search_for_others(backend, monkeypatch, compute):
+    """A check of its own would read rows in a file twice; it follows only where sums show that something is wrong."""
+    searches, peak = [], _validation.peak
+    monkeypatch.setattr(_validation, "peak", lambda x: searches.append(x) or peak(x))
+    x = rows(200)
+    compute(backend.asarray(x))
+    assert not searches
+    x[7, 1] = np.inf
+    with pytest.raises(ValueError, match="contains infinity"):
+        compute(backend.asarray(x))
+    assert len(searches) == 1
 
 
 def test_ordinary_rows_are_not_copied(backend):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from functools import cache
 from typing import Any, TypeVar
 
@@ -28,14 +28,14 @@ def in_threads(x: Array, work: Callable[[int], _R], n_tasks: int) -> list[_R]:
     """Return the results of tasks 0..n_tasks - 1, for host arrays computed in as many threads as BLAS has.
 
     Each thread gets one BLAS thread: two pools that alternate for every tile are slower than one alone, and BLAS
-    threads that wait for each other waste time on a busy machine. An interrupt waits for the running tasks and drops
-    the others.
+    threads that wait for each other waste time on a busy machine. A task has the context of the caller, such as NumPy's
+    error state. An interrupt waits for the running tasks and drops the others.
     """
     workers = min(n_tasks, n_threads(x)) if n_tasks > 1 else 1
     if workers <= 1:
         return [work(task) for task in range(n_tasks)]
     with one_blas_thread(), ThreadPoolExecutor(workers) as pool:
-        futures = [pool.submit(work, task) for task in range(n_tasks)]
+        futures = [pool.submit(copy_context().run, work, task) for task in range(n_tasks)]
         try:
             return [future.result() for future in futures]
         finally:

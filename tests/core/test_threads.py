@@ -12,6 +12,7 @@ from skgeom._core._labels import labels_of
 from skgeom._core.sums._clusters import class_moments, squared_silhouette_samples
 from skgeom._core.sums._cross import joint_moments
 from skgeom._core.sums._moments import fourth_moments, moments
+from skgeom.preprocessing import Whitening
 
 D = 16
 ROWS = 5 * HOST_BLOCK_BYTES // (8 * D)  # a few blocks for each thread
@@ -47,6 +48,16 @@ def test_sums_of_classes_are_the_same_to_the_last_bit(rows, n_classes):
     for ours, alone in zip(*found, strict=True):
         assert_array_equal(ours, alone)
     assert_allclose(found[0].mean[1], rows[1::n_classes].mean(axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("shrinkage", [None, "ledoit_wolf"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_rows_that_are_not_finite_are_refused_without_a_warning(rows, shrinkage, value):
+    """NumPy's error state, which keeps sums quiet until the check explains them, is that of each thread."""
+    spoilt = rows.copy()
+    spoilt[-1, 3] = value
+    with threadpool_limits(3), pytest.raises(ValueError, match="contains"):
+        Whitening(shrinkage=shrinkage).fit(spoilt)
 
 
 def test_silhouettes_go_where_they_belong(rows):

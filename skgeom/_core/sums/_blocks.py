@@ -129,11 +129,7 @@ def _summed_blocks(x: Array, weights: Array | None, blocks: Sequence[Which], exa
     """Return the sums of blocks; each thread computes a share."""
     cuts = shares(x, blocks)
 
-    def share(i: int) -> _Sums:
-        with np.errstate(over="ignore", invalid="ignore"):  # rows need not be finite: their sums show it
-            return _summed_share(x, weights, cuts[i], exact)
-
-    return reduce(_joined, in_threads(x, share, len(cuts)))
+    return reduce(_joined, in_threads(x, lambda i: _summed_share(x, weights, cuts[i], exact), len(cuts)))
 
 
 def _joined(a: _Sums, b: _Sums) -> _Sums:
