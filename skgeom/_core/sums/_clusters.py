@@ -53,19 +53,22 @@ class _ClassBlock(NamedTuple):
 
 
 def class_moments(x: Array, labels: Labels, prepare: Callable[[Array], Array] = float64) -> ClassMoments:
-    """Return the moments of each class of prepared rows, in two passes: the second corrects the mean of the first."""
-    xp = namespace(x)
-    origin = prepare(float64(x[:1, :]))[0, :]
-    n = asarray_like(labels.sizes, origin)
-    mean = origin + _class_sums(x, labels, prepare, lambda b: b.x - origin) / n[:, None]
+    """Return the moments of each class of prepared rows, in one pass: sums around its first row.
 
-    def centred_with_squares(block: _ClassBlock) -> Array:
-        centred = block.x - xp.take(mean, block.codes, axis=0)
-        return xp.concat([centred, vecdot(centred, centred)[:, None]], axis=1)
+    That row is one of the class, with a squared distance of at most `within` to the mean: the sum around it is at most
+    n + 1 times as large, and about twice for most rows.
+    """
+    first = np.cumsum(labels.sizes) - labels.sizes
+    pivot = prepare(float64(take_rows(x, labels.order[first])))
+    n = asarray_like(labels.sizes, pivot)
 
-    second = _class_sums(x, labels, prepare, centred_with_squares)
-    slack = second[:, :-1] / n[:, None]
-    mean, within = mean + slack, second[:, -1] - n * vecdot(slack, slack)
+    def shifted_with_squares(block: _ClassBlock) -> tuple[Array, Array]:
+        shifted = block.x - _of_class(block, pivot)
+        return shifted, vecdot(shifted, shifted)[:, None]
+
+    sums = _class_sums(x, labels, prepare, shifted_with_squares)
+    slack = sums[:, :-1] / n[:, None]
+    mean, within = pivot + slack, sums[:, -1] - n * vecdot(slack, slack)
     return ClassMoments(n, mean, where(within > _DUPLICATE * n * vecdot(mean, mean), within, 0.0))
 
 
@@ -134,11 +137,10 @@ def squared_silhouette_samples(
 
 def _mean_distances(x: Array, labels: Labels, m: ClassMoments) -> Array:
     """Return the mean distance of the rows of each class to its mean (k,)."""
-    xp = namespace(x)
 
-    def distances(block: _ClassBlock) -> Array:
-        centred = block.x - xp.take(m.mean, block.codes, axis=0)
-        return sqrt_in_place(vecdot(centred, centred))[:, None]
+    def distances(block: _ClassBlock) -> tuple[Array]:
+        centred = block.x - _of_class(block, m.mean)
+        return (sqrt_in_place(vecdot(centred, centred))[:, None],)
 
     return _class_sums(x, labels, float64, distances)[:, 0] / m.n
 
@@ -153,14 +155,23 @@ def _own_and_other(
     xp = namespace(centred)
     size = xp.take(m.n, block.codes)
 
-    def to_class(codes: Array) -> Array:
-        return xp.sum((centred - xp.take(mu, codes, axis=0)) ** 2, axis=1) + xp.take(spread, codes)
+    def squares(means: Array) -> Array:
+        apart = centred - means
+        return vecdot(apart, apart)
 
-    to_own = to_class(block.codes)
+    to_own = squares(_of_class(block, mu)) + xp.take(spread, block.codes)
     to_all = xp.clip(vecdot(centred, centred)[:, None] - 2 * (centred @ mu.T) + offset, min=0.0)
     is_own = one_hot(block.codes, mu.shape[0], centred) > 0
     nearest = xp.argmin(where(is_own, xp.inf, to_all), axis=1)
-    return to_own * size / xp.clip(size - 1, min=1.0), to_class(nearest)
+    to_nearest = squares(xp.take(mu, nearest, axis=0)) + xp.take(spread, nearest)
+    return to_own * size / xp.clip(size - 1, min=1.0), to_nearest
+
+
+def _of_class(block: _ClassBlock, values: Array) -> Array:
+    """Return the row of each class (k, d) beside the rows of a block (b, d), or one row if these are of one class."""
+    if block.last == block.first + 1:
+        return values[block.first : block.last, :]
+    return namespace(values).take(values, block.codes, axis=0)
 
 
 def _of_class_blocks(
@@ -179,17 +190,17 @@ def _of_class_blocks(
 
 
 def _class_sums(
-    x: Array, labels: Labels, prepare: Callable[[Array], Array], values: Callable[[_ClassBlock], Array]
+    x: Array, labels: Labels, prepare: Callable[[Array], Array], values: Callable[[_ClassBlock], tuple[Array, ...]]
 ) -> Array:
-    """Return the sums (k, d) over each class of the values (b, d) of each block.
+    """Return the sums over each class of the values (b, m) of each block, in arrays whose sums stand side by side.
 
     Rows are in order of class: only the last class of a block can continue in the next.
     """
     xp = namespace(x)
 
     def sums_of(block: _ClassBlock) -> tuple[int, Array]:
-        summands = values(block)
-        return block.first, one_hot(block.codes - block.first, block.last - block.first, summands).T @ summands
+        indicator = one_hot(block.codes - block.first, block.last - block.first, block.x).T
+        return block.first, xp.concat([indicator @ summands for summands in values(block)], axis=1)
 
     (_, carry), *rest = _of_class_blocks(x, labels, prepare, sums_of)
     done, end = [], carry.shape[0]
