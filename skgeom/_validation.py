@@ -129,8 +129,8 @@ def _show_safe_range(m: Moments, x: Array) -> bool:
     xp, mean, squares = namespace(m.mean), detached(m.mean), detached(m.variances()) * (m.n - 1)
     least = xp.sqrt(xp.max(mean * mean + squares / m.n)) / 2
     most = 2 * xp.max(xp.abs(mean) + xp.sqrt(xp.abs(squares)))
-    bounds = numbers([least, most]).tolist()
-    return isfinite(sum(bounds)) and not any(excess_exponent(x, bound) for bound in bounds)
+    bounds = numbers([least, most]).tolist()  # zeros can be squares that underflow
+    return min(bounds) > 0 and isfinite(sum(bounds)) and not any(excess_exponent(x, bound) for bound in bounds)
 
 
 @once_per_cloud

@@ -20,28 +20,6 @@ def rows(n=9, d=3):
 # Clouds
 
 
-@pytest.mark.parametrize(
-    "compute",
-    [
-        isoscore,
-        lambda x: Whitening().fit(x),
-        lambda x: Whitening(shrinkage="ledoit_wolf").partial_fit(x),
-        lambda x: AllButTheTop().fit(x),
-    ],
-)
-def test_sums_prove_rows_finite_without_a_search_for_others(backend, monkeypatch, compute):
-    """A check of its own would read rows in a file twice; it follows only where sums show that something is wrong."""
-    searches, peak = [], _validation.peak
-    monkeypatch.setattr(_validation, "peak", lambda x: searches.append(x) or peak(x))
-    x = rows(200)
-    compute(backend.asarray(x))
-    assert not searches
-    x[7, 1] = np.inf
-    with pytest.raises(ValueError, match="contains infinity"):
-        compute(backend.asarray(x))
-    assert len(searches) == 1
-
-
 def test_ordinary_rows_are_not_copied(backend):
     x = backend.asarray(rows())
     assert _validation.check_cloud(x) is x
@@ -78,9 +56,26 @@ def test_zeros_are_ordinary(backend):
 # Moments
 
 
-def test_moments_of_ordinary_rows_are_found_without_a_pass_for_the_check(backend, monkeypatch):
-    monkeypatch.setattr(_validation, "peak", pytest.fail)
-    _validation.check_moments(backend.asarray(rows() + 10, "float32"))
+@pytest.mark.parametrize(
+    "compute",
+    [
+        isoscore,
+        lambda x: Whitening().fit(x),
+        lambda x: Whitening(shrinkage="ledoit_wolf").partial_fit(x),
+        lambda x: AllButTheTop().fit(x),
+    ],
+)
+def test_sums_prove_rows_finite_without_a_search_for_others(backend, monkeypatch, compute):
+    """A check of its own would read rows in a file twice; it follows only where sums show that something is wrong."""
+    searches, peak = [], _validation.peak
+    monkeypatch.setattr(_validation, "peak", lambda x: searches.append(x) or peak(x))
+    x = rows(200) + 10
+    compute(backend.asarray(x))
+    assert not searches
+    x[7, 1] = np.inf
+    with pytest.raises(ValueError, match="contains infinity"):
+        compute(backend.asarray(x))
+    assert len(searches) == 1
 
 
 @pytest.mark.parametrize("shape", [(9, 3), (3, 9)])
@@ -93,6 +88,12 @@ def test_moments_at_every_scale_are_those_of_checked_rows(shape, scale_free, bac
         found = _validation.check_moments(x, scale_free=scale_free)
         assert_array_equal(to_numpy(found.dense().scatter), to_numpy(expected.dense().scatter))
         assert_array_equal(to_numpy(found.mean), to_numpy(expected.mean))
+
+
+@pytest.mark.parametrize(("dtype", "scale"), [("float32", 1e-25), ("float64", 1e-200)])
+def test_squares_that_underflow_around_a_mean_of_zero_prove_nothing(backend, dtype, scale):
+    x = np.array([[0, 0], [1, 2], [-1, -2], [2, -1], [-2, 1]]) * scale
+    assert float(isoscore(backend.asarray(x, dtype))) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
