@@ -106,13 +106,22 @@ def test_rows_at_positions_are_there_whatever_the_room(backend, which, dtype):
         assert_array_equal(_array.to_numpy(_array.rows_at(given, which, room)), expected)
 
 
-def test_the_square_of_a_row_is_taken_off_on_both_sides_of_the_diagonal(backend):
-    x = rows(9)
-    matrix, row = x.T @ x, x[2]
-    got = _array.to_numpy(
-        _array.less_square(backend.asarray(matrix.copy(), "float64"), backend.asarray(row, "float64"))
-    )
-    np.testing.assert_allclose(got, matrix - np.outer(row, row), rtol=1e-14, atol=1e-14)
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("count", [1, 5, 60])
+def test_squares_of_rows_are_added_on_both_sides_of_the_diagonal(backend, count, sign):
+    x = default_rng(0).normal(size=(count, 9))
+    matrix, added = (backend.asarray(a, "float64") for a in (100 * np.eye(9), x))
+    found = _array.plus_squares(1.0 * matrix, added, sign)
+    assert_allclose(_array.to_numpy(found), 100 * np.eye(9) + sign * x.T @ x, rtol=1e-13, atol=1e-13)
+    assert not isinstance(found, np.ndarray) or np.array_equal(found, found.T)
+
+
+@pytest.mark.parametrize("d", [1, 128, 129, 511])
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-4), ("float64", 1e-12)])
+def test_the_product_of_rows_with_themselves_is_that_of_blas(d, dtype, tolerance):
+    x = default_rng(0).normal(size=(40, d)).astype(dtype)
+    got = _array.gram(x, _array.scratch(x, (d, d)))
+    assert_allclose(got, x.T @ x, atol=tolerance)
     assert_array_equal(got, got.T)
 
 

@@ -13,8 +13,8 @@ from skgeom._array import (
     device_of,
     float64,
     gram,
-    less_square,
     namespace,
+    plus_squares,
     rows_at,
     scratch,
     subtract,
@@ -118,11 +118,9 @@ def _panel(x: Array, weights: Array | None, blocks: Sequence[Which], exact: bool
     shifts = xp.stack(pivots) - pivots[0] + residual / size
     shift = xp.sum(shifts * size, axis=0) / n
     between, slack = (shifts - shift) * xp.sqrt(size), residual / xp.sqrt(size)
-    if len(blocks) == 1:
-        return Panel(n, pivots[0] + shift, less_square(scatter, slack[0, :]))
-    scatter += between.T @ between  # two products, since a product of unequal factors can differ from its transpose
-    scatter -= slack.T @ slack
-    return Panel(n, pivots[0] + shift, scatter)
+    if len(blocks) > 1:
+        scatter = plus_squares(scatter, between, 1.0)
+    return Panel(n, pivots[0] + shift, plus_squares(scatter, slack, -1.0))
 
 
 def _summed_blocks(x: Array, weights: Array | None, blocks: Sequence[Which], exact: bool) -> _Sums:
