@@ -67,7 +67,23 @@ MUTANTS = [
     Mutant("_core/sums/_spectrum.py", "2 * zeta * (1 - zeta)", "zeta * (1 - zeta)", f"{METRICS}/test_isotropy.py"),
     Mutant("_core/sums/_spectrum.py", "1 / ranks\n", "0 * ranks + 1\n", f"{METRICS}/test_isotropy.py"),
     Mutant("_core/sums/_moments.py", "(before * other.n / n) ** 0.5", "0.0", f"{CORE}/test_moments.py"),
-    Mutant("_core/sums/_blocks.py", "scatter -= slack.T @ slack", "pass", f"{CORE}/test_moments.py"),
+    Mutant("_core/sums/_blocks.py", "scatter = plus_squares(scatter, between, 1.0)", "pass", f"{CORE}/test_moments.py"),
+    Mutant("_core/sums/_blocks.py", "plus_squares(scatter, slack, -1.0)", "scatter", f"{CORE}/test_moments.py"),
+    Mutant("_core/sums/_rank.py", "self._exact, m = True,", "m =", f"{CORE}/test_rank.py"),
+    Mutant(
+        "_core/sums/_rank.py",
+        "if not (self._exact or is_resolved",
+        "if not (True or is_resolved",
+        f"{CORE}/test_rank.py",
+    ),
+    Mutant(
+        "_core/sums/_clusters.py", "sums[:, -1] - n * vecdot(slack, slack)", "sums[:, -1]", f"{CORE}/test_blocks.py"
+    ),
+    Mutant("_core/_threads.py", "copy_context().run, work", "work", f"{CORE}/test_threads.py"),
+    Mutant(
+        "_core/_tangent.py", "found[i] = point, n_iter + more,", "found[i] = point, n_iter,", "tests/test_devices.py"
+    ),
+    Mutant("_array.py", "out[:half, half:] = ", "", "tests/test_array.py"),
     Mutant("_core/sums/_align.py", "_MAX_PASSES = 3", "_MAX_PASSES = 2", "tests/alignment/test_least_squares.py"),
     Mutant("_core/sums/_align.py", "tie = u.T @ references[-1] @ v", "tie = u.T @ u", "tests/alignment"),
     Mutant("_core/sums/_align.py", "_UNDECIDED = 1e-8", "_UNDECIDED = 10.0", "tests/alignment/test_procrustes.py"),
@@ -103,7 +119,10 @@ MUTANTS = [
     Mutant("metrics/_dispersion.py", 'bounds=("-4 * t", "0")', 'bounds=("-3 * t", "0")', f"{METRICS}/test_measures.py"),
     Mutant("metrics/_isotropy.py", "min_samples=4, scale_free=True", "min_samples=2, scale_free=True", METRICS),
     Mutant("_cloud.py", "if key not in self._known:", "if not self._known:", "tests/test_cloud.py"),
-    Mutant("_estimator.py", "minimum=1 if first else 0", "minimum=1", PREPROCESSING),
+    Mutant("_estimator.py", "minimum=least - 1", "minimum=1", PREPROCESSING),
+    Mutant("_estimator.py", "self._check_magnitude(x)\n            return x", "return x", PREPROCESSING),
+    Mutant("_validation.py", "min(bounds) > 0 and ", "", "tests/test_validation.py"),
+    Mutant("_validation.py", "return summary(check(x))", "return summary(x)", "tests/test_validation.py"),
     Mutant("_validation.py", "w.sum() <= minimum * (1 + 1e-9)", "w.sum() <= 0", "tests/test_validation.py"),
     Mutant(
         "preprocessing/_groups.py",
@@ -288,12 +307,6 @@ MUTANTS = [
     Mutant("report/_figure.py", "url(#{prefix}\\1)", "url(#\\1)", PAGE),
     Mutant("report/_figure.py", 'replace("$", r"\\$")', 'replace("", "")', PAGE),
     Mutant("report/_text.py", "c.isprintable() or", "True or", "tests/report/test_command.py"),
-    Mutant(
-        "report/_command.py",
-        'temporary = path.with_name(f".{path.name}.{os.getpid()}")',
-        "temporary = path",
-        "tests/report/test_command.py",
-    ),
     Mutant(
         "model_selection/_probe.py", "_TOLERANCE = 1e-4", "_TOLERANCE = 1e-2", "tests/model_selection/test_probe.py"
     ),
