@@ -120,7 +120,7 @@ MUTANTS = [
     Mutant("metrics/_isotropy.py", "min_samples=4, scale_free=True", "min_samples=2, scale_free=True", METRICS),
     Mutant("_cloud.py", "if key not in self._known:", "if not self._known:", "tests/test_cloud.py"),
     Mutant("_estimator.py", "minimum=least - 1", "minimum=1", PREPROCESSING),
-    Mutant("_estimator.py", "self._check_magnitude(x)\n            return x", "return x", PREPROCESSING),
+    Mutant("_estimator.py", "self._check_magnitude(x)\n            return x", "return x", "tests/test_estimators.py"),
     Mutant("_validation.py", "min(bounds) > 0 and ", "", "tests/test_validation.py"),
     Mutant("_validation.py", "return summary(check(x))", "return summary(x)", "tests/test_validation.py"),
     Mutant("_validation.py", "w.sum() <= minimum * (1 + 1e-9)", "w.sum() <= 0", "tests/test_validation.py"),
