@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import sklearn
 from numpy.testing import assert_allclose
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, ClusterMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import (
     DBSCAN,
@@ -118,6 +118,22 @@ class Thrown(BaseEstimator):
 
     def fit(self, X, y=None):
         self.embedding_ = np.random.default_rng().normal(size=X.shape)
+        return self
+
+
+class Renamed(ClusterMixin, BaseEstimator):
+    """A third party's clusterer: new names for its clusters at each fit and, if `merging`, fewer at every other."""
+
+    fits = 0
+
+    def __init__(self, merging=False):
+        self.merging = merging
+
+    def fit(self, X, y=None):
+        Renamed.fits += 1
+        clusters = np.arange(len(X)) % 3
+        names = np.roll([0, 1, 2], Renamed.fits)
+        self.labels_ = names[np.minimum(clusters, 1) if self.merging and Renamed.fits % 2 else clusters]
         return self
 
 
@@ -415,6 +431,12 @@ def test_a_search_of_clusterers_without_predict_works_on_all_rows_and_not_on_hal
 def test_a_random_fit_is_not_known_again_and_the_words_say_what_to_do():
     with pytest.raises(ValueError, match="after a fit with random_state and without weights"):
         isoscore_scorer(Thrown().fit(X), X)
+
+
+def test_clusters_are_the_same_under_other_names():
+    assert silhouette_scorer(Renamed().fit(X), X) == pytest.approx(silhouette_score(X, np.arange(60) % 3))
+    with pytest.raises(ValueError, match="after a fit with random_state and without weights"):
+        silhouette_scorer(Renamed(merging=True).fit(X), X)
 
 
 def test_a_clusterer_that_is_not_fitted_has_no_clusters():
