@@ -271,7 +271,11 @@ def side_by_side(**streams: Iterator[Any]) -> Iterator[tuple[Any, ...]]:
 
 def _counted(of_chunk: Callable[..., M], *chunk: Any) -> tuple[int, M | None]:
     """Return the number of rows in a chunk, and their sum if there are any."""
-    n = chunk[0].shape[0]
+    n, *others = (part.shape[0] for part in chunk if hasattr(part, "shape"))
+    if others and (0 in others) != (n == 0):
+        raise ValueError(
+            f"Chunks that belong together have {n} and {others[0]} rows: X and y must have one row each for every pair."
+        )
     with one_of_many():
         return n, of_chunk(*chunk) if n else None
 

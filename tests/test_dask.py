@@ -555,6 +555,16 @@ def test_every_method_of_an_estimator_is_lazy_sums_up_or_refuses(kind, method, w
     assert watch.n_bytes < X.nbytes / 3
 
 
+@pytest.mark.parametrize("fit", [paired_summary, lambda x, y: LstsqAligner().fit(x, y)])
+@pytest.mark.parametrize("swapped", [False, True])
+def test_an_empty_chunk_beside_one_with_rows_is_refused(fit, swapped):
+    lazy = da.from_array(X, chunks=(N // 3, -1))
+    kept = da.from_array(np.arange(N) // (N // 3) != 1, chunks=N // 3)
+    pair = (lazy[kept], lazy[da.ones(N, chunks=N // 3) > 0])
+    with pytest.raises(ValueError, match="Chunks that belong together have"):
+        fit(*(pair[::-1] if swapped else pair))
+
+
 # Workers in other processes
 
 

@@ -29,8 +29,8 @@ def slerp(x: Any, y: Any, t: Any) -> Array:
 
     .. math:: \frac{\sin((1 - t)\,\Omega)\, x + \sin(t\,\Omega)\, y}{\sin \Omega}.
 
-    The direction moves along the shortest arc at constant speed. Vectors are not normalised: between equal lengths the
-    length is constant, between unequal lengths it changes too. Near opposite directions the formula divides a
+    The direction moves along the shortest arc. Vectors are not normalised: between equal lengths the speed and the
+    length are constant, between unequal lengths both change. Near opposite directions the formula divides a
     difference of lengths by sin Ω: there, lengths that differ by the rounding of the dtype of x count as equal.
 
     Parameters

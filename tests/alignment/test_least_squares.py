@@ -336,3 +336,13 @@ def test_alpha_and_weights_stand_in_one_unit(n, intercept):
     halved = LstsqAligner(**{**options, "alpha": 1.0}).fit(np.hstack([x, x]) / 2, y)
     assert_allclose(halved.coef_, np.hstack([whole.coef_, whole.coef_]), atol=1e-10)
     assert_allclose(halved.intercept_, whole.intercept_, atol=1e-10)
+
+
+@pytest.mark.parametrize("options", [{}, {"alpha": "gcv"}, {"prior": "orthogonal"}], ids=str)
+def test_few_rows_far_from_the_origin_have_the_map_of_those_near_it(options):
+    """A rounded mean leaves a row that all have in common: with its direction they would have one rank too many."""
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(-512, 512, (20, 32)) / 256, rng.normal(size=(20, 2))
+    near, far = (LstsqAligner(fit_intercept=True, **options).fit(x + offset, y) for offset in (0, 1000))
+    assert near.rank_ == far.rank_ == 19
+    assert_allclose(far.coef_, near.coef_, atol=1e-10)

@@ -79,8 +79,8 @@ def test_class_moments_are_those_of_each_class(codes, rows):
     assert_allclose(m.within, [((c - c.mean(axis=0)) ** 2).sum() for c in members], atol=1e-12)
 
 
-@pytest.mark.parametrize(("reach", "lost"), [(0.0, 16), (1e3, 8000), (1e9, 8000)])
-def test_an_outlier_at_the_head_of_its_class_costs_its_moments_at_most_8_n_roundings(reach, lost):
+@pytest.mark.parametrize(("reach", "lost"), [(0.0, 64), (1e3, 32_000), (1e9, 32_000)])
+def test_an_outlier_at_the_head_of_its_class_costs_its_moments_at_most_32_n_roundings(reach, lost):
     x, eps = default_rng(0).normal(size=(2000, 3)), np.finfo(float).eps
     x[:2] += reach
     m = class_moments(x, labels_of(np.arange(2000) % 2))
@@ -88,7 +88,7 @@ def test_an_outlier_at_the_head_of_its_class_costs_its_moments_at_most_8_n_round
         members = x[code::2].astype(np.longdouble)
         mean = members.mean(axis=0)
         within = float(((members - mean) ** 2).sum())
-        assert_allclose(m.mean[code], mean.astype(float), rtol=0, atol=4 * eps * within**0.5)
+        assert_allclose(m.mean[code], mean.astype(float), rtol=0, atol=32 * eps * within**0.5)
         assert_allclose(m.within[code], within, rtol=lost * eps)
 
 

@@ -268,6 +268,25 @@ def test_products_that_lose_a_direction_are_formed_in_float64(backend, weighted)
     assert_allclose(found, expected, rtol=1e-6)
 
 
+@QUIET
+def test_batches_whose_weights_sum_to_less_than_one_keep_their_directions(backend):
+    rng = default_rng(0)
+    x = (rng.normal(size=(4000, 1)) + 3e-4 * rng.normal(size=(4000, 6))).astype(SINGLE)
+    w = np.r_[np.full(1000, 1.5), np.full(3000, 0.9)] / 1000
+    parts = Whitening()
+    for part in np.split(np.arange(4000), 4):
+        parts.partial_fit(backend.asarray(x[part]), sample_weight=w[part])
+    whole = Whitening().fit(x.astype(float), sample_weight=w)
+    assert parts.rank_ == whole.rank_ == 6
+    assert_allclose(to_numpy(parts.spectrum_), whole.spectrum_, rtol=1e-4)
+
+
+def test_a_block_of_one_row_and_one_column_has_no_variance_to_divide_by():
+    x = default_rng(0).normal(size=(50, 1)).astype(SINGLE)
+    assert effective_rank(iter([x[:49], x[49:]])) == pytest.approx(1)
+    assert Whitening().fit(x[:49]).partial_fit(x[49:]).rank_ == 1
+
+
 def test_blocks_are_summed_in_float32_until_one_loses_a_direction(backend):
     plain, rogue = (backend.asarray(x) for x in (default_rng(0).normal(size=(1200, 48)).astype(SINGLE), rogue_turned()))
     of_block = RankedBlocks()

@@ -246,3 +246,16 @@ def test_where_the_rows_are_is_not_the_rows(tmp_path):
         ValueError, match=r"X has a vector in each cell, .* pass skgeom\.datasets\.iter_embeddings\(X\)"
     ):
         isoscore(table(columns))
+
+
+def test_a_dataset_whose_first_batch_is_empty_is_as_ambiguous_as_any(tmp_path):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    dataset = pytest.importorskip("pyarrow.dataset")
+    for i in range(2):
+        text = [str(row.tolist()) for row in X[:3]]
+        table = pa.table({"emb": text, "x1": [0.0] * 3, "x2": [1.0] * 3, "split": [i] * 3})
+        pq.write_table(table, tmp_path / f"{i}.parquet")
+    for split in range(2):
+        kept = dataset.dataset(tmp_path).filter(dataset.field("split") == split)
+        with pytest.raises(ValueError, match="1 columns of vectors as text"):
+            list(iter_embeddings(kept))

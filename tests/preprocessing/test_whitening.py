@@ -340,3 +340,14 @@ def test_a_later_batch_may_weigh_as_little_as_one_row():
     parts = Whitening().partial_fit(x[:40]).partial_fit(x[40:42], sample_weight=[0.25, 0.5]).partial_fit(x[42:43])
     whole = Whitening().fit(x[:43], sample_weight=np.r_[np.ones(40), 0.25, 0.5, 1])
     np.testing.assert_allclose(parts.spectrum_, whole.spectrum_, rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_signs_of_two_standardised_features_do_not_hang_on_rounding(seed):
+    """Their directions are (1, 1) and (1, -1), whatever the rows: both coordinates are as large."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(200, 2)) @ rng.normal(size=(2, 2))
+    whole = Whitening(method="pca-cor").fit(x)
+    parts = Whitening(method="pca-cor").partial_fit(x[:100]).partial_fit(x[100:])
+    np.testing.assert_allclose(parts.transform(x), whole.transform(x), atol=1e-9)
+    assert np.all(whole.components_[:, 0] > 0)

@@ -28,6 +28,7 @@ from skgeom._array import (
     where,
 )
 from skgeom._core._threads import one_thread
+from skgeom._core.sums._blocks import centred_rows
 from skgeom._core.sums._cross import CrossMoments, RegressionMoments, cross_moments, regression_moments
 from skgeom._core.sums._maps import WhiteningMap
 from skgeom._core.sums._moments import moments
@@ -199,7 +200,7 @@ def least_squares_of_rows(
     """
     if x.shape[0] <= x.shape[1]:
         m = regression_moments(x, y, weights)
-        return m, _system_of_few_rows(x, y, weights, m if centre else m.about_origin())
+        return m, _system_of_few_rows(x, y, weights, m if centre else m.about_origin(), centre=centre)
     basis = _basis_of_sample(x, weights, centre=centre, penalty=penalty)
     for remaining in reversed(range(_MAX_PASSES)):
         m = regression_moments(x, y, weights, through=None if basis is None else basis.forward)
@@ -274,12 +275,13 @@ def _system(
     return _cut(s, directions, u.T @ targets, m)
 
 
-def _system_of_few_rows(x: Array, y: Array, weights: Array | None, m: CrossMoments) -> System:
-    xp = namespace(x)
-    x, y = float64(x) - m.x_mean, float64(y) - m.y_mean
-    if weights is not None:
-        root = xp.sqrt(weights)[:, None]
-        x, y = x * root, y * root
+def _system_of_few_rows(x: Array, y: Array, weights: Array | None, m: CrossMoments, *, centre: bool) -> System:
+    def prepared(rows: Array) -> Array:
+        if centre:  # a rounded mean would leave a row that all have in common, hence a direction
+            return centred_rows(rows, weights)[2]
+        return float64(rows) if weights is None else float64(rows) * namespace(rows).sqrt(float64(weights))[:, None]
+
+    x, y = prepared(x), prepared(y)
     u, s, directions = decomposed("svd", x, full_matrices=False)
     return _cut(s, directions, u.T @ y, m)
 

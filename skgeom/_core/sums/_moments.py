@@ -41,6 +41,9 @@ M = TypeVar("M", "Moments", "FourthMoments")
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_TIE = 1e-6
+"""Coordinates of a direction that differ by less than this share of the largest count as equally large."""
+
 _LEAST_REST = 1 / 64
 """Minimum share of the squares of a scatter in a rest for computing these as differences of inner products: they lose
 less than two digits, and have an error of 1e-13."""
@@ -480,7 +483,11 @@ def merge_all(parts: Iterable[M]) -> M:
 
 
 def oriented(v: Array) -> Array:
-    """Return directions (m, d) with the sign that makes the largest coordinate of each positive."""
-    xp = namespace(v)
-    flipped = -xp.min(v, axis=1, keepdims=True) > xp.max(v, axis=1, keepdims=True)
-    return where(flipped, -v, v)
+    """Return directions (m, d) with the sign that makes the largest coordinate of each positive.
+
+    Of several as large up to rounding, as of two standardised features, it is the first.
+    """
+    xp, size = namespace(v), namespace(v).abs(v)
+    is_largest = size >= (1 - _TIE) * xp.max(size, axis=1, keepdims=True)
+    first = xp.argmax(xp.astype(is_largest, v.dtype), axis=1)
+    return where(xp.take_along_axis(v, first[:, None], axis=1) < 0, -v, v)

@@ -73,7 +73,7 @@ def resolved(m: Moments | FourthMoments, x: Array, weights: Array | None = None)
 def is_resolved(m: Moments, digits: Digits) -> bool:
     """Return whether the spectrum of moments determines the rank, given the dtype of their rows and their digits."""
     in_float64 = isinstance(m, ThinMoments) or m.digits.significant > SINGLE_DIGITS
-    return in_float64 or float32_suffices(replace(m, digits=digits))
+    return in_float64 or (m.n > 1 and float32_suffices(replace(m, digits=digits)))
 
 
 def ranked_moments(x: Array, weights: Array | None = None) -> Moments:

@@ -95,7 +95,8 @@ class Table:
     def vectors_as_text(self) -> list[str]:
         """Return the columns of text whose first cells are vectors."""
         texts = [entry.name for entry in self.entries if entry.kind == TEXT]
-        batch = next(self._batches([Wanted((name,), False) for name in texts]), None) if texts else None
+        batches = self._batches([Wanted((name,), False) for name in texts]) if texts else iter(())
+        batch = next((batch for batch in batches if batch.num_rows), None)
         if batch is None:
             return []
         return [name for name in texts if are_vectors(batch.column(name).slice(0, _PROBED_CELLS).to_pylist())]
