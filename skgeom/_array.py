@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 import array_api_compat
 import numpy as np
 from scipy.linalg import blas, get_lapack_funcs, lapack
+from scipy.special import ive
 
 from skgeom._typing import Array, Device, Namespace
 
@@ -814,6 +815,11 @@ def ratio(numerator: Array, denominator: Array) -> Array:
     """Return numerator / denominator, and 0 where the denominator is 0."""
     nonzero = denominator != 0
     return where(nonzero, numerator / where(nonzero, denominator, 1.0), 0.0)
+
+
+def scaled_bessel(order: float, x: float) -> float:
+    """Return e^(-x) I_ν(x), with I the modified Bessel function of the first kind."""
+    return float(ive(order, x))
 
 
 def standard_normal(shape: tuple[int, ...], rng: Any, like: Array) -> Array:

@@ -17,16 +17,19 @@ def pearson(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.divide(product, np.sqrt(xx * yy), out=np.zeros_like(product), where=varies).clip(-1, 1)
 
 
-def spearman(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return Spearman's ρ (b,) of variables (n,) under weights (b, n); equal values share their mean rank."""
-    return pearson(mid_ranks(x, weights), mid_ranks(y, weights), weights)
+def spearman(x: np.ndarray, y: np.ndarray, weights: np.ndarray, *, width: float = 0.0) -> np.ndarray:
+    """Return Spearman's ρ (b,) of variables (n,) under weights (b, n); equal values share their mean rank.
+
+    Values of x within a width of the next smaller one count as equal to it.
+    """
+    return pearson(mid_ranks(x, weights, width), mid_ranks(y, weights), weights)
 
 
-def mid_ranks(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def mid_ranks(x: np.ndarray, weights: np.ndarray, width: float = 0.0) -> np.ndarray:
     """Return the ranks (b, n) of values (n,), each of which occurs as often as its weight."""
     order = np.argsort(x, kind="stable")
     ordered = x[order]
-    first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    first = np.flatnonzero(np.concatenate([[True], ordered[1:] > ordered[:-1] + width]))
     sizes = np.add.reduceat(weights[:, order], first, axis=1)
     group = np.empty(x.size, dtype=np.int64)
     group[order] = np.repeat(np.arange(first.size), np.diff(first, append=x.size))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -183,8 +184,8 @@ def cosine_spearman(X: Any, y: Any) -> float:
 
     Notes
     -----
-    Invariant to rotation, to the length of each row and to an increasing function of y. Equal rows have a cosine of
-    exactly 1, so pairs of equal rows are tied whatever the rounding of their norms. O(n d + n log n) time.
+    Invariant to rotation, to the length of each row and to an increasing function of y. Cosines that differ by less
+    than 1e-12 are tied, which is more than the rounding of their sums. O(n d + n log n) time.
 
     References
     ----------
@@ -199,7 +200,7 @@ def cosine_spearman(X: Any, y: Any) -> float:
     >>> cosine_spearman(np.stack([A, B], axis=1), [5, 4, 1])
     1.0
     """
-    return _correlation_with_judgements(_correlation.spearman, X, y)
+    return _correlation_with_judgements(partial(_correlation.spearman, width=_cosines.EQUAL), X, y)
 
 
 @on_a_device

@@ -315,7 +315,8 @@ def judge_similarity(
         return Observation(cosines, {"cosine_pearson": float(r[0])})
 
     def statistic(cosines: np.ndarray, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        return np.stack([_correlation.spearman(c, judgements[rows], weights) for c in cosines], axis=1)
+        found = [_correlation.spearman(c, judgements[rows], weights, width=_cosines.EQUAL) for c in cosines]
+        return np.stack(found, axis=1)
 
     by_row = of_rows(pairs.reshape(-1, pairs.shape[2]), transforms)
     candidates = by_row._replace(mapped=lambda fold: by_row.mapped(fold.of_pairs()))

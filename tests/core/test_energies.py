@@ -14,7 +14,7 @@ from scipy.special import hyp0f1, logsumexp
 from skgeom._core import _threads, _two_clouds
 from skgeom._core._rows import DirectedRows, norms, unit
 from skgeom._core.pairs import _energies as e
-from skgeom._core.pairs import _tiles
+from skgeom._core.pairs import _sphere, _tiles
 from skgeom._core.pairs._quantiles import angle_quantiles
 from skgeom._core.pairs._sphere import Sphere, angle, chords_of, mean_gaussian
 from skgeom._core.sums import _angular
@@ -372,3 +372,17 @@ def test_an_interrupt_stops_an_energy_and_leaves_no_threads(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         e.mean_energy(rows_of(default_rng(0).normal(size=(400, 3))), interrupted)
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("gamma", [900, 1001, 1e4, 4e8, 6e8, 1e12, 1e300])
+def test_the_uniform_mean_of_a_narrow_kernel_is_the_closed_form_on_a_circle_of_two_points_and_on_the_sphere(gamma):
+    """Two points are equal or opposite, and the cosine of two points on the sphere is uniform."""
+    assert mean_gaussian(gamma, 1) == pytest.approx(0.5, rel=1e-12)
+    assert mean_gaussian(gamma, 3) == pytest.approx(1 / (4 * gamma), rel=1e-12)
+
+
+@pytest.mark.parametrize("d", [2, 8, 64, 384, 4096])
+def test_both_forms_of_the_uniform_mean_agree(d, monkeypatch):
+    closed = mean_gaussian(1500, d)
+    monkeypatch.setattr(_sphere, "_MOST_GAMMA", math.inf)
+    assert closed == pytest.approx(mean_gaussian(1500, d), rel=1e-11)

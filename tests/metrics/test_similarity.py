@@ -1,5 +1,7 @@
 """Correlations of cosines with judgements: beside SciPy, with ties, in model selection."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import torch
@@ -44,6 +46,17 @@ def test_pairs_of_equal_rows_are_ties_whatever_their_norms():
     y = np.r_[0.0, np.ones(29)]
     assert cosine_spearman(X, y) == pytest.approx(1, abs=1e-12)
     assert cosine_pearson(X, y) == pytest.approx(1, abs=1e-12)
+
+
+@pytest.mark.parametrize("lengths", [False, True])
+def test_equal_cosines_are_ties_whatever_the_rounding_of_their_sums(lengths):
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(0, 2, (2, 400, 12)).astype(float)
+    a[:, 0] = b[:, 1] = 1
+    y = rng.integers(0, 6, 400) + (a * b).sum(axis=1)
+    exact = [Fraction(int(c) ** 2, int(p * q)) for c, p, q in zip((a * b).sum(1), a.sum(1), b.sum(1), strict=True)]
+    X = np.stack([a, b], axis=1) * (rng.uniform(0.1, 10, (400, 2, 1)) if lengths else 1)
+    assert cosine_spearman(X, y) == pytest.approx(spearmanr([float(one) for one in exact], y).statistic, abs=1e-12)
 
 
 @BOTH

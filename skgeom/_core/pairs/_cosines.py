@@ -17,6 +17,9 @@ from skgeom._core.pairs._quantiles import keys, n_near, order_statistics
 from skgeom._core.pairs._sphere import Pairs, chords_of, pairs_per_row
 from skgeom._typing import Array
 
+EQUAL = 1e-12
+"""Cosines closer than this count as equal: d rounding errors of float64 are smaller."""
+
 _ROUNDINGS = 8
 """Pairs whose keys differ by at most this many roundings have the same cosine: results of `largest` are found."""
 

@@ -40,15 +40,13 @@ from skgeom._array import (
 from skgeom._core._equal_rows import first_equal
 from skgeom._core._rows import mean_of, norms
 from skgeom._core._threads import in_threads
+from skgeom._core.pairs._cosines import EQUAL
 from skgeom._core.pairs._left_out import Lists, Space, sum_without
 from skgeom._core.pairs._tiles import panels
 from skgeom._typing import Array
 
 CSLS_NEIGHBOURS = 10
 """Number of neighbours in the mean similarity of CSLS."""
-
-_EQUAL = 1e-12
-"""Cosines closer than this count as equal: d rounding errors of float64 are smaller."""
 
 _ROUNDINGS = 4
 """Distances that differ by at most this many roundings of a row to the precision of the data count as equal too."""
@@ -558,10 +556,10 @@ def tie_width(squares: np.ndarray, x: Rows, y: Rows) -> np.ndarray:
     """
     spacing = _ROUNDINGS * max(epsilon(x.x), epsilon(y.x))
     if x.norms is not None:
-        return _EQUAL + spacing * np.sqrt(squares)
+        return EQUAL + spacing * np.sqrt(squares)
     length = as_directions(x.x).norms
     assert length is not None
-    return _EQUAL * (_lengths(x) + squares) + spacing * to_numpy(length) * np.sqrt(squares)
+    return EQUAL * (_lengths(x) + squares) + spacing * to_numpy(length) * np.sqrt(squares)
 
 
 def _queries(x: Rows, bands: Bands) -> Array:
