@@ -24,6 +24,7 @@ from skgeom._array import (
     is_for_host,
     namespace,
     on_host,
+    one_hot,
     row_blocks,
     sqrt_in_place,
     take_rows,
@@ -489,5 +490,5 @@ def oriented(v: Array) -> Array:
     """
     xp, size = namespace(v), namespace(v).abs(v)
     is_largest = size >= (1 - _TIE) * xp.max(size, axis=1, keepdims=True)
-    first = xp.argmax(xp.astype(is_largest, v.dtype), axis=1)
-    return where(xp.take_along_axis(v, first[:, None], axis=1) < 0, -v, v)
+    first = one_hot(xp.argmax(xp.astype(is_largest, v.dtype), axis=1), v.shape[1], v)
+    return where(xp.sum(first * v, axis=1, keepdims=True) < 0, -v, v)
