@@ -410,6 +410,11 @@ def check_positive(value: Any, name: str) -> float:
     return number
 
 
+def check_temperature(value: Any) -> float:
+    """Return a temperature, by which cosines are divided and stay in the range of float32, as a float."""
+    return check_real(value, "temperature", 1e-30, 1e30)
+
+
 def check_numbers(values: Any, name: str) -> np.ndarray:
     """Return a finite number, or a list of them, as an array () or (n,) of float64.
 

@@ -38,9 +38,9 @@ from skgeom._validation import (
     check_in_ball,
     check_numbers,
     check_positions,
-    check_positive,
     check_same_kind,
     check_several,
+    check_temperature,
 )
 
 Density: TypeAlias = Literal["gaussian", "histogram"]
@@ -109,25 +109,25 @@ def sent_in_parts(rows: Any, device: str) -> Any:
     return TooLarge(rows, device) if np.ndim(rows) == 2 else rows
 
 
-def check_temperature(value: Any, x: Array) -> float | Array:
-    """Return a positive temperature as a float, or as a 0-d array of the library and dtype of the rows x.
+def check_learnt_temperature(value: Any, x: Array) -> float | Array:
+    """Return a temperature from 1e-30 to 1e30 as a float, or as a 0-d array of the library and dtype of the rows x.
 
     Raises
     ------
     TypeError
         If it is neither a number nor an array with one entry of the library of x.
     ValueError
-        If it is not positive and finite.
+        If it is out of these bounds.
     """
     if not is_foreign(value):
-        return check_positive(value, "temperature")
+        return check_temperature(value)
     xp = namespace(x)
     if namespace(value) is not xp or math.prod(value.shape) != 1:
         raise TypeError(
             f"temperature must be a number, or an array with one entry of the library of X ({kind_of(x)}), got one of "
             f"shape {tuple(value.shape)} ({kind_of(value)})."
         )
-    check_positive(to_float(xp.reshape(value, ())), "temperature")
+    check_temperature(to_float(xp.reshape(value, ())))
     return xp.astype(xp.reshape(value, ()), x.dtype)
 
 

@@ -8,7 +8,7 @@ from skgeom._array import namespace
 from skgeom._core import _two_clouds
 from skgeom._typing import Array
 from skgeom._validation import check_directed_pairs, check_real
-from skgeom.metrics._checks import check_batch_labels, check_temperature
+from skgeom.metrics._checks import check_batch_labels, check_learnt_temperature
 from skgeom.metrics._measure import DIRECTIONS, measure
 
 
@@ -153,7 +153,7 @@ def clip_loss(X: Any, Y: Any, *, temperature: Any = 0.01, labels: Any = None) ->
     ------
     ValueError
         If X and Y are not finite matrices of the same shape with at least two rows, a row is zero, the temperature is
-        not positive and finite, or the numbers of labels and rows differ. (A single pair has no negatives: drop such a
+        not from 1e-30 to 1e30, or the numbers of labels and rows differ. (A single pair has no negatives: drop such a
         last batch, as `EmbeddingOptimizer` does.)
     TypeError
         If the temperature is neither a number nor a 0-d array of the library of X.
@@ -182,6 +182,6 @@ def clip_loss(X: Any, Y: Any, *, temperature: Any = 0.01, labels: Any = None) ->
     x, y = (side.unit() for side in check_directed_pairs(X, Y))
     xp = namespace(x)
     x, y = (xp.astype(side, xp.result_type(x, y), copy=False) for side in (x, y))
-    x = x / check_temperature(temperature, x)
+    x = x / check_learnt_temperature(temperature, x)
     loss = _two_clouds.contrast(x, y, None if labels is None else check_batch_labels(labels, x.shape[0]))
     return xp.clip(loss, min=0.0)  # which rounding must not make negative

@@ -26,6 +26,9 @@ Distance: TypeAlias = Literal["chordal", "geodesic"]
 """The straight distance between directions, and the distance along the sphere."""
 
 
+_MAX_SHARPNESS = 1e30
+"""Any sharpness above about 1e16 only tells equal directions from others; float32 ends at 3e38."""
+
 Mean: TypeAlias = Callable[[_rows.DirectedRows, _energies.Kernel], Array]
 """A function that returns the mean of a kernel over all pairs of directions, or the means without some of the rows."""
 
@@ -46,17 +49,21 @@ def _nearest_without_blocks(kernel: _energies.Kernel) -> Callable[..., np.ndarra
 
 
 def _mmd_without_blocks(X: Any, *, codes: np.ndarray, gamma: float) -> np.ndarray:
-    return _energies.mmd_uniform_without(codes, check_directed(X), check_real(gamma, "gamma", low=0))
+    return _energies.mmd_uniform_without(codes, check_directed(X), _sharpness(gamma, "gamma"))
+
+
+def _sharpness(value: Any, name: str) -> float:
+    return check_real(value, name, low=0, high=_MAX_SHARPNESS)
 
 
 def _uniformity(X: Any, mean: Mean, *, t: float) -> Array:
-    return _energies.uniformity(check_directed(X), check_real(t, "t", low=0), mean)
+    return _energies.uniformity(check_directed(X), _sharpness(t, "t"), mean)
 
 
 def _kernel_energy(X: Any, mean: Mean, *, kernel: Kernel, gamma: float, distance: Distance) -> Array:
     check_choice(kernel, get_args(Kernel), "kernel")
     check_choice(distance, get_args(Distance), "distance")
-    rows, gamma = check_directed(X), check_real(gamma, "gamma", low=0)
+    rows, gamma = check_directed(X), _sharpness(gamma, "gamma")
     return mean(rows, _energies.KERNELS[kernel, distance](gamma))
 
 
@@ -271,7 +278,7 @@ def uniformity(X: Any, *, t: float = 2.0) -> Array:
     X : array of shape (n_samples, n_features)
         The embeddings, one per row.
     t : float, default=2.0
-        Sharpness of the potential, at least 0.
+        Sharpness of the potential, from 0 to 1e30.
 
     Returns
     -------
@@ -282,7 +289,7 @@ def uniformity(X: Any, *, t: float = 2.0) -> Array:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of at least two rows, a row is zero, or t is negative or not finite.
+        If X is not a finite matrix of at least two rows, a row is zero, or t is not from 0 to 1e30.
 
     See Also
     --------
@@ -338,7 +345,7 @@ def kernel_energy(X: Any, *, kernel: Kernel = "gaussian", gamma: float = 1.0, di
     kernel : {"gaussian", "laplace"}, default="gaussian"
         The kernel.
     gamma : float, default=1.0
-        Its sharpness, at least 0.
+        Its sharpness, from 0 to 1e30.
     distance : {"chordal", "geodesic"}, default="chordal"
         The straight distance ‖u - v‖ = √(2 - 2 cos θ), or θ in radians.
 
@@ -409,7 +416,8 @@ def riesz_energy(X: Any, *, s: float = 1.0, distance: Distance = "chordal") -> A
     Returns
     -------
     float or 0-d array
-        At least 2^(-s) or π^(-s) for s > 0, smaller = more dispersed; inf if two rows have the same direction (s ≥ 0).
+        At least 2^(-s) or π^(-s) for s > 0, smaller = more dispersed; inf if two rows have the same direction (s ≥ 0),
+        or if a power exceeds the range of float64.
 
     Raises
     ------
@@ -460,7 +468,7 @@ def mmd_uniform(X: Any, *, gamma: float = 1.0) -> Array:
     X : array of shape (n_samples, n_features)
         The embeddings, one per row.
     gamma : float, default=1.0
-        Sharpness of the Gaussian kernel, at least 0.
+        Sharpness of the Gaussian kernel, from 0 to 1e30.
 
     Returns
     -------
@@ -470,7 +478,7 @@ def mmd_uniform(X: Any, *, gamma: float = 1.0) -> Array:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of at least two rows, a row is zero, or gamma is negative or not finite.
+        If X is not a finite matrix of at least two rows, a row is zero, or gamma is not from 0 to 1e30.
 
     Notes
     -----
@@ -489,7 +497,7 @@ def mmd_uniform(X: Any, *, gamma: float = 1.0) -> Array:
     >>> round(mmd_uniform(X), 4), round(mmd_uniform(X + 1), 4)
     (0.0029, 0.2489)
     """
-    return _energies.mmd_uniform(check_directed(X), check_real(gamma, "gamma", low=0))
+    return _energies.mmd_uniform(check_directed(X), _sharpness(gamma, "gamma"))
 
 
 @measure(

@@ -17,11 +17,14 @@ from skgeom._validation import (
     check_directed,
     check_flag,
     check_plane,
-    check_positive,
+    check_real,
     check_squares,
 )
 from skgeom.metrics._checks import check_random
 from skgeom.metrics._measure import DIRECTIONS, measure
+
+_SIGMAS = (1e-15, 1e15)
+"""Beyond these, every pair of rows counts as equal, or as far apart."""
 
 
 @measure(
@@ -324,7 +327,7 @@ def sigreg(X: Any, *, sigma: float = 1.0, debiased: bool = False) -> Array:
     X : array of shape (n_samples, n_features)
         The embeddings, one per row.
     sigma : float, default=1.0
-        Standard deviation of the frequencies t, above 0. Larger values resolve finer details.
+        Standard deviation of the frequencies t, from 1e-15 to 1e15. Larger values resolve finer details.
     debiased : bool, default=False
         Restrict the first mean to pairs of different rows: unbiased for independent rows of any distribution, and on
         average 0 for rows of N(0, I) instead of (1 - 1/√(1 + 2σ²))/n.
@@ -340,7 +343,7 @@ def sigreg(X: Any, *, sigma: float = 1.0, debiased: bool = False) -> Array:
     TypeError
         If `sigma` is not a number or `debiased` is not True or False.
     ValueError
-        If X is not a finite matrix of at least two rows, or sigma is not positive and finite.
+        If X is not a finite matrix of at least two rows, or sigma is out of bounds.
 
     See Also
     --------
@@ -374,7 +377,7 @@ def sigreg(X: Any, *, sigma: float = 1.0, debiased: bool = False) -> Array:
     (0.001, 0.0001, 0.097)
     """
     check_flag(debiased, "debiased")
-    return _sigreg.sigreg(check_cloud(X), check_positive(sigma, "sigma"), debiased=debiased)
+    return _sigreg.sigreg(check_cloud(X), check_real(sigma, "sigma", *_SIGMAS), debiased=debiased)
 
 
 def _on_circles(X: Any, random_state: Any, n_circles: int) -> tuple[Array, Array]:

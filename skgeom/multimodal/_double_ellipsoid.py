@@ -24,9 +24,9 @@ from skgeom._validation import (
     check_fourth_powers,
     check_host,
     check_paired_clouds,
-    check_positive,
     check_same_kind,
     check_spread,
+    check_temperature,
 )
 from skgeom.multimodal._offset import shifted_losses
 
@@ -266,7 +266,7 @@ def double_ellipsoid(
     >>> [round(ratio, 2) for ratio in ellipsoids.offset_ratios]
     [0.94, 1.03]
     """
-    check_positive(temperature, "temperature")
+    check_temperature(temperature)
     size = check_count(batch_size, "batch_size", 2)
     check_device(device)
     clouds = check_paired_clouds(detached(X), detached(Y), min_samples=4)

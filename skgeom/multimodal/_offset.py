@@ -19,7 +19,7 @@ from skgeom._validation import (
     check_directed,
     check_numbers,
     check_paired_clouds,
-    check_positive,
+    check_temperature,
 )
 from skgeom.metrics._checks import Density, check_divergence
 
@@ -93,7 +93,7 @@ def loss_along_offset(
     1
     """
     steps = check_numbers(alphas, "alphas")
-    check_positive(temperature, "temperature")
+    check_temperature(temperature)
     x, y = check_paired_clouds(X, Y, scale_free=True)
     size = x.shape[0] if batch_size is None else check_count(batch_size, "batch_size", 2)
     return np.reshape(shifted_losses(x, y, steps.ravel(), float(temperature), size), steps.shape)

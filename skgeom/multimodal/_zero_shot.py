@@ -21,9 +21,9 @@ from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
     check_classes,
-    check_positive,
     check_same_kind,
     check_squares,
+    check_temperature,
     listed,
 )
 from skgeom._warnings import warn
@@ -86,8 +86,8 @@ class ZeroShotClassifier(ClassifierMixin, OnDevice):
     ValueError
         If X is not a finite matrix or, but for "cosine", has magnitudes whose squares leave the range of float64, y is
         not one class per row, the unit prompts of a class cancel or are all zero (with "cosine"), the temperature
-        is not above 0, the name of the logits is unknown, or queries differ from the class embeddings in width, library
-        or device.
+        is not from 1e-30 to 1e30, the name of the logits is unknown, or queries differ from the class embeddings in
+        width, library or device.
     sklearn.exceptions.NotFittedError
         If the aligner is not fitted.
 
@@ -154,7 +154,7 @@ class ZeroShotClassifier(ClassifierMixin, OnDevice):
             The fitted classifier.
         """
         check_choice(self.logits, get_args(Logits), "logits")
-        check_positive(self.temperature, "temperature")
+        check_temperature(self.temperature)
         x = self._cloud(X)
         validate_data(self, X, y, skip_check_array=True)
         self.classes_, codes = check_classes(y, x.shape[0])

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skgeom.alignment import LstsqAligner
-from skgeom.datasets import iter_embeddings
+from skgeom.datasets import iter_embeddings, load_embeddings
 from skgeom.metrics import average_cosine, isoscore, uniformity
 from skgeom.preprocessing import Whitening
 from skgeom.summary import cloud_summary
@@ -71,22 +71,23 @@ def test_a_memory_map_gives_views_of_itself(tmp_path):
 # Files
 
 
-@pytest.mark.parametrize("suffix", [".npy", ".npz", ".npy.gz", ".safetensors", ".parquet", ".feather", ".csv", ".vec"])
+WRITERS = {
+    ".npy": np.save,
+    ".npz": np.savez,
+    ".npy.gz": lambda path, x: save_packed(path, x),
+    ".safetensors": lambda path, x: save_tensor(path, x),
+    ".parquet": lambda path, x: write_parquet(path, {"id": np.arange(len(x)), "v": list(x)}, row_group_size=700),
+    ".feather": lambda path, x: pytest.importorskip("pyarrow.feather").write_feather(table({"v": list(x)}), str(path)),
+    ".csv": lambda path, x: np.savetxt(path, x, delimiter=",", header=",".join("abcdef"), comments=""),
+    ".jsonl": lambda path, x: path.write_text("".join(f"{row}\n" for row in x.tolist())),
+    ".vec": lambda path, x: path.write_text("".join(f"w {' '.join(map(str, row))}\n" for row in x.tolist())),
+}
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
 def test_shards_of_any_format_are_one_cloud(suffix, tmp_path):
-    writers = {
-        ".npy": np.save,
-        ".npz": np.savez,
-        ".npy.gz": save_packed,
-        ".safetensors": save_tensor,
-        ".parquet": lambda path, x: write_parquet(path, {"id": np.arange(len(x)), "v": list(x)}, row_group_size=700),
-        ".feather": lambda path, x: pytest.importorskip("pyarrow.feather").write_feather(
-            table({"v": list(x)}), str(path)
-        ),
-        ".csv": lambda path, x: np.savetxt(path, x, delimiter=",", header=",".join("abcdef"), comments=""),
-        ".vec": lambda path, x: path.write_text("".join(f"w {' '.join(map(str, row))}\n" for row in x.tolist())),
-    }
     for i, rows in enumerate(np.split(X, [1, 3000, 9000])):
-        writers[suffix](tmp_path / f"part-{9 + i}{suffix}", rows)
+        WRITERS[suffix](tmp_path / f"part-{9 + i}{suffix}", rows)
     blocks = list(iter_embeddings(tmp_path))
     assert [len(block) for block in blocks] == [4096, 4096, 1808]
     assert_allclose(np.concatenate(blocks), X, rtol=1e-7)
@@ -103,12 +104,50 @@ def save_tensor(path, x):
     pytest.importorskip("safetensors.numpy").save_file({"x": x}, path)
 
 
+WITHOUT_ROWS = {
+    ".npy": lambda path: np.save(path, X[:0]),
+    ".npz": lambda path: np.savez(path, X[:0]),
+    ".safetensors": lambda path: save_tensor(path, X[:0]),
+    ".parquet": lambda path: write_parquet(path, {"v": [[1.0]]}, rows=0),
+    ".csv": lambda path: path.write_text("a,b\n"),
+    ".jsonl": lambda path: path.write_text(""),
+    ".vec": lambda path: path.write_text("0 3\n"),
+}
+
+
+@pytest.mark.parametrize("suffix", WITHOUT_ROWS)
+@pytest.mark.parametrize("shard", ["first", "last", "only"])
+def test_a_file_without_rows_is_refused_by_its_name_alone_and_among_others(suffix, shard, tmp_path):
+    if shard != "only":
+        WRITERS[suffix](tmp_path / f"1{suffix}", X[:9])
+    WITHOUT_ROWS[suffix](tmp_path / f"{2 if shard == 'last' else 0}{suffix}")
+    for read in (load_embeddings, lambda path: list(iter_embeddings(path))):
+        with pytest.raises(ValueError, match=rf"[02]\{suffix}:?( it)? is empty: expected"):
+            read(tmp_path)
+
+
+def test_vectors_as_text_without_rows_are_empty_and_not_ambiguous(tmp_path):
+    write_parquet(tmp_path / "x.parquet", {"v": ["1 0"]}, rows=0)
+    for read in (load_embeddings, lambda path: list(iter_embeddings(path))):
+        with pytest.raises(ValueError, match=r"x\.parquet: it is empty"):
+            read(tmp_path / "x.parquet")
+
+
+def test_a_filter_that_keeps_no_row_is_refused():
+    dataset = pytest.importorskip("pyarrow.dataset")
+    kept = dataset.dataset(table({"v": list(X[:9]), "i": range(9)})).filter(dataset.field("i") > 9)
+    with pytest.raises(ValueError, match="InMemoryDataset: it is empty"):
+        list(iter_embeddings(kept))
+    with pytest.raises(ValueError, match=r"is empty: expected rows and columns, got the shape \(0, 6\)"):
+        iter_embeddings(X[:0])
+
+
 def table(columns):
     return pytest.importorskip("pyarrow").table(columns)
 
 
-def write_parquet(path, columns, **options):
-    found = table(columns)
+def write_parquet(path, columns, rows=None, **options):
+    found = table(columns).slice(0, rows)
     pytest.importorskip("pyarrow.parquet").write_table(found, path, **options)
 
 

@@ -288,7 +288,7 @@ def test_csv_of_words_and_numbers_needs_no_names(tmp_path):
         ("x.jsonl", '{"v": [1, 2]}\n{"v": [1, "2"]}\n', "damaged"),
         ("x.jsonl", '{"v": [1, 2]\n', "damaged"),
         ("x.jsonl", '{"v": [1, 2]}\n{"w": [1, 2]}\n', "2 matrices"),
-        ("x.jsonl", "", "damaged"),
+        ("x.jsonl", "", "it is empty"),
         ("x.json", "", "expected an array of vectors or of objects, or one object per line, and it is neither"),
         ("x.json", '{"v": [[1, 2], [3, 4]]}', "it is neither. Save a list with one object per row"),
         ("x.json", '{\n"v": [[1, 2], [3, 4]]\n}\n', "it is neither"),

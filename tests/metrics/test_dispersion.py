@@ -1,5 +1,6 @@
 """Public measures of dispersion and of pairs: their options, their limits, and what they refuse."""
 
+import itertools
 import math
 
 import numpy as np
@@ -144,16 +145,44 @@ def test_bad_pairs_are_refused_in_words(measure, x, y, words):
         (lambda x: metrics.riesz_energy(x, s=math.nan), ValueError, "s must be a finite number"),
         (lambda x: metrics.riesz_energy(x, s="1"), TypeError, "s must be a number"),
         (lambda x: metrics.uniformity(x, t=-2), ValueError, "t must be a finite number from 0"),
+        (lambda x: metrics.uniformity(x, t=1e31), ValueError, "t must be a finite number from 0"),
+        (lambda x: metrics.clip_loss(x, x, temperature=1e-31), ValueError, "temperature must be a finite number from"),
+        (lambda x: metrics.sigreg(x, sigma=1e16), ValueError, "sigma must be a finite number from 1e-15"),
         (lambda x: metrics.mmd_uniform(x, gamma=math.inf), ValueError, "gamma must be a finite number"),
         (lambda x: metrics.angle_quantiles(x, 1.5), ValueError, "q must lie between 0 and 1"),
         (lambda x: metrics.angle_quantiles(x, "half"), TypeError, "q must be a number"),
-        (lambda x: metrics.clip_loss(x, x, temperature=0), ValueError, "temperature must be greater than 0"),
+        (
+            lambda x: metrics.clip_loss(x, x, temperature=0),
+            ValueError,
+            "temperature must be a finite number from 1e-30",
+        ),
         (lambda x: metrics.alignment_loss(x, x, alpha=-1), ValueError, "alpha must be a finite number from 0"),
     ],
 )
 def test_bad_options_are_refused_in_words(call, error, words):
     with pytest.raises(error, match=words):
         call(cloud())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_largest_sharpness_tells_equal_directions_from_others_and_overflows_nowhere(dtype):
+    x = np.vstack([cloud(), cloud()[:1]]).astype(dtype)
+    share = 2 / (len(x) * (len(x) - 1))
+    for kernel, distance in itertools.product(("gaussian", "laplace"), ("chordal", "geodesic")):
+        assert metrics.kernel_energy(x, kernel=kernel, distance=distance, gamma=1e30) == pytest.approx(share)
+    assert metrics.mmd_uniform(x, gamma=1e30) == pytest.approx((1 + 2 / len(x)) / len(x))
+    assert metrics.uniformity(x, t=1e30) == pytest.approx(math.log(share))
+    assert metrics.clip_loss(x, x[::-1], temperature=1e-30) < 2e30
+    assert metrics.sigreg(x, sigma=1e15) == pytest.approx((1 + 2 / len(x)) / len(x), rel=1e-4)
+
+
+@pytest.mark.parametrize("s", [20.0, -300.0])
+@pytest.mark.parametrize("distance", ["chordal", "geodesic"])
+def test_high_powers_of_float32_rows_are_those_of_the_same_rows_in_float64(s, distance):
+    x = cloud().astype("float32")
+    x[1] = x[0] + np.float32(1e-3) * x[1]
+    energy = metrics.riesz_energy(x, s=s, distance=distance)
+    assert energy == pytest.approx(metrics.riesz_energy(x.astype(float), s=s, distance=distance), rel=1e-4)
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e25])

@@ -444,7 +444,7 @@ def test_uniformity_and_energies_have_their_limits_at_any_sharpness(library, t):
         assert bool(given.grad.isfinite().all())
 
 
-@pytest.mark.parametrize("temperature", [1e-300, 1e-6, 1.0, 1e300])
+@pytest.mark.parametrize("temperature", [1e-30, 1e-6, 1.0, 1e30])
 @pytest.mark.parametrize("library", ["numpy", "torch"])
 def test_the_contrastive_loss_has_its_limits_at_any_temperature(library, temperature):
     x, y = np.random.default_rng(0).normal(size=(2, 12, 3))

@@ -54,8 +54,10 @@ def cosine(chords: Chords) -> tuple[Array, Array]:
 
 
 def gaussian(gamma: float, least: float, chords: Chords) -> tuple[Array, Array]:
-    """Return exp(-γ (‖u - v‖² - least))."""
-    k = namespace(chords.minus).exp(-gamma * (chords.minus - least))
+    """Return exp(-γ (‖u - v‖² - least)), bounded: the diagonal, and pairs by rounding, are below the least of all."""
+    xp = namespace(chords.minus)
+    exponent = -gamma * (chords.minus - least) if least else -gamma * chords.minus
+    k = xp.exp(xp.clip(exponent, max=_SAFE_EXPONENT) if least else exponent)
     return k, 2 * gamma * k
 
 
@@ -166,7 +168,10 @@ def uniformity(rows: DirectedRows, t: float, mean_of: Callable[[DirectedRows, Ke
         chords = nearest_in_angle(rows).chords.minus
         least = to_float(namespace(chords).min(chords))
     mean = mean_of(rows, partial(gaussian, t, least))
-    return namespace(mean).log(mean) - t * least
+    xp, n = namespace(mean), rows.x.shape[0]
+    if least and mean.ndim == 0:  # the nearest pair alone gives more, unless rounding moved it away
+        mean = xp.clip(mean, min=2 / (n * (n - 1)) * exp(-_SAFE_EXPONENT))
+    return xp.log(mean) - t * least
 
 
 def mmd_uniform(rows: DirectedRows, gamma: float) -> Array:
@@ -279,10 +284,14 @@ def _angle_and_sine(chords: Chords) -> tuple[Array, Array]:
 
 
 def _power(s: float, x: Array) -> tuple[Array, Array]:
-    """Return x^(-s), or -log x for s = 0, or -x^|s| for s < 0, and minus its derivative, 0 at 0."""
+    """Return x^(-s), or -log x for s = 0, or -x^|s| for s < 0, and minus its derivative, 0 at 0.
+
+    High powers are float64: float32 overflows where two rows are close, but apart.
+    """
     xp = namespace(x)
     apart = x > 0
     positive = where(apart, x, 1.0)
+    positive = float64(positive) if abs(s) > 1 else positive
     power = positive ** (-s) if s else -xp.log(positive)
     k = where(apart, power if s >= 0 else -power, xp.inf if s >= 0 else 0.0)
     return k, where(apart, (abs(s) * power if s else 1.0) / positive, 0.0)

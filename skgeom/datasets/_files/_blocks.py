@@ -11,7 +11,7 @@ import numpy as np
 
 from skgeom._array import is_foreign
 from skgeom.datasets._files._choice import choose_matrix
-from skgeom.datasets._files._door import read_file, real_rows
+from skgeom.datasets._files._door import check_not_empty, read_file, real_rows
 from skgeom.datasets._files._formats import NAMED, reading, shards
 from skgeom.datasets._files._source import Source
 from skgeom.datasets._files._tables import Table, table_of
@@ -97,6 +97,7 @@ def iter_embeddings(source: str | PathLike[str] | Any, *, key: str | None = None
         )
     if key is not None:
         raise ValueError(f"{name} is one array without a name, got key={key!r}. Leave the key out.")
+    check_not_empty(name, source)
     return _cut(real_rows(name, part) for part in _slices(source))
 
 

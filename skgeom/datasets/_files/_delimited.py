@@ -117,7 +117,10 @@ def open_csv(source: Source) -> Iterator[Table]:
             types = {name: pa.float64() if len(w.names) > 1 else pa.string() for w in wanted for name in w.names}
             yield from opened(include_columns=list(types), column_types=types)
 
-        yield Table(source, opened().schema, batches, has_names=names is None)
+        schema = opened().schema
+        if all(str(kind) == "null" for kind in schema.types) and not any(batch.num_rows for batch in opened()):
+            raise source.empty()
+        yield Table(source, schema, batches, has_names=names is None)
 
 
 def _names_unless_given(written: Dialect) -> list[str] | None:

@@ -157,6 +157,7 @@ def _keyed_vectors(vectors: Any, name: str | None, limit: int | None) -> _Read:
     if name is not None:
         raise ValueError(f"{type(vectors).__name__} has vectors and words only, got the name {name!r}. Leave it out.")
     words = np.array([str(word) for word in vectors.index_to_key[:limit]], dtype=object)
+    check_not_empty(Path(type(vectors).__name__), words)
     return _Read(np.asarray(vectors.vectors)[: len(words)], words, None)
 
 
@@ -184,13 +185,17 @@ def read_file(path: Path, key: str | None, limit: int | None) -> _Read:
     """Return the contents of a file, or the first rows of it."""
     with reading(path):
         source = Source(path, key)
-        if source.suffix in NAMED:
-            return _chosen(source, limit)
-        if source.suffix not in UNNAMED:
-            raise unknown_suffix(source)
-        if source.key is not None:
-            raise source.refused(f"it holds one table without a name, got key={key!r}. Leave the key out.")
-        return _Read(*UNNAMED[source.suffix](source, limit), None)
+        found = _chosen(source, limit) if source.suffix in NAMED else _only(source, limit)
+    check_not_empty(path, found.data)
+    return found
+
+
+def _only(source: Source, limit: int | None) -> _Read:
+    if source.suffix not in UNNAMED:
+        raise unknown_suffix(source)
+    if source.key is not None:
+        raise source.refused(f"it holds one table without a name, got key={source.key!r}. Leave the key out.")
+    return _Read(*UNNAMED[source.suffix](source, limit), None)
 
 
 def _chosen(source: Source, limit: int | None) -> _Read:
@@ -215,6 +220,10 @@ def real_rows(path: Path, data: np.ndarray, *, pairs: bool = False) -> np.ndarra
     elif pairs or len(shape) != 2:
         remedy = "x[None, :] makes one row a matrix." if len(shape) == 1 else "Reshape it before you save it."
         raise ValueError(f"{path}: expected shape {expected}, got {shape}. {remedy}")
-    if not data.size:
-        raise ValueError(f"{path} is empty: expected rows and columns, got the shape {shape}.")
     return data
+
+
+def check_not_empty(path: Path, data: Any) -> None:
+    """Check that an array has rows and columns."""
+    if 0 in data.shape:
+        raise ValueError(f"{path} is empty: expected rows and columns, got the shape {data.shape}.")

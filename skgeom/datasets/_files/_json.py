@@ -121,7 +121,10 @@ def _lines(source: Source) -> Table:
         for block in _whole_lines(source):
             yield from parsed(block, options).combine_chunks().to_batches()
 
-    schema = parsed(next(_whole_lines(source), b""), library.ParseOptions()).schema
+    first = next(_whole_lines(source), b"")
+    if not first.strip():
+        raise source.empty()
+    schema = parsed(first, library.ParseOptions()).schema
     return Table(source, schema, batches)
 
 

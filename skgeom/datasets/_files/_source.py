@@ -115,6 +115,10 @@ class Source:
         """Return the error for a file that cannot be used as it is."""
         return UnusableFileError(f"{self.path}: {why}")
 
+    def empty(self) -> UnusableFileError:
+        """Return the error for a file without rows, which may be what an interrupted job left."""
+        return self.refused("it is empty: expected rows and columns.")
+
     def damaged(self, reason: object) -> UnusableFileError:
         """Return the error for a file that does not follow its format."""
         return damaged(self.path, reason)

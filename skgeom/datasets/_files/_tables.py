@@ -95,10 +95,12 @@ class Table:
     def vectors_as_text(self) -> list[str]:
         """Return the columns of text whose first cells are vectors."""
         texts = [entry.name for entry in self.entries if entry.kind == TEXT]
-        batches = self._batches([Wanted((name,), False) for name in texts]) if texts else iter(())
+        if not texts:
+            return []
+        batches = self._batches([Wanted((name,), False) for name in texts])
         batch = next((batch for batch in batches if batch.num_rows), None)
         if batch is None:
-            return []
+            raise self.source.empty()
         return [name for name in texts if are_vectors(batch.column(name).slice(0, _PROBED_CELLS).to_pylist())]
 
     def _entry(self, name: str, kind: Any, is_index: bool) -> Entry:
@@ -174,6 +176,8 @@ class Table:
                 )
 
     def _check_number(self, found: int, announced: int | None) -> None:
+        if not found and not announced:
+            raise self.source.empty()
         if announced is not None and found != announced:
             raise self.source.damaged(f"it announces {self._n:,} rows and does not have as many")
 
