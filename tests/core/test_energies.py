@@ -383,6 +383,11 @@ def test_the_uniform_mean_of_a_narrow_kernel_is_the_closed_form_on_a_circle_of_t
     assert mean_gaussian(gamma, 3) == pytest.approx(1 / (4 * gamma), rel=1e-12)
 
 
+@pytest.mark.parametrize(("gamma", "d"), [(1e3 + 1, 10**6), (1e8, 10**9), (6e8, 10**5), (1e12, 10**8)])
+def test_the_uniform_mean_of_a_narrow_kernel_vanishes_in_wide_spaces_at_once(gamma, d):
+    assert mean_gaussian(gamma, d) == 0
+
+
 @pytest.mark.parametrize("d", [2, 8, 64, 384, 4096])
 def test_both_forms_of_the_uniform_mean_agree(d, monkeypatch):
     closed = mean_gaussian(1500, d)

@@ -173,8 +173,8 @@ def mean_gaussian(gamma: float, d: int) -> float:
     That is Γ(d/2) γ^(-ν) e^(-2γ) I_ν(2γ) with ν = d/2 - 1, which replaces the sum of about 4γ terms for large γ.
     """
     order = d / 2 - 1
-    if gamma > _MOST_GAMMA and (log_bessel := _log_scaled_bessel(order, gamma)) > -inf:
-        return exp(lgamma(d / 2) - order * log(gamma) + log_bessel)
+    if gamma > _MOST_GAMMA:
+        return exp(lgamma(d / 2) - order * log(gamma) + _log_scaled_bessel(order, gamma))
     m = np.arange(int(4 * gamma) + 60)
     log_terms = [2 * k * log(gamma) - lgamma(k + 1) - lgamma(d / 2 + k) for k in m] if gamma else [-lgamma(d / 2)]
     top = max(log_terms)
@@ -182,10 +182,12 @@ def mean_gaussian(gamma: float, d: int) -> float:
 
 
 def _log_scaled_bessel(order: float, gamma: float) -> float:
-    """Return log(e^(-2γ) I_ν(2γ)), or -inf if γ is so small beside ν² that SciPy's value underflows.
+    """Return log(e^(-2γ) I_ν(2γ)), or -inf where γ is so small beside ν² that it underflows, and so does the mean.
 
-    SciPy has none for γ above 5e8, where two terms of the expansion for large γ leave less than 1e-12 for any ν whose
-    result does not vanish.
+    With ν ≤ γ the factor Γ(ν + 1) γ^(-ν) of the mean is of order 1 or less; with ν > γ the mean is below e^(-γ).
+
+    SciPy has no value for γ above 5e8, where two terms of the expansion for large γ leave less than 1e-12 for any ν
+    whose result does not vanish.
     """
     if gamma > 5e8:
         return log1p((1 - 4 * order**2) / 16 / gamma) - (log(4 * pi) + log(gamma)) / 2 if order**2 < gamma else -inf
