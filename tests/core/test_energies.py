@@ -171,9 +171,16 @@ def test_uniformity_of_sharp_potentials_is_taken_in_logarithms():
     squares = np.array([np.sum((u[i] - u[j]) ** 2) for i, j in itertools.combinations(range(30), 2)])
     for t in (2.0, 100.0, 1e5, 1e30):
         expected = logsumexp(-t * squares) - math.log(squares.size)
+        assert_allclose(e.uniformity(rows_of(x), t), expected, rtol=1e-12)
+        assert_allclose(e.uniformity(rows_of(x.astype("float32")), t), expected, rtol=2e-6)
+
+
+def test_no_pair_overflows_that_rounding_puts_below_the_nearest():
+    for seed in range(20):
+        x = default_rng(seed).normal(size=(30, 8)).astype("float32")
+        cosines = unit(x.astype(float)) @ unit(x.astype(float)).T - 2 * np.eye(30)
         with np.errstate(over="raise"):
-            assert_allclose(e.uniformity(rows_of(x), t), expected, rtol=1e-12)
-            assert_allclose(e.uniformity(rows_of(x.astype("float32")), t), expected, rtol=2e-6)
+            assert_allclose(e.uniformity(rows_of(x), 1e30), -2e30 * (1 - np.max(cosines)), rtol=1e-5)
 
 
 @pytest.mark.parametrize("scale", [1.0, 50.0, 3000.0])
