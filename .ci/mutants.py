@@ -101,7 +101,7 @@ MUTANTS = [
     Mutant("_core/pairs/_sphere.py", "<= 3.99", "<= 9", CORE),
     Mutant("_core/pairs/_energies.py", "gradient - sum_at(found.position, gradient)", "gradient", METRICS),
     Mutant("_core/pairs/_energies.py", "_SAFE_EXPONENT = 60.0", "_SAFE_EXPONENT = 1e9", CORE),
-    Mutant("_core/pairs/_energies.py", "xp.clip(exponent, max=_SAFE_EXPONENT) if least else", "", CORE),
+    Mutant("_core/pairs/_energies.py", "xp.clip(exponent, max=_SAFE_RISE) if least else", "", CORE),
     Mutant("_core/pairs/_energies.py", "if least and mean.ndim == 0:", "if False:", f"{CORE}/test_energies.py"),
     Mutant("_core/pairs/_energies.py", "float64(positive) if abs(s) > 1 else", "", f"{METRICS}/test_dispersion.py"),
     Mutant("_core/pairs/_sphere.py", "log(scaled) if scaled > 0 else -inf", "0.0", f"{CORE}/test_energies.py"),

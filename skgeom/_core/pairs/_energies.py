@@ -47,6 +47,9 @@ Kernel: TypeAlias = Callable[[Chords], tuple[Array, Array]]
 _SAFE_EXPONENT = 60.0
 """Exponentials of numbers above minus this value keep their precision in float32."""
 
+_SAFE_RISE = 18.0
+"""The exponential of this number, times a sharpness of up to 1e30, stays within float32."""
+
 
 def cosine(chords: Chords) -> tuple[Array, Array]:
     """Return the cosine itself."""
@@ -54,10 +57,10 @@ def cosine(chords: Chords) -> tuple[Array, Array]:
 
 
 def gaussian(gamma: float, least: float, chords: Chords) -> tuple[Array, Array]:
-    """Return exp(-γ (‖u - v‖² - least)), bounded: the diagonal, and pairs by rounding, are below the least of all."""
+    """Return exp(-γ (‖u - v‖² - least)), bounded: rounding may put a pair below the least of all."""
     xp = namespace(chords.minus)
     exponent = -gamma * (chords.minus - least) if least else -gamma * chords.minus
-    k = xp.exp(xp.clip(exponent, max=_SAFE_EXPONENT) if least else exponent)
+    k = xp.exp(xp.clip(exponent, max=_SAFE_RISE) if least else exponent)
     return k, 2 * gamma * k
 
 
