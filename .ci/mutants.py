@@ -106,6 +106,7 @@ MUTANTS = [
     Mutant("_core/pairs/_energies.py", "float64(positive) if abs(s) > 1 else", "", f"{METRICS}/test_dispersion.py"),
     Mutant("_core/pairs/_sphere.py", "log(scaled) if scaled > 0 else -inf", "0.0", f"{CORE}/test_energies.py"),
     Mutant("metrics/_dispersion.py", "_MAX_SHARPNESS = 1e30", "_MAX_SHARPNESS = 1e40", f"{METRICS}/test_dispersion.py"),
+    Mutant("_validation.py", "* exponent_of(peak(rows)) + exponent_of(total)", "* 0", "tests/alignment"),
     Mutant("_validation.py", "1e-30, 1e30)", "1e-60, 1e30)", f"{METRICS}/test_dispersion.py"),
     Mutant("_core/pairs/_energies.py", "(2 if i == j else 1))", "1)", f"{CORE}/test_energies.py"),
     Mutant("_core/pairs/_quantiles.py", 'side="right"', 'side="left"', f"{METRICS}/test_dispersion.py"),

@@ -53,6 +53,11 @@ from skgeom._warnings import warn
 
 M = TypeVar("M", Moments, FourthMoments)
 
+_MOST_WEIGHT = 1e15
+
+_SAFE_WEIGHTED = (-100, 120)
+"""Powers of two between which weighted squares and their sums neither overflow nor underflow in float32."""
+
 
 @once_per_cloud
 def check_cloud(X: Any, *, name: str = "X", min_samples: int = 2, scale_free: bool = False, part: str = "") -> Array:
@@ -341,11 +346,13 @@ def check_classes(y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
 def check_weights(sample_weight: Any, x: Array, *, minimum: float = 1.0) -> tuple[Array, Array | None]:
     """Return the rows of positive weight, and their weights in float64.
 
+    The rows are in float64 if their squares times the weights leave the range of float32.
+
     Raises
     ------
     ValueError
         If a weight is negative or not finite, the number of weights is not that of rows, or the weights do not sum to
-        more than the minimum: they count how often each row occurs.
+        more than the minimum, or to more than 1e-15 and less than 1e15: they count how often each row occurs.
     """
     if sample_weight is None:
         return x, None
@@ -356,14 +363,17 @@ def check_weights(sample_weight: Any, x: Array, *, minimum: float = 1.0) -> tupl
         raise ValueError(f"sample_weight.shape == {w.shape}, expected {(x.shape[0],)}!")
     if not np.isfinite(w).all() or (w < 0).any():
         raise ValueError("sample_weight must be finite and not negative.")
-    if w.sum() <= minimum * (1 + 1e-9):
+    total = float(w.sum())
+    if not max(minimum * (1 + 1e-9), 1 / _MOST_WEIGHT) < total < _MOST_WEIGHT:
         raise ValueError(
-            f"sample_weight sums to {w.sum():.3g}, but weights are counts: a weight of 2 means two equal rows. "
+            f"sample_weight sums to {total:.3g}, but weights are counts: a weight of 2 means two equal rows. "
             + ("All weights are zero. " if not w.any() else "")
             + "Multiply relative weights by n_samples / sum(sample_weight)."
         )
     kept = np.flatnonzero(w)
     rows = x if kept.size == w.size else take_rows(x, kept)
+    low, high = _SAFE_WEIGHTED
+    rows = rows if low < 2 * exponent_of(peak(rows)) + exponent_of(total) < high else float64(rows)
     return rows, asarray_like(w[kept], x, dtype=namespace(x).float64)
 
 

@@ -229,11 +229,20 @@ def test_no_weights_and_one_for_all_are_weights():
         (np.full(9, np.nan), "finite and not negative"),
         (np.zeros(9), "All weights are zero"),
         (np.full(9, 1 / 9), "weights are counts.*Multiply relative weights"),
+        (np.full(9, 1e36), r"sums to 9e\+36, but weights are counts.*Multiply relative weights"),
     ],
 )
 def test_weights_that_count_nothing_are_refused_in_words(weights, words):
     with pytest.raises(ValueError, match=words):
         _validation.check_weights(weights, rows())
+
+
+@pytest.mark.parametrize(
+    ("scale", "weight", "dtype"), [(1, 1, "float32"), (1e12, 1e13, "float64"), (1, 1e13, "float32")]
+)
+def test_rows_whose_weighted_squares_leave_float32_are_checked_into_float64(scale, weight, dtype):
+    x, w = _validation.check_weights(np.full(9, weight), rows().astype("float32") * np.float32(scale))
+    assert (x.dtype, w.dtype) == (dtype, "float64")
 
 
 # Covariances

@@ -59,6 +59,16 @@ def test_parts_give_what_the_whole_gives(aligner):
     assert parts.n_samples_seen_ == whole.n_samples_seen_ == 120
 
 
+@pytest.mark.parametrize("aligner", [ProcrustesAligner(), LstsqAligner()], ids=repr)
+@pytest.mark.parametrize("scale", [1e12, 1e-12])
+@pytest.mark.parametrize("of_rows", [1e13, 1e-11])
+def test_weights_count_by_their_ratios_also_where_weighted_squares_leave_float32(aligner, scale, of_rows):
+    x, y = ((of_rows * side).astype("float32") for side in pairs())
+    w = np.random.default_rng(3).uniform(1, 2, 120)
+    found, expected = (copy(aligner).fit(x, y, sample_weight=v).predict(x) for v in (scale * w, w))
+    assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+
+
 @every_aligner
 @pytest.mark.parametrize("n", [4, 120])
 def test_weights_equal_repeated_pairs(aligner, n):
