@@ -420,6 +420,12 @@ def check_positive(value: Any, name: str) -> float:
     return number
 
 
+def check_rank_tol(value: Any) -> None:
+    """Check that a value is a share of the largest variance that this one exceeds."""
+    if check_real(value, "rank_tol", 0) >= 1:
+        raise ValueError(f"rank_tol must be less than 1, a share of the largest variance, got {value!r}.")
+
+
 def check_temperature(value: Any) -> float:
     """Return a temperature, by which cosines are divided and stay in the range of float32, as a float."""
     return check_real(value, "temperature", 1e-30, 1e30)

@@ -19,6 +19,7 @@ from skgeom._typing import Array
 from skgeom._validation import (
     check_count,
     check_host,
+    check_rank_tol,
     check_real,
     check_resolution,
     check_spread,
@@ -229,7 +230,7 @@ class CCAAligner(Aligner[JointMoments]):
         if self.n_components is not None:
             check_count(self.n_components, "n_components")
         if self.rank_tol is not None:
-            check_real(self.rank_tol, "rank_tol", 0)
+            check_rank_tol(self.rank_tol)
         check_real(self.shrinkage, "shrinkage", 0, 1)
 
     def _summary(self, x: Array, t: Array, w: Array | None) -> JointMoments:

@@ -23,6 +23,7 @@ from skgeom._validation import (
     check_choice,
     check_count,
     check_fourth_powers,
+    check_rank_tol,
     check_real,
     check_resolution,
     check_spread,
@@ -268,7 +269,7 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         if self.n_components is not None:
             check_count(self.n_components, "n_components")
         if self.rank_tol is not None:
-            check_real(self.rank_tol, "rank_tol", 0)
+            check_rank_tol(self.rank_tol)
         if isinstance(self.shrinkage, Real):
             check_real(self.shrinkage, "shrinkage", 0, 1)
         else:

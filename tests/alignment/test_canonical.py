@@ -165,6 +165,7 @@ def test_a_flat_target_is_one_column():
         ({"shrinkage": 2.0}, "shrinkage must be a finite number from 0 to 1"),
         ({"shrinkage": "oas"}, "shrinkage must be a number"),
         ({"rank_tol": -1.0}, "rank_tol must be"),
+        ({"rank_tol": 1.0}, "rank_tol must be less than 1"),
     ],
 )
 def test_parameters_out_of_range_are_refused(parameters, problem):

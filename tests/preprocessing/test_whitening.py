@@ -258,6 +258,7 @@ def test_device_cpu_is_the_default_on_the_host():
         ({"power": 1.5}, ValueError, "power must be a finite number from 0 to 1"),
         ({"power": float("nan")}, ValueError, "power"),
         ({"rank_tol": -1e-3}, ValueError, "rank_tol must be a finite number from 0"),
+        ({"rank_tol": 1.0}, ValueError, "rank_tol must be less than 1"),
         ({"shrinkage": 2.0}, ValueError, "shrinkage"),
         ({"shrinkage": "lw"}, ValueError, "shrinkage must be one of None, 'ledoit_wolf', 'oas'"),
         ({"n_components": 0}, ValueError, "n_components must be at least 1"),
