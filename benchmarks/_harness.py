@@ -60,8 +60,8 @@ NAMES = (
     "relations",
     "guide",
 )
-NAMED = ("scale", "gpu")
-"""Benchmarks of much disk and time, or of a GPU, which run where they are named."""
+NAMED = ("scale", "gpu", "launches")
+"""Benchmarks of much disk and time, or of a GPU or its stand-in, which run where they are named."""
 LIBRARIES = (
     *("scikit-embedding-geometry", "numpy", "scipy", "scikit-learn", "torch", "IsoScore", "faiss-cpu", "geoopt"),
     *("dask", "dask-ml"),

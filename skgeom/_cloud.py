@@ -185,6 +185,11 @@ class Remainder(Cloud):
         """The rows of the other blocks, in their order."""
         return self.rest_of(self.blocks.X)
 
+    @property
+    def n_rows(self) -> int:
+        """The number of rows of the other blocks."""
+        return self.blocks.codes.size - self.blocks.rows[self.block].size
+
     def rest_of(self, values: Any) -> Any:
         """Return the values of the rows of the other blocks."""
         return take_rows(values, np.flatnonzero(self.blocks.codes != self.block))

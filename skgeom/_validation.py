@@ -42,10 +42,22 @@ from skgeom._array import (
     to_numpy,
     widen,
 )
-from skgeom._cloud import Chunks, Cloud, Kernel, Stream, as_cloud, comes_in_parts, once_per_cloud, rows_of, sum_of
+from skgeom._cloud import (
+    Blocks,
+    Chunks,
+    Cloud,
+    Kernel,
+    Remainder,
+    Stream,
+    as_cloud,
+    comes_in_parts,
+    once_per_cloud,
+    rows_of,
+    sum_of,
+)
 from skgeom._core._labels import Labels, labels_of
 from skgeom._core._rows import DirectedRows, norms, row_scaled, shortest_exact
-from skgeom._core.sums._digits import Digits, part_of_digits
+from skgeom._core.sums._digits import Digits, digits_of, part_of_digits
 from skgeom._core.sums._moments import FourthMoments, Moments, exact_part_of_moments, part_of_moments
 from skgeom._core.sums._rank import RankedBlocks, is_resolved, part_of_ranked
 from skgeom._typing import Array
@@ -75,6 +87,8 @@ def check_cloud(X: Any, *, name: str = "X", min_samples: int = 2, scale_free: bo
     ValueError
         If X is not a finite real matrix of at least `min_samples` rows and one column.
     """
+    if isinstance(X, Remainder) and X.n_rows >= min_samples:
+        return X.rest_of(check_cloud(X.blocks, name=name, min_samples=min_samples, scale_free=scale_free))
     name, min_samples = (f"{part} of {name}", 1) if part else (name, min_samples)
     x, largest = _checked(rows_of(X), name, min_samples)
     if not excess_exponent(x, largest):
@@ -159,7 +173,8 @@ def check_ranked_moments(X: Any) -> Moments:
 @once_per_cloud
 def _ranking(X: Cloud) -> tuple[Kernel[Moments], Digits]:
     """Return a sum of rows whose spectrum determines the rank, and the digits of their numbers."""
-    digits = X.sum(part_of_digits, partial(check_cloud, scale_free=True))
+    check = partial(check_cloud, scale_free=True)
+    digits = digits_of(check(X)) if isinstance(X, Blocks) else X.sum(part_of_digits, check)
     return part_of_moments if is_resolved(check_moments(X), digits) else exact_part_of_moments, digits
 
 
@@ -172,6 +187,8 @@ def check_directed(X: Any, *, name: str = "X", min_samples: int = 2, part: str =
     ValueError
         As in `check_cloud`, or if a row is zero and so has no direction.
     """
+    if isinstance(X, Remainder) and X.n_rows >= min_samples:
+        return DirectedRows(*map(X.rest_of, check_directed(X.blocks, name=name, min_samples=min_samples)))
     name, min_samples = (f"{part} of {name}", 1) if part else (name, min_samples)
     x = check_cloud(X, name=name, min_samples=min_samples, scale_free=True)
     lengths = norms(x)

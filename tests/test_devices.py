@@ -2,6 +2,7 @@
 
 import inspect
 import sys
+import warnings
 from collections import Counter
 from types import ModuleType, SimpleNamespace
 from typing import ClassVar
@@ -552,6 +553,8 @@ def waits(monkeypatch):
 
 
 ALIGNERS = [ProcrustesAligner(), LstsqAligner(), CCAAligner()]
+TWENTY_SEARCHES = ("median_angle", "sigreg", "modality_separability", "pair_distance_ratio")
+"""Measures whose value without a block needs all pairs, or a classifier, anew."""
 
 
 def many(seed, dtype=np.float32):
@@ -573,6 +576,18 @@ def test_a_measure_of_sums_makes_the_host_wait_at_most_6_times(waits, name):
     row = MEASURES[name]
     row(many(0), *row.besides(labels=np.arange(600) % 3))
     assert len(waits) <= 6, waits
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", [name for name in MEASURES if MEASURES[name].estimand != "none"])
+def test_a_standard_error_makes_the_host_wait_at_most_40_times(waits, name, dtype):
+    """20 blocks are left out, and a value without one needs no check of its rows, and no wait of its own."""
+    row = MEASURES[name]
+    besides = row.besides(labels=np.arange(600) % 3, partners=many(1, dtype), start=many(1, dtype))
+    with warnings.catch_warnings(action="ignore"):  # that the bias of a measure is large
+        estimate(name, many(0, dtype), *besides, **({"random_state": 0} if row.is_random else {}))
+    if name not in TWENTY_SEARCHES:
+        assert len(waits) <= 40, Counter(waits).most_common(3)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -20,7 +20,7 @@ from skgeom._typing import Array
 from skgeom._validation import check_choice, check_count, check_device, check_groups, check_real
 from skgeom._warnings import warn
 from skgeom.metrics._checks import rows_to_send, sent
-from skgeom.metrics._measure import COMPARISONS, MEASURES, Measure, as_one_number
+from skgeom.metrics._measure import COMPARISONS, MEASURES, Measure, as_numbers, as_one_number
 from skgeom.summary import CloudSummary
 
 _LEAST_BLOCKS = 5
@@ -301,30 +301,33 @@ def _without_blocks(row: Measure, given: list[Any], blocks: Blocks, options: dic
         if found is not None:
             return _LeftOut(float(found[-1]), found[:-1], sizes)
     is_known = row.name in MEASURES
-    others = [Blocks(values, codes) if is_known and row.needs == "clouds" else values for values in given[1:]]
+    in_blocks = is_known and row.needs in ("clouds", "partners")
+    others = [Blocks(values, codes) if in_blocks else values for values in given[1:]]
 
     def rest(values: Any, block: int) -> Any:
         return values.rest[block] if isinstance(values, Blocks) else blocks.rest[block].rest_of(values)
 
-    def without(block: int) -> float:
-        first = blocks if is_known else given[0]
-        return as_one_number(row(*(rest(values, block) for values in (first, *others)), **options))
+    first = blocks if is_known else given[0]
 
-    value = as_one_number(row(blocks if is_known else given[0], *others, **options))
-    if is_known:
-        return _LeftOut(value, np.array(in_threads(given[0], without, sizes.size)), sizes)
-    return _LeftOut(value, np.array([without(block) for block in range(sizes.size)]), sizes)  # may not be thread-safe
+    def without(block: int) -> Any:
+        return row(*(rest(values, block) for values in (first, *others)), **options)
+
+    value = row(first, *others, **options)
+    # a function of the user may not be thread-safe
+    left_out = in_threads(given[0], without, sizes.size) if is_known else [without(b) for b in range(sizes.size)]
+    values = as_numbers([value, *left_out])
+    return _LeftOut(float(values[0]), values[1:], sizes)
 
 
 def _without_blocks_of(side: int, row: Measure, given: list[Any], blocks: Blocks, options: dict[str, Any]) -> _LeftOut:
     """Return the values without blocks of the rows of one of two clouds."""
     pair = [blocks if i == side else Cloud(values) for i, values in enumerate(given)]
-    value = as_one_number(row(*pair, **options))
 
-    def without(block: int) -> float:
-        return as_one_number(row(*(blocks.rest[block] if cloud is blocks else cloud for cloud in pair), **options))
+    def without(block: int) -> Any:
+        return row(*(blocks.rest[block] if cloud is blocks else cloud for cloud in pair), **options)
 
-    return _LeftOut(value, np.array(in_threads(given[0], without, len(blocks.rest))), np.bincount(blocks.codes))
+    found = as_numbers([row(*pair, **options), *in_threads(given[0], without, len(blocks.rest))])
+    return _LeftOut(float(found[0]), found[1:], np.bincount(blocks.codes))
 
 
 def _are_summaries(values: Any) -> bool:

@@ -13,9 +13,9 @@ from skgeom._array import (
     asarray_like,
     in_full_precision,
     namespace,
+    numbers,
     row_blocks,
     take_rows,
-    to_float,
 )
 from skgeom._cloud import is_to_be_moved, once_per_cloud, sum_of
 from skgeom._core import _objectives
@@ -187,15 +187,17 @@ def isoscore_within(X: Any, labels: Any, *, debias: bool = False) -> Array:
         )
     data = as_data(x)
     members = np.split(labelled.order, np.cumsum(labelled.sizes)[:-1])
-    values = [_isoscore_of_rows(data, np.sort(rows), debias) if rows.size > 1 else 0.0 for rows in members]
+    several = [_isoscore_of_rows(data, np.sort(rows), debias) for rows in members if rows.size > 1]
+    values = np.zeros(len(members))
+    values[labelled.sizes > 1] = numbers(several) if several else 0.0
     return asarray_like(np.dot(values, labelled.sizes) / x.shape[0], x, dtype=namespace(x).float64)
 
 
-def _isoscore_of_rows(x: Array, rows: np.ndarray, debias: bool) -> float:
+def _isoscore_of_rows(x: Array, rows: np.ndarray, debias: bool) -> Array:
     """Return the IsoScore of some rows, with one block at a time in memory."""
     summary: Callable[[Array], Any] = fourth_moments if debias else moments
     m = merge_all(summary(take_rows(x, rows[part])) for part in row_blocks(rows[:, None], columns=x.shape[1]))
-    return to_float((_spectrum.debiased_isoscore if debias else _spectrum.isoscore)(m))
+    return (_spectrum.debiased_isoscore if debias else _spectrum.isoscore)(m)
 
 
 @in_full_precision

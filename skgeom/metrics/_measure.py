@@ -7,7 +7,7 @@ function with a row is a measure.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import wraps
@@ -36,6 +36,7 @@ from skgeom._array import (
     memory_errors,
     namespace,
     no_room,
+    numbers,
     to_float,
     to_numpy,
 )
@@ -133,6 +134,13 @@ def mean_in_float64(values: Array) -> Array:
 def as_one_number(value: Any) -> float:
     """Return a single value as a float, and values per row as their mean."""
     return to_float(mean_in_float64(value) if getattr(value, "ndim", 0) else value)
+
+
+def as_numbers(values: Sequence[Any]) -> np.ndarray:
+    """Return `as_one_number` of several results of one measure (n,), which the host fetches at once."""
+    if not is_foreign(values[0]):
+        return np.array(list(map(as_one_number, values)))
+    return numbers([mean_in_float64(value) if value.ndim else float64(value) for value in values])
 
 
 def as_it_came(value: Any) -> Any:

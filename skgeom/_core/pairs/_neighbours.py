@@ -648,15 +648,15 @@ def _counts(
     """Return for some rows of x the number of rows of y above their bands, and in them."""
     xp, parts = namespace(x.x), bands.parts(x.x)
 
-    def work(i: int) -> np.ndarray:
+    def work(i: int) -> Array:
         above: Any = 0
         reached: Any = 0
         for _, is_above, has_reached in _met(x, y, parts[i], offset, exclude=exclude):
             above = above + xp.count_nonzero(is_above, axis=1)
             reached = reached + xp.count_nonzero(has_reached, axis=1)
-        return np.stack([to_numpy(above), to_numpy(reached)])
+        return xp.stack([above, reached])
 
-    above, reached = np.concatenate(in_threads(x.x, work, len(parts)), axis=1)
+    above, reached = to_numpy(xp.concat(in_threads(x.x, work, len(parts)), axis=1))
     return above, reached - above
 
 

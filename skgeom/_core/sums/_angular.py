@@ -18,6 +18,7 @@ from skgeom._array import (
     device_of,
     epsilon,
     float64,
+    is_on_host,
     logsumexp,
     namespace,
     row_blocks,
@@ -82,7 +83,7 @@ def part_of_resultant(rows: DirectedRows, index: np.ndarray | None) -> Resultant
 
 def part_of_mean_cosine(rows: DirectedRows, index: np.ndarray | None) -> Resultant:
     """Return the sum of the unit rows at some positions, or of all, with the precision that the mean cosine needs."""
-    if epsilon(rows.x) < _EXACT:
+    if epsilon(rows.x) < _EXACT or not is_on_host(rows.x):  # an accelerator would wait for the decision
         return resultant(rows, index)
     quick = resultant(rows, index, exactly=False)
     return quick if quick.n > 1 and to_float(average_cosine(quick)) < _NARROW else resultant(rows, index)

@@ -22,6 +22,7 @@ from skgeom._array import (
     decomposed,
     eigen,
     is_for_host,
+    is_on_host,
     namespace,
     on_host,
     one_hot,
@@ -286,6 +287,8 @@ class RemainingMoments(Moments):
     part: DenseMoments
 
     def traces(self, unit: Array | float = 1.0) -> tuple[Array, Array]:
+        if not is_on_host(self.mean):  # one more matrix costs less than a wait for a decision
+            return self.dense().traces(unit)
         total, squares, scale = self._total(), self._sum_of_squares(), (self.n - 1) * unit
         is_told = to_float(squares) > _LEAST_REST * to_float(_sum_of_squares(self.whole))
         if is_told and 2.0**-SQUARES_SAFE < to_float(total) < 2.0**SQUARES_SAFE:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from skgeom._array import asarray_like, namespace, ratio, sqrt_in_place, wants_gradient, where
-from skgeom._core.sums._moments import FourthMoments, Moments, once_per_moments
+from skgeom._core.sums._moments import FourthMoments, Moments, nearby, once_per_moments
 from skgeom._core.sums._rank import rank
 from skgeom._typing import Array
 
@@ -164,9 +164,15 @@ def rankme(m: Moments, epsilon: float) -> Array:
 
 def _counting(m: Moments) -> Array:
     """Return the singular values, with 0 for those of directions that do not count."""
-    s = _singular_values(m)
+    near = nearby(m).second
+    s = _singular_values(near)
     position = asarray_like(range(s.shape[0]), s)
-    return where(position < rank(m, s * s / (m.n - 1)), s, 0.0)
+    return _beside(m, near, where(position < rank(near, s * s / (near.n - 1)), s, 0.0))
+
+
+def _beside(m: Moments, near: Moments, values: Array) -> Array:
+    """Return values from the copy of moments beside the moments themselves."""
+    return values if near is m else asarray_like(values, m.mean)
 
 
 def stable_rank(m: Moments) -> Array:
@@ -180,16 +186,17 @@ def spectrum_slope(m: Moments, first: int = 1, last: int | None = None) -> Array
 
     Only variances above the noise of the rows count; the slope is infinite if there are fewer than two.
     """
-    values = covariance_eigenvalues(m)
-    values = values[: rank(m, values)]
+    near = nearby(m).second
+    values = covariance_eigenvalues(near)
+    values = values[: rank(near, values)]
     xp = namespace(values)
     last = values.shape[0] if last is None else min(last, values.shape[0])
     if last <= first:
-        return asarray_like(float("inf"), values)
+        return asarray_like(float("inf"), m.mean)
     ranks = asarray_like(range(first, last + 1), values)
     x, y, w = xp.log(ranks), xp.log(values[first - 1 : last]), 1 / ranks
     x, y = x - xp.sum(w * x) / xp.sum(w), y - xp.sum(w * y) / xp.sum(w)
-    return -xp.sum(w * x * y) / xp.sum(w * x * x)
+    return _beside(m, near, -xp.sum(w * x * y) / xp.sum(w * x * x))
 
 
 def variance_explained(m: Moments) -> Array:
