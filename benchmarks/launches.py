@@ -30,11 +30,17 @@ OVERWRITES = ("__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__")
 READS = ("__bool__", "__int__", "__float__", "__index__", "to_device")
 SIZED_BY_DATA = ("nonzero", "unique_all", "unique_counts", "unique_inverse", "unique_values")
 
+OFFSET = 0.1
+"""For a mean cosine of about .4, as sentences have."""
+
 LABELS = np.arange(N) % CLASSES
 
 CALLS: dict[str, Callable[[Any, Any], object]] = {
     "isoscore": lambda x, _: metrics.isoscore(x),
     'estimate("isoscore")': lambda x, _: metrics.estimate("isoscore", x),
+    'estimate("effective_rank")': lambda x, _: metrics.estimate("effective_rank", x),
+    'estimate("silhouette")': lambda x, _: metrics.estimate("silhouette", x, LABELS),
+    'estimate("uniformity")': lambda x, _: metrics.estimate("uniformity", x),
     "effective_rank": lambda x, _: metrics.effective_rank(x),
     "average_cosine": lambda x, _: metrics.average_cosine(x),
     "conformity": lambda x, _: metrics.conformity(x),
@@ -71,7 +77,7 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
 
 def table(settings: Settings) -> Iterator[str]:
     """Yield a line for each call."""
-    rows = rotated_cloud(N, np.arange(1, D + 1) ** -0.5).astype(np.float32) + np.float32(0.01)
+    rows = (rotated_cloud(N, np.arange(1, D + 1) ** -0.5) + OFFSET).astype(np.float32)
     pairs = rows, rows + 0.1 * rotated_cloud(N, np.ones(D), seed=1).astype(np.float32)
     yield "| call | operations | waits | target |\n|" + "---|" * 4
     with limited(settings.threads):
