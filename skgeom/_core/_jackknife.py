@@ -19,17 +19,20 @@ class Jackknifed(NamedTuple):
 def jackknife(value: float, without: np.ndarray, sizes: np.ndarray) -> Jackknifed:
     """Return the jackknife from the value of all rows, and the values (b,) without each block of some sizes (b,).
 
-    For blocks of different sizes by Busing, Meijer & van der Leeden (1999), doi:10.1023/A:1008800423698: with n rows, m
-    in a block and h = n / m, the pseudo-values are p = h θ - (h - 1) θ₋, their mean weighted by 1 / h is the value less
-    its bias, and the mean of (p - mean)² / (h - 1) its variance. For equal blocks this is the usual form. Both are NaN
-    if a value is not finite.
+    With n rows, m in a block and h = n / m, the pseudo-values are p = h θ - (h - 1) θ₋. Their mean weighted by 1 / h is
+    the value less its bias (Busing, Meijer & van der Leeden 1999, doi:10.1023/A:1008800423698). The variance is
+    (b - 1) / b times the sum of the squares of (p - mean) / (h - 1), as for clusters (MacKinnon, Nielsen & Webb 2023,
+    arXiv:2301.04527). That of Busing et al. weights these by (h - 1) / (b - 1), which assumes that the mean of a large
+    block varies less than that of a small one: not so if the rows of a block belong together. For equal blocks both are
+    the usual form. The results are NaN if a value is not finite.
     """
     if not np.isfinite([value, *without]).all():
         return Jackknifed(nan, nan)
     h = sizes.sum() / sizes
     pseudo = h * value - (h - 1) * without
     corrected = float(np.sum(pseudo / h))
-    return Jackknifed(corrected, float(np.mean((pseudo - corrected) ** 2 / (h - 1)) ** 0.5))
+    deviations = (pseudo - corrected) / (h - 1)
+    return Jackknifed(corrected, float(((1 - 1 / h.size) * np.sum(deviations**2)) ** 0.5))
 
 
 def balanced_blocks(groups: np.ndarray, n_blocks: int, generator: np.random.Generator) -> np.ndarray:

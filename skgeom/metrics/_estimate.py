@@ -99,7 +99,8 @@ def estimate(
     .. math:: \mathrm{se}^2 = \frac{B - 1}{B} \sum_b (\theta_b - \bar\theta)^2, \qquad
               \theta_{bc} = B \theta - (B - 1) \bar\theta, \qquad \theta_{bc} \pm t_{B - 1} \, \mathrm{se},
 
-    and the same for blocks of different sizes [2]_. No distribution is assumed.
+    For blocks of different sizes, each is compared with the value expected without as many rows [2]_, and all count
+    alike in the error, since the rows of a block may belong together [3]_. No distribution is assumed.
 
     Parameters
     ----------
@@ -185,7 +186,10 @@ def estimate(
     ----------
     .. [1] Quenouille 1956, doi:10.2307/2332914; Tukey 1958; Shao & Tu 1995, The jackknife and bootstrap,
        doi:10.1007/978-1-4612-0795-5.
-    .. [2] Busing, Meijer & van der Leeden 1999, Delete-m jackknife for unequal m, doi:10.1023/A:1008800423698.
+    .. [2] Busing, Meijer & van der Leeden 1999, Delete-m jackknife for unequal m, doi:10.1023/A:1008800423698. Its
+       variance is for independent rows only: one group of 500 beside 100 of five had a third of its error.
+    .. [3] MacKinnon, Nielsen & Webb 2023, Fast and reliable jackknife and bootstrap methods for cluster-robust
+       inference, arXiv:2301.04527.
 
     Examples
     --------

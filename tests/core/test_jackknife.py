@@ -45,9 +45,23 @@ def test_blocks_of_different_sizes_leave_a_mean_without_bias():
     parts = np.split(x, np.cumsum(sizes)[:-1])
     without = np.array([(x.sum() - part.sum()) / (60 - part.size) for part in parts])
     found = jackknife(x.mean(), without, sizes)
-    means = np.array([part.mean() for part in parts])  # the pseudo-values of a mean
     assert_allclose(found.corrected, x.mean())
-    assert_allclose(found.error**2, np.mean((means - x.mean()) ** 2 / (60 / sizes - 1)))
+    assert_allclose(found.error**2, 3 / 4 * np.sum((without - x.mean()) ** 2))
+
+
+@pytest.mark.parametrize("sizes", [[500] + [5] * 100, (500 / np.arange(1, 41)).astype(int), [5] * 100], ids=str)
+@pytest.mark.parametrize("independent", [0.0, 1.0])
+def test_the_error_of_a_mean_is_its_deviation_whatever_the_sizes_of_groups_that_belong_together(sizes, independent):
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    found = []
+    for seed in range(300):
+        rng = default_rng(seed)
+        x = rng.normal(size=len(sizes))[groups] * (1 - independent) + rng.normal(size=groups.size) * independent
+        blocks = balanced_blocks(groups, 20, rng)
+        n, total = np.bincount(blocks), np.bincount(blocks, x)
+        found.append(jackknife(x.mean(), (x.sum() - total) / (x.size - n), n))
+    corrected, errors = np.transpose(found)
+    assert 0.9 < np.sqrt(np.mean(errors**2)) / corrected.std() < 1.3
 
 
 def test_a_value_that_is_not_finite_has_no_error():
