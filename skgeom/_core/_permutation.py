@@ -207,5 +207,6 @@ def sums_of_membership(sizes: Sequence[int]) -> DoublyCentred:
 
 
 def _share(squares: np.ndarray) -> float:
-    """Return κ, given the squares of the rows."""
-    return float(squares @ squares) / float(squares.sum()) ** 2
+    """Return κ, given the squares of the rows; 1 if all are 0."""
+    total = float(squares.sum())
+    return float(np.sum((squares / total) ** 2)) if total else 1.0

@@ -19,7 +19,7 @@ from skgeom.summary._summary import check_one_space, summary_of
 
 _Test: TypeAlias = Means | Scales | Similarities
 
-_PARTS = ("location", "scale", "covariance", "kernel")
+PARTS = ("location", "scale", "covariance", "kernel")
 
 
 class CloudPair(NamedTuple):
@@ -88,8 +88,8 @@ class CloudTest(NamedTuple):
             None if `pvalue` exceeds alpha, and at least one otherwise.
         """
         check_real(alpha, "alpha", 0, 1)
-        adjusted = _holm([getattr(self, name).pvalue for name in _PARTS])
-        return tuple(name for name, p in zip(_PARTS, adjusted, strict=True) if p <= alpha)
+        adjusted = _holm([getattr(self, name).pvalue for name in PARTS])
+        return tuple(name for name, p in zip(PARTS, adjusted, strict=True) if p <= alpha)
 
     def to_frame(self) -> Any:
         """Return one row for each part of each pair of clouds, as a pandas frame.
@@ -103,7 +103,7 @@ class CloudTest(NamedTuple):
             [
                 {"first": pair.first, "second": pair.second, "part": name, **getattr(pair, name)._asdict()}
                 for pair in self.pairs
-                for name in _PARTS
+                for name in PARTS
             ]
         )
 
@@ -159,10 +159,13 @@ def cloud_test(
     -----
     * *Location*: the unbiased :math:`\lVert \mu_X - \mu_Y \rVert^2` of Chen and Qin [1]_ against a distribution of
       Pearson (type III) with the variance and the third moment that the two covariances give, each estimated without
-      bias for normal rows. Nothing is assumed of the covariances, and sizes may differ: a permutation test of the same
-      distance rejects equal means for unequal covariances. Of K clouds it is the mean of these over pairs of rows of
-      different clouds, which is that of :math:`\sum_k n_k \lVert \mu_k - \mu \rVert^2`.
-    * *Scale*: Welch's t of the squared distances to the own mean, or his analysis of variance [3]_ of K clouds.
+      bias for normal rows; or against an F distribution, if that gives a larger p-value, as it does for few rows that
+      vary along few directions. Nothing is assumed of the covariances, and sizes may differ: a permutation test of the
+      same distance rejects equal means for unequal covariances. Of K clouds it is the mean of these over pairs of rows
+      of different clouds, which is that of :math:`\sum_k n_k \lVert \mu_k - \mu \rVert^2`.
+    * *Scale*: Welch's t of the squared distances to the own mean, or his analysis of variance [3]_ of K clouds. With
+      fewer than 100 rows in a cloud, where squared distances are too skewed for his distribution, against random orders
+      of the distances [4]_.
     * *Covariance*, scale included: differences z of random pairs of rows do not depend on the mean. Their
       :math:`\langle z, z' \rangle^2`, within and between the clouds, doubly centred, against all permutations of the
       differences, in closed form as in `relation_test`.
@@ -170,7 +173,8 @@ def cloud_test(
       maximum mean discrepancy [2]_).
 
     The last two assume that rows are exchangeable if the clouds do not differ; if a few rows dominate them, 999 random
-    permutations replace the closed form. Rows that depend on one another, such as sentences of a document, make all
+    permutations replace the closed form, and up to 20,000 until one reaches the value: such a p-value, also that of the
+    scale, is at least 5e-5. Rows that depend on one another, such as sentences of a document, make all
     p-values too small: give their `groups`. Then each group counts once, whatever its size: its mean is a row of the
     first part, and its mean squared distance, or its mean similarity with another group, a number of the others.
 
@@ -188,6 +192,7 @@ def cloud_test(
     .. [1] Chen & Qin 2010, A two-sample test for high-dimensional data, doi:10.1214/09-AOS716.
     .. [2] Gretton et al. 2012, A kernel two-sample test, JMLR 13:723-773.
     .. [3] Welch 1951, On the comparison of several mean values, doi:10.1093/biomet/38.3-4.330.
+    .. [4] Janssen 1997, Studentized permutation tests for non-i.i.d. hypotheses, doi:10.1016/S0167-7152(97)00043-6.
 
     Examples
     --------
@@ -214,7 +219,7 @@ def cloud_test(
         sides = _sides(clouds, names, max_rows, rng)
     else:
         sides = _grouped_sides(clouds, names, groups, max_rows, rng)
-    tests: list[_Test] = [Means(sides), Scales(sides), covariances(sides, rng), kernel_means(sides, rng)]
+    tests: list[_Test] = [Means(sides), Scales(sides, rng), covariances(sides, rng), kernel_means(sides, rng)]
     location, scale, covariance, kernel = joint = [test.test(range(len(sides))) for test in tests]
     pairs = list(combinations(range(len(sides)), 2))
     of_pairs = [[part] for part in joint] if len(pairs) == 1 else [_adjusted(test, pairs) for test in tests]

@@ -12,7 +12,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skgeom._array import as_data
 from skgeom._estimator import all_at_once, record_width
 from skgeom._validation import check_cloud, check_count, check_real
-from skgeom.comparison._clouds import CloudTest, cloud_test
+from skgeom._warnings import warn
+from skgeom.comparison._clouds import PARTS, CloudTest, cloud_test
+from skgeom.comparison._parts import MOST_ORDERS
 from skgeom.comparison._sides import FEWEST
 from skgeom.summary import CloudSummary
 from skgeom.summary._summary import summary_of
@@ -51,6 +53,11 @@ class DriftMonitor(BaseEstimator):
     ValueError
         If X is not a finite matrix, at fit of at least 8 rows, a parameter is out of range, or as `cloud_test`.
 
+    Warns
+    -----
+    UserWarning
+        If alpha / n_batches is below 2e-4.
+
     See Also
     --------
     cloud_test : The test, for clouds in memory.
@@ -61,7 +68,8 @@ class DriftMonitor(BaseEstimator):
     *Many batches.* They share the reference, so their p-values depend on one another: an unlucky reference makes many
     of them small. `n_batches` divides alpha (Bonferroni), which remains valid. For an endless stream, spend alpha
     yourself: let batch t alarm if its `score` is at most alpha / (t (t + 1)), which sums to alpha. P-values below 1e-6
-    are extrapolations.
+    are extrapolations. Where random orders decide (see `cloud_test`), the `score` of scale, covariance or kernel alone
+    is at least 2e-4: alpha / `n_batches` below that draws a warning.
 
     *False alarms.* Of batches of 50 rows beside a reference of 300 (200 of CLIP), on six real sets, 2.9 to 4.8 % alarm
     with alpha = .05. Of streams of ten (five) such batches with ``n_batches`` their number, 3.5 to 8.5 % do, 5.4 % on
@@ -145,6 +153,12 @@ class DriftMonitor(BaseEstimator):
             The fitted monitor.
         """
         self._check_parameters()
+        if self.alpha / self.n_batches < len(PARTS) / MOST_ORDERS:
+            warn(
+                f"alpha / n_batches is {self.alpha / self.n_batches:.2g}, below {len(PARTS) / MOST_ORDERS:.2g}: where "
+                "random orders decide (batches of fewer than 100 rows, strongly clustered rows), scale, covariance or "
+                "kernel alone raise no alarm. Share alpha among fewer batches."
+            )
         return self._keep(self._summarised(X, reset=True, min_samples=FEWEST))
 
     @all_at_once

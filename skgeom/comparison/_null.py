@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from scipy.stats import norm, pearson3
 
 from skgeom._core._permutation import Null
@@ -13,4 +14,9 @@ _SYMMETRIC = 1e-8
 def p_value(null: Null, value: float) -> float:
     """Return the probability of a value as large, by Pearson's distribution of type III with these moments."""
     z = null.z_score(value)
-    return float(norm.sf(z) if abs(null.skewness) < _SYMMETRIC else pearson3.sf(z, null.skewness))
+    return positive(norm.sf(z) if abs(null.skewness) < _SYMMETRIC else pearson3.sf(z, null.skewness))
+
+
+def positive(probability: float) -> float:
+    """Return a probability that is not 0, which no finite number of rows proves, even if it is below all floats."""
+    return max(float(probability), float(np.finfo(np.float64).tiny))

@@ -14,11 +14,17 @@ from skgeom._array import namespace, to_float, to_numpy
 from skgeom._core._permutation import Null, doubly_centred, null_of_doubly_centred, sums_of, sums_of_membership
 from skgeom._core.sums._moments import Moments, ThinMoments
 from skgeom._typing import Array
-from skgeom.comparison._null import p_value
+from skgeom.comparison._null import p_value, positive
 from skgeom.comparison._sides import Side
 
 _ORDERS = 999
-"""Random orders that are looked at where the moments do not determine the tail."""
+"""Random orders that are looked at, at once, where the moments do not determine the tail."""
+
+_FEW = 100
+"""Rows of a cloud below which the squares of its distances are too few for the distribution of Welch."""
+
+MOST_ORDERS = 20_000
+"""Orders, the given one included, after which a value that none has reached gets its p-value."""
 
 _ROUNDING = 1e-12
 """Share of values below which what they differ by is rounding."""
@@ -58,6 +64,7 @@ class Means:
         traces = np.array([to_float(m.total_variance()) / self.unit for m in ms])
         gaps = to_numpy(means[:, None, :] - means[None, :, :])
         self.squared = np.sum(gaps**2, axis=2) - np.add.outer(traces / self.sizes, traces / self.sizes)
+        self.errors = traces / self.sizes
         self.two, self.three = _traces(ms, self.unit)
         self._debias(traces)
         self.two /= np.multiply.outer(self.sizes, self.sizes)
@@ -92,7 +99,22 @@ class Means:
         variance = 2 * float(np.sum(b * b * self.two[np.ix_(which, which)]))
         third = 8 * float(np.einsum("kl,lm,mk,klm->", b, b, b, self.three[np.ix_(which, which, which)]))
         null = Null(0.0, variance**0.5, max(third, 0.0) / variance**1.5)
-        return Part(p_value(null, value), float(max(value, 0.0) / self.own) ** 0.5)
+        pvalue = max(p_value(null, value), self._of_few(np.diag(b), list(which), value, variance))
+        return Part(pvalue, float(max(value, 0.0) / self.own) ** 0.5)
+
+    def _of_few(self, b: np.ndarray, which: list[int], value: float, variance: float) -> float:
+        """Return the p-value by an F distribution (Box 1954), which counts the errors of the covariances too.
+
+        b are the weights of the errors of the means. The errors matter where a cloud of few rows varies along few
+        directions: their number is about (tr C²)³ / (tr C³)².
+        """
+        expected = float(b @ self.errors[which])
+        own, cubed = np.diag(self.two)[which], np.einsum("kkk->k", self.three)[which]
+        squares = b**2 * own
+        fewness = np.clip(cubed**2 / np.maximum(own, np.finfo(float).tiny) ** 3, 0.0, 1.0)
+        spread = float(squares**2 @ (fewness / (self.sizes[which] - 1)))
+        degrees = 2 * expected**2 / variance, float(squares.sum()) ** 2 / max(spread, np.finfo(float).tiny)
+        return positive(f.sf((value + expected) / expected, *degrees))
 
 
 def _traces(clouds: Sequence[Moments], unit: float) -> tuple[np.ndarray, np.ndarray]:
@@ -141,26 +163,66 @@ def _without_bias(values: Sequence[float], m: float) -> float:
 
 
 class Scales:
-    """The mean squared distances to the own mean, of several clouds."""
+    """The mean squared distances to the own mean, of several clouds, and the distances of some of their rows."""
 
-    def __init__(self, sides: Sequence[Side]) -> None:
+    def __init__(self, sides: Sequence[Side], rng: np.random.Generator) -> None:
         unit = max(side.variance for side in sides)
         self.sizes = np.array([side.moments.n for side in sides])
         self.means = np.array([side.variance / unit for side in sides])
         self.deviations = np.array([side.deviation / unit for side in sides])
+        self.squares, self.rng = [side.squares / unit for side in sides], rng
 
     def test(self, which: Sequence[int]) -> Part:
-        """Return Welch's analysis of variance of the squared distances of some clouds; of two it is his t test."""
+        """Return Welch's analysis of variance of the squared distances of some clouds; of two it is his t test.
+
+        Of few rows it does not have its distribution, for squares are skewed: random orders of rows replace that.
+        """
         n, means, deviations = (values[list(which)] for values in (self.sizes, self.means, self.deviations))
         k, first = len(means), means[0]
         effect = float(means[1] / first if k == 2 else means.max() / means.min())
         if deviations.max() <= _ROUNDING_OF_LENGTHS * means.max():
-            return Part(float(np.ptp(means) <= _ROUNDING * means.max()), effect)
-        weights = n / np.maximum(deviations, _ROUNDING_OF_LENGTHS * means.max()) ** 2
-        shares = weights / weights.sum()
-        between = float(weights @ (means - shares @ means) ** 2) / (k - 1)
-        slack = float(np.sum((1 - shares) ** 2 / (n - 1))) / (k * k - 1)
-        return Part(float(f.sf(between / (1 + 2 * (k - 2) * slack), k - 1, 1 / (3 * slack))), effect)
+            return Part(positive(np.ptp(means) <= _ROUNDING * means.max()), effect)
+        if n.min() < _FEW:
+            return Part(self._share_of_orders([self.squares[i] for i in which]), effect)
+        value, slack = _welch(n, means, deviations**2, means.max())
+        return Part(positive(f.sf(value, k - 1, 1 / (3 * slack))), effect)
+
+    def _share_of_orders(self, squares: Sequence[np.ndarray]) -> float:
+        """Return the p-value of Welch's statistic by random orders of the squared distances (Janssen 1997)."""
+        code, q = np.repeat(np.arange(len(squares)), list(map(len, squares))), np.concatenate(squares)
+        sizes, unit = np.bincount(code)[:, None], q.max()
+        q = q - q.mean()
+
+        def statistic(orders: np.ndarray) -> np.ndarray:
+            members = [(orders == k).astype(np.float64) for k in range(len(squares))]
+            means, squared = (np.stack([values @ one for one in members]) / sizes for values in (q, q * q))
+            return _welch(sizes, means, (squared - means**2) * sizes / (sizes - 1), unit)[0]
+
+        least = statistic(code[:, None])[0] * (1 - _ROUNDING)
+        return share_of_orders(code, lambda orders: statistic(orders) >= least, self.rng)
+
+
+def _welch(n: np.ndarray, means: np.ndarray, variances: np.ndarray, unit: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return Welch's F, and the third of the reciprocal of its second degrees of freedom, of k groups: (k, ...)."""
+    k = len(means)
+    weights = n / np.maximum(variances, (_ROUNDING_OF_LENGTHS * unit) ** 2)
+    shares = weights / weights.sum(axis=0)
+    between = np.sum(weights * (means - np.sum(shares * means, axis=0)) ** 2, axis=0) / (k - 1)
+    slack = np.sum((1 - shares) ** 2 / (n - 1), axis=0) / (k * k - 1)
+    return between / (1 + 2 * (k - 2) * slack), slack
+
+
+def share_of_orders(code: np.ndarray, reach: Callable[[np.ndarray], np.ndarray], rng: np.random.Generator) -> float:
+    """Return the share of random orders of codes, the given one included, that reach a value: (n, m) to (m,).
+
+    More are drawn until one does.
+    """
+    reached = drawn = 1
+    while reached == 1 and drawn < MOST_ORDERS:
+        orders = np.stack([rng.permutation(code) for _ in range(min(_ORDERS, MOST_ORDERS - drawn))], axis=1)
+        reached += int(np.count_nonzero(reach(orders)))
+        drawn += orders.shape[1]
+    return reached / drawn
 
 
 class Similarities:
@@ -188,18 +250,20 @@ class Similarities:
         null = null_of_doubly_centred(len(a), sums, groups)
         if null.is_told:
             return Part(p_value(null, value), value)
-        orders = np.stack([code, *(self.rng.permutation(code) for _ in range(_ORDERS))], axis=1)
-        drawn = _within(a, orders, sizes) / scale
-        return Part(float(np.mean(drawn >= value - _ROUNDING)), value)
+        least = (value - _ROUNDING) * scale
+        return Part(share_of_orders(code, lambda orders: _within(a, orders, sizes) >= least, self.rng), value)
 
 
 def _within(a: np.ndarray, orders: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Return Σ_k 1/n_k times the sum of a doubly centred matrix within cloud k, for the clouds of each order (n, m).
 
-    That is the product with the membership, doubly centred or not, since the rows sum to 0.
+    That is the product with the membership, doubly centred or not, since the rows sum to 0. So do the products of all
+    clouds, of which the last follows from the others.
     """
     members = [(orders == k).astype(np.float64) for k in range(len(sizes))]
-    return sum(np.sum(one * (a @ one), axis=0) / size for one, size in zip(members, sizes, strict=True))
+    products = [a @ one for one in members[:-1]]
+    products.append(-sum(products))
+    return sum(np.sum(p * one, axis=0) / n for p, one, n in zip(products, members, sizes, strict=True))
 
 
 def covariances(sides: Sequence[Side], rng: np.random.Generator) -> Similarities:
@@ -211,12 +275,15 @@ def covariances(sides: Sequence[Side], rng: np.random.Generator) -> Similarities
 
 
 def kernel_means(sides: Sequence[Side], rng: np.random.Generator) -> Similarities:
-    """Return Gaussian kernels of the distances between rows, of which the median is the width."""
+    """Return Gaussian kernels of the distances between rows, of which the median of those above 0 is the width."""
     rows = np.concatenate([side.rows for side in sides])
     rows = rows - rows.mean(axis=0)
     squares = np.sum(rows * rows, axis=1)
-    distances = np.maximum(squares[:, None] + squares[None, :] - 2 * (rows @ rows.T), 0.0)
-    typical = np.median(distances[np.triu_indices(len(rows), 1)]) or 1.0
+    both = squares[:, None] + squares[None, :]
+    distances = both - 2 * (rows @ rows.T)
+    distances[distances <= _ROUNDING * both] = 0.0
+    apart = distances[np.triu_indices(len(rows), 1)]
+    typical = np.median(apart) or np.median(apart[apart > 0]) if apart.any() else 1.0
     return _of_units(np.exp(-distances / (2 * typical)), [side.units for side in sides], rng)
 
 

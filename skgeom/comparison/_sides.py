@@ -30,6 +30,8 @@ class Side(NamedTuple):
         Of the rows, or of the means of the groups.
     variance, deviation : float
         Mean over them of the squared distance to the mean of all, without the bias of few rows, and its deviation.
+    squares : ndarray
+        Squared distances, of the same mean, of a sample of them.
     rows : ndarray
         A sample of the rows in random order, those of a group one after another.
     units : ndarray
@@ -39,6 +41,7 @@ class Side(NamedTuple):
     moments: Moments
     variance: float
     deviation: float
+    squares: np.ndarray
     rows: np.ndarray
     units: np.ndarray
 
@@ -57,7 +60,9 @@ def side_of(summary: CloudSummary, name: str, size: int) -> Side:
     total = to_float(m.total_variance()) * (n - 1)
     spread = max(to_float(summary.moments.quartic) / n - (total / n) ** 2, 0.0) * n / (n - 1)
     rows = summary.rows[:size].astype(np.float64)
-    return Side(m, total / (n - 1), spread**0.5 * n / (n - 1), rows, np.arange(len(rows)))
+    about = rows - to_numpy(m.mean)
+    squares = np.sum(about * about, axis=1) * (n / (n - 1))
+    return Side(m, total / (n - 1), spread**0.5 * n / (n - 1), squares, rows, np.arange(len(rows)))
 
 
 def grouped_side(x: Array, codes: np.ndarray, name: str, max_rows: int, rng: np.random.Generator) -> Side:
@@ -80,7 +85,8 @@ def grouped_side(x: Array, codes: np.ndarray, name: str, max_rows: int, rng: np.
     index = np.concatenate([rng.permutation(rows) for rows in of_group])
     units = np.repeat(np.arange(len(drawn)), labels.sizes[drawn])
     rows = to_numpy(float64(take_rows(x, index)))
-    return Side(m, variance, float(np.std(squares, ddof=1) * variance / squares.mean()), rows, units)
+    squares *= variance / squares.mean()
+    return Side(m, variance, float(np.std(squares, ddof=1)), squares[drawn], rows, units)
 
 
 def check_geometry(m: Moments, quartic: float, name: str) -> None:
@@ -90,7 +96,12 @@ def check_geometry(m: Moments, quartic: float, name: str) -> None:
     if not total > 0:
         raise ValueError(f"All rows of {name} are equal: they have no geometry to compare.")
     rest = squares - quartic * n / (n - 2) + total**2 / ((n - 1) * (n - 2))
-    if rest <= _EQUIDISTANT * squares:
+    if rest > _EQUIDISTANT * squares:
+        return
+    if quartic > total**2 / 2:
         raise ValueError(
-            f"All rows of {name} are equally far from one another, so its covariance cannot be tested: pass other rows."
+            f"One row of {name} is so far from the others that they differ by rounding beside it: leave it out."
         )
+    raise ValueError(
+        f"All rows of {name} are equally far from one another, so its covariance cannot be tested: pass other rows."
+    )

@@ -41,11 +41,38 @@ def test_the_distance_of_the_means_is_that_of_all_pairs():
 
 
 def test_the_scale_is_a_t_test_of_squared_distances_to_the_mean():
-    x, y = clouds()
+    x, y = clouds(120, 100)
     own = [np.sum((z - z.mean(axis=0)) ** 2, axis=1) * len(z) / (len(z) - 1) for z in (x, y)]
     found = cloud_test(x, 2 * y).scale
     assert_allclose(found.pvalue, ttest_ind(own[0], 4 * own[1], equal_var=False).pvalue, rtol=1e-9)
     assert_allclose(found.effect, 4 * own[1].mean() / own[0].mean(), rtol=1e-12)
+
+
+def test_the_scale_of_few_rows_is_the_share_of_orders_of_squared_distances_with_as_large_a_t():
+    x, y = clouds(8, 60)
+    own = [np.sum((z - z.mean(axis=0)) ** 2, axis=1) * len(z) / (len(z) - 1) for z in (x, y)]
+    rng, t = default_rng(1), ttest_ind(*own, equal_var=False).statistic
+    orders = np.array([rng.permutation(np.concatenate(own)) for _ in range(9999)])
+    drawn = ttest_ind(orders[:, :8], orders[:, 8:], axis=1, equal_var=False).statistic
+    assert cloud_test(x, y).scale.pvalue == pytest.approx(np.mean(np.abs(drawn) >= abs(t)), abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "draw"),
+    [
+        ((8, 300), lambda rng, n: rng.normal(size=(n, 1))),
+        ((8, 300), lambda rng, n: rng.normal(size=(n, 32)) * np.append(10, np.ones(31))),
+        ((20, 300), lambda rng, n: rng.standard_t(3, size=(n, 8))),
+    ],
+    ids=["one feature", "one direction", "heavy tails"],
+)
+def test_few_rows_beside_many_are_rejected_as_often_as_said(sizes, draw):
+    found = []
+    for seed in range(300):
+        rng = default_rng(seed)
+        found.append(pvalues(cloud_test(*(draw(rng, n) for n in sizes), max_rows=100, random_state=seed)))
+    assert (np.mean(np.array(found) < 0.05, axis=0) < 0.085).all()
+    assert (np.mean(np.array(found) < 0.01, axis=0) < 0.03).all()
 
 
 @pytest.mark.parametrize(
@@ -144,6 +171,7 @@ def test_every_library_agrees(dtype, backend):
         (np.zeros((7, 2)), np.ones((9, 2)), "7"),
         (np.ones((9, 2)), np.ones((9, 2)), "equal"),
         (np.eye(9), 2 * np.eye(9), "equally far"),
+        (clouds()[0], clouds()[1] * np.append(1e7, np.ones(79))[:, None], "One row of Y is so far"),
         (clouds()[0], clouds()[1][:, :3], "features"),
         (1e200 * clouds()[0], clouds()[1], "fourth powers"),
     ],
@@ -165,10 +193,32 @@ def test_where_one_row_dominates_permutations_are_looked_at():
     assert round(found.covariance.pvalue * 1000, 6) % 1 == 0  # a share of 1,000 orders
 
 
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e3])
+def test_equal_rows_leave_the_kernel_its_width(scale):
+    rng, equal = default_rng(0), np.tile([1 / 3, 2 / 3, 1.0], (100, 1))
+    x, y = equal.copy(), equal.copy()
+    x[:20] += rng.normal(size=(20, 3))
+    y[:20] += rng.normal(size=(20, 3)) + 2
+    assert cloud_test(scale * x, scale * y).kernel.pvalue < 0.002
+
+
+def test_samples_of_equal_rows_tell_nothing():
+    x, y = np.zeros((2, 5000, 4))
+    x[:6], y[:6] = default_rng(0).normal(size=(2, 6, 4))
+    for seed in range(4):
+        assert cloud_test(x, y, random_state=seed).kernel.pvalue > 0.1
+
+
+def test_no_p_value_is_zero():
+    x, y = clouds(300, 200)
+    assert 0 < min(pvalues(cloud_test(x, y + 30))) < 1e-100
+
+
 def test_rows_at_one_distance_from_the_mean_have_one_scale():
     x = np.array([[a, b, c] for a in (-1.0, 1) for b in (-1, 1) for c in (-1, 1)])
     assert cloud_test(x, x).scale == (1.0, 1.0)
-    assert cloud_test(x, 2 * x).scale == (0.0, 4.0)
+    assert cloud_test(x, 2 * x).scale == (pytest.approx(0.0, abs=1e-300), 4.0)
+    assert cloud_test(x, 2 * x).scale.pvalue > 0
 
 
 def test_small_clouds_are_taken_whole_and_large_ones_share_what_is_left():
@@ -250,7 +300,7 @@ def test_the_tail_of_the_distance_of_means_is_skewed():
 def three(seed=0, shift=0.0, factor=1.0):
     rng = default_rng(seed)
     shape = np.geomspace(3, 0.3, 10)
-    x, y, z = (rng.normal(size=(n, 10)) * shape for n in (120, 90, 70))
+    x, y, z = (rng.normal(size=(n, 10)) * shape for n in (140, 110, 100))
     return x, y, factor * z + shift
 
 
@@ -345,7 +395,9 @@ def documents(n, seed, sizes=(1, 9)):
 def test_groups_of_one_row_are_rows():
     x, y = clouds(60, 40)
     found, rows = cloud_test(x, y, groups=(np.arange(60), np.arange(60, 100))), cloud_test(x, y)
-    assert_allclose(np.array(found[:2] + found[3:4]), np.array(rows[:2] + rows[3:4]), rtol=1e-9)
+    assert_allclose(np.array(found[0:4:3]), np.array(rows[0:4:3]), rtol=1e-9)
+    assert_allclose(found.scale.effect, rows.scale.effect)
+    assert found.scale.pvalue == pytest.approx(rows.scale.pvalue, abs=0.05)
 
 
 def test_groups_count_once_by_their_means():
@@ -409,7 +461,7 @@ def test_groups_that_do_not_fit_are_refused(groups, message):
 
 
 def test_merged_summaries_are_those_of_all_rows():
-    x, y = clouds(300, 90)
+    x, y = clouds(300, 100)
     parts = [cloud_summary(rows + 0.0, random_state=i) for i, rows in enumerate(np.split(x, [1, 5, 140]))]
     merged = parts[0].merge(parts[1]).merge(parts[2].merge(parts[3]))
     assert merged.n_rows == 300

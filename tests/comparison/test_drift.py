@@ -120,3 +120,17 @@ def test_what_cannot_be_tested_is_refused():
         monitor.test(BATCH[:, :3])
     with pytest.raises(ValueError, match="features"):
         monitor.partial_fit(cloud_summary(BATCH[:, :3]))
+
+
+def test_a_drift_that_only_the_kernel_sees_alarms_among_many_batches():
+    """Both have one mean and one covariance: two places, or three with the same variance."""
+    rng = default_rng(0)
+    two, three = (0.05 * rng.normal(size=(n, 4)) for n in (1000, 500))
+    two[:, 0] += rng.choice([-1, 1], 1000)
+    three[:, 0] += rng.choice([-(2**0.5), 0, 0, 2**0.5], 500)
+    assert DriftMonitor(n_batches=100).fit(two).moved(three) == ("kernel",)
+
+
+def test_more_batches_than_random_orders_can_decide_are_warned_of():
+    with pytest.warns(UserWarning, match=r"alpha / n_batches is 0\.0001, below 0\.0002"):
+        DriftMonitor(n_batches=500).fit(REFERENCE)

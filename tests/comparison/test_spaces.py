@@ -179,6 +179,13 @@ class TestNeighbours:
         x = related()[0][default_rng(0).integers(0, 9, 60)]
         assert_allclose(neighbour_overlap(x, x, per_row=True), 1.0, rtol=1e-12)
 
+    @pytest.mark.parametrize("unit", [1e-13, 1e-8, 1e20])
+    def test_distances_are_tied_in_any_unit_alike(self, unit):
+        x, y = related()
+        shares = neighbour_overlap(x, y, metric="euclidean", per_row=True)
+        assert_allclose(neighbour_overlap(unit * x, y, metric="euclidean", per_row=True), shares)
+        assert shares.max() <= 1
+
     def test_the_order_of_rows_is_no_agreement(self):
         x, y = np.ones((500, 2)), np.ones((500, 3))
         rng = default_rng(0)
