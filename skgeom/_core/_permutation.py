@@ -26,13 +26,14 @@ class Null(NamedTuple):
 
     The concentration is n κ κ', with κ = Σ R_i² / (Σ R_i)² of the squares R_i = Σ_j A_ij² of the rows of either matrix:
     1 / n if all rows have the same weight. If few rows dominate both matrices, the statistic depends on whether these
-    meet.
+    meet. `step` is the distance of the values that the statistic takes, if they are few.
     """
 
     mean: float
     std: float
     skewness: float
     concentration: float = 0.0
+    step: float = 0.0
 
     @property
     def is_told(self) -> bool:
@@ -153,7 +154,11 @@ class Neighbourhoods(NamedTuple):
 
 
 def null_of_overlap(n: int, k: int, a: Neighbourhoods, b: Neighbourhoods) -> Null:
-    """Return the moments of Σ_ij A_ij B_π(i)π(j) / (n k) of n >= 4 rows; the skewness, which is small, counts as 0."""
+    """Return the moments of Σ_ij A_ij B_π(i)π(j) / (n k) of n >= 4 rows.
+
+    Mean and variance are exact. The skewness is about that of rare events which occur one by one, or two at once where
+    both pairs are mutual, drawn without replacement; with k above n / 2, of rows that are no neighbours.
+    """
     total = n * k
     two, three = n * (n - 1), n * (n - 1) * (n - 2)
     rest = [total**2 - 3 * total * k + total + s.mutual - s.squared_in_degrees for s in (a, b)]
@@ -166,7 +171,11 @@ def null_of_overlap(n: int, k: int, a: Neighbourhoods, b: Neighbourhoods) -> Nul
         + rest[0] * rest[1] / (three * (n - 3))
     )
     mean = k / (n - 1)
-    return Null(mean, max(second / total**2 - mean**2, 0.0) ** 0.5, 0.0)
+    std = max(second / total**2 - mean**2, 0.0) ** 0.5
+    few, mutual = min(k, n - 1 - k), [s.mutual if 2 * k < n else two - 2 * total + s.mutual for s in (a, b)]
+    one, both = n * few**2 / (n - 1), mutual[0] * mutual[1] / two
+    third = (one + 3 * both) / (one + both) * (1 - 2 * few / (n - 1)) ** 2  # over the variance
+    return Null(mean, std, third / (total * std) if std else 0.0, step=1 / total)
 
 
 def doubly_centred(matrix: np.ndarray) -> np.ndarray:

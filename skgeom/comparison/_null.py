@@ -12,8 +12,11 @@ _SYMMETRIC = 1e-8
 
 
 def p_value(null: Null, value: float) -> float:
-    """Return the probability of a value as large, by Pearson's distribution of type III with these moments."""
-    z = null.z_score(value)
+    """Return the probability of a value as large, by Pearson's distribution of type III with these moments.
+
+    It is continuous: a value on a grid stands for the half step below it.
+    """
+    z = null.z_score(value - null.step / 2)
     return positive(norm.sf(z) if abs(null.skewness) < _SYMMETRIC else pearson3.sf(z, null.skewness))
 
 

@@ -55,7 +55,7 @@ def test_the_closed_form_is_that_of_all_orders(statistic, n, monkeypatch):
         assert_allclose(found.statistic, every[0], rtol=1e-10)
         assert_allclose([found.null_mean, found.null_std], expected[:2], rtol=1e-9, atol=1e-12)
     assert_allclose(whole.null_skewness, expected[2], rtol=1e-6)
-    if statistic != "neighbour_overlap":  # whose skewness counts as 0
+    if statistic != "neighbour_overlap":  # whose skewness is approximate
         assert_allclose(closed.null_skewness, expected[2], rtol=1e-6)
 
 
@@ -113,6 +113,23 @@ def test_unrelated_spaces_are_called_related_as_often_as_said(statistic):
     pvalues = [relation_test(x, y[rng.permutation(40)], statistic=statistic, k=3).pvalue for _ in range(600)]
     assert abs(np.mean(np.array(pvalues) <= 0.05) - 0.05) < 0.03
     assert abs(np.mean(np.array(pvalues) <= 0.2) - 0.2) < 0.06
+
+
+@pytest.mark.parametrize(("n", "k"), [(100, 1), (12, 10), (60, 10), (41, 20)])
+def test_few_shared_neighbours_are_as_rare_as_said(n, k):
+    """Their number is skewed and takes few values: by a normal distribution 10 % are below .05 with one neighbour."""
+    rng = default_rng(0)
+    drawn = (relation_test(*rng.normal(size=(2, n, 3)), statistic="neighbour_overlap", k=k) for _ in range(400))
+    p = np.array([found.pvalue for found in drawn])
+    assert np.mean(p <= 0.05) < 0.08
+    assert np.mean(p <= 0.01) < 0.025
+
+
+def test_the_skewness_of_few_shared_neighbours_is_about_that_of_random_orders():
+    rng = default_rng(0)
+    x, y = rng.normal(size=(2, 100, 3))
+    closed, drawn = (relation_test(x, y, statistic="neighbour_overlap", k=1, n_permutations=n) for n in (None, 2000))
+    assert closed.null_skewness == pytest.approx(drawn.null_skewness, abs=0.3)
 
 
 def test_where_one_row_dominates_orders_are_looked_at():
