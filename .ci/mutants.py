@@ -29,6 +29,7 @@ HEADS, SAMPLES = "tests/optim/test_heads.py", "tests/optim/test_samples.py"
 SCORERS = f"{METRICS}/test_what_scorers_see.py"
 PAIRS, DISTANCES = f"{METRICS}/test_pair_cosines.py", f"{METRICS}/test_distances.py"
 ELLIPSOID = "tests/multimodal/test_double_ellipsoid.py"
+CALIBRATION = "tests/calibration"
 FILES = "tests/datasets"
 COMPARISON = "tests/comparison"
 CLOUDS, DRIFT = f"{COMPARISON}/test_clouds.py", f"{COMPARISON}/test_drift.py"
@@ -362,6 +363,13 @@ MUTANTS = [
     Mutant("multimodal/_offset.py", 'move in (name, "both")', "move == name", ELLIPSOID),
     Mutant("metrics/_gap.py", "conformity_to(y, to_all)", "conformity(y)", f"{METRICS}/test_gap.py"),
     Mutant("_core/pairs/_cosines.py", "% n_partners", "% (n_partners - 1)", PAIRS),
+    Mutant("_core/pairs/_cosines.py", "np.minimum(width, _NEAR * (1 - cosines))", "width", CALIBRATION),
+    Mutant("_core/pairs/_cosines.py", "width = self.spread * max", "width = max", CALIBRATION),
+    Mutant("_core/pairs/_cosines.py", "max(EQUAL, _ROUNDINGS * self.epsilon)", "EQUAL", CALIBRATION),
+    Mutant("_core/pairs/_cosines.py", "-self.equal.lowest(cosines)", "-cosines", CALIBRATION),
+    Mutant("_core/pairs/_cosines.py", "apart = 1 if copies.size else apart + 1", "break", f"{CORE}/test_cosines.py"),
+    Mutant("calibration/_cosine_calibrator.py", "ties.lowest(to_numpy(cosines))", "to_numpy(cosines)", CALIBRATION),
+    Mutant("calibration/_cosine_calibrator.py", "ties.merged(to_numpy(found))", "to_numpy(found)", CALIBRATION),
     Mutant("metrics/_similarity.py", "np.sort(np.unique(drawn, return_index=True)[1])", "np.argsort(drawn)", PAIRS),
     Mutant("_core/_sliced.py", "rows)[None, :] / 2", "rows)[None, :]", f"{CORE}/test_sliced.py"),
     Mutant("_core/_tangent.py", "where(found > _ONE_POINT, found, 0.0)", "found", DISTANCES),

@@ -12,10 +12,17 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skgeom._array import asarray_like, in_full_precision, is_foreign, namespace, take_rows, to_numpy
-from skgeom._core._equal_rows import first_equal
+from skgeom._array import asarray_like, epsilon, in_full_precision, is_foreign, namespace, take_rows, to_numpy
 from skgeom._core._rows import DirectedRows
-from skgeom._core.pairs._cosines import AllCosines, SampledCosines, paired_cosines, rate_error, sampled
+from skgeom._core.pairs._cosines import (
+    AllCosines,
+    SampledCosines,
+    Ties,
+    different,
+    paired_cosines,
+    rate_error,
+    sampled,
+)
 from skgeom._estimator import all_at_once
 from skgeom._typing import Array
 from skgeom._validation import (
@@ -132,8 +139,11 @@ class CosineCalibrator(BaseEstimator):
     Notes
     -----
     A threshold holds for pairs drawn like those of `fit`, from the same model and kind of data. If some pairs of X
-    do belong together, it is too high rather than too low; give these rows a common group. Of equal rows, in X or in X
-    and Y, only the first counts: a copy is a true match.
+    do belong together, it is too high rather than too low; give these rows a common group. Of rows with one
+    direction, in X or in X and Y, only the first counts: a copy is a true match.
+
+    Cosines that differ only by the rounding of the rows count as equal: codes of few bits have many such pairs. So
+    `p_value` counts all pairs with a cosine equal to c, and a pair whose cosine is equal to the threshold is no match.
 
     Thresholds and probabilities keep the order of the pairs, so they cannot improve a ranking.
 
@@ -208,11 +218,12 @@ class CosineCalibrator(BaseEstimator):
             check_count(self.n_pairs, "n_pairs", 2)
         cosines, self._units = _pairs(X, Y, groups)
         validate_data(self, X, skip_check_array=True)
+        self._ties = cosines.ties()
         self.n_pairs_ = cosines.n
         if not self.n_pairs_:
             raise ValueError(
-                "No pair of rows is left: pairs of equal rows, and of rows of one group, belong together. Pass rows "
-                "that do not."
+                "No pair of rows is left: pairs of rows with one direction, and of rows of one group, belong together. "
+                "Pass rows that do not."
             )
         self._cosines: AllCosines | SampledCosines = cosines
         if self.n_pairs != "exact" and self.n_pairs < self.n_pairs_:
@@ -297,7 +308,8 @@ class CosineCalibrator(BaseEstimator):
         ndarray of shape (n_pairs,), bool
             Whether they are a match.
         """
-        return to_numpy(self._paired(X, Y) > self.threshold_)
+        cosines, ties = self._paired(X, Y)
+        return ties.lowest(to_numpy(cosines)) > self.threshold_
 
     @all_at_once
     def fit_matches(self, X: Any, Y: Any, y: Any) -> Self:
@@ -324,7 +336,8 @@ class CosineCalibrator(BaseEstimator):
         ValueError
             If y is not 0 or 1 for each pair, or there are fewer than five matches or five others.
         """
-        cosines = to_numpy(self._paired(X, Y))
+        found, ties = self._paired(X, Y)
+        cosines = ties.merged(to_numpy(found))
         y = _check_matches(y, cosines.size)
         low = 1 / (2 * y.size)
         fold = np.empty(y.size, dtype=np.int64)
@@ -360,7 +373,7 @@ class CosineCalibrator(BaseEstimator):
             "match_prior_",
             msg="This %(name)s knows no matches yet: call fit_matches with labelled pairs before predict_proba.",
         )
-        cosines = self._paired(X, Y)
+        cosines, _ = self._paired(X, Y)
         match = np.mean([one.predict(to_numpy(cosines)) for one in self._maps], axis=0)
         return asarray_like(np.stack([1 - match, match], axis=1), cosines)
 
@@ -395,14 +408,14 @@ class CosineCalibrator(BaseEstimator):
                 f"{_MIN_FALSE_MATCHES} are. Pass more rows, or a larger alpha."
             )
 
-    def _paired(self, X: Any, Y: Any) -> Array:
-        """Return the cosines (n,) of pairs of rows."""
+    def _paired(self, X: Any, Y: Any) -> tuple[Array, Ties]:
+        """Return the cosines (n,) of pairs of rows, and which count as equal, to the least precision of all rows."""
         check_is_fitted(self)
         x, y = check_directed(X, min_samples=1), check_directed(Y, name="Y", min_samples=1)
         validate_data(self, X, reset=False, skip_check_array=True)
         check_same_kind(x.x, y.x)
         check_paired(x.x, y.x)
-        return paired_cosines(x, y)
+        return paired_cosines(x, y), self._ties._replace(epsilon=max(self._ties.epsilon, epsilon(x.x), epsilon(y.x)))
 
 
 def _pairs(X: Any, Y: Any, groups: Any) -> tuple[AllCosines, np.ndarray]:
@@ -415,7 +428,7 @@ def _pairs(X: Any, Y: Any, groups: Any) -> tuple[AllCosines, np.ndarray]:
         rows = DirectedRows(*(namespace(rows.x).concat(list(both)) for both in zip(rows, others, strict=True)))
         n = rows.x.shape[0]
     codes = None if groups is None else _group_codes(groups, n_first, None if Y is None else n - n_first)
-    first = np.flatnonzero(first_equal(rows.x) == np.arange(n))
+    first = different(rows)
     if first.size < n:
         rows = DirectedRows(*(take_rows(part, first) for part in rows))
         n_first = int(np.searchsorted(first, n_first))

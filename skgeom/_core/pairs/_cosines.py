@@ -5,12 +5,24 @@ The precision of its tail depends on the rows, not on the pairs: a row near many
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from skgeom._array import float64, namespace, row_blocks, take_rows, to_float, to_numpy, where
+from skgeom._array import (
+    asarray_like,
+    epsilon,
+    float64,
+    namespace,
+    row_blocks,
+    take_rows,
+    to_float,
+    to_numpy,
+    vecdot,
+    where,
+)
 from skgeom._core._rows import DirectedRows, exact
 from skgeom._core._threads import in_threads
 from skgeom._core.pairs._quantiles import keys, n_near, order_statistics
@@ -21,7 +33,54 @@ EQUAL = 1e-12
 """Cosines closer than this count as equal: d rounding errors of float64 are smaller."""
 
 _ROUNDINGS = 8
-"""Pairs whose keys differ by at most this many roundings have the same cosine: results of `largest` are found."""
+"""Cosines of rows in float32 that differ by at most this many roundings count as equal."""
+
+_NEAR = 1e-3
+"""Largest share of 1 - cos that counts as rounding: close pairs are summed directly, with all their digits."""
+
+_COPIES = 2
+"""Rows with a chord of at most this many roundings have one direction: a factor rounds each coordinate once."""
+
+_N_LINES = 3
+"""Number of random lines on which the places of two directions agree only if they are nearly the same."""
+
+
+class Ties(NamedTuple):
+    """The cosines that count as equal in a cloud: those that differ by the rounding of its rows.
+
+    `spread` is the largest squared distance of a unit row to their mean, with which the rounding of a tile grows, and
+    `epsilon` the relative spacing of the numbers of the rows.
+    """
+
+    spread: float
+    epsilon: float
+
+    def lowest(self, cosines: np.ndarray) -> np.ndarray:
+        """Return the lowest cosines that count as equal to some."""
+        width = self.spread * max(EQUAL, _ROUNDINGS * self.epsilon)
+        return cosines - np.minimum(width, _NEAR * (1 - cosines)) - _ROUNDINGS * np.finfo(np.float64).eps
+
+    def merged(self, cosines: np.ndarray) -> np.ndarray:
+        """Return cosines (m,), those that count as equal to a larger one replaced by it."""
+        descending = np.sort(cosines)[::-1]
+        ends = np.searchsorted(-descending, -self.lowest(descending), side="right").tolist()
+        starts = [0]
+        while ends[starts[-1]] < cosines.size:
+            starts.append(ends[starts[-1]])
+        tops = descending[starts][::-1]
+        return tops[np.searchsorted(tops, cosines)]
+
+
+def ties_of(rows: DirectedRows) -> Ties:
+    """Return the cosines of pairs of some rows that count as equal."""
+    xp, x = namespace(rows.x), rows.x
+
+    def units() -> Iterator[Array]:
+        return (exact(rows, block).unit() for block in row_blocks(x))
+
+    mean = sum(xp.sum(u, axis=0) for u in units()) / x.shape[0]
+    squares = xp.concat([vecdot(u - mean, u - mean) for u in units()])
+    return Ties(to_float(xp.max(squares)), epsilon(x))
 
 
 class AllCosines(NamedTuple):
@@ -45,6 +104,10 @@ class AllCosines(NamedTuple):
         wanted, place = np.unique(ranks - 1, return_inverse=True)
         found = np.array(order_statistics(Pairs(*self), wanted.tolist()))[place]
         return np.where(np.isinf(found), -1.0, (1 - found) / (1 + found))
+
+    def ties(self) -> Ties:
+        """Return the cosines that count as equal."""
+        return ties_of(self.rows)
 
     def n_at_least(self, cosines: np.ndarray) -> np.ndarray:
         """Return the number of pairs with at least each of some cosines (k,)."""
@@ -84,20 +147,19 @@ class AllCosines(NamedTuple):
         return float(1 - mean / 2), float(max(square - mean**2, 0.0) ** 0.5 / 2)
 
     def _keys(self, cosines: np.ndarray) -> np.ndarray:
-        """Return the keys of cosines in the precision of the rows, with a margin for their rounding."""
-        dtype = to_numpy(self.rows.x[:1, :1]).dtype
+        """Return the largest keys, in the precision of the rows, of cosines that count as equal to some."""
         with np.errstate(divide="ignore"):
-            c = np.maximum(cosines, -1.0)
-            key = (1 - c) / (1 + c)
-        return np.asarray(key + _ROUNDINGS * (np.finfo(dtype).eps * key + np.finfo(np.float64).eps), dtype=dtype)
+            c = np.maximum(self.ties().lowest(cosines), -1.0)
+            return np.asarray((1 - c) / (1 + c), dtype=to_numpy(self.rows.x[:1, :1]).dtype)
 
 
 class SampledCosines(NamedTuple):
-    """The cosines of sampled pairs (m,), in descending order, and the rows of each pair (m, 2)."""
+    """The cosines of sampled pairs (m,), in descending order, the rows of each (m, 2), and which cosines are equal."""
 
     cosines: np.ndarray
     pairs: np.ndarray
     n_rows: int
+    equal: Ties
 
     @property
     def n(self) -> int:
@@ -114,7 +176,11 @@ class SampledCosines(NamedTuple):
 
     def n_at_least(self, cosines: np.ndarray) -> np.ndarray:
         """Return the number of pairs with at least each of some cosines (k,)."""
-        return np.searchsorted(-self.cosines, -cosines, side="right")
+        return np.searchsorted(-self.cosines, -self.equal.lowest(cosines), side="right")
+
+    def ties(self) -> Ties:
+        """Return the cosines that count as equal."""
+        return self.equal
 
     def at_least_per_row(self, cosine: float) -> np.ndarray:
         """Return the number of pairs with at least some cosine, for each row (n,)."""
@@ -144,7 +210,7 @@ def sampled(population: AllCosines, m: int, rng: Any) -> SampledCosines:
     pairs = np.stack([first[places[:, 0]], second[places[:, 1]]], axis=1)
     cosines = to_numpy(cosines_at(rows, rows, pairs))
     descending = np.argsort(-cosines, kind="stable")
-    return SampledCosines(cosines[descending], pairs[descending], n)
+    return SampledCosines(cosines[descending], pairs[descending], n, population.ties())
 
 
 def numbered_pairs(numbers: np.ndarray, first: np.ndarray, counts: np.ndarray, n_partners: int) -> np.ndarray:
@@ -159,18 +225,64 @@ def numbered_pairs(numbers: np.ndarray, first: np.ndarray, counts: np.ndarray, n
 
 def paired_cosines(x: DirectedRows, y: DirectedRows) -> Array:
     """Return the cosine (n,) of each pair of partners, exactly 1 for equal rows."""
-    blocks = (chords_of(exact(x, block).unit(), exact(y, block).unit()).minus for block in row_blocks(x.x))
-    return 1 - namespace(x.x).concat([*blocks]) / 2
+    return 1 - _squared_chords(x, y) / 2
 
 
 def cosines_at(x: DirectedRows, y: DirectedRows, pairs: np.ndarray) -> Array:
     """Return the cosines (m,) of pairs (m, 2) of a row of x and a row of y, given by their positions on the host."""
+    return 1 - _squared_chords_at(x, y, pairs) / 2
+
+
+def _squared_chords(x: DirectedRows, y: DirectedRows) -> Array:
+    """Return the squared chord (n,) of each pair of partners, in float64."""
+    blocks = (chords_of(exact(x, block).unit(), exact(y, block).unit()).minus for block in row_blocks(x.x))
+    return namespace(x.x).concat([*blocks])
+
+
+def _squared_chords_at(x: DirectedRows, y: DirectedRows, pairs: np.ndarray) -> Array:
+    """Return the squared chords (m,) of pairs (m, 2) of a row of x and a row of y."""
 
     def rows_at(rows: DirectedRows, index: np.ndarray) -> DirectedRows:
         return DirectedRows(*(take_rows(part, index) for part in rows))
 
     blocks = (pairs[block, :] for block in row_blocks(pairs, columns=x.x.shape[1]))
-    return namespace(x.x).concat([paired_cosines(rows_at(x, b[:, 0]), rows_at(y, b[:, 1])) for b in blocks])
+    return namespace(x.x).concat([_squared_chords(rows_at(x, b[:, 0]), rows_at(y, b[:, 1])) for b in blocks])
+
+
+def different(rows: DirectedRows) -> np.ndarray:
+    """Return the positions, ascending, of the rows whose direction is not that of an earlier row, up to rounding.
+
+    Equal directions are neighbours in the order along any line, so rows are compared with those next to them, and only
+    if their places on other lines agree too.
+    """
+    places = _on_lines(rows)
+    kept = np.argsort(places[:, 0], kind="stable")
+    apart, tolerance = 1, 16 * _COPIES * epsilon(rows.x)
+    while apart < kept.size:
+        first, second = kept[:-apart], kept[apart:]
+        near = places[second, 0] - places[first, 0] <= tolerance
+        if not near.any():
+            break
+        near &= (np.abs(places[second, 1:] - places[first, 1:]) <= tolerance).all(axis=1)
+        copies = _later_copies(rows, np.stack([first[near], second[near]], axis=1))
+        kept = kept[~np.isin(kept, copies)]
+        apart = 1 if copies.size else apart + 1
+    return np.sort(kept)
+
+
+def _on_lines(rows: DirectedRows) -> np.ndarray:
+    """Return the places of the unit rows on some lines (n, k), in float64 on the host."""
+    xp, drawn = namespace(rows.x), np.random.default_rng(0).normal(size=(rows.x.shape[1], _N_LINES))
+    lines = asarray_like(drawn / np.sqrt(np.sum(drawn**2, axis=0)), rows.x, dtype=xp.float64)
+    return to_numpy(xp.concat([exact(rows, block).unit() @ lines for block in row_blocks(rows.x)]))
+
+
+def _later_copies(rows: DirectedRows, pairs: np.ndarray) -> np.ndarray:
+    """Return the later row of each of some pairs (m, 2) whose directions are equal up to rounding."""
+    if not pairs.size:
+        return pairs[:, 0]
+    squares = to_numpy(_squared_chords_at(rows, rows, pairs))
+    return pairs[squares <= (_COPIES * epsilon(rows.x)) ** 2, :].max(axis=1)
 
 
 def rate_error(population: AllCosines | SampledCosines, cosine: float, units: np.ndarray) -> tuple[float, float]:
