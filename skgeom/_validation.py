@@ -689,6 +689,8 @@ def _check_host_array(X: Any, name: str, min_samples: int) -> np.ndarray:
             f"{name} is {'a path' if isinstance(X, str | PathLike) else f'{library}.{kind}'}, not rows in memory: pass "
             f"skgeom.datasets.iter_embeddings({name}) to a function built on sums, or an array of all rows."
         )
+    if np.ma.is_masked(X):
+        raise TypeError(f"{name} has masked entries, which are not numbers: fill them, or drop their rows.")
     if isinstance(X, np.ndarray) and X.dtype == np.float16:
         X = X.astype(np.float32)
     try:

@@ -197,6 +197,8 @@ class CloudSummary(Cloud):
         check_one_space(self, part, ("The summary", "the part"))
         if part.n_rows >= self.n_rows:
             raise _not_a_part(f"it has {part.n_rows} rows, of {self.n_rows}")
+        if part.max_rows < self.max_rows:
+            raise _not_a_part(f"its sample was made for {part.max_rows} rows, fewer than the {self.max_rows} here")
         is_whole = len(self.keys) == self.n_rows
         expected = part.keys if is_whole else part.keys[part.keys <= max(self.keys, default=-1.0)]
         if not np.isin(expected, self.keys).all():

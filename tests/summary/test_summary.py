@@ -345,6 +345,8 @@ def test_what_is_no_part_is_refused():
         whole.subtract(cloud_summary(X[:50]))
     with pytest.raises(ValueError, match="features"):
         whole.subtract(cloud_summary(X[:50, :3]))
+    with pytest.raises(ValueError, match="its sample was made for 0 rows"):
+        whole.subtract(cloud_summary(X[:50], max_rows=0))
     for z in (1.5 * (X[:200] - 0.5) + 0.5, 1e3 * Y):
         with pytest.raises(ValueError, match="negative"):
             cloud_summary(X, max_rows=0).subtract(cloud_summary(z, max_rows=0))
@@ -403,7 +405,7 @@ def test_the_error_from_summaries_is_that_of_their_rows_as_groups():
         centre = 11 * whole - np.sum((1 - 1 / h) * left)
         pseudo = h * whole - (h - 1) * left
         assert_allclose(value, whole, rtol=1e-10)
-        assert_allclose(error, np.sqrt(np.mean((pseudo - centre) ** 2 / (h - 1))), rtol=1e-6)
+        assert_allclose(error, np.sqrt(10 / 11 * np.sum(((pseudo - centre) / (h - 1)) ** 2)), rtol=1e-6)
 
 
 def test_the_error_of_a_gap_from_summaries_of_both_sides():
