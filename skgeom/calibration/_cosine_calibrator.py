@@ -33,6 +33,7 @@ from skgeom._validation import (
     check_groups,
     check_numbers,
     check_paired,
+    check_plane,
     check_real,
     check_same_kind,
 )
@@ -421,6 +422,7 @@ class CosineCalibrator(BaseEstimator):
 def _pairs(X: Any, Y: Any, groups: Any) -> tuple[AllCosines, np.ndarray]:
     """Return the pairs that do not belong together, and the independent unit to which each row belongs."""
     rows = check_directed(X, min_samples=2 if Y is None else 1)
+    check_plane(rows.x)
     n = n_first = rows.x.shape[0]
     if Y is not None:
         others = check_directed(Y, name="Y", min_samples=1)

@@ -71,13 +71,9 @@ class DriftMonitor(BaseEstimator):
     are extrapolations. Where random orders decide (see `cloud_test`), the `score` of scale, covariance or kernel alone
     is at least 2e-4: alpha / `n_batches` below that draws a warning.
 
-    *False alarms.* Of batches of 50 rows beside a reference of 300 (200 of CLIP), on six real sets, 2.9 to 4.8 % alarm
-    with alpha = .05. Of streams of ten (five) such batches with ``n_batches`` their number, 3.5 to 8.5 % do, 5.4 % on
-    average (200 streams of each set, ``python -m benchmarks clouds``), where 5 % may. The excess is that of the scale:
-    squared distances from the mean are skewed, so that a small batch which lacks its share of long rows has a small
-    variance, and a small error of it too. On the worst set (4,000 batches) p-values are below .00125 in .43 % for the
-    scale, and in .12, .15 and .22 % for location, covariance and kernel; on the others (2,000 each) in 0 to .35 %.
-    If this matters, use larger batches, merge small ones, or halve alpha.
+    *False alarms.* Of batches of 50 rows beside a reference of 300 (200 of CLIP), on six real sets, 2.8 to 4.3 % alarm
+    with alpha = .05. Of streams of ten (five) such batches with ``n_batches`` their number, 3.5 to 7.0 % do, 4.6 % on
+    average (200 streams of each set, ``python -m benchmarks clouds``), where 5 % may.
 
     *Small batches.* A batch of few rows shows large drift only. Sum up several with `cloud_summary`, merge the
     summaries, and test them as one: the result is that of all rows together, for the parts over pairs that of a random

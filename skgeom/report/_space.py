@@ -11,6 +11,7 @@ import numpy as np
 from skgeom._array import float64, peak, to_numpy
 from skgeom._cloud import Cloud
 from skgeom._core._rows import norms
+from skgeom._core.pairs._cosines import different
 from skgeom._core.sums import _angular, _spectrum
 from skgeom._core.sums._moments import Moments
 from skgeom._core.sums._rank import rank
@@ -121,12 +122,13 @@ class Space:
 
     @cached_property
     def calibrator(self) -> CosineCalibrator | None:
-        """The calibrator of cosines, fitted to a sample of rows; None without two different rows."""
-        if np.unique(self.equal_rows[self.directed]).size < 2:
+        """The calibrator of cosines, fitted to a sample of rows; None without two different directions in a plane."""
+        rows = self.cloud.X[sampled(self.directed, MAX_MATCH_ROWS)]
+        if min(rows.shape) < 2 or different(check_directed(rows)).size < 2:
             return None
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*not enough for a threshold")
-            return CosineCalibrator(MATCH_ALPHA).fit(self.cloud.X[sampled(self.directed, MAX_MATCH_ROWS)])
+            return CosineCalibrator(MATCH_ALPHA).fit(rows)
 
     @cached_property
     def moments(self) -> Moments:

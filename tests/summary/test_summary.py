@@ -345,8 +345,6 @@ def test_what_is_no_part_is_refused():
         whole.subtract(cloud_summary(X[:50]))
     with pytest.raises(ValueError, match="features"):
         whole.subtract(cloud_summary(X[:50, :3]))
-    with pytest.raises(ValueError, match="its sample was made for 0 rows"):
-        whole.subtract(cloud_summary(X[:50], max_rows=0))
     for z in (1.5 * (X[:200] - 0.5) + 0.5, 1e3 * Y):
         with pytest.raises(ValueError, match="negative"):
             cloud_summary(X, max_rows=0).subtract(cloud_summary(z, max_rows=0))
@@ -391,6 +389,17 @@ def test_processes_and_a_shell_loop_sum_up_what_one_array_holds(tmp_path):
 
 
 # Standard errors
+
+
+@pytest.mark.parametrize("kept", [0, 10, 1000])
+def test_the_sample_of_a_rest_has_no_row_of_the_part(kept):
+    part = cloud_summary(np.zeros((100, 3)) + 7, max_rows=1000, random_state=0)
+    whole = part.merge(cloud_summary(default_rng(0).normal(size=(200, 3)), max_rows=1000, random_state=1))
+    fewer = cloud_summary(np.zeros((100, 3)) + 7, max_rows=kept, random_state=0)
+    rest = whole.subtract(fewer)
+    assert rest.n_rows == 200
+    assert not (rest.rows == 7).all(axis=1).any()
+    assert (kept == 0) == (len(rest.rows) == 0)
 
 
 def test_the_error_from_summaries_is_that_of_their_rows_as_groups():
