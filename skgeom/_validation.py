@@ -66,6 +66,7 @@ from skgeom._warnings import warn
 M = TypeVar("M", Moments, FourthMoments)
 
 _MOST_WEIGHT = 1e15
+"""Sum of weights above which, or below whose reciprocal, they do not count rows."""
 
 _SAFE_WEIGHTED = (-100, 120)
 """Powers of two between which weighted squares and their sums neither overflow nor underflow in float32."""
@@ -87,16 +88,29 @@ def check_cloud(X: Any, *, name: str = "X", min_samples: int = 2, scale_free: bo
     ValueError
         If X is not a finite real matrix of at least `min_samples` rows and one column.
     """
-    if isinstance(X, Remainder) and X.n_rows >= min_samples:
+    if _has_checked_rows(X, name, min_samples):
         return X.rest_of(check_cloud(X.blocks, name=name, min_samples=min_samples, scale_free=scale_free))
     name, min_samples = (f"{part} of {name}", 1) if part else (name, min_samples)
-    x, largest = _checked(rows_of(X), name, min_samples)
+    x, largest = _read(X, name, min_samples)
     if not excess_exponent(x, largest):
         return x
     if part:
         check_fourth_powers(x, name)
         return float64(x)
     return times_power_of_two(x, -exponent_of(largest)) if scale_free else float64(x)
+
+
+@once_per_cloud
+def _read(X: Any, name: str, min_samples: int) -> tuple[Array, float]:
+    """Return the finite rows of X, and their largest magnitude."""
+    return _checked(rows_of(X), name, min_samples)
+
+
+def _has_checked_rows(X: Any, name: str, min_samples: int) -> bool:
+    """Return whether the rows of X are some of a checked cloud, at the scale that they have by themselves."""
+    if not isinstance(X, Remainder) or X.n_rows < min_samples:
+        return False
+    return not excess_exponent(*_read(X.blocks, name, min_samples))
 
 
 def check_floats(X: Any, *, name: str = "X", min_samples: int = 1) -> Array:
@@ -187,7 +201,7 @@ def check_directed(X: Any, *, name: str = "X", min_samples: int = 2, part: str =
     ValueError
         As in `check_cloud`, or if a row is zero and so has no direction.
     """
-    if isinstance(X, Remainder) and X.n_rows >= min_samples:
+    if _has_checked_rows(X, name, min_samples):
         return DirectedRows(*map(X.rest_of, check_directed(X.blocks, name=name, min_samples=min_samples)))
     name, min_samples = (f"{part} of {name}", 1) if part else (name, min_samples)
     x = check_cloud(X, name=name, min_samples=min_samples, scale_free=True)
@@ -689,7 +703,7 @@ def _check_host_array(X: Any, name: str, min_samples: int) -> np.ndarray:
             f"{name} is {'a path' if isinstance(X, str | PathLike) else f'{library}.{kind}'}, not rows in memory: pass "
             f"skgeom.datasets.iter_embeddings({name}) to a function built on sums, or an array of all rows."
         )
-    if np.ma.is_masked(X):
+    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
         raise TypeError(f"{name} has masked entries, which are not numbers: fill them, or drop their rows.")
     if isinstance(X, np.ndarray) and X.dtype == np.float16:
         X = X.astype(np.float32)

@@ -155,6 +155,8 @@ def test_masked_entries_are_no_numbers():
     with pytest.raises(TypeError, match="X has masked entries"):
         _validation.check_cloud(masked)
     assert_array_equal(_validation.check_cloud(np.ma.asarray(rows())), rows())
+    frame = pytest.importorskip("pandas").DataFrame(rows()).rename(columns=lambda i: "_mask" if i == 0 else str(i))
+    assert_array_equal(_validation.check_cloud(frame), rows())
 
 
 # Labels and groups

@@ -131,10 +131,11 @@ def cloud_test(
         The groups of the rows of X, of Y and so on, such as their documents: rows of one group may depend on one
         another. At least 8 groups in each cloud, of any size, each in one cloud only.
     max_rows : int, default=2000
-        Number of rows, over all clouds, that the parts over pairs use. Larger clouds are sampled, to equal sizes where
+        Number of rows, over all clouds, that the parts over pairs use, and the scale of a cloud of fewer than 100 rows.
+        Larger clouds are sampled, to equal sizes where
         they have enough rows. With groups whole groups are sampled, and the number of rows holds on average.
     random_state : int, generator of NumPy or None, default=0
-        Seed of the sample and of the pairs of rows whose differences are used.
+        Seed of the sample, of the pairs of rows whose differences are used, and of random orders.
 
     Returns
     -------
@@ -164,8 +165,8 @@ def cloud_test(
       same distance rejects equal means for unequal covariances. Of K clouds it is the mean of these over pairs of rows
       of different clouds, which is that of :math:`\sum_k n_k \lVert \mu_k - \mu \rVert^2`.
     * *Scale*: Welch's t of the squared distances to the own mean, or his analysis of variance [3]_ of K clouds. With
-      fewer than 100 rows in a cloud, where squared distances are too skewed for his distribution, against random orders
-      of the distances [4]_.
+      fewer than 100 rows in a cloud, where squared distances may be too skewed for his distribution, the p-value is the
+      larger one of his and that by random orders of the distances [4]_ of the rows in the sample.
     * *Covariance*, scale included: differences z of random pairs of rows do not depend on the mean. Their
       :math:`\langle z, z' \rangle^2`, within and between the clouds, doubly centred, against all permutations of the
       differences, in closed form as in `relation_test`.

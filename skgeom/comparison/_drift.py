@@ -34,8 +34,8 @@ class DriftMonitor(BaseEstimator):
         Number of batches that share `alpha`. With 1, alpha is the rate of false alarms per batch: five of a hundred
         batches without drift raise an alarm.
     max_rows : int, default=1000
-        Size of the random sample of the reference that is kept, and of a batch, for the parts over pairs. Means and
-        variances use all rows.
+        Size of the random sample of the reference that is kept, and of a batch, for the parts over pairs and, with
+        fewer than 100 rows, the scale. Means use all rows.
     random_state : int, generator of NumPy or None, default=0
         Seed of the samples.
 
@@ -151,7 +151,7 @@ class DriftMonitor(BaseEstimator):
         self._check_parameters()
         if self.alpha / self.n_batches < len(PARTS) / MOST_ORDERS:
             warn(
-                f"alpha / n_batches is {self.alpha / self.n_batches:.2g}, below {len(PARTS) / MOST_ORDERS:.2g}: where "
+                f"alpha / n_batches is {self.alpha / self.n_batches:.3g}, below {len(PARTS) / MOST_ORDERS:.2g}: where "
                 "random orders decide (batches of fewer than 100 rows, strongly clustered rows), scale, covariance or "
                 "kernel alone raise no alarm. Share alpha among fewer batches."
             )

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 from scipy.sparse import csr_array
 
-from skgeom._array import take_rows, to_numpy
+from skgeom._array import peak, take_rows, to_numpy
 from skgeom._core.pairs._left_out import Lists, Space, sum_without
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_count, check_flag
@@ -80,10 +80,10 @@ def neighbour_overlap(
 
     Notes
     -----
-    Distances that differ by less than 1e-12, or by that share if "euclidean", are tied, so that neither the order of
-    the rows nor duplicates count as agreement. Invariant to rotation and scaling of each space, "euclidean" to
-    translation too. Takes the time of two searches for 2 k neighbours. Where more rows are tied with the k-th nearest,
-    it takes longer, and memory for all of them.
+    Distances that differ by less than 1e-12, or if "euclidean" by that share or the rounding of X, are tied, so that
+    neither the order of the rows nor duplicates count as agreement. Invariant to rotation and scaling of each space,
+    "euclidean" to translation too. Takes the time of two searches for 2 k neighbours. Where more rows are tied with the
+    k-th nearest, it takes longer, and memory for all of them.
 
     Examples
     --------
@@ -119,7 +119,8 @@ def ranked(x: Array, metric: Metric) -> Ranked:
     def nearest(rows: np.ndarray | None, w: int) -> tuple[np.ndarray, np.ndarray]:
         return of_all(w) if rows is None else _on_host(k_nearest(take_rows(x, rows), x, k=w, metric=metric))
 
-    return Ranked(x, metric, Space(nearest, lambda _, kth: _width(kth, metric)))
+    rounding = _rounding(x, metric)
+    return Ranked(x, metric, Space(nearest, lambda _, kth: _width(kth, rounding)))
 
 
 def shares_without(codes: np.ndarray, sides: Sequence[Ranked], k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -173,7 +174,8 @@ def _weights(x: Array, k: int, metric: Metric) -> csr_array:
     n = x.shape[0]
     width = min(2 * k, n - 1)
     near, index = _on_host(k_nearest(x, k=width, metric=metric))
-    tied = near <= _reach(near, k, metric)
+    rounding = _rounding(x, metric)
+    tied = near <= _reach(near, k, rounding)
     (ahead,) = np.nonzero(tied[:, -1] & (width < n - 1))
     row, place = np.nonzero(tied & ~np.isin(np.arange(n), ahead)[:, None])
     parts = [(row, index[row, place], near[row, place])]
@@ -183,24 +185,29 @@ def _weights(x: Array, k: int, metric: Metric) -> csr_array:
         parts.append(_all_tied(x, rows, k, metric))
     row, column, distance = (np.concatenate(part) for part in zip(*parts, strict=True))
     kth = near[row, k - 1]
-    nearer = distance < kth - _width(kth, metric)
+    nearer = distance < kth - _width(kth, rounding)
     n_nearer, n_tied = (np.bincount(row, mask, n) for mask in (nearer, ~nearer))
     weights = np.where(nearer, 1.0, ((k - n_nearer) / np.maximum(n_tied, 1))[row])
     return csr_array((weights, (row, column)), shape=(n, n))
 
 
-def _reach(near: np.ndarray, k: int, metric: Metric) -> np.ndarray:
+def _reach(near: np.ndarray, k: int, rounding: float) -> np.ndarray:
     kth = near[:, k - 1 : k]
-    return kth + _width(kth, metric)
+    return kth + _width(kth, rounding)
 
 
 def _on_host(found: Neighbours) -> tuple[np.ndarray, np.ndarray]:
     return to_numpy(found.distances), to_numpy(found.indices)
 
 
-def _width(kth: np.ndarray, metric: Metric) -> np.ndarray:
-    """Return how much distances may differ from the k-th and be tied with it: those by cosine have no unit."""
-    return _TIED * (kth if metric == "euclidean" else np.maximum(1, kth))
+def _rounding(x: Array, metric: Metric) -> float:
+    """Return what distances between rows may differ by and be tied, also where the distances are small."""
+    return _TIED if metric != "euclidean" else 8 * float(np.finfo(np.float64).eps) * peak(x)
+
+
+def _width(kth: np.ndarray, rounding: float) -> np.ndarray:
+    """Return how much distances may differ from the k-th and be tied with it."""
+    return np.maximum(rounding, _TIED * kth)
 
 
 def _all_tied(x: Array, rows: np.ndarray, k: int, metric: Metric) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -208,5 +215,5 @@ def _all_tied(x: Array, rows: np.ndarray, k: int, metric: Metric) -> tuple[np.nd
     near, index = _on_host(k_nearest(take_rows(x, rows), x, k=x.shape[0], metric=metric))
     others = index != rows[:, None]
     near, index = (values[others].reshape(rows.size, -1) for values in (near, index))
-    row, place = np.nonzero(near <= _reach(near, k, metric))
+    row, place = np.nonzero(near <= _reach(near, k, _rounding(x, metric)))
     return rows[row], index[row, place], near[row, place]

@@ -111,7 +111,8 @@ class Means:
         expected = float(b @ self.errors[which])
         own, cubed = np.diag(self.two)[which], np.einsum("kkk->k", self.three)[which]
         squares = b**2 * own
-        fewness = np.clip(cubed**2 / np.maximum(own, np.finfo(float).tiny) ** 3, 0.0, 1.0)
+        two, three = own / self.errors[which] ** 2, cubed / self.errors[which] ** 3  # without a unit
+        fewness = np.clip(three**2 / np.maximum(two, _ROUNDING) ** 3, 0.0, 1.0)
         spread = float(squares**2 @ (fewness / (self.sizes[which] - 1)))
         degrees = 2 * expected**2 / variance, float(squares.sum()) ** 2 / max(spread, np.finfo(float).tiny)
         return positive(f.sf((value + expected) / expected, *degrees))
@@ -175,17 +176,19 @@ class Scales:
     def test(self, which: Sequence[int]) -> Part:
         """Return Welch's analysis of variance of the squared distances of some clouds; of two it is his t test.
 
-        Of few rows it does not have its distribution, for squares are skewed: random orders of rows replace that.
+        Of few rows beside many it does not have its distribution, for squares are skewed; random orders do not hold for
+        skewed rows of few features, whose distances depend on their mean. The larger p-value of the two does for both.
         """
         n, means, deviations = (values[list(which)] for values in (self.sizes, self.means, self.deviations))
         k, first = len(means), means[0]
         effect = float(means[1] / first if k == 2 else means.max() / means.min())
         if deviations.max() <= _ROUNDING_OF_LENGTHS * means.max():
             return Part(positive(np.ptp(means) <= _ROUNDING * means.max()), effect)
-        if n.min() < _FEW:
-            return Part(self._share_of_orders([self.squares[i] for i in which]), effect)
         value, slack = _welch(n, means, deviations**2, means.max())
-        return Part(positive(f.sf(value, k - 1, 1 / (3 * slack))), effect)
+        pvalue = positive(f.sf(value, k - 1, 1 / (3 * slack)))
+        if n.min() < _FEW:
+            pvalue = max(pvalue, self._share_of_orders([self.squares[i] for i in which]))
+        return Part(pvalue, effect)
 
     def _share_of_orders(self, squares: Sequence[np.ndarray]) -> float:
         """Return the p-value of Welch's statistic by random orders of the squared distances (Janssen 1997)."""

@@ -100,7 +100,8 @@ def check_geometry(m: Moments, quartic: float, name: str) -> None:
         return
     if quartic > total**2 / 2:
         raise ValueError(
-            f"One row of {name} is so far from the others that they differ by rounding beside it: leave it out."
+            f"All rows of {name} but one are equal, or differ by rounding beside the distance of that one: they have "
+            "no covariance to compare. Leave it out, or pass other rows."
         )
     raise ValueError(
         f"All rows of {name} are equally far from one another, so its covariance cannot be tested: pass other rows."

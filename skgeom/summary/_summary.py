@@ -207,15 +207,9 @@ class CloudSummary(Cloud):
         is_told = part.n_rows == len(part.keys)  # else rows beyond its last key may be of the part or not
         kept = ~np.isin(self.keys, expected) & (is_told | (self.keys <= max(part.keys, default=-1.0)))
         rows, keys = self.rows[kept], self.keys[kept]
-        return CloudSummary(
-            moments,
-            self.directions.without(part.directions),
-            rows,
-            keys,
-            self.max_rows
-            if is_whole and is_told
-            else len(keys),  # with more rows, another merge would not be a random sample
-        )
+        # with room for more rows, another merge would not be a random sample
+        max_rows = self.max_rows if is_whole and is_told else len(keys)
+        return CloudSummary(moments, self.directions.without(part.directions), rows, keys, max_rows)
 
     def map_arrays(self, function: Callable[[Array], Array]) -> CloudSummary:
         """Return the summary with a function, such as a move to a device, applied to its sums.

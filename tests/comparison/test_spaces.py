@@ -186,6 +186,11 @@ class TestNeighbours:
         assert_allclose(neighbour_overlap(unit * x, y, metric="euclidean", per_row=True), shares)
         assert shares.max() <= 1
 
+    @pytest.mark.parametrize(("unit", "offset"), [(1e-5, 1), (1e-3, 1e3), (1e-13, 0), (1e10, 0)])
+    def test_rows_on_a_grid_are_tied_anywhere(self, unit, offset):
+        x = np.stack(np.meshgrid(*[np.arange(12.0)] * 2), axis=-1).reshape(-1, 2)
+        assert neighbour_overlap(x, unit * x + offset, k=3, metric="euclidean") == 1
+
     def test_the_order_of_rows_is_no_agreement(self):
         x, y = np.ones((500, 2)), np.ones((500, 3))
         rng = default_rng(0)

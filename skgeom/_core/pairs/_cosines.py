@@ -257,7 +257,8 @@ def different(rows: DirectedRows) -> np.ndarray:
     """
     places = _on_lines(rows)
     kept = np.argsort(places[:, 0], kind="stable")
-    apart, tolerance = 1, 16 * _COPIES * epsilon(rows.x)
+    apart = 1
+    tolerance = _COPIES * epsilon(rows.x) + EQUAL / 64  # places differ by at most the chord, and rounding
     while apart < kept.size:
         first, second = kept[:-apart], kept[apart:]
         near = places[second, 0] - places[first, 0] <= tolerance

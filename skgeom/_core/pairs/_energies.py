@@ -295,7 +295,8 @@ def _power(s: float, x: Array) -> tuple[Array, Array]:
     apart = x > 0
     positive = where(apart, x, 1.0)
     positive = float64(positive) if abs(s) > 1 else positive
-    power = positive ** (-s) if s else -xp.log(positive)
+    with np.errstate(over="ignore"):  # the energy is inf then
+        power = positive ** (-s) if s else -xp.log(positive)
     k = where(apart, power if s >= 0 else -power, xp.inf if s >= 0 else 0.0)
     return k, where(apart, (abs(s) * power if s else 1.0) / positive, 0.0)
 

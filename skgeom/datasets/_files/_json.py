@@ -121,8 +121,8 @@ def _lines(source: Source) -> Table:
         for block in _whole_lines(source):
             yield from parsed(block, options).combine_chunks().to_batches()
 
-    first = next(_whole_lines(source), b"")
-    if not first.strip():
+    first = next((block for block in _whole_lines(source) if block.strip()), None)
+    if first is None:
         raise source.empty()
     schema = parsed(first, library.ParseOptions()).schema
     return Table(source, schema, batches)
