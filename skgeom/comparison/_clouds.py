@@ -180,10 +180,10 @@ def cloud_test(
     first part, and its mean squared distance, or its mean similarity with another group, a number of the others.
 
     Of 1,000 random splits of each of six real sets into clouds of 100 and 100, of 150 and 50, and of 80, 60 and 60
-    rows, each part is below .05 in 3.5 to 6.2 %, below .01 in .4 to 1.7 %, and `pvalue` below .05 in 2.9 to 4.8 %; with
-    groups, each part is below .05 in 1.6 to 6.2 % (``python -m benchmarks clouds``). Of 8 or 20 rows beside 300 to
-    2,000 of normal, spiked or heavy-tailed (t with 3 degrees of freedom) rows, location and scale are below .05 in 1 to
-    7.5 %; of 20 lognormal rows of one feature in 11 to 13 %, which three moments do not describe.
+    rows, each part is below .05 in 3.5 to 6.2 %, below .01 in .2 to 1.7 %, and `pvalue` below .05 in 2.9 to 4.7 %; with
+    groups, each part is below .05 in 1.6 to 5.9 % (``python -m benchmarks clouds``). Of 8 or 20 rows beside 300 to
+    2,000 of normal, spiked or heavy-tailed (t with 3 degrees of freedom) rows, location and scale are below .05 in at
+    most 7.5 %; the location of 20 lognormal rows of one feature in 13 %, which three moments do not describe.
 
     O(n d²) time for the moments, O(K² d³) for the means, and O(N² d + N³) time and N² numbers for N = `max_rows` in the
     parts over pairs. The result carries no gradient.
