@@ -68,6 +68,22 @@ def test_few_skewed_rows_are_rejected_no_more_often_than_said(sizes):
     assert np.mean(np.array(found) < 0.05) < 0.09
 
 
+def test_the_location_has_the_larger_p_value_of_two_distributions(monkeypatch):
+    found = []
+    for seed in range(20):
+        x, y = default_rng(seed).normal(size=(2, 40, 10)) * np.geomspace(3, 0.3, 10)
+        both = cloud_test(x, y + 0.5).location.pvalue
+        with monkeypatch.context() as without:
+            without.setattr(_parts.Means, "_of_few", lambda *_: 0.0)
+            by_moments = cloud_test(x, y + 0.5).location.pvalue
+        with monkeypatch.context() as without:
+            without.setattr(_parts, "p_value", lambda *_: 0.0)
+            by_f = cloud_test(x, y + 0.5).location.pvalue
+        assert both == max(by_moments, by_f)
+        found.append(by_moments > by_f)
+    assert 0 < sum(found) < 20
+
+
 def test_clouds_of_any_two_scales_are_tested():
     x, y = clouds(30, 40)
     for scale in (1e-30, 1e30):
