@@ -424,9 +424,11 @@ MUTANTS = [
     Mutant("_core/sums/_digits.py", "min(grid))", "max(grid))", SUMMARY),
     Mutant("comparison/_sides.py", "quartic * n / (n - 2)", "quartic", CLOUDS),
     Mutant("comparison/_drift.py", "[seed, seen]", "[seed, 0]", DRIFT),
-    Mutant("comparison/_parts.py", "max(p_value(null, value), self._of_few(", "min(2.0, self._of_few(", CLOUDS),
+    Mutant(
+        "comparison/_parts.py", "max(p_value(null, value), self._p_value_by_f(", "min(2.0, self._p_value_by_f(", CLOUDS
+    ),
     Mutant("comparison/_parts.py", "if n.min() < _FEW:", "if False:", CLOUDS),
-    Mutant("comparison/_parts.py", "max(pvalue, self._share_of_orders", "max(0.0, self._share_of_orders", CLOUDS),
+    Mutant("comparison/_parts.py", "max(pvalue, self._p_value_by_orders", "max(0.0, self._p_value_by_orders", CLOUDS),
     Mutant("comparison/_parts.py", "distances[distances <= _ROUNDING * both] = 0.0", "pass", CLOUDS),
     Mutant("comparison/_parts.py", "reached == 1 and drawn < MOST_ORDERS", "drawn == 1", DRIFT),
     Mutant("comparison/_drift.py", "moved(self.alpha / self.n_batches)", "moved(self.alpha)", DRIFT),

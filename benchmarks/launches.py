@@ -2,7 +2,7 @@
 
 Counted on the second device of array-api-strict, which stands in for an accelerator: an operation is an array that
 comes into being or is overwritten there (views count too, although they launch nothing), and a wait is a number or an
-array that the host reads. While it waits, an accelerator stands idle. Takes the place of no measurement on a GPU.
+array that the host reads. While it waits, an accelerator stands idle. It does not replace a measurement on a GPU.
 """
 
 from __future__ import annotations

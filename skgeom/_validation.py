@@ -382,8 +382,8 @@ def check_weights(sample_weight: Any, x: Array, *, minimum: float = 1.0) -> tupl
     Raises
     ------
     ValueError
-        If a weight is negative or not finite, the number of weights is not that of rows, or the weights do not sum to
-        more than the minimum, or to more than 1e-15 and less than 1e15: they count how often each row occurs.
+        If a weight is negative or not finite, the number of weights is not that of rows, or their sum is at most the
+        minimum, or not between 1e-15 and 1e15: weights count how often each row occurs.
     """
     if sample_weight is None:
         return x, None
@@ -452,7 +452,7 @@ def check_positive(value: Any, name: str) -> float:
 
 
 def check_rank_tol(value: Any) -> None:
-    """Check that a value is a share of the largest variance that this one exceeds."""
+    """Check that a tolerance is a share of the largest variance: at least 0, and less than 1."""
     if check_real(value, "rank_tol", 0) >= 1:
         raise ValueError(f"rank_tol must be less than 1, a share of the largest variance, got {value!r}.")
 

@@ -150,7 +150,7 @@ def test_other_objects_have_the_message_of_scikit_learn(cells):
     assert "stack" not in str(refused.value)
 
 
-def test_masked_entries_are_no_numbers():
+def test_masked_entries_are_not_numbers():
     masked = np.ma.masked_greater(rows(), 1.0)
     with pytest.raises(TypeError, match="X has masked entries"):
         _validation.check_cloud(masked)

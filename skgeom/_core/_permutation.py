@@ -157,7 +157,7 @@ def null_of_overlap(n: int, k: int, a: Neighbourhoods, b: Neighbourhoods) -> Nul
     """Return the moments of Σ_ij A_ij B_π(i)π(j) / (n k) of n >= 4 rows.
 
     Mean and variance are exact. The skewness is about that of rare events which occur one by one, or two at once where
-    both pairs are mutual, drawn without replacement; with k above n / 2, of rows that are no neighbours.
+    both pairs are mutual, drawn without replacement; with k above n / 2, of rows that are not neighbours.
     """
     total = n * k
     two, three = n * (n - 1), n * (n - 1) * (n - 2)

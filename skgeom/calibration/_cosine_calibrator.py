@@ -143,8 +143,8 @@ class CosineCalibrator(BaseEstimator):
     do belong together, it is too high rather than too low; give these rows a common group. Of rows with one
     direction, in X or in X and Y, only the first counts: a copy is a true match.
 
-    Cosines that differ only by the rounding of the rows count as equal: codes of few bits have many such pairs. So
-    `p_value` counts all pairs with a cosine equal to c, and a pair whose cosine is equal to the threshold is no match.
+    Cosines that differ only by the rounding of the rows count as equal: codes of few bits have many such pairs.
+    So `p_value` counts all pairs with a cosine equal to c, and a pair with the cosine of the threshold is not a match.
 
     Thresholds and probabilities keep the order of the pairs, so they cannot improve a ranking.
 

@@ -131,9 +131,9 @@ def cloud_test(
         The groups of the rows of X, of Y and so on, such as their documents: rows of one group may depend on one
         another. At least 8 groups in each cloud, of any size, each in one cloud only.
     max_rows : int, default=2000
-        Number of rows, over all clouds, that the parts over pairs use, and the scale of a cloud of fewer than 100 rows.
-        Larger clouds are sampled, to equal sizes where
-        they have enough rows. With groups whole groups are sampled, and the number of rows holds on average.
+        Number of rows, over all clouds, that the parts over pairs use, and the scale if a cloud has fewer than 100
+        rows. Larger clouds are sampled, to equal sizes where they have enough rows. With groups whole groups are
+        sampled, and the number of rows holds on average.
     random_state : int, generator of NumPy or None, default=0
         Seed of the sample, of the pairs of rows whose differences are used, and of random orders.
 

@@ -34,8 +34,8 @@ class DriftMonitor(BaseEstimator):
         Number of batches that share `alpha`. With 1, alpha is the rate of false alarms per batch: five of a hundred
         batches without drift raise an alarm.
     max_rows : int, default=1000
-        Size of the random sample of the reference that is kept, and of a batch, for the parts over pairs and, with
-        fewer than 100 rows, the scale. Means use all rows.
+        Size of the random sample of the reference that is kept, and of a batch, for the parts over pairs and, if
+        one of them has fewer than 100 rows, for the scale. Otherwise means and variances use all rows.
     random_state : int, generator of NumPy or None, default=0
         Seed of the samples.
 

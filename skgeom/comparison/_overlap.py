@@ -182,7 +182,7 @@ def _weights(x: Array, k: int, metric: Metric) -> csr_array:
     step = max(1, _ENTRIES // n)
     for start in range(0, ahead.size, step):
         rows = ahead[start : start + step]
-        parts.append(_all_tied(x, rows, k, metric))
+        parts.append(_all_tied(x, rows, k, metric, rounding))
     row, column, distance = (np.concatenate(part) for part in zip(*parts, strict=True))
     kth = near[row, k - 1]
     nearer = distance < kth - _width(kth, rounding)
@@ -201,7 +201,7 @@ def _on_host(found: Neighbours) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _rounding(x: Array, metric: Metric) -> float:
-    """Return what distances between rows may differ by and be tied, also where the distances are small."""
+    """Return by how much distances between rows may differ and be tied, also where the distances are small."""
     return _TIED if metric != "euclidean" else 8 * float(np.finfo(np.float64).eps) * peak(x)
 
 
@@ -210,10 +210,12 @@ def _width(kth: np.ndarray, rounding: float) -> np.ndarray:
     return np.maximum(rounding, _TIED * kth)
 
 
-def _all_tied(x: Array, rows: np.ndarray, k: int, metric: Metric) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _all_tied(
+    x: Array, rows: np.ndarray, k: int, metric: Metric, rounding: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the rows, their neighbours and the distances to them, up to all that are tied with the k-th."""
     near, index = _on_host(k_nearest(take_rows(x, rows), x, k=x.shape[0], metric=metric))
     others = index != rows[:, None]
     near, index = (values[others].reshape(rows.size, -1) for values in (near, index))
-    row, place = np.nonzero(near <= _reach(near, k, _rounding(x, metric)))
+    row, place = np.nonzero(near <= _reach(near, k, rounding))
     return rows[row], index[row, place], near[row, place]

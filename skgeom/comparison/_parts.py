@@ -18,7 +18,7 @@ from skgeom.comparison._null import p_value, positive
 from skgeom.comparison._sides import Side
 
 _ORDERS = 999
-"""Random orders that are looked at, at once, where the moments do not determine the tail."""
+"""Random orders that are drawn at once where the moments do not determine the tail."""
 
 _FEW = 100
 """Rows of a cloud below which the squares of its distances are too few for the distribution of Welch."""
@@ -99,10 +99,10 @@ class Means:
         variance = 2 * float(np.sum(b * b * self.two[np.ix_(which, which)]))
         third = 8 * float(np.einsum("kl,lm,mk,klm->", b, b, b, self.three[np.ix_(which, which, which)]))
         null = Null(0.0, variance**0.5, max(third, 0.0) / variance**1.5)
-        pvalue = max(p_value(null, value), self._of_few(np.diag(b), list(which), value, variance))
+        pvalue = max(p_value(null, value), self._p_value_by_f(np.diag(b), list(which), value, variance))
         return Part(pvalue, float(max(value, 0.0) / self.own) ** 0.5)
 
-    def _of_few(self, b: np.ndarray, which: list[int], value: float, variance: float) -> float:
+    def _p_value_by_f(self, b: np.ndarray, which: list[int], value: float, variance: float) -> float:
         """Return the p-value by an F distribution (Box 1954), which counts the errors of the covariances too.
 
         b are the weights of the errors of the means. The errors matter where a cloud of few rows varies along few
@@ -187,10 +187,10 @@ class Scales:
         value, slack = _welch(n, means, deviations**2, means.max())
         pvalue = positive(f.sf(value, k - 1, 1 / (3 * slack)))
         if n.min() < _FEW:
-            pvalue = max(pvalue, self._share_of_orders([self.squares[i] for i in which]))
+            pvalue = max(pvalue, self._p_value_by_orders([self.squares[i] for i in which]))
         return Part(pvalue, effect)
 
-    def _share_of_orders(self, squares: Sequence[np.ndarray]) -> float:
+    def _p_value_by_orders(self, squares: Sequence[np.ndarray]) -> float:
         """Return the p-value of Welch's statistic by random orders of the squared distances (Janssen 1997)."""
         code, q = np.repeat(np.arange(len(squares)), list(map(len, squares))), np.concatenate(squares)
         sizes, unit = np.bincount(code)[:, None], q.max()
@@ -202,7 +202,7 @@ class Scales:
             return _welch(sizes, means, (squared - means**2) * sizes / (sizes - 1), unit)[0]
 
         least = statistic(code[:, None])[0] * (1 - _ROUNDING)
-        return share_of_orders(code, lambda orders: statistic(orders) >= least, self.rng)
+        return _share_of_orders(code, lambda orders: statistic(orders) >= least, self.rng)
 
 
 def _welch(n: np.ndarray, means: np.ndarray, variances: np.ndarray, unit: float) -> tuple[np.ndarray, np.ndarray]:
@@ -215,7 +215,7 @@ def _welch(n: np.ndarray, means: np.ndarray, variances: np.ndarray, unit: float)
     return between / (1 + 2 * (k - 2) * slack), slack
 
 
-def share_of_orders(code: np.ndarray, reach: Callable[[np.ndarray], np.ndarray], rng: np.random.Generator) -> float:
+def _share_of_orders(code: np.ndarray, reach: Callable[[np.ndarray], np.ndarray], rng: np.random.Generator) -> float:
     """Return the share of random orders of codes, the given one included, that reach a value: (n, m) to (m,).
 
     More are drawn until one does.
@@ -254,7 +254,7 @@ class Similarities:
         if null.is_told:
             return Part(p_value(null, value), value)
         least = (value - _ROUNDING) * scale
-        return Part(share_of_orders(code, lambda orders: _within(a, orders, sizes) >= least, self.rng), value)
+        return Part(_share_of_orders(code, lambda orders: _within(a, orders, sizes) >= least, self.rng), value)
 
 
 def _within(a: np.ndarray, orders: np.ndarray, sizes: np.ndarray) -> np.ndarray:

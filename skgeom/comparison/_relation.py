@@ -139,10 +139,10 @@ def relation_test(
     All statistics have a closed form except "shape_distance", and "neighbour_overlap" with tied neighbours. The mean
     and the variance are exact. Debiased CKA has mean 0 and variance 2 / (n (n - 3)) for all data; the p-value takes
     Pearson's distribution of type III with the skewness of the data, for "neighbour_overlap" with that of rare events,
-    which is too small for k near n / 2. Where the skewness exceeds 2, or a few rows
-    dominate both spaces, three moments do not suffice and random orders are used; for at most eight rows, all orders.
-    Beyond 2,048 rows the skewness of debiased CKA leaves out a sum over pairs; that of "plain_cka" and
-    "mean_squared_correlation" has it always, at O(n² d) time.
+    which is too small for k near n / 2. Where the skewness exceeds 2, or a few rows dominate both spaces, three moments
+    do not suffice and random orders are used; for at most eight rows, all orders. Beyond 2,048 rows the skewness of
+    debiased CKA leaves out a sum over pairs; that of "plain_cka" and "mean_squared_correlation" has it always, at O(n²
+    d) time.
 
     It takes the time of the function and a second pass over the rows; each random order costs O(n d m) anew, or O(n²)
     up to 2,048 rows. Rows that depend on one another, such as sentences of one document, are not exchangeable: the

@@ -184,7 +184,7 @@ def test_a_sample_tells_the_pairs_of_a_narrow_cone_apart(dtype):
 
 
 def codes(kind, n=500):
-    """Return different rows of whole numbers and one length, and the products of all their pairs, with many ties."""
+    """Return different rows of integers and one length, and the products of all their pairs, with many ties."""
     rng = default_rng(0)
     rows = np.sign(rng.normal(size=(n, 12 if kind == "12 bits" else 16))).astype(int)
     if kind == "permutations":

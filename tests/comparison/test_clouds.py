@@ -74,7 +74,7 @@ def test_the_location_has_the_larger_p_value_of_two_distributions(monkeypatch):
         x, y = default_rng(seed).normal(size=(2, 40, 10)) * np.geomspace(3, 0.3, 10)
         both = cloud_test(x, y + 0.5).location.pvalue
         with monkeypatch.context() as without:
-            without.setattr(_parts.Means, "_of_few", lambda *_: 0.0)
+            without.setattr(_parts.Means, "_p_value_by_f", lambda *_: 0.0)
             by_moments = cloud_test(x, y + 0.5).location.pvalue
         with monkeypatch.context() as without:
             without.setattr(_parts, "p_value", lambda *_: 0.0)
