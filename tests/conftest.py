@@ -1,8 +1,10 @@
 """The array libraries every test can ask for, a stand-in for a GPU, and the optional folder of real data."""
 
+import gc
 import os
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -105,6 +107,23 @@ def without_torch() -> Callable[..., str]:
         return subprocess.run(command, input=stdin, capture_output=True, check=True).stdout.decode().strip()
 
     return run
+
+
+@pytest.fixture
+def peak_memory() -> Callable[[Callable[[], Any]], int]:
+    """Return a function that calls what it is given and returns the most bytes that the call held at once."""
+
+    def peak(call: Callable[[], Any]) -> int:
+        call()  # the modules that a first call imports are not its memory
+        gc.collect()
+        tracemalloc.start()
+        try:
+            call()
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    return peak
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """The jackknife over blocks of rows, and the dealing of rows into blocks."""
 
 import gc
-import tracemalloc
 from weakref import ref
 
 import numpy as np
@@ -109,19 +108,15 @@ KERNELS = {
 
 
 @pytest.mark.parametrize("name", KERNELS)
-def test_rows_are_gathered_as_they_are_summed(name, monkeypatch):
+def test_rows_are_gathered_as_they_are_summed(name, monkeypatch, peak_memory):
     monkeypatch.setattr("skgeom._array.HOST_BLOCK_BYTES", 1 << 14)
     kernel, checked = KERNELS[name]
     x = default_rng(0).normal(size=(40_000, 16)).astype(np.float32)
     index = np.flatnonzero(np.arange(40_000) % 10)
     given, alone = checked(x), checked(x[index])
     with threadpool_limits(1):
-        tracemalloc.start()
-        got = kernel(given, index)
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-    assert peak < 20 * (1 << 14) < x[index].nbytes / 6
-    expected = kernel(alone, None)
+        assert peak_memory(lambda: kernel(given, index)) < 20 * (1 << 14) < x[index].nbytes / 6
+    got, expected = kernel(given, index), kernel(alone, None)
     for a, b in zip(numbers_of(got), numbers_of(expected), strict=True):
         assert_allclose(a, b, rtol=1e-12, atol=1e-12 * np.abs(b).max())
 

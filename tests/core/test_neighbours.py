@@ -1,7 +1,6 @@
 """Neighbours and ranks from strips of products: exact however they are cut, shared and bounded."""
 
 import threading
-import tracemalloc
 
 import numpy as np
 import pytest
@@ -178,15 +177,16 @@ def test_an_interrupt_stops_the_search_and_leaves_no_threads(monkeypatch):
     assert len(started) < 35
 
 
-def test_memory_is_bounded_by_strips():
+def test_memory_is_bounded_by_strips(peak_memory):
     x = default_rng(0).normal(size=(12_000, 4)).astype("float32")
-    with threadpool_limits(2):
-        tracemalloc.start()
+
+    def search():
         rows = _neighbours.as_directions(x)
         _neighbours.k_nearest(rows, None, 5)
         _neighbours.ranks(rows, rows, np.stack([np.arange(12_000)] * 2, axis=1))
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
+
+    with threadpool_limits(2):
+        peak = peak_memory(search)
     assert peak < 2 * 40 * 2**20 < 12_000**2 * 8 / 10
 
 
@@ -212,11 +212,8 @@ def test_expectations_are_those_of_draws_without_replacement(better, tied, relev
     assert_allclose(expected_rank(r), np.sum(first * (better + position[1:])), rtol=1e-12)
 
 
-def test_memory_is_bounded_when_all_rows_are_tied():
+def test_memory_is_bounded_when_all_rows_are_tied(peak_memory):
     rows = _neighbours.as_directions(np.ones((2000, 2)) * np.arange(1, 2001)[:, None])
     with threadpool_limits(1):
-        tracemalloc.start()
-        _neighbours.k_nearest(rows, None, 2)
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
+        peak = peak_memory(lambda: _neighbours.k_nearest(rows, None, 2))
     assert peak < 40 * 2**20

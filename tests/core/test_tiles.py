@@ -2,7 +2,6 @@
 
 import threading
 import time
-import tracemalloc
 
 import numpy as np
 import pytest
@@ -30,30 +29,25 @@ def test_silhouettes_are_those_of_scikit_learn(k, dtype, tolerance):
     assert_allclose(got, peer(x.astype(float), codes), atol=tolerance)
 
 
-def peak_of_silhouettes(threads, *args, **kwargs):
-    with threadpool_limits(threads):
-        tracemalloc.start()
-        got = _silhouettes.silhouette_samples(*args, **kwargs)
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-    return got, peak
-
-
 @pytest.mark.parametrize("threads", [1, 3, 8])
 @pytest.mark.parametrize("k", [2, 12, 13, 300])
-def test_all_sums_and_five_tiles_for_each_thread_are_in_memory_at_most(k, threads):
+def test_all_sums_and_five_tiles_for_each_thread_are_in_memory_at_most(k, threads, peak_memory):
     x, codes = blobs(k=k)
     x = x[default_rng(1).integers(0, 200, len(x))]
-    got, peak = peak_of_silhouettes(threads, x, labels_of(codes))
-    assert_allclose(got, peer(x, codes), atol=1e-7)
+    labels = labels_of(codes)
+    with threadpool_limits(threads):
+        assert_allclose(_silhouettes.silhouette_samples(x, labels), peer(x, codes), atol=1e-7)
+        peak = peak_memory(lambda: _silhouettes.silhouette_samples(x, labels))
     at_work = min(threads, len(_tiles.panels(x)))
     assert peak < 8 * (x.shape[0] * k + at_work * 5 * 384**2)
 
 
-def test_equal_rows_in_many_classes_have_no_weights_for_each_class():
+def test_equal_rows_in_many_classes_have_no_weights_for_each_class(peak_memory):
     x, codes = blobs(n=4000, d=4, k=1500)
     x = x[default_rng(1).integers(0, 2000, len(x))]
-    _, peak = peak_of_silhouettes(1, x, labels_of(codes), memory=0)
+    labels = labels_of(codes)
+    with threadpool_limits(1):
+        peak = peak_memory(lambda: _silhouettes.silhouette_samples(x, labels, memory=0))
     assert peak < 8 * (2 * 384 * 1500 + 5 * 384**2)  # sums and means of a panel
 
 
@@ -100,11 +94,12 @@ def test_each_thread_has_one_blas_thread():
     assert {threads for pools in inside for threads in pools} == {1}
 
 
-def test_the_sums_of_finished_panels_are_let_go(monkeypatch):
+def test_the_sums_of_finished_panels_are_let_go(monkeypatch, peak_memory):
     x, codes = blobs(n=3000, d=2, k=1000)
     labels = labels_of(codes)
     monkeypatch.setattr(_tiles, "_TILE_ROWS", {True: 100})
-    _, peak = peak_of_silhouettes(1, x, labels)  # the more panels are under way, the more sums wait
+    with threadpool_limits(1):  # the more panels are under way, the more sums wait
+        peak = peak_memory(lambda: _silhouettes.silhouette_samples(x, labels))
     assert peak < 0.4 * x.shape[0] * labels.sizes.size * x.itemsize  # .25, and two panels of sums
 
 

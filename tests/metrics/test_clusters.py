@@ -1,7 +1,5 @@
 """Cluster structure, against scikit-learn, loops over pairs, and planted classes."""
 
-import tracemalloc
-
 import numpy as np
 import pytest
 import sklearn
@@ -272,13 +270,10 @@ def test_dunn_index_sees_small_gaps(gap):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_silhouettes_make_no_matrix_of_all_pairs(metric):
+def test_silhouettes_make_no_matrix_of_all_pairs(metric, peak_memory):
     x, labels = blobs(n=4000, d=4)
     with threadpool_limits(1):  # each thread has some tiles
-        tracemalloc.start()
-        silhouette_samples(x, labels, metric=metric)
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
+        peak = peak_memory(lambda: silhouette_samples(x, labels, metric=metric))
     assert peak < 8 * 4000 * 4000 / 10
 
 
@@ -364,13 +359,11 @@ def test_classes_of_duplicates_at_one_point_are_at_distance_zero_whatever_the_ro
     assert (silhouette_samples(x, np.repeat([0, 1, 2], 7), metric=metric)[:14] == 0).all()
 
 
-def test_the_sums_of_a_silhouette_keep_to_the_working_memory():
+def test_the_sums_of_a_silhouette_keep_to_the_working_memory(peak_memory):
     x, labels = blobs(6000, 4, 2500)
+    x = x.astype(np.float32)
     peaks = []
     for megabytes in (1, 1024):
         with sklearn.config_context(working_memory=megabytes), threadpool_limits(1):  # each thread has a panel of sums
-            tracemalloc.start()
-            silhouette_samples(x.astype(np.float32), labels)
-            peaks.append(tracemalloc.get_traced_memory()[1])
-            tracemalloc.stop()
+            peaks.append(peak_memory(lambda: silhouette_samples(x, labels)))
     assert peaks[0] < 0.5 * peaks[1]

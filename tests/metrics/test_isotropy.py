@@ -1,7 +1,6 @@
 """Isotropy of the covariance, against eigenvalues, the published packages, and planted spectra."""
 
 import itertools
-import tracemalloc
 
 import numpy as np
 import pytest
@@ -423,26 +422,19 @@ def test_blocks_of_any_magnitude_of_float32_equal_the_whole(dtype, scales):
     assert_allclose(isoscore(iter(blocks)), isoscore(np.vstack(blocks)), rtol=1e-6 if dtype == "float32" else 1e-10)
 
 
-def test_an_iterator_of_blocks_takes_the_memory_of_one_block():
+def test_an_iterator_of_blocks_takes_the_memory_of_one_block(peak_memory):
     d, blocks = 128, 64
     rng = default_rng(0)
-    tracemalloc.start()
-    isoscore(rng.normal(size=(2 * d, d)) for _ in range(blocks))
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
+    peak = peak_memory(lambda: isoscore(rng.normal(size=(2 * d, d)) for _ in range(blocks)))
     assert peak < 16 * 8 * d * d
 
 
-def test_a_memory_map_is_read_in_blocks(tmp_path):
+def test_a_memory_map_is_read_in_blocks(tmp_path, peak_memory):
     x = gaussian(n=40_000, d=16, offset=2.0).astype(np.float32)
     np.save(tmp_path / "x.npy", x)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
-    tracemalloc.start()
-    found = isoscore(mapped)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert_allclose(found, isoscore(x), rtol=1e-12)
-    assert peak < 2.5 * 3 * 2**19
+    assert_allclose(isoscore(mapped), isoscore(x), rtol=1e-12)
+    assert peak_memory(lambda: isoscore(mapped)) < 2.5 * 3 * 2**19
 
 
 # What comes in, and what does not
