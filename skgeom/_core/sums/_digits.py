@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skgeom._array import epsilon, namespace, peak, row_blocks, take_rows, to_numpy
+from skgeom._array import epsilon, is_on_host, namespace, peak, row_blocks, take_rows, to_numpy
 from skgeom._typing import Array
 
 HALF_DIGITS = (8, 11)
@@ -87,7 +87,10 @@ def digits_of_dtype(x: Array) -> Digits:
 def _all_rows(x: Array, few: np.ndarray, holds: Callable[[Any], Any]) -> bool:
     """Return whether a condition is true for all entries; for most data a few rows, on the host, refute it."""
     xp = namespace(x)
-    return bool(np.all(holds(few))) and all(bool(xp.all(holds(x[rows, :]))) for rows in row_blocks(x))
+    if not np.all(holds(few)):
+        return False
+    blocks = (xp.all(holds(x[rows, :])) for rows in row_blocks(x))
+    return all(map(bool, blocks)) if is_on_host(x) else bool(xp.all(xp.stack(list(blocks))))
 
 
 def _have_digits(x: Array, few: np.ndarray, digits: int) -> bool:
@@ -98,15 +101,26 @@ def _have_digits(x: Array, few: np.ndarray, digits: int) -> bool:
 
 def _grid_of(x: Array, few: np.ndarray) -> tuple[float, float]:
     """Return the largest magnitude in x, and the exponent of the coarsest grid that contains its entries."""
+    if not np.all(_are_multiples(few, _finest_grid(float(np.max(np.abs(few)))))):
+        return 0.0, -inf  # that of all rows is at least as coarse
     largest = peak(x)
     if not largest:
         return 0.0, inf
-    top = frexp(largest)[1]
+    finest, top = _finest_grid(largest), frexp(largest)[1]
 
     def is_on(exponent: int) -> bool:
-        return _all_rows(x, few, lambda rows: rows / 2.0**exponent == namespace(rows).floor(rows / 2.0**exponent))
+        return _all_rows(x, few, lambda rows: _are_multiples(rows, exponent))
 
-    finest = top - max(HALF_DIGITS)
     if not is_on(finest):
         return largest, -inf
     return largest, next((e - 1 for e in range(finest + 1, top) if not is_on(e)), top - 1)
+
+
+def _finest_grid(largest: float) -> int:
+    """Return the exponent of the finest grid that counts, given the largest magnitude."""
+    return frexp(largest)[1] - max(HALF_DIGITS)
+
+
+def _are_multiples(x: Any, exponent: int) -> Any:
+    """Return whether entries are multiples of a power of two."""
+    return x / 2.0**exponent == namespace(x).floor(x / 2.0**exponent)

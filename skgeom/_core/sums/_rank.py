@@ -38,6 +38,7 @@ from skgeom._core.sums._moments import (
     exact_part_of_moments,
     fourth_moments,
     moments,
+    nearby,
     part_of_fourth_moments,
     part_of_moments,
 )
@@ -64,16 +65,16 @@ def resolved(m: Moments | FourthMoments, x: Array, weights: Array | None = None)
 
     They are summed again in float64 if float32 products may have lost a direction.
     """
-    second, digits = m.second, digits_of(x)
-    if not is_resolved(second, digits):
-        second = moments(x, weights, exact=True)
-    return m.with_second(replace(second, digits=digits))
+    digits = digits_of(x)
+    known = m.with_second(replace(m.second, digits=digits))
+    if _has_exact_products(m.second) or _float32_sufficed(known):
+        return known
+    return m.with_second(replace(moments(x, weights, exact=True), digits=digits))
 
 
 def is_resolved(m: Moments, digits: Digits) -> bool:
     """Return whether the spectrum of moments determines the rank, given the dtype of their rows and their digits."""
-    in_float64 = isinstance(m, ThinMoments) or m.digits.significant > SINGLE_DIGITS
-    return in_float64 or (m.n > 1 and float32_suffices(replace(m, digits=digits)))
+    return _has_exact_products(m) or _float32_sufficed(replace(m, digits=digits))
 
 
 def ranked_moments(x: Array, weights: Array | None = None) -> Moments:
@@ -113,6 +114,16 @@ class RankedBlocks:
         if not (self._exact or is_resolved(m.second, digits)):
             self._exact, m = True, self._kernel(x, index, exact=True)
         return m.with_second(replace(m.second, digits=digits))
+
+
+def _has_exact_products(m: Moments) -> bool:
+    """Return whether moments are from products in float64, given the dtype of their rows as their digits."""
+    return isinstance(m, ThinMoments) or m.digits.significant > SINGLE_DIGITS
+
+
+def _float32_sufficed(m: Moments | FourthMoments) -> bool:
+    """Return whether the float32 products behind moments with their digits determine every direction."""
+    return m.second.n > 1 and float32_suffices(nearby(m).second)
 
 
 def float32_suffices(m: Moments) -> bool:
