@@ -5,10 +5,8 @@ Gaps are differences of mean unit rows, and need no pairs. Mean distances are co
 
 from __future__ import annotations
 
-from functools import reduce
-from itertools import chain
+from collections.abc import Iterator
 from math import pi
-from operator import add
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +20,7 @@ from skgeom._array import (
     row_blocks,
     sqrt_in_place,
     take_rows,
+    to_numpy,
     vecdot,
     where,
 )
@@ -29,6 +28,7 @@ from skgeom._core._labels import Labels, unsorted
 from skgeom._core._rows import DirectedRows, exact, norms, unit_or_zero
 from skgeom._core._threads import in_threads
 from skgeom._core.pairs import _energies
+from skgeom._core.pairs._between_blocks import means_without, rows_without, sums_between, without_each
 from skgeom._core.pairs._sphere import angle, chords_of
 from skgeom._core.pairs._tiles import panels, squared_distances
 from skgeom._core.sums._angular import mean_cosine
@@ -64,10 +64,14 @@ def relative_modality_gap(x: DirectedRows, y: DirectedRows) -> Array:
     return ratio(paired, paired + within)
 
 
+def paired_distances(x: Array, y: Array) -> Array:
+    """Return ‖x - y‖ (n,) for rows that belong together."""
+    return namespace(x).concat([norms(float64(x[b, :]) - float64(y[b, :])) for b in row_blocks(x)])
+
+
 def mean_paired_distance(x: Array, y: Array) -> Array:
     """Return the mean of ‖x - y‖ over rows that belong together."""
-    xp = namespace(x)
-    return sum(xp.sum(norms(float64(x[b, :]) - float64(y[b, :]))) for b in row_blocks(x)) / x.shape[0]
+    return namespace(x).mean(paired_distances(x, y))
 
 
 def mean_unpaired_distance(x: Array, y: Array, centre: Array) -> Array:
@@ -79,34 +83,56 @@ def mean_unpaired_distance(x: Array, y: Array, centre: Array) -> Array:
 def mean_pooled_distance(x: Array, y: Array, centre: Array) -> Array:
     """Return the mean distance over the pairs of different rows of the union of two clouds of n rows."""
     n = 2 * x.shape[0]
-    return (2 * _sum_across(x, y, centre) + _sum_within(x, centre) + _sum_within(y, centre)) / (n * (n - 1))
+    within = _sum_across(x, x, centre) + _sum_across(y, y, centre)
+    return (2 * _sum_across(x, y, centre) + within) / (n * (n - 1))
+
+
+def mean_distances_without(
+    codes: np.ndarray, x: Array, y: Array, centre: Array, *, pooled: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean distance of partners outside each block, and of all (b + 1,), and that of rows to compare with.
+
+    These are `mean_pooled_distance` or `mean_unpaired_distance`. The codes (n,) of the blocks are on the host.
+    """
+    order = np.argsort(codes, kind="stable")
+    codes, x, y = codes[order], take_rows(x, order), take_rows(y, order)
+    n, paired = rows_without(codes), means_without(codes, to_numpy(paired_distances(x, y)))
+    across = _sums_across_without(codes, x, y, centre)
+    if not pooled:
+        return paired, (across / n - paired) / (n - 1)
+    within = _sums_across_without(codes, x, x, centre) + _sums_across_without(codes, y, y, centre)
+    return paired, (2 * across + within) / (2 * n * (2 * n - 1))
 
 
 def _sum_across(x: Array, y: Array, centre: Array) -> Array:
-    """Return the sum of the distances between the rows of two clouds; panels are centred on demand."""
+    """Return the sum of the distances between the rows of two clouds, or over the ordered pairs of rows of one."""
     xp = namespace(x)
-    slices = panels(x)
 
     def work(i: int) -> Array:
-        own = float64(x[slices[i], :]) - centre
-        others = (float64(y[columns, :]) - centre for columns in panels(y))
-        return sum(xp.sum(sqrt_in_place(squared_distances(own, other))) for other in others)
+        return sum((2 if x is y and j != i else 1) * xp.sum(tile) for j, tile in _distances(x, y, centre, i))
 
-    return xp.sum(xp.stack(in_threads(x, work, len(slices))))
+    return xp.sum(xp.stack(in_threads(x, work, len(panels(x)))))
 
 
-def _sum_within(x: Array, centre: Array) -> Array:
-    """Return the sum of the distances over ordered pairs of rows; tiles above the diagonal count for those below."""
-    xp = namespace(x)
+def _sums_across_without(codes: np.ndarray, x: Array, y: Array, centre: Array) -> np.ndarray:
+    """Return the same for the rows outside each block, and for all (b + 1,); the codes (n,) are sorted."""
+
+    def tiles(i: int) -> Iterator[tuple[int, list[Array]]]:
+        return ((j, [tile]) for j, tile in _distances(x, y, centre, i))
+
+    return without_each(sums_between(codes, panels(x), centre, tiles, mirrored=x is y)[0])
+
+
+def _distances(x: Array, y: Array, centre: Array, i: int) -> Iterator[tuple[int, Array]]:
+    """Yield j and the distances between the rows of panels i of x and j of y; for one cloud, from j = i on.
+
+    Panels are centred on demand.
+    """
     slices = panels(x)
-
-    def work(i: int) -> Array:
-        own = float64(x[slices[i], :]) - centre
-        others = (float64(x[columns, :]) - centre for columns in slices[i + 1 :])
-        tiles = chain([squared_distances(own, own)], (squared_distances(own, other) for other in others))
-        return sum((2 if j else 1) * xp.sum(sqrt_in_place(tile)) for j, tile in enumerate(tiles))
-
-    return xp.sum(xp.stack(in_threads(x, work, len(slices))))
+    own = float64(x[slices[i], :]) - centre
+    for j in range(i if x is y else 0, len(slices)):
+        other = own if x is y and j == i else float64(y[slices[j], :]) - centre
+        yield j, sqrt_in_place(squared_distances(own, other))
 
 
 def gaussian_divergence(p: Array, q: Array) -> Array:
@@ -232,11 +258,15 @@ def paired_cosine(x: DirectedRows, y: DirectedRows) -> Array:
 
 def alignment(x: DirectedRows, y: DirectedRows, alpha: float) -> Array:
     """Return the mean of ‖u - v‖^α over rows that belong together."""
-    xp = namespace(x.x)
+    return namespace(x.x).mean(alignments(x, y, alpha))
+
+
+def alignments(x: DirectedRows, y: DirectedRows, alpha: float) -> Array:
+    """Return ‖u - v‖^α (n,) for rows that belong together."""
 
     def of_block(block: slice) -> Array:
         squares = chords_of(exact(x, block).unit(), exact(y, block).unit()).minus
         apart = squares > 0
-        return xp.sum(where(apart, where(apart, squares, 1.0) ** (alpha / 2), 0.0))
+        return where(apart, where(apart, squares, 1.0) ** (alpha / 2), 0.0)
 
-    return reduce(add, map(of_block, row_blocks(x.x))) / x.x.shape[0]
+    return namespace(x.x).concat(list(map(of_block, row_blocks(x.x))))

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from skgeom._array import namespace
+import numpy as np
+
+from skgeom._array import namespace, to_numpy
 from skgeom._core import _two_clouds
+from skgeom._core.pairs import _energies
+from skgeom._core.pairs._between_blocks import means_without
 from skgeom._typing import Array
 from skgeom._validation import check_directed_pairs, check_real
 from skgeom.metrics._checks import check_batch_labels, check_learnt_temperature
 from skgeom.metrics._measure import DIRECTIONS, measure
+
+
+def _alignment_without_blocks(X: Any, Y: Any, *, codes: np.ndarray, alpha: float) -> np.ndarray:
+    values = _two_clouds.alignments(*check_directed_pairs(X, Y), check_real(alpha, "alpha", low=0))
+    return means_without(codes, to_numpy(values))
+
+
+def _cosine_without_blocks(X: Any, Y: Any, *, codes: np.ndarray) -> np.ndarray:
+    return 1 - _alignment_without_blocks(X, Y, codes=codes, alpha=2.0) / 2
 
 
 @measure(
@@ -19,6 +32,7 @@ from skgeom.metrics._measure import DIRECTIONS, measure
     cost="O(n d)",
     source="Wang & Isola 2020, arXiv:2005.10242",
     needs="partners",
+    without_blocks=_alignment_without_blocks,
 )
 def alignment_loss(X: Any, Y: Any, *, alpha: float = 2.0) -> Array:
     r"""Alignment: mean distance between the directions of rows that belong together.
@@ -72,6 +86,7 @@ def alignment_loss(X: Any, Y: Any, *, alpha: float = 2.0) -> Array:
     cost="O(n d)",
     source="Wang & Isola 2020, arXiv:2005.10242",
     needs="partners",
+    without_blocks=_cosine_without_blocks,
 )
 def paired_cosine(X: Any, Y: Any) -> Array:
     r"""Mean cosine between rows that belong together.
@@ -111,6 +126,10 @@ def paired_cosine(X: Any, Y: Any) -> Array:
     return _two_clouds.paired_cosine(*check_directed_pairs(X, Y))
 
 
+def _clip_loss_without_blocks(X: Any, Y: Any, *, codes: np.ndarray, temperature: Any, labels: Any) -> np.ndarray | None:
+    return None if labels is not None else np.maximum(_energies.nt_xent_without(codes, *_logits(X, Y, temperature)), 0)
+
+
 @measure(
     direction=-1,
     bounds=("0", "log(n) + 2 / temperature"),
@@ -119,6 +138,7 @@ def paired_cosine(X: Any, Y: Any) -> Array:
     source="Radford et al. 2021, arXiv:2103.00020",
     needs="partners",
     estimand="sample",
+    without_blocks=_clip_loss_without_blocks,
 )
 def clip_loss(X: Any, Y: Any, *, temperature: Any = 0.01, labels: Any = None) -> Array:
     r"""Symmetric contrastive loss of CLIP (NT-Xent, InfoNCE in both directions).
@@ -179,9 +199,14 @@ def clip_loss(X: Any, Y: Any, *, temperature: Any = 0.01, labels: Any = None) ->
     >>> round(clip_loss(X, X + 1, temperature=0.1), 3), round(clip_loss(X, X[::-1], temperature=0.1), 3)
     (0.82, 10.443)
     """
+    x, y = _logits(X, Y, temperature)
+    loss = _two_clouds.contrast(x, y, None if labels is None else check_batch_labels(labels, x.shape[0]))
+    return namespace(x).clip(loss, min=0.0)  # which rounding must not make negative
+
+
+def _logits(X: Any, Y: Any, temperature: Any) -> tuple[Array, Array]:
+    """Return two arrays whose products are the cosines over the temperature."""
     x, y = (side.unit() for side in check_directed_pairs(X, Y))
     xp = namespace(x)
     x, y = (xp.astype(side, xp.result_type(x, y), copy=False) for side in (x, y))
-    x = x / check_learnt_temperature(temperature, x)
-    loss = _two_clouds.contrast(x, y, None if labels is None else check_batch_labels(labels, x.shape[0]))
-    return xp.clip(loss, min=0.0)  # which rounding must not make negative
+    return x / check_learnt_temperature(temperature, x), y

@@ -52,6 +52,10 @@ def _mmd_without_blocks(X: Any, *, codes: np.ndarray, gamma: float) -> np.ndarra
     return _energies.mmd_uniform_without(codes, check_directed(X), _sharpness(gamma, "gamma"))
 
 
+def _median_without_blocks(X: Any, *, codes: np.ndarray) -> np.ndarray | None:
+    return _quantiles.angle_quantiles_without(codes, check_directed(X), 0.5)
+
+
 def _sharpness(value: Any, name: str) -> float:
     return check_real(value, name, low=0, high=_MAX_SHARPNESS)
 
@@ -136,6 +140,7 @@ def min_angle(X: Any) -> Array:
     cost="O(n² d)",
     source="Tokarchuk et al. 2025, arXiv:2502.08231",
     differentiable=False,
+    without_blocks=_median_without_blocks,
 )
 def median_angle(X: Any) -> Array:
     """Median angle between two rows: the 0.5 quantile of `angle_quantiles`.

@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skgeom._array import (
+    as_data,
     asarray_like,
     excess_exponent,
     exponent_of,
@@ -42,6 +43,19 @@ from skgeom.metrics._measure import DIRECTIONS, RIGID, measure
 
 Reference: TypeAlias = Literal["cross", "pooled"]
 """The distances to compare those of pairs with."""
+
+
+def _around_centre(X: Any, Y: Any) -> tuple[Array, Array, Array]:
+    """Return two paired clouds in one unit, and the mean of all rows (d,)."""
+    x, y = _in_one_unit(*check_paired_clouds(X, Y))
+    return x, y, (mean_of(x) + mean_of(y)) / 2
+
+
+def _pair_distance_ratio_without_blocks(X: Any, Y: Any, *, codes: np.ndarray, reference: Reference) -> np.ndarray:
+    check_choice(reference, get_args(Reference), "reference")
+    x, y, centre = map(as_data, _around_centre(X, Y))
+    paired, unpaired = _two_clouds.mean_distances_without(codes, x, y, centre, pooled=reference == "pooled")
+    return np.asarray(ratio(paired, unpaired))
 
 
 @measure(
@@ -243,6 +257,7 @@ def modality_separability(X: Any, Y: Any, *, cv: int = 5) -> Array:
     cost="O(n² d)",
     source="Tyshchuk et al. 2023, doi:10.3390/info14070392",
     needs="partners",
+    without_blocks=_pair_distance_ratio_without_blocks,
 )
 def pair_distance_ratio(X: Any, Y: Any, *, reference: Reference = "cross") -> Array:
     r"""Mean distance of partners over the mean distance of rows that are not partners.
@@ -296,8 +311,7 @@ def pair_distance_ratio(X: Any, Y: Any, *, reference: Reference = "cross") -> Ar
     (0.0, 0.5455)
     """
     check_choice(reference, get_args(Reference), "reference")
-    x, y = _in_one_unit(*check_paired_clouds(X, Y))
-    centre = (mean_of(x) + mean_of(y)) / 2
+    x, y, centre = _around_centre(X, Y)
     mean = _two_clouds.mean_unpaired_distance if reference == "cross" else _two_clouds.mean_pooled_distance
     return ratio(_two_clouds.mean_paired_distance(x, y), mean(x, y, centre))
 

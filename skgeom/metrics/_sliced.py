@@ -27,6 +27,11 @@ _SIGMAS = (1e-15, 1e15)
 """Beyond these, every pair of rows counts as equal, or as far apart."""
 
 
+def _sigreg_without_blocks(X: Any, *, codes: np.ndarray, sigma: float, debiased: bool) -> np.ndarray:
+    x, sigma = _checked_for_sigreg(X, sigma, debiased=debiased)
+    return _sigreg.sigreg_without(codes, x, sigma, debiased=debiased)
+
+
 @measure(
     direction=-1,
     bounds=("0", "pi ** 2"),
@@ -305,6 +310,7 @@ def spherical_sliced_wasserstein(X: Any, *, n_circles: int = 50, random_state: A
     cost="O(n² d)",
     source="Balestriero & LeCun 2025, arXiv:2511.08544",
     estimand="sample",
+    without_blocks=_sigreg_without_blocks,
 )
 def sigreg(X: Any, *, sigma: float = 1.0, debiased: bool = False) -> Array:
     r"""SIGReg over all slices: distance of the rows from a standard normal cloud, averaged over all lines, exactly.
@@ -376,8 +382,12 @@ def sigreg(X: Any, *, sigma: float = 1.0, debiased: bool = False) -> Array:
     >>> round(sigreg(X), 4), round(sigreg(X, debiased=True), 4), round(sigreg(2 * X), 4)
     (0.001, 0.0001, 0.097)
     """
+    return _sigreg.sigreg(*_checked_for_sigreg(X, sigma, debiased=debiased), debiased=debiased)
+
+
+def _checked_for_sigreg(X: Any, sigma: Any, *, debiased: Any) -> tuple[Array, float]:
     check_flag(debiased, "debiased")
-    return _sigreg.sigreg(check_cloud(X), check_real(sigma, "sigma", *_SIGMAS), debiased=debiased)
+    return check_cloud(X), check_real(sigma, "sigma", *_SIGMAS)
 
 
 def _on_circles(X: Any, random_state: Any, n_circles: int) -> tuple[Array, Array]:

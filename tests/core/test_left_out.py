@@ -1,4 +1,4 @@
-"""Neighbours without blocks of rows: those of a search among the rows that are left, whatever is tied."""
+"""Measures of pairs without blocks of rows: as computed from the rows that are left, whatever is tied."""
 
 import numpy as np
 import pytest
@@ -7,9 +7,22 @@ from numpy.testing import assert_allclose
 
 from skgeom._array import namespace
 from skgeom._core._jackknife import balanced_blocks
-from skgeom._core.pairs import _left_out, _neighbours
+from skgeom._core.pairs import _left_out, _neighbours, _quantiles, _tiles
 from skgeom.comparison import neighbour_overlap
-from skgeom.metrics import estimate, hubness, koleo, mma, mmcs, mmd_uniform
+from skgeom.metrics import (
+    alignment_loss,
+    clip_loss,
+    estimate,
+    hubness,
+    koleo,
+    median_angle,
+    mma,
+    mmcs,
+    mmd_uniform,
+    pair_distance_ratio,
+    paired_cosine,
+    sigreg,
+)
 from skgeom.metrics._estimate import _row_of
 
 N = 120
@@ -28,7 +41,11 @@ BLOCKS = {
     "one large": np.where(np.arange(N) < 60, 0, np.arange(N) % 7),
 }
 MEASURED = {
-    **{f.__name__: (f, {}) for f in (mma, mmcs, koleo, mmd_uniform)},
+    **{f.__name__: (f, {}) for f in (mma, mmcs, koleo, mmd_uniform, median_angle, sigreg, clip_loss, paired_cosine)},
+    "alignment_loss": (alignment_loss, {"alpha": 1.0}),
+    "clip_loss, hot": (clip_loss, {"temperature": 0.5}),
+    "sigreg, debiased": (sigreg, {"sigma": 0.5, "debiased": True}),
+    **{f"pair_distance_ratio, {r}": (pair_distance_ratio, {"reference": r}) for r in ("cross", "pooled")},
     **{
         f"{f.__name__}, {metric}, {k}": (f, {"k": k, "metric": metric})
         for f in (hubness, neighbour_overlap)
@@ -36,6 +53,7 @@ MEASURED = {
         for k in (1, 9)
     },
 }
+OF_TWO_SPACES = (neighbour_overlap, pair_distance_ratio, clip_loss, alignment_loss, paired_cosine)
 every_measure = pytest.mark.parametrize("name", MEASURED)
 
 
@@ -50,13 +68,13 @@ def one_by_one(function, given, codes, **options):
 
 
 def spaces(function, x):
-    return (x, x + 0.3 * np.round(ROWS[::-1]).astype(x.dtype)) if function is neighbour_overlap else (x,)
+    return (x, x + 0.3 * np.round(ROWS[::-1]).astype(x.dtype)) if function in OF_TWO_SPACES else (x,)
 
 
 @every_measure
 @pytest.mark.parametrize("cloud", CLOUDS)
 @pytest.mark.parametrize("blocks", BLOCKS)
-def test_one_search_says_what_a_search_without_each_block_does(name, cloud, blocks, monkeypatch):
+def test_one_pass_gives_what_a_pass_without_each_block_does(name, cloud, blocks, monkeypatch):
     (function, options), codes = MEASURED[name], BLOCKS[blocks]
     given = spaces(function, CLOUDS[cloud])
     monkeypatch.setattr(_left_out, "_MOST", N)  # lists grow until they are all rows
@@ -66,13 +84,41 @@ def test_one_search_says_what_a_search_without_each_block_does(name, cloud, bloc
 
 
 @every_measure
-def test_every_library_says_the_same(name, backend):
+def test_every_library_gives_the_same(name, backend):
     (function, options), codes = MEASURED[name], BLOCKS["rows"]
-    for dtype, rtol in (("float64", 1e-10), ("float32", 1e-6)):
+    for dtype, rtol, atol in (("float64", 1e-10, 1e-12), ("float32", 1e-6, 2e-8)):
         given = spaces(function, CLOUDS["distinct"].astype(dtype))
         there = [backend.asarray(x) for x in given]
         expected = [float(value) for value in one_by_one(function, given, codes, **options)]
-        assert_allclose(at_once(function, there, codes, **options), expected, rtol=rtol, atol=1e-12)
+        assert_allclose(at_once(function, there, codes, **options), expected, rtol=rtol, atol=atol)
+
+
+@pytest.mark.parametrize("n_blocks", [5, 60])
+def test_tiles_and_blocks_cross(n_blocks, monkeypatch):
+    monkeypatch.setattr(_tiles, "_TILE_ROWS", {True: 7, False: 7})
+    codes = balanced_blocks(np.arange(N), n_blocks, np.random.RandomState(1))
+    for function, options in MEASURED.values():
+        given = spaces(function, ROWS)
+        expected = one_by_one(function, given, codes, **options)
+        assert_allclose(at_once(function, given, codes, **options), expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("most", [0, 1 << 23])
+def test_a_median_that_the_edges_do_not_enclose_is_computed_one_by_one(most, monkeypatch):
+    monkeypatch.setattr(_quantiles, "_MOST_COLLECTED", most)
+    opposite = np.where(np.arange(N)[:, None] % 2 == 0, ROWS[0], -ROWS[0]) if most else ROWS
+    assert at_once(median_angle, (opposite,), BLOCKS["rows"]) is None
+    opposite[:9] = ROWS[:9]
+    *without, value = one_by_one(median_angle, (opposite,), BLOCKS["rows"])
+    found = estimate(median_angle, opposite, n_blocks=10)
+    assert found.value == pytest.approx(value)
+    assert found.standard_error == pytest.approx(np.sqrt(0.9 * np.sum((without - np.mean(without)) ** 2)))
+
+
+def test_losses_with_labels_are_computed_one_by_one():
+    labels = np.arange(N) % 4
+    given = spaces(clip_loss, ROWS)
+    assert at_once(clip_loss, given, BLOCKS["rows"], labels=labels) is None
 
 
 @pytest.mark.parametrize("function", [hubness, neighbour_overlap])

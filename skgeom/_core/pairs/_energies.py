@@ -24,6 +24,7 @@ from skgeom._array import (
     logsumexp,
     matmul,
     namespace,
+    on_host,
     overwrite_diagonal,
     scratch,
     sum_at,
@@ -37,6 +38,7 @@ from skgeom._array import (
 )
 from skgeom._core._rows import DirectedRows
 from skgeom._core._threads import in_threads
+from skgeom._core.pairs._between_blocks import rows_without, sums_between, without_each
 from skgeom._core.pairs._sphere import Chords, Sphere, chords_of, mean_gaussian
 from skgeom._core.pairs._tiles import panels
 from skgeom._typing import Array
@@ -158,9 +160,7 @@ def mean_energies_without(codes: np.ndarray, rows: DirectedRows, kernel: Kernel)
     The codes (n,) of the blocks are on the host. One pass computes the sums between all blocks.
     """
     sphere, codes = _sphere_in_blocks(codes, rows)
-    between = _sums_between(sphere, codes, kernel)
-    n = _rows_without(codes)
-    sums = between.sum() - np.append(2 * between.sum(axis=1) - np.diagonal(between), 0.0)
+    sums, n = sums_over_pairs_without(codes, sphere, kernel), rows_without(codes)
     return asarray_like(sums / (n * (n - 1)), sphere.like, dtype=namespace(sphere.like).float64)
 
 
@@ -186,7 +186,7 @@ def mmd_uniform(rows: DirectedRows, gamma: float) -> Array:
 def mmd_uniform_without(codes: np.ndarray, rows: DirectedRows, gamma: float) -> np.ndarray:
     """Return the same for the rows outside each block, and for all rows (b + 1,)."""
     means = to_numpy(mean_energies_without(codes, rows, partial(gaussian, gamma, 0.0)))
-    return _discrepancy(means, _rows_without(codes), rows.x.shape[1], gamma)
+    return _discrepancy(means, rows_without(codes), rows.x.shape[1], gamma)
 
 
 def min_angle(found: Nearest) -> Array:
@@ -268,6 +268,29 @@ def nt_xent(a: Array, b: Array, partners: tuple[Array, Array] | None = None) -> 
     return with_gradients(value, [a, b], logits.gradients(of_rows, of_columns) if wants_gradient(a, b) else [])
 
 
+def nt_xent_without(codes: np.ndarray, a: Array, b: Array) -> np.ndarray:
+    """Return `nt_xent` of the pairs outside each block, and of all pairs (b + 1,).
+
+    The codes (n,) of the blocks are on the host. One pass computes the sums over each block.
+    """
+    order = np.argsort(codes, kind="stable")
+    codes, a, b = codes[order], take_rows(as_data(a), order), take_rows(as_data(b), order)
+    logits = _Logits(a, b, slices=[run for panel in panels(a) for run in _runs(codes, panel)])
+    sums, positive = on_host(logits.log_sums_of_panels(), float64(logits.positive))
+    first = np.flatnonzero(np.diff([codes[panel.start] for panel in logits.panels], prepend=-1))
+    of_rows, of_columns = (_log_sums_without(np.logaddexp.reduceat(side, first)) for side in sums)
+    losses = (of_rows + of_columns) / 2 - positive
+    return np.array([part[codes != block].mean() for block, part in enumerate(losses)])
+
+
+def _log_sums_without(sums: np.ndarray) -> np.ndarray:
+    """Return the log sums (b + 1, n) over all blocks but one, and over all, from those over each (b, n)."""
+    none = np.full_like(sums[:1], -np.inf)
+    before = np.logaddexp.accumulate(np.concatenate([none, sums]))
+    after = np.logaddexp.accumulate(np.concatenate([none, sums[:0:-1]]))[::-1]
+    return np.concatenate([np.logaddexp(before[:-1], after), before[-1:]])
+
+
 def _mean(values: Array) -> Array:
     return namespace(values).mean(float64(values))
 
@@ -336,34 +359,20 @@ def sum_over_pairs(
     return total, [xp.concat([space.pulls(i, pull) for i, pull in enumerate(pulls)])] if with_gradient else []
 
 
-def _sums_between(sphere: Sphere, codes: np.ndarray, kernel: Kernel) -> np.ndarray:
-    """Return the sums of a kernel over the pairs of different rows of two blocks (b, b); NaN with infinite pairs."""
-    n_panels, like = len(sphere.panels), sphere.like
-    ranges = [slice(codes[panel.start], codes[panel.stop - 1] + 1) for panel in sphere.panels]
-    members = [
-        asarray_like(codes[panel] == np.arange(own.start, own.stop)[:, None], like, dtype=like.dtype)
-        for panel, own in zip(sphere.panels, ranges, strict=True)
-    ]
+def sums_over_pairs_without(
+    codes: np.ndarray, space: Space[T], kernel: Callable[[T], tuple[Array, Array]]
+) -> np.ndarray:
+    """Return the sum of a kernel over the ordered pairs of rows outside each block, and over all (b + 1,).
 
-    def work(i: int) -> np.ndarray:
-        sums = np.zeros((codes[-1] + 1, codes[-1] + 1))
-        for j, chords in sphere.row(i, range(i, n_panels)):
-            k, _ = kernel(chords)
-            if i == j:
-                k = overwrite_diagonal(k, 0.0)
-            with np.errstate(invalid="ignore"):
-                found = to_numpy(float64(members[i]) @ float64(k @ members[j].T))
-            sums[ranges[i], ranges[j]] += found
-            if i != j:
-                sums[ranges[j], ranges[i]] += found.T
-        return sums
+    The codes (n,) of the blocks are sorted. The sums are NaN if that of a pair is infinite.
+    """
 
-    return np.sum(in_threads(like, work, n_panels), axis=0)
+    def tiles(i: int) -> Iterator[tuple[int, list[Array]]]:
+        for j, tile in space.row(i, range(i, len(space.panels))):
+            k, _ = kernel(tile)
+            yield j, [overwrite_diagonal(k, 0.0) if i == j else k]
 
-
-def _rows_without(codes: np.ndarray) -> np.ndarray:
-    """Return the number of rows outside each block, and of all rows (b + 1,)."""
-    return codes.size - np.append(np.bincount(codes), 0)
+    return without_each(sums_between(codes, space.panels, space.like, tiles, mirrored=True)[0])
 
 
 def _discrepancy(mean: Any, n: Any, d: int, gamma: float) -> Any:
@@ -428,11 +437,18 @@ def _of_nearest(found: Nearest, value: Array, slopes: Array) -> Array:
 class _Logits:
     """Tiles of the logits a bᵀ, (n, n), and the sums for their softmax along rows and columns."""
 
-    def __init__(self, a: Array, b: Array, partners: tuple[Array, Array] | None = None) -> None:
+    def __init__(
+        self,
+        a: Array,
+        b: Array,
+        partners: tuple[Array, Array] | None = None,
+        slices: Sequence[slice] | None = None,
+    ) -> None:
         self.a, self.b = a, b
         self.of_b, self.of_a = (a, b) if partners is None else partners
         self.positive = vecdot(a if partners is None else float64(a), self.of_a)
-        self.panels = panels(a)
+        self.panels = panels(a) if slices is None else slices
+        self.most = max(panel.stop - panel.start for panel in self.panels)
 
     def tile(self, i: int, j: int, out: np.ndarray | None) -> Array:
         return matmul(self.a[self.panels[i], :], self.b[self.panels[j], :].T, out)
@@ -442,13 +458,26 @@ class _Logits:
         xp = namespace(self.a)
 
         def work(i: int) -> tuple[Array, list[Array]]:
-            out = scratch(self.a, (self.panels[0].stop, self.panels[0].stop))
-            parts = [_log_sums(self.tile(i, j, out)) for j in range(len(self.panels))]
-            return _log_total([rows for rows, _ in parts]), [columns for _, columns in parts]
+            rows, columns = self._log_sums_of(i)
+            return _log_total(rows), columns
 
         parts = in_threads(self.a, work, len(self.panels))
         columns = zip(*(columns for _, columns in parts), strict=True)
         return xp.concat([rows for rows, _ in parts]), xp.concat([_log_total(part) for part in columns])
+
+    def log_sums_of_panels(self) -> Array:
+        """Return log Σ exp of the logits of each row and of each column over the entries of each panel (2, p, n)."""
+        xp = namespace(self.a)
+        parts = in_threads(self.a, self._log_sums_of, len(self.panels))
+        of_rows = [xp.concat(part) for part in zip(*(rows for rows, _ in parts), strict=True)]
+        return xp.stack([xp.stack(of_rows), xp.stack([xp.concat(columns) for _, columns in parts])])
+
+    def _log_sums_of(self, i: int) -> tuple[list[Array], list[Array]]:
+        """Return log Σ exp over the rows and over the columns of each tile in a row of tiles, in float64."""
+        out = scratch(self.a, (self.most, self.most))
+        tiles = (self.tile(i, j, out) for j in range(len(self.panels)))
+        rows, columns = zip(*map(_log_sums, tiles), strict=True)
+        return list(rows), list(columns)
 
     def gradients(self, of_rows: Array, of_columns: Array) -> list[Array]:
         """Return the gradients of the symmetric cross-entropy with respect to a and b."""
@@ -459,7 +488,7 @@ class _Logits:
         lock = Lock()
 
         def work(i: int) -> Array:
-            out = scratch(self.a, (self.panels[0].stop, self.panels[0].stop))
+            out = scratch(self.a, (self.most, self.most))
             rows = self.panels[i]
             total: Any = 0.0
             for j, columns in enumerate(self.panels):

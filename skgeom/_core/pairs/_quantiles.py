@@ -15,10 +15,12 @@ from operator import add
 
 import numpy as np
 
-from skgeom._array import asarray_like, is_on_host, namespace, to_numpy, where
+from skgeom._array import asarray_like, is_on_host, namespace, take_rows, to_numpy, where
 from skgeom._core._rows import DirectedRows
 from skgeom._core._threads import in_threads
+from skgeom._core.pairs._between_blocks import rows_without, sums_between, without_each
 from skgeom._core.pairs._sphere import Chords, Pairs
+from skgeom._core.pairs._tiles import positions
 from skgeom._typing import Array
 
 _SAMPLE_ROWS = 1024
@@ -44,6 +46,67 @@ def angle_quantiles(rows: DirectedRows, q: np.ndarray) -> np.ndarray:
     below, above = (np.array([at[int(r)] for r in side]) for side in (np.floor(position), np.ceil(position)))
     low, high = (2 * np.arctan(np.sqrt(key)) for key in (below, above))
     return low + (position - np.floor(position)) * (high - low)
+
+
+def angle_quantiles_without(codes: np.ndarray, rows: DirectedRows, q: float) -> np.ndarray | None:
+    """Return the quantile q of the angles of the rows outside each block, and of all rows (b + 1,).
+
+    One pass counts the keys below each edge by the blocks of their pairs, a second collects those between the edges
+    around all quantiles. None if they are too many, or one of them has no edge above it. The codes (n,) of the blocks
+    are on the host.
+    """
+    order = np.argsort(codes, kind="stable")
+    codes = codes[order]
+    pairs = Pairs(DirectedRows(*(take_rows(part, order) for part in rows)))
+    n = rows_without(codes)
+    position = q * (n * (n - 1) // 2 - 1)
+    ranks = np.stack([np.floor(position), np.ceil(position)]).astype(np.int64)
+    edges = _sample_edges(pairs, ranks[:, -1].tolist())
+    below = _n_below_without(codes, pairs, edges)
+    is_low, is_high = np.all(below <= ranks[0], axis=1), np.all(below > ranks[1], axis=1)
+    low, high = np.flatnonzero(is_low)[-1], np.argmax(is_high)
+    if not is_high.any() or below[high, -1] - below[low, -1] > _MOST_COLLECTED:
+        return None
+    found, first, second = _between_blocks(codes, pairs, float(edges[low]), float(edges[high]))
+    rest = ranks - below[low]
+    at = np.stack([found[(first != b) & (second != b)][rest[:, b]] for b in range(n.size)], axis=1)
+    lower, upper = 2 * np.arctan(np.sqrt(at))
+    return lower + (position - ranks[0]) * (upper - lower)
+
+
+def _n_below_without(codes: np.ndarray, pairs: Pairs, edges: np.ndarray) -> np.ndarray:
+    """Return the number of keys below each edge, of the pairs outside each block and of all (e, b + 1)."""
+
+    def tiles(i: int) -> Iterator[tuple[int, list[Array]]]:
+        for j, chords, counting in pairs.row(i):
+            tile = keys(chords, counting)
+            yield j, [tile < float(edge) for edge in edges]
+
+    like = pairs.sphere.rows.x[:0, :]
+    return np.rint(without_each(sums_between(codes, pairs.panels, like, tiles, mirrored=False))).astype(np.int64)
+
+
+def _between_blocks(
+    codes: np.ndarray, pairs: Pairs, low: float, high: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the keys from one edge to below another in ascending order, and the blocks of both rows of each."""
+
+    like = pairs.sphere.rows.x
+    xp = namespace(like)
+
+    def work(i: int) -> list[tuple[Array, Array, Array]]:
+        found = []
+        for j, chords, counting in pairs.row(i):
+            tile = keys(chords, counting)
+            row, column = positions((tile >= low) & (tile < high))
+            picked = xp.take(xp.reshape(tile, (-1,)), row * tile.shape[1] + column)
+            found.append((picked, row + pairs.panels[i].start, column + pairs.panels[j].start))
+        return found
+
+    parts = [part for row in in_threads(like, work, len(pairs.panels)) for part in row]
+    found, first, second = (to_numpy(xp.concat(part)) for part in zip(*parts, strict=True))
+    order = np.argsort(found)
+    return found[order].astype(np.float64), codes[first[order]], codes[second[order]]
 
 
 def order_statistics(pairs: Pairs, ranks: Sequence[int]) -> list[float]:

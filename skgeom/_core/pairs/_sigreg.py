@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.polynomial import chebyshev
 
-from skgeom._array import as_data, float64, namespace, vecdot, wants_gradient, with_gradients
+from skgeom._array import as_data, float64, namespace, take_rows, to_numpy, vecdot, wants_gradient, with_gradients
 from skgeom._core._rows import bounded
-from skgeom._core.pairs._energies import sum_over_pairs
+from skgeom._core.pairs._between_blocks import means_without, rows_without
+from skgeom._core.pairs._energies import sum_over_pairs, sums_over_pairs_without
 from skgeom._core.pairs._tiles import Squares
 from skgeom._typing import Array
 
@@ -36,13 +37,43 @@ def sigreg(x: Array, sigma: float, *, debiased: bool) -> Array:
     total, pulls = sum_over_pairs(
         Squares(exact, data), partial(_kernel, sigma**2, d), with_gradient=(steep := wants_gradient(x))
     )
-    own = exact(slice(None))
-    single = sigma**2 / (1 + sigma**2)
-    k, slope = _kernel(single, d, vecdot(own, own))
-    n_pairs, ownership = (n * (n - 1), 0.0) if debiased else (n * n, 1 / n)
-    weight = 2 / sqrt(1 + sigma**2) / n
-    value = 2 * total / n_pairs + ownership - weight * namespace(k).sum(k) + 1 / sqrt(1 + 2 * sigma**2)
-    return with_gradients(value, [x], [2 / n_pairs * pulls[0] + weight * slope[:, None] * own] if steep else [])
+    own, k, slope = _singles(data, sigma)
+    value = _distance(2 * total, namespace(k).mean(k), n, sigma, debiased=debiased)
+    if not steep:
+        return with_gradients(value, [x], [])
+    weight = _weight_of_singles(sigma) / n
+    return with_gradients(value, [x], [2 / _n_pairs(n, debiased=debiased) * pulls[0] + weight * slope[:, None] * own])
+
+
+def sigreg_without(codes: np.ndarray, x: Array, sigma: float, *, debiased: bool) -> np.ndarray:
+    """Return the same for the rows outside each block, and for all rows (b + 1,); the codes (n,) are on the host."""
+    order = np.argsort(codes, kind="stable")
+    codes, data = codes[order], take_rows(bounded(as_data(x)), order)
+    space = Squares(partial(_exact_rows, data), data)
+    totals = sums_over_pairs_without(codes, space, partial(_kernel, sigma**2, x.shape[1]))
+    singles = means_without(codes, to_numpy(_singles(data, sigma)[1]))
+    return _distance(totals, singles, rows_without(codes), sigma, debiased=debiased)
+
+
+def _singles(x: Array, sigma: float) -> tuple[Array, Array, Array]:
+    """Return the rows in float64, and M of each with the weight of the row in the gradient."""
+    own = _exact_rows(x, slice(None))
+    return own, *_kernel(sigma**2 / (1 + sigma**2), x.shape[1], vecdot(own, own))
+
+
+def _distance(total: Any, singles: Any, n: Any, sigma: float, *, debiased: bool) -> Any:
+    """Return the distance from the sum of M over the ordered pairs of different rows, and its mean over the rows."""
+    ownership = 0.0 if debiased else 1 / n
+    of_pairs = total / _n_pairs(n, debiased=debiased) + ownership
+    return of_pairs - _weight_of_singles(sigma) * singles + 1 / sqrt(1 + 2 * sigma**2)
+
+
+def _n_pairs(n: Any, *, debiased: bool) -> Any:
+    return n * (n - 1) if debiased else n * n
+
+
+def _weight_of_singles(sigma: float) -> float:
+    return 2 / sqrt(1 + sigma**2)
 
 
 def kummer(w: Array, d: int) -> tuple[Array, Array]:
