@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import pi
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -59,9 +59,13 @@ def modality_gap(x: Array, y: Array) -> Array:
 
 def relative_modality_gap(x: DirectedRows, y: DirectedRows) -> Array:
     """Return the mean cosine distance of pairs over itself plus the mean cosine distance within the clouds."""
-    paired = alignment(x, y, 2.0) / 2
-    within = 1 - (mean_cosine(x) + mean_cosine(y)) / 2
-    return ratio(paired, paired + within)
+    return relative_gap(alignment(x, y, 2.0), mean_cosine(x) + mean_cosine(y))
+
+
+def relative_gap(squares: Any, cosines: Any) -> Any:
+    """Return the same from the mean squared chord of pairs, and the sum of the mean cosines within the clouds."""
+    paired = squares / 2
+    return ratio(paired, paired + 1 - cosines / 2)
 
 
 def paired_distances(x: Array, y: Array) -> Array:

@@ -23,9 +23,10 @@ from skgeom._array import (
     times_power_of_two,
     to_numpy,
 )
-from skgeom._cloud import sum_of
+from skgeom._cloud import Blocks, sum_of
 from skgeom._core import _two_clouds
 from skgeom._core._rows import mean_of
+from skgeom._core.pairs._between_blocks import means_without
 from skgeom._core.sums._angular import conformity, conformity_to, part_of_resultant, resultant
 from skgeom._typing import Array
 from skgeom._validation import (
@@ -38,11 +39,20 @@ from skgeom._validation import (
     check_paired_clouds,
     check_same_kind,
 )
+from skgeom.metrics._angles import average_cosine
 from skgeom.metrics._checks import Density, check_divergence
-from skgeom.metrics._measure import DIRECTIONS, RIGID, measure
+from skgeom.metrics._measure import DIRECTIONS, RIGID, as_numbers, measure
 
 Reference: TypeAlias = Literal["cross", "pooled"]
 """The distances to compare those of pairs with."""
+
+
+def _relative_gap_without_blocks(X: Any, Y: Any, *, codes: np.ndarray) -> Any:
+    sides = check_directed_pairs(X, Y)
+    squares = means_without(codes, to_numpy(_two_clouds.alignments(*sides, 2.0)))
+    blocks = (Blocks(side.x, codes) for side in sides)
+    cosines = [as_numbers([average_cosine(cloud) for cloud in (*side.rest, side)]) for side in blocks]
+    return _two_clouds.relative_gap(squares, np.sum(cosines, axis=0))
 
 
 def _around_centre(X: Any, Y: Any) -> tuple[Array, Array, Array]:
@@ -51,11 +61,10 @@ def _around_centre(X: Any, Y: Any) -> tuple[Array, Array, Array]:
     return x, y, (mean_of(x) + mean_of(y)) / 2
 
 
-def _pair_distance_ratio_without_blocks(X: Any, Y: Any, *, codes: np.ndarray, reference: Reference) -> np.ndarray:
+def _pair_distance_ratio_without_blocks(X: Any, Y: Any, *, codes: np.ndarray, reference: Reference) -> Any:
     check_choice(reference, get_args(Reference), "reference")
     x, y, centre = map(as_data, _around_centre(X, Y))
-    paired, unpaired = _two_clouds.mean_distances_without(codes, x, y, centre, pooled=reference == "pooled")
-    return np.asarray(ratio(paired, unpaired))
+    return ratio(*_two_clouds.mean_distances_without(codes, x, y, centre, pooled=reference == "pooled"))
 
 
 @measure(
@@ -125,6 +134,7 @@ def modality_gap(X: Any, Y: Any) -> Array:
     cost="O(n d)",
     source="Schrodi et al. 2024, arXiv:2404.07983",
     needs="partners",
+    without_blocks=_relative_gap_without_blocks,
 )
 def relative_modality_gap(X: Any, Y: Any) -> Array:
     r"""Cosine distance of pairs, relative to the distances within the modalities.

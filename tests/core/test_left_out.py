@@ -21,6 +21,7 @@ from skgeom.metrics import (
     mmd_uniform,
     pair_distance_ratio,
     paired_cosine,
+    relative_modality_gap,
     sigreg,
 )
 from skgeom.metrics._estimate import _row_of
@@ -41,7 +42,8 @@ BLOCKS = {
     "one large": np.where(np.arange(N) < 60, 0, np.arange(N) % 7),
 }
 MEASURED = {
-    **{f.__name__: (f, {}) for f in (mma, mmcs, koleo, mmd_uniform, median_angle, sigreg, clip_loss, paired_cosine)},
+    **{f.__name__: (f, {}) for f in (mma, mmcs, koleo, mmd_uniform, median_angle, sigreg)},
+    **{f.__name__: (f, {}) for f in (clip_loss, paired_cosine, relative_modality_gap)},
     "alignment_loss": (alignment_loss, {"alpha": 1.0}),
     "clip_loss, hot": (clip_loss, {"temperature": 0.5}),
     "sigreg, debiased": (sigreg, {"sigma": 0.5, "debiased": True}),
@@ -53,7 +55,14 @@ MEASURED = {
         for k in (1, 9)
     },
 }
-OF_TWO_SPACES = (neighbour_overlap, pair_distance_ratio, clip_loss, alignment_loss, paired_cosine)
+OF_TWO_SPACES = (
+    alignment_loss,
+    clip_loss,
+    neighbour_overlap,
+    pair_distance_ratio,
+    paired_cosine,
+    relative_modality_gap,
+)
 every_measure = pytest.mark.parametrize("name", MEASURED)
 
 

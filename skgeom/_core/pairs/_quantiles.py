@@ -20,7 +20,6 @@ from skgeom._core._rows import DirectedRows
 from skgeom._core._threads import in_threads
 from skgeom._core.pairs._between_blocks import rows_without, sums_between, without_each
 from skgeom._core.pairs._sphere import Chords, Pairs
-from skgeom._core.pairs._tiles import positions
 from skgeom._typing import Array
 
 _SAMPLE_ROWS = 1024
@@ -90,7 +89,6 @@ def _between_blocks(
     codes: np.ndarray, pairs: Pairs, low: float, high: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the keys from one edge to below another in ascending order, and the blocks of both rows of each."""
-
     like = pairs.sphere.rows.x
     xp = namespace(like)
 
@@ -98,7 +96,7 @@ def _between_blocks(
         found = []
         for j, chords, counting in pairs.row(i):
             tile = keys(chords, counting)
-            row, column = positions((tile >= low) & (tile < high))
+            row, column = xp.nonzero((tile >= low) & (tile < high))
             picked = xp.take(xp.reshape(tile, (-1,)), row * tile.shape[1] + column)
             found.append((picked, row + pairs.panels[i].start, column + pairs.panels[j].start))
         return found
