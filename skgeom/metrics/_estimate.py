@@ -12,7 +12,7 @@ import numpy as np
 from scipy import stats
 from sklearn.utils import check_random_state
 
-from skgeom._array import as_data, in_full_precision, is_foreign
+from skgeom._array import as_data, in_full_precision, is_foreign, to_numpy
 from skgeom._cloud import Blocks, Cloud, rows_of
 from skgeom._core._jackknife import balanced_blocks, jackknife
 from skgeom._core._threads import in_threads
@@ -222,7 +222,7 @@ def estimate(
     if _are_summaries(X):
         n, d, parts = _without_summaries(row, (X, *others), options, groups, paired=paired)
     else:
-        given = [_detached(values) for values in (X, *others)]
+        given = [_detached(values, on_host=row.on_host) for values in (X, *others)]
         n, d = given[0].shape[:2]
         deal = partial(in_blocks, n_blocks=n_blocks, random_state=random_state)
         if row.needs == "clouds" and not paired:
@@ -288,10 +288,12 @@ def _check_has_error(row: Measure, options: dict[str, Any]) -> None:
         )
 
 
-def _detached(values: Any) -> Any:
-    """Return an array without gradient from an array, cloud, list or frame."""
+def _detached(values: Any, *, on_host: bool) -> Any:
+    """Return an array without gradient, as NumPy if wanted, from an array, cloud, list or frame."""
     rows = rows_of(values)
-    return as_data(rows) if is_foreign(rows) else np.asarray(rows)
+    if not is_foreign(rows):
+        return np.asarray(rows)
+    return to_numpy(rows) if on_host else as_data(rows)
 
 
 def _without_blocks(row: Measure, given: list[Any], blocks: Blocks, options: dict[str, Any]) -> _LeftOut:

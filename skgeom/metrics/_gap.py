@@ -199,6 +199,7 @@ def relative_modality_gap(X: Any, Y: Any) -> Array:
     source="Tyshchuk et al. 2023, doi:10.3390/info14070392",
     needs="clouds",
     differentiable=False,
+    on_host=True,
     estimand="sample",
 )
 def modality_separability(X: Any, Y: Any, *, cv: int = 5) -> Array:

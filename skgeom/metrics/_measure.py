@@ -71,9 +71,10 @@ class Measure:
     `direction` is +1 if larger values are more isotropic, better separated or richer, -1 if smaller ones are, 0 if
     neither. `bounds` are formulas of n rows, d features and the options of the function. `infinite` describes the
     finite rows with an infinite value. `options` are fixed by a variant of a function. A measure `per_row` has one
-    value per row, and counts as their mean. One that `is_random` has the parameter ``random_state``. `estimand` is the
-    target of an interval. `without_blocks` returns the values without each of some blocks of rows, ``codes=``, and that
-    of all rows (b + 1,) if this is less work than one by one, and otherwise None.
+    value per row, and counts as their mean. One `on_host` is computed there, wherever the rows are. One that
+    `is_random` has the parameter ``random_state``. `estimand` is the target of an interval. `without_blocks` returns
+    the values without each of some blocks of rows, ``codes=``, and that of all rows (b + 1,) if this is less work than
+    one by one, and otherwise None.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Measure:
     infinite: str = ""
     per_row: bool = False
     differentiable: bool = True
+    on_host: bool = False
     is_random: bool = False
     estimand: Estimand = "population"
     without_blocks: Callable[..., np.ndarray | None] | None = None
@@ -217,6 +219,7 @@ class Promises(TypedDict):
     invariances: NotRequired[tuple[str, ...]]
     infinite: NotRequired[str]
     differentiable: NotRequired[bool]
+    on_host: NotRequired[bool]
     is_random: NotRequired[bool]
     estimand: NotRequired[Estimand]
     without_blocks: NotRequired[Callable[..., np.ndarray | None]]
