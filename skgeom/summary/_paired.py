@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from skgeom._array import detached, in_full_precision, is_dask, to_numpy
+from skgeom._array import detached, in_full_precision, is_dask, namespace, to_numpy
 from skgeom._cloud import is_stream, side_by_side, sum_of_chunks
 from skgeom._core.sums._cross import JointMoments, cross_moments
 from skgeom._dask import chunks_of, dask_rows
@@ -139,12 +139,13 @@ class PairedSummary:
     def moments(self) -> JointMoments:
         """Return the moments, which include those that a map needs."""
         x, y = (side.moments.second.dense() for side in (self.x, self.y))
+        trace = namespace(self.scatter).linalg.trace
         return JointMoments(
             n=x.n,
             x_mean=x.mean,
             y_mean=y.mean,
-            x_squares=x.total_variance() * (x.n - 1),
-            y_squares=y.total_variance() * (y.n - 1),
+            x_squares=trace(x.scatter),
+            y_squares=trace(y.scatter),
             xy=self.scatter,
             xx=x.scatter,
             yy=y.scatter,

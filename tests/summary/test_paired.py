@@ -84,6 +84,15 @@ def test_aligners_learn_from_sums_what_they_learn_from_pairs(aligner, d, k):
     assert_allclose(summed.predict(x), expected.predict(x), rtol=1e-8, atol=1e-8)
 
 
+@pytest.mark.parametrize("aligner", ALIGNERS, ids=repr)
+def test_one_more_pair_counts_as_in_a_batch(aligner):
+    summed, expected = (type(aligner)(**aligner.get_params()).fit(X[1:], Y[1:]) for _ in range(2))
+    summed.partial_fit(paired_summary(X[:1], Y[:1]))
+    expected.partial_fit(X[:1], Y[:1])
+    assert_allclose(summed.predict(X), expected.predict(X), rtol=1e-8, atol=1e-8)
+    assert_allclose(vars(summed).get("residual_", 0), vars(expected).get("residual_", 0), rtol=1e-8)
+
+
 def test_few_pairs_of_wide_rows():
     x, y = pairs(n=5, d=12, k=12)
     summed, expected = ProcrustesAligner().fit(paired_summary(x, y)), ProcrustesAligner().fit(x, y)
