@@ -244,6 +244,18 @@ def test_commas_that_may_be_either_are_refused(tmp_path, text, message):
         load_embeddings(tmp_path / "x.csv")
 
 
+@pytest.mark.parametrize("text", ["w;x\na;0,5\nb;2,25\n", "a;0,5\nb;2,25\n", "w;x\na;0.5\nb;2.25\n", "x;y\n0,5;1\n2,25;2\n"])
+def test_one_column_of_numbers_is_one_feature(tmp_path, text):
+    (tmp_path / "x.csv").write_text(text)
+    read = load_embeddings(tmp_path / "x.csv", key="[x]" if "y" in text else None)
+    assert read.data.tolist() == [[0.5], [2.25]]
+
+
+def test_a_missing_number_is_nan_also_in_the_only_column(tmp_path):
+    (tmp_path / "x.csv").write_text("w;x\na;0,5\nb;\nc;2,25\n")
+    np.testing.assert_array_equal(load_embeddings(tmp_path / "x.csv").data, [[0.5], [np.nan], [2.25]])
+
+
 def test_labels_have_the_separator_of_their_table(tmp_path):
     (tmp_path / "x.csv").write_text("x1;x2;y\n0,5;1,5;a, b\n2,5;3,5;c\n")
     read = load_embeddings(tmp_path / "x.csv", labels="y")

@@ -113,14 +113,19 @@ def open_csv(source: Source) -> Iterator[Table]:
             return library.open_csv(str(path), convert_options=convert, **options)
 
         def batches(wanted: Sequence[Wanted]) -> Iterator[Any]:
-            pa = source.library("pyarrow")
-            types = {name: pa.float64() if len(w.names) > 1 else pa.string() for w in wanted for name in w.names}
+            types = {name: _type_of(source, schema.field(name), w.is_matrix) for w in wanted for name in w.names}
             yield from opened(include_columns=list(types), column_types=types)
 
         schema = opened().schema
         if all(str(kind) == "null" for kind in schema.types) and not any(batch.num_rows for batch in opened()):
             raise source.empty()
         yield Table(source, schema, batches, has_names=names is None)
+
+
+def _type_of(source: Source, field: Any, is_matrix: bool) -> Any:
+    """Return the type of a column: numbers are features, and anything else, also a vector as text, stays text."""
+    pa = source.library("pyarrow")
+    return pa.float64() if is_matrix and not pa.types.is_string(field.type) else pa.string()
 
 
 def _names_unless_given(written: Dialect) -> list[str] | None:
