@@ -10,6 +10,7 @@ import pytest
 
 from skgeom.datasets import load_embeddings
 from skgeom.datasets._files import _tables
+from skgeom.datasets._files._labels import read_labels
 
 X = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
 WORDS = ["the", "new york", "windows 95", "naïve", "3.1"]
@@ -141,6 +142,18 @@ def test_npz_finds_the_only_matrix_of_floats_and_its_words(tmp_path):
     read = load_embeddings(tmp_path / "x.npz")
     np.testing.assert_array_equal(read.data, X)
     assert read.words.tolist() == WORDS
+
+
+def test_bytes_are_words_and_labels_of_text(tmp_path):
+    words = np.array([word.encode() for word in WORDS])
+    np.savez(tmp_path / "x.npz", vectors=X, words=words)
+    assert load_embeddings(tmp_path / "x.npz").words.tolist() == WORDS
+    assert load_embeddings(tmp_path / "x.npz", labels="words", limit=2).labels.tolist() == WORDS[:2]
+    np.save(tmp_path / "y.npy", words)
+    assert read_labels(tmp_path / "y.npy", None, len(X))[0].tolist() == WORDS
+    np.savez(tmp_path / "x.npz", vectors=X, words=np.array([b"\xff"] * len(X)))
+    with pytest.raises(ValueError, match=r"x\.npz: expected UTF-8 text, got other bytes"):
+        load_embeddings(tmp_path / "x.npz")
 
 
 def test_key_decides_among_arrays(tmp_path):

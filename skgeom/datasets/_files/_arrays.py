@@ -53,6 +53,16 @@ def read_npy(source: Source, limit: int | None) -> tuple[np.ndarray, None]:
     return mapped[:limit] if header.shape else mapped, None
 
 
+def decoded(source: Source, values: np.ndarray) -> np.ndarray:
+    """Return an array of bytes as text, any other as it is."""
+    if values.dtype.kind != "S":
+        return values
+    try:
+        return np.char.decode(values, "utf-8")
+    except UnicodeDecodeError as error:
+        raise source.refused("expected UTF-8 text, got other bytes. Save it as an array of str.") from error
+
+
 def _header(source: Source, file: BinaryIO) -> _Header:
     """Read a header and leave the file where its array begins."""
     start = file.read(12)
@@ -127,7 +137,7 @@ class Npz:
             there = self._archive.getinfo(member).file_size - header.size
             if there < header.n_bytes:
                 raise self.source.damaged(f"{name!r} announces {header.n_bytes:,} bytes, and {there:,} follow")
-            return _filled(self.source, file, header, limit)  # type: ignore[arg-type]
+            return decoded(self.source, _filled(self.source, file, header, limit))  # type: ignore[arg-type]
 
 
 @contextmanager

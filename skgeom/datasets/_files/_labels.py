@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from skgeom._validation import listed
-from skgeom.datasets._files._arrays import read_npy
+from skgeom.datasets._files._arrays import decoded, read_npy
 from skgeom.datasets._files._choice import LABEL_NAMES, Named, Wanted
 from skgeom.datasets._files._delimited import dialect, is_delimited
 from skgeom.datasets._files._formats import NAMED, reading, shards
@@ -63,7 +63,7 @@ def _read(source: Source, limit: int | None) -> np.ndarray:
     if source.key is not None:
         raise source.refused(f"it holds labels without a name, got the name {source.key!r}. Leave it out.")
     if source.suffix == ".npy":
-        return read_npy(source, limit)[0]
+        return decoded(source, read_npy(source, limit)[0])
     with source.lines(None) as lines:
         return _texts([line.strip() for line in lines][:limit])
 
@@ -118,7 +118,7 @@ def _check(path: Path, values: np.ndarray, n: int) -> None:
     if values.dtype.kind in "cV" or (values.dtype == object and not all(isinstance(v, str) for v in values)):
         got = values.dtype if values.dtype != object else listed(sorted({type(v).__name__ for v in values}))
         raise ValueError(f"{path}: expected labels that are all numbers or all text, got {got}. Save codes or names.")
-    missing = np.isnan(values) if values.dtype.kind in "fM" else values == ("" if values.dtype.kind != "S" else b"")
+    missing = np.isnan(values) if values.dtype.kind in "fM" else values == ""
     if np.any(missing):
         raise ValueError(f"{path}: the label of row {np.argmax(missing)} is empty or NaN. Name it, or drop the row.")
 
