@@ -240,6 +240,21 @@ def test_pairs_are_rows_of_two(tmp_path, axis):
         load_embeddings(tmp_path / "x.npy", pairs=True)
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+@pytest.mark.parametrize("limit", [1, 2, 4, 100])
+def test_limit_counts_pairs(tmp_path, suffix, axis, limit):
+    pairs = np.stack([X, -X], axis=axis)
+    if suffix == ".npy":
+        np.save(tmp_path / "x.npy", pairs)
+    else:
+        np.savez(tmp_path / "x.npz", pairs, sides=["left", "right"], y=np.arange(6))
+    read = load_embeddings(tmp_path / f"x{suffix}", pairs=True, limit=limit, labels="y" if suffix == ".npz" else None)
+    np.testing.assert_array_equal(read.data, np.stack([X, -X], axis=1)[:limit])
+    assert read.words is None
+    assert read.labels is None or read.labels.tolist() == list(range(6))[:limit]
+
+
 def test_a_middle_axis_of_one_is_dropped(tmp_path):
     np.save(tmp_path / "x.npy", X[:, None])
     np.testing.assert_array_equal(load_embeddings(tmp_path / "x.npy").data, X)

@@ -244,7 +244,9 @@ def test_commas_that_may_be_either_are_refused(tmp_path, text, message):
         load_embeddings(tmp_path / "x.csv")
 
 
-@pytest.mark.parametrize("text", ["w;x\na;0,5\nb;2,25\n", "a;0,5\nb;2,25\n", "w;x\na;0.5\nb;2.25\n", "x;y\n0,5;1\n2,25;2\n"])
+@pytest.mark.parametrize(
+    "text", ["w;x\na;0,5\nb;2,25\n", "a;0,5\nb;2,25\n", "w;x\na;0.5\nb;2.25\n", "x;y\n0,5;1\n2,25;2\n"]
+)
 def test_one_column_of_numbers_is_one_feature(tmp_path, text):
     (tmp_path / "x.csv").write_text(text)
     read = load_embeddings(tmp_path / "x.csv", key="[x]" if "y" in text else None)

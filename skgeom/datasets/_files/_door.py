@@ -80,7 +80,7 @@ def load_embeddings(
     labels : str, default=None
         Name of the array or column, of the same file, with one label per row.
     limit : int, default=None
-        Maximum number of rows to read, from the start.
+        Maximum number of rows, or of pairs, to read, from the start.
     pairs : bool, default=False
         Whether the rows come in pairs, as an array (n, 2, d) or (2, n, d).
 
@@ -143,11 +143,15 @@ def load_embeddings(
         name, found = Path(type(path).__name__), _keyed_vectors(path, key or labels, limit)
     else:
         name = Path(path)
-        found = _joined(shards(name), key, limit)
-    data = real_rows(name, found.data, pairs=pairs)
+        files = shards(name)
+        found = _joined(files, key, limit)
+        if pairs and limit is not None and _has_sides_first(found.data.shape):
+            found = _joined(files, key, None)  # the limit was that of the sides
+    rows = real_rows(name, found.data, pairs=pairs)
+    data = rows[:limit]
     return Bunch(
         data=data,
-        words=found.words,
+        words=None if found.words is None or len(found.words) != len(rows) else found.words[:limit],
         feature_names=None if found.columns is None else list(found.columns),
         labels=None if labels is None else read_labels(name, labels, len(data), limit)[0],
     )
@@ -214,13 +218,18 @@ def real_rows(path: Path, data: np.ndarray, *, pairs: bool = False) -> np.ndarra
         raise ValueError(f"{path}: expected real numbers, got the dtype {data.dtype}. Save them as float32.")
     shape, expected = data.shape, "(n_samples, 2, n_features)" if pairs else "(n_samples, n_features)"
     if pairs and len(shape) == 3 and 2 in shape[:2]:
-        data = data if shape[1] == 2 else np.moveaxis(data, 0, 1)
+        data = np.moveaxis(data, 0, 1) if _has_sides_first(shape) else data
     elif not pairs and len(shape) == 3 and shape[1] == 1:
         data = data[:, 0]
     elif pairs or len(shape) != 2:
         remedy = "x[None, :] makes one row a matrix." if len(shape) == 1 else "Reshape it before you save it."
         raise ValueError(f"{path}: expected shape {expected}, got {shape}. {remedy}")
     return data
+
+
+def _has_sides_first(shape: tuple[int, ...]) -> bool:
+    """Return whether an array of pairs, or the first of its sides, is (2, n, d), not (n, 2, d)."""
+    return len(shape) == 3 and shape[1] != 2
 
 
 def check_not_empty(path: Path, data: Any) -> None:
