@@ -262,11 +262,14 @@ def side_by_side(**streams: Iterator[Any]) -> Iterator[tuple[Any, ...]]:
     TypeError
         If one is not an iterator.
     ValueError
-        If one ends before the others.
+        If two are the same iterator, which would pair each block with the next, or one ends before the others.
     """
+    names = " and ".join(streams)
     for name, stream in streams.items():
         if not isinstance(stream, Iterator):
-            raise TypeError(f"{' and '.join(streams)} must be iterators of blocks if one is: cut {name} like the rest.")
+            raise TypeError(f"{names} must be iterators of blocks if one is: cut {name} like the rest.")
+    if len(set(map(id, streams.values()))) < len(streams):
+        raise ValueError(f"{names} are one iterator, which yields each block once: pass two of the same blocks.")
     for blocks in zip_longest(*streams.values()):
         ended = [name for name, block in zip(streams, blocks, strict=True) if block is None]
         if ended:

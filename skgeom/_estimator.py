@@ -85,7 +85,8 @@ def all_at_once(fit: F) -> F:
     @wraps(fit)
     def fit_at_once(self: Any, *args: Any, **kwargs: Any) -> Any:
         fitted = twin_of(self)
-        exact(fitted, *map(_detached, args), **{name: _detached(value) for name, value in kwargs.items()})
+        once = {id(value): _detached(value) for value in (*args, *kwargs.values())}  # one iterator remains one
+        exact(fitted, *(once[id(value)] for value in args), **{name: once[id(kwargs[name])] for name in kwargs})
         self.__dict__ = fitted.__dict__
         return self
 
