@@ -67,7 +67,8 @@ class Judgement:
     verdict : str
         The answer as a sentence.
     recommended : transformer or "passthrough"
-        The recommendation, not fitted: the best transform if the answer is "yes", else "passthrough".
+        The recommendation, not fitted: the best transform if the answer is "yes", else the first, which is
+        "passthrough" unless other `transforms` were passed or `judge_retrieval` compares spaces of two widths.
     confidence : float
         Joint confidence of the intervals.
     n_rows, n_folds : int
@@ -114,7 +115,7 @@ class Judgement:
             "score": self.score_name,
             "answer": self.answer,
             "verdict": self.verdict,
-            "recommended": "passthrough" if isinstance(self.recommended, str) else self.best.name,
+            "recommended": "passthrough" if isinstance(self.recommended, str) else self._chosen().name,
             "confidence": self.confidence,
             "n_rows": self.n_rows,
             "n_folds": self.n_folds,
@@ -194,6 +195,10 @@ class Judgement:
             numbers = _rounded(one.score), gap, *map(_rounded, one.measures.values())
             rows.append([one.name, f"{one.n_features:,}", *numbers])
         return rows
+
+    def _chosen(self) -> Judged:
+        """Return the transform that is recommended."""
+        return self.best if self.answer == "yes" else self.transforms[0]
 
     def _best_row(self) -> int | None:
         """Return the position of the best transform, if a higher score is better."""

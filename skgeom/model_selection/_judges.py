@@ -101,6 +101,8 @@ def judge_classes(
 
     Raises
     ------
+    TypeError
+        If `transforms` is not a dict of transformers, or the output of one is sparse.
     ValueError
         If X is not a finite matrix with spread, or y does not have two classes of enough rows.
         Also if there are too few different rows for the folds, or a parameter is out of range.
@@ -274,6 +276,8 @@ def judge_similarity(
 
     Raises
     ------
+    TypeError
+        If `transforms` is not a dict of transformers, or the output of one is sparse.
     ValueError
         If X is not a finite array of pairs of rows that are not zero, or y does not fit it.
         Also if there are too few different rows for the folds, or a parameter is out of range.
@@ -347,7 +351,7 @@ def judge_clusters(
     y : array of shape (n_samples,), default=None
         The class of each row, if known. Classes with fewer different rows than folds are left out, with a note.
     n_clusters : int, default=None
-        Number of clusters; None takes as many as there are classes in y, or 8.
+        Number of clusters, at most the rows of all folds but one; None takes as many as there are classes in y, or 8.
     groups : array of shape (n_samples,), default=None
         Group of each row; groups are not split between folds. None takes `row_groups`: equal rows.
     transforms : dict from str to transformer, default=None
@@ -370,6 +374,8 @@ def judge_clusters(
 
     Raises
     ------
+    TypeError
+        If `transforms` is not a dict of transformers, or the output of one is sparse.
     ValueError
         If X is not a finite matrix with spread, or y does not have two classes of enough rows.
         Also if there are too few different rows for the folds, or a parameter is out of range.
@@ -403,8 +409,9 @@ def judge_clusters(
     split, notes = split_of(groups_of(row_groups(x), groups), chance, MAX_ROWS, codes)
     x = x[split.rows]
     labels = None if codes is None else np.unique(codes[split.rows], return_inverse=True)[1]
+    n_known = len(x) - int(np.bincount(split.fold).max())
     default = _N_CLUSTERS if labels is None else int(labels.max()) + 1
-    k = check_count(default if n_clusters is None else n_clusters, "n_clusters", low=2, high=len(x))
+    k = check_count(default if n_clusters is None else n_clusters, "n_clusters", low=2, high=n_known)
 
     def observe(mapped: Mapped, fold: Fold) -> Observation:
         known, held_out = mapped.rows[: fold.n_known], mapped.rows[fold.n_known :]
@@ -467,6 +474,8 @@ def judge_neighbours(
 
     Raises
     ------
+    TypeError
+        If `transforms` is not a dict of transformers, or the output of one is sparse.
     ValueError
         If X is not a finite matrix with spread, or a row is zero.
         Also if there are too few different rows for the folds, or a parameter is out of range.

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.preprocessing import StandardScaler
 
+from skgeom._array import to_numpy
 from skgeom._core.sums._maps import default_top
 from skgeom._validation import check_cloud
 from skgeom.preprocessing import AllButTheTop, SharedMoments, Whitening
@@ -18,13 +19,14 @@ from skgeom.preprocessing import AllButTheTop, SharedMoments, Whitening
 Transforms: TypeAlias = Mapping[str, Any]
 """Transformers by name; "passthrough" leaves the rows as they are."""
 
-AS_IS, CENTRED = "as is", "centred"
+AS_IS, CENTRED, PASSTHROUGH = "as is", "centred", "passthrough"
 POWERS = (0.25, 0.5, 1.0)
 _NARROWEST = 16
 _STEP = 4
 """Widths grow by this factor: the score of a transform changes slowly with its width."""
 
 _ROWS_PER_DIRECTION = 3
+_EXAMPLE = "pass {'as is': 'passthrough', 'white': Whitening()}"
 
 
 def default_transforms(X: Any) -> dict[str, Any]:
@@ -64,7 +66,7 @@ def default_transforms(X: Any) -> dict[str, Any]:
     with catch_warnings():  # of few rows: judged on rows that no fit has seen, it shows
         simplefilter("ignore", UserWarning)
         rank = fitted(Whitening(), x).rank_
-    found: dict[str, Any] = {AS_IS: "passthrough", CENTRED: StandardScaler(with_std=False)}
+    found: dict[str, Any] = {AS_IS: PASSTHROUGH, CENTRED: StandardScaler(with_std=False)}
     widths = [k for k in (_NARROWEST * _STEP**j for j in range(16)) if k < rank] + [rank]
     for k in widths:
         few = n < _ROWS_PER_DIRECTION * k
@@ -75,6 +77,22 @@ def default_transforms(X: Any) -> dict[str, Any]:
         if top < rank:
             found[f"AllButTheTop({top})"] = AllButTheTop(top)
     return found
+
+
+def check_transforms(transforms: Any) -> Transforms:
+    """Return candidates by name, at least two."""
+    if not isinstance(transforms, Mapping):
+        got = type(transforms).__name__
+        raise TypeError(f"transforms must be a dict from names to transformers, got a {got}: {_EXAMPLE}.")
+    if len(transforms) < 2:
+        raise ValueError(
+            f"transforms has {len(transforms)} transforms, expected at least two, because the others are compared with "
+            f"the first: {_EXAMPLE}."
+        )
+    for name, one in transforms.items():
+        if one != PASSTHROUGH and (isinstance(one, type) or not hasattr(one, "transform")):
+            raise TypeError(f'transforms[{name!r}] is {one!r}, expected a transformer or "passthrough": {_EXAMPLE}.')
+    return dict(transforms)
 
 
 class Mapped(NamedTuple):
@@ -100,13 +118,15 @@ def mapped(transforms: Transforms, x: np.ndarray, n_known: int) -> Iterator[Mapp
     def whitened(shrinkage: Any = None) -> tuple[np.ndarray, np.ndarray]:
         return _white(fit, x, n_known, shrinkage)
 
-    for estimator in transforms.values():
+    for name, estimator in transforms.items():
         if _is_scaled_projection(estimator):
             white, deviations = (part[..., : estimator.n_components] for part in whitened(estimator.shrinkage))
             spread = deviations ** (1 - estimator.power)
             yield Mapped(white * spread.astype(white.dtype), partial(tuple, (white, spread)))
             continue
-        z = x if isinstance(estimator, str) else np.asarray(fit(estimator, x[:n_known]).transform(x))
+        z = x
+        if not isinstance(estimator, str):
+            z = to_numpy(check_cloud(fit(estimator, x[:n_known]).transform(x), name=f"the output of {name!r}"))
         top = _n_removed(estimator)
         of_z = partial(_white, fitted, z, n_known) if top is None else partial(_without_leading, whitened, top)
         yield Mapped(z, of_z)

@@ -19,7 +19,7 @@ from skgeom._validation import check_count, check_groups, check_real
 from skgeom.alignment import CCAAligner, LstsqAligner, ProcrustesAligner
 from skgeom.model_selection._intervals import Statistic, compared
 from skgeom.model_selection._judgement import Judged, Judgement, answered
-from skgeom.model_selection._transforms import AS_IS, Transforms, default_transforms, fitted, mapped
+from skgeom.model_selection._transforms import AS_IS, Transforms, check_transforms, default_transforms, fitted, mapped
 
 Listener: TypeAlias = Callable[[int, int], None]
 """A callable that receives the number of fits done and of all fits."""
@@ -167,12 +167,7 @@ def in_large_classes(codes: np.ndarray, groups: np.ndarray, least: int) -> np.nd
 
 def of_rows(x: np.ndarray, transforms: Transforms | None) -> Candidates:
     """Return the candidates for the rows of one space."""
-    tried = default_transforms(x) if transforms is None else dict(transforms)
-    if len(tried) < 2:
-        raise ValueError(
-            f"transforms has {len(tried)} transforms, expected at least two, because the others are compared with "
-            "the first: pass {'as is': 'passthrough', 'white': Whitening()}."
-        )
+    tried = default_transforms(x) if transforms is None else check_transforms(transforms)
     return Candidates(tried, lambda fold: mapped(tried, x[fold.order], fold.n_known))
 
 

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.metrics.pairwise import cosine_similarity, paired_cosine_distances
 from sklearn.neighbors import NearestNeighbors
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from skgeom._core import _threads
 from skgeom._core._jackknife import jackknife
@@ -29,6 +29,7 @@ from skgeom.model_selection import (
     judge_retrieval,
     judge_similarity,
 )
+from skgeom.model_selection._judgement import Judged, answered
 from skgeom.model_selection._probe import PENALTIES
 from skgeom.model_selection._trial import split_of
 from skgeom.preprocessing import AllButTheTop, Whitening
@@ -266,6 +267,19 @@ def test_a_judgement_is_reproducible_and_can_be_read_by_people_and_machines(judg
     assert frame[found.score_name].tolist() == [one.score for one in found.transforms]
 
 
+@pytest.mark.parametrize(
+    ("leads", "margin", "answer"), [(0.1, 0.05, "yes"), (0.1, 0.2, "not measurable"), (-0.1, 0, "no")]
+)
+def test_the_recommendation_has_the_name_of_its_transform(leads, margin, answer):
+    rows = [Judged("first", 4, 0.5, 0.0, 0.0, {}), Judged("other", 4, 0.5 + leads, leads, margin, {})]
+    tried = {"first": Whitening(1), "other": Whitening(2)}
+    found = answered("classes", "accuracy", rows, tried, 0.95, 100, 5, ())
+    assert found.answer == answer
+    assert found.recommended is tried[found.to_dict()["recommended"]]
+    found = answered("classes", "accuracy", rows, {**tried, "first": "passthrough"}, 0.95, 100, 5, ())
+    assert found.to_dict()["recommended"] == ("other" if answer == "yes" else "passthrough")
+
+
 @pytest.mark.parametrize("judge", JUDGES.values(), ids=JUDGES)
 def test_names_of_transforms_cannot_break_the_page(judge):
     page = judge(transforms={"<b>": "passthrough", "&": Whitening()}, n_resamples=200)._repr_html_()
@@ -324,6 +338,32 @@ def test_more_rows_than_are_looked_at_are_sampled(monkeypatch):
 def test_what_does_not_fit_is_refused(judge, options, words):
     with pytest.raises(ValueError, match=words):
         judge(**options)
+
+
+@pytest.mark.parametrize(
+    ("transforms", "error", "words"),
+    [
+        ({"a": "passthrough", "b": "drop"}, TypeError, r"transforms\['b'\] is 'drop', expected a transformer"),
+        ({"a": "passthrough", "b": Whitening}, TypeError, r"transforms\['b'\] is <class .*, expected a transformer"),
+        ({"a": None, "b": Whitening()}, TypeError, r"transforms\['a'\] is None, expected a transformer"),
+        ([Whitening(), Whitening(2)], TypeError, "transforms must be a dict from names to transformers, got a list"),
+        ({"a": "passthrough", "b": OneHotEncoder(handle_unknown="ignore")}, TypeError, "output of 'b'"),
+        (
+            {"a": "passthrough", "b": FunctionTransformer(lambda z: z * np.nan)},
+            ValueError,
+            "output of 'b' contains NaN",
+        ),
+    ],
+)
+@pytest.mark.parametrize("judge", [JUDGES[name] for name in ("classes", "similarity", "silhouette", "neighbours")])
+def test_what_is_no_transform_is_refused_by_its_name(judge, transforms, error, words):
+    with pytest.raises(error, match=words):
+        judge(transforms=transforms, n_resamples=100)
+
+
+def test_more_clusters_than_rows_to_learn_from_are_refused():
+    with pytest.raises(ValueError, match="n_clusters must be at least 2 and at most 128, got 129"):
+        judge_clusters(X, n_clusters=129, transforms=TRIED)
 
 
 def test_a_probe_wants_three_folds():
