@@ -43,9 +43,19 @@ def dask_rows(X: Any, name: str = "X", ndims: Sequence[int] = (2,)) -> Any:
 
 
 def sample_row(X: Any) -> Any:
-    """Return an artificial row with the kind, dtype and columns of a Dask array or frame; short, for maps of a ball."""
+    """Return an artificial row with the kind, dtype and columns of a Dask array or frame; short, for maps of a ball.
+
+    Raises
+    ------
+    ValueError
+        If a column of a frame does not hold numbers, or as in `dask_rows`.
+    """
     x = dask_rows(X)
-    rows = X._meta_nonempty if hasattr(type(X), "to_dask_array") else np.ones_like(x._meta, shape=(1, x.shape[1]))
+    if not hasattr(type(X), "to_dask_array"):
+        return np.ones_like(x._meta, shape=(1, x.shape[1])) / (2 * x.shape[1])
+    rows = X._meta_nonempty
+    if others := [repr(name) for name in rows.select_dtypes(exclude=["number", "bool"])]:
+        raise ValueError(f"X has columns that are not numbers: {', '.join(others)}. Drop or encode them.")
     return rows[:1] / (2 * x.shape[1])
 
 

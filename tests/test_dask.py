@@ -614,3 +614,13 @@ def test_a_search_over_parameters_runs_on_the_workers(client):
     with joblib.parallel_config("dask"):
         search.fit(X, Y)
     assert search.best_params_ == {"alpha": 0.0}
+
+
+def test_a_frame_with_a_column_of_text_is_refused_by_its_name():
+    frames, pandas = pytest.importorskip("dask.dataframe"), pytest.importorskip("pandas")
+    numbers = pandas.DataFrame({"a": [1.0, 2.0, 4.0], "b": [1, 3, 2], "c": [True, False, True]})
+    text = frames.from_pandas(numbers.assign(word="w", kind=pandas.Categorical(list("xyz"))), npartitions=1)
+    fitted = Whitening(2).fit(frames.from_pandas(numbers, npartitions=1))
+    for call in (Whitening().fit, fitted.partial_fit, fitted.transform, lambda X: ProcrustesAligner().fit(X, X)):
+        with pytest.raises(ValueError, match="X has columns that are not numbers: 'word', 'kind'. Drop or encode them"):
+            call(text)
