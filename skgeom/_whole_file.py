@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from errno import EDQUOT, EFBIG, ENOSPC
 from pathlib import Path
+from threading import get_ident
 from typing import BinaryIO
 
 import numpy as np
@@ -14,9 +15,12 @@ import numpy as np
 
 @contextmanager
 def replaced(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary name in the folder of a file; rename it when complete, remove it after an error."""
+    """Yield a temporary name in the folder of a file; rename it when complete, remove it after an error.
+
+    It is that of the process and the thread: if several write one file, it is that of the last to finish, as a whole.
+    """
     path = Path(path)
-    partial_file = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial_file = path.with_name(f"{path.name}.{os.getpid()}.{get_ident()}.partial")
     try:
         yield partial_file
         partial_file.replace(path)

@@ -1,6 +1,8 @@
 """Transforms written into given arrays: what `transform` returns, wherever there is room for it, or nothing at all."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, get_ident
 
 import numpy as np
 import pytest
@@ -208,9 +210,30 @@ def test_an_error_leaves_the_file_as_it_was(blocks, error, message, before, targ
     assert before is None or target.read_bytes() == before
 
 
+def test_two_threads_that_write_one_file_do_not_mix_their_rows(target):
+    meet = Barrier(2, timeout=60)
+
+    def written(scale):
+        def blocks():
+            for rows in np.split(X, 4):
+                meet.wait()  # both are in the midst of their files
+                yield scale * rows
+
+        return np.array(whitening.transform_into(blocks(), target))
+
+    whitening = Whitening(power=0).fit(X)
+    with ThreadPoolExecutor(2) as threads:
+        found = list(threads.map(written, (1, 2)))
+    expected = [whitening.transform(scale * X) for scale in (1, 2)]
+    for rows in (*found, np.load(target)):  # the file of whichever thread was the last to finish
+        assert min(np.abs(rows - one).max() for one in expected) < 1e-3
+    assert os.listdir(target.parent) == [target.name]
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
 def test_a_full_disk_is_said_and_leaves_nothing(target):
-    target.with_name(f"{target.name}.{os.getpid()}.partial").symlink_to("/dev/full")  # where the rows are written to
+    partial = f"{target.name}.{os.getpid()}.{get_ident()}.partial"
+    target.with_name(partial).symlink_to("/dev/full")  # where the rows are written to
     with pytest.raises(OSError, match=r"No space left on device: .*white\.npy'$"):
         Whitening().fit(X).transform_into(X, target)
     assert os.listdir(target.parent) == []
