@@ -622,5 +622,5 @@ def test_a_frame_with_a_column_of_text_is_refused_by_its_name():
     text = frames.from_pandas(numbers.assign(word="w", kind=pandas.Categorical(list("xyz"))), npartitions=1)
     fitted = Whitening(2).fit(frames.from_pandas(numbers, npartitions=1))
     for call in (Whitening().fit, fitted.partial_fit, fitted.transform, lambda X: ProcrustesAligner().fit(X, X)):
-        with pytest.raises(ValueError, match="X has columns that are not numbers: 'word', 'kind'. Drop or encode them"):
+        with pytest.raises(ValueError, match="X has columns that are not numbers: 'word', 'kind'"):
             call(text)
