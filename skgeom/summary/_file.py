@@ -37,13 +37,18 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
                 arrays = {name: found[name] for name in found.files}
             version = int(arrays.pop(_KIND))
         except Exception as error:  # the exceptions of NumPy and zipfile for other bytes are not documented
-            raise ValueError(
-                f"The file {str(path)!r} is not a complete summary: it is cut off, or was not written by the "
-                "method save of one. Write it again."
-            ) from error
+            raise incomplete(path) from error
     if version > _VERSION:
         raise ValueError(
             f"The summary in {str(path)!r} has format {version}, and this version of skgeom knows formats up to "
             f"{_VERSION}: update skgeom."
         )
     return arrays
+
+
+def incomplete(path: str | os.PathLike[str]) -> ValueError:
+    """Return the error for a file that is not a summary, or a part of one."""
+    return ValueError(
+        f"The file {str(path)!r} is not a complete summary: it is cut off, or was not written by the method save of "
+        "one. Write it again."
+    )

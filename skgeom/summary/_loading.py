@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from os import PathLike
 
-from skgeom.summary._file import read_arrays
+import numpy as np
+
+from skgeom.summary._file import incomplete, read_arrays
 from skgeom.summary._paired import PREFIXES, SCATTER, PairedSummary
 from skgeom.summary._summary import CloudSummary, summary_of_arrays
 
@@ -42,6 +44,14 @@ def load_summary(path: str | PathLike[str]) -> CloudSummary | PairedSummary:
     CloudSummary(n_rows=100, n_features=4)
     """
     found = read_arrays(path)
+    try:
+        return _summary_of(found)
+    except (KeyError, TypeError, ValueError) as error:  # arrays are missing, or of another kind
+        raise incomplete(path) from error
+
+
+def _summary_of(found: dict[str, np.ndarray]) -> CloudSummary | PairedSummary:
+    """Return the summary with the arrays of a file."""
     if SCATTER not in found:
         return summary_of_arrays(found)
     x, y = (

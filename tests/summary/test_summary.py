@@ -249,6 +249,16 @@ def test_other_files_and_pieces_of_files_are_refused(tmp_path):
         load_summary(tmp_path / "nowhere")
 
 
+def test_a_file_without_all_arrays_is_no_summary(tmp_path):
+    path = tmp_path / "shard.npz"
+    cloud_summary(X).save(path)
+    arrays = dict(np.load(path))
+    for without in ("digits", "rows", "mean"):
+        np.savez(path, **{name: values for name, values in arrays.items() if name != without})
+        with pytest.raises(ValueError, match="not a complete summary"):
+            load_summary(path)
+
+
 def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
     path = tmp_path / "shard.npz"
     cloud_summary(X, max_rows=0).save(path)
