@@ -41,6 +41,8 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
     'estimate("effective_rank")': lambda x, _: metrics.estimate("effective_rank", x),
     'estimate("silhouette")': lambda x, _: metrics.estimate("silhouette", x, LABELS),
     'estimate("uniformity")': lambda x, _: metrics.estimate("uniformity", x),
+    'estimate("median_angle")': lambda x, _: metrics.estimate("median_angle", x),
+    'estimate("clip_loss")': lambda x, y: metrics.estimate("clip_loss", x, y),
     "effective_rank": lambda x, _: metrics.effective_rank(x),
     "average_cosine": lambda x, _: metrics.average_cosine(x),
     "conformity": lambda x, _: metrics.conformity(x),

@@ -35,6 +35,10 @@ def cases(data: Data) -> list[Case]:
         for name, function, given in (
             ("silhouette", metrics.silhouette_score, (few, data.y[: ROWS[0]])),
             ("uniformity", metrics.uniformity, (few,)),
+            ("sigreg", metrics.sigreg, (few,)),
+            ("median_angle", metrics.median_angle, (few,)),
+            ("pair_distance_ratio", metrics.pair_distance_ratio, (few, partners)),
+            ("clip_loss", metrics.clip_loss, (few, partners)),
             ("recall_at_k", metrics.recall_at_k, (few, partners)),
             ("mma", metrics.mma, (few,)),
             ("hubness", metrics.hubness, (few,)),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial, wraps
-from inspect import isfunction
+from inspect import isfunction, signature
 from os import PathLike
 from typing import Any, Self, TypeAlias, TypeVar, cast
 
@@ -340,6 +340,8 @@ class RowwiseTransformer(GeometryTransformer):
         ...     whitening.transform_into(iter(np.split(X, 10)), Path(folder, "white.npy")).shape
         (1000, 3)
         """
+        if others := [name for name in per_row if name not in signature(cast(Any, self).transform).parameters]:
+            raise TypeError(f"{type(self).__name__}.transform does not take {', '.join(others)}: leave it out.")
         if isinstance(out, str | PathLike):
             return write_rows(out, self._transformed_blocks(X, per_row))
         self._rows_of(X, out, **per_row)
@@ -354,7 +356,9 @@ class RowwiseTransformer(GeometryTransformer):
         else:
             if not isinstance(X, np.ndarray) or X.ndim != 2:
                 X, check = check(X), self._cloud  # a frame has feature names, its blocks do not
-            blocks = _cut(X=X, **{name: to_numpy(v) if is_foreign(v) else np.asarray(v) for name, v in given.items()})
+            blocks = _cut(
+                X=X, **{name: np.atleast_1d(to_numpy(v) if is_foreign(v) else v) for name, v in given.items()}
+            )
         for rows, *values in blocks:
             x = check(rows)
             check_for_writing(x)

@@ -690,7 +690,10 @@ def _sorted_codes(values: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray
 
 def _column(values: Any, n: int, name: str, *, warn: bool = False) -> np.ndarray:
     """Return values of any library, one per row, as a NumPy array (n,)."""
-    column = column_or_1d(to_numpy(values) if is_foreign(values) else values, warn=warn)
+    given = to_numpy(values) if is_foreign(values) else values
+    if np.asarray(given).ndim == 0:
+        raise ValueError(f"{name} must have one entry per row, got {values!r}: pass an array of {n}.")
+    column = column_or_1d(given, warn=warn)
     if column.shape[0] != n:
         raise ValueError(f"Found {column.shape[0]} {name} for {n} rows: pass one per row.")
     return column

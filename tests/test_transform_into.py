@@ -176,6 +176,15 @@ def test_the_memory_holds_a_block(target, peak_memory):
         assert peak_memory(lambda source=source: whitening.transform_into(source(), target)) < 8 << 20
 
 
+@pytest.mark.parametrize("as_file", [True, False])
+def test_values_that_transform_does_not_take_are_refused_by_name(target, as_file):
+    out = target if as_file else np.empty_like(X)
+    with pytest.raises(TypeError, match=r"Whitening\.transform does not take groups"):
+        Whitening().fit(X).transform_into(X, out, groups=GROUPS)
+    with pytest.raises(ValueError, match="groups"):
+        GroupCentering().fit(X, groups=GROUPS).transform_into(X, out, groups=1)
+
+
 class Interrupting:
     """Blocks of which the third cannot be had."""
 

@@ -177,10 +177,11 @@ def estimate(
     times; the effective rank 0.56 and 0.18 times, since eigenvalues are computed anew without each block: a first-order
     change of those of all rows has no useful bound if variances are small (``benchmarks/results/standard_errors.md``).
 
-    Mean kernels over pairs (such as "uniformity" and "mmd_uniform"), silhouettes under distances that need pairs, and
-    ranks of partners by cosine need one pass over the pairs, and so do measures of nearest rows: "mma", "mmcs" and
-    "koleo", "hubness", and `skgeom.comparison.neighbour_overlap`. The last two need longer lists of neighbours; if ties
-    extend beyond these, they are recomputed for each block, like all other measures.
+    Measures of pairs take the pass or passes over the pairs that they take alone: mean kernels (such as "uniformity",
+    "mmd_uniform" and "sigreg"), mean distances, the median angle, silhouettes under distances that need pairs, ranks of
+    partners by cosine, contrastive losses without labels, and measures of nearest rows: "mma", "mmcs" and "koleo",
+    "hubness", and `skgeom.comparison.neighbour_overlap`. The last two need longer lists of neighbours; if ties extend
+    beyond these, they are recomputed for each block, like all other measures.
 
     References
     ----------
