@@ -204,8 +204,8 @@ def check_several_classes(classes: np.ndarray) -> None:
     """Check that there are at least two classes."""
     if classes.size < 2:
         raise ValueError(
-            f"y has only one class, {classes.tolist()[0]!r}, but a classifier needs at least two. Pass rows of several "
-            "classes, or an objective that needs no labels."
+            f"y has only one class, {classes.tolist()[0]!r}, but classifiers and measures of labelled rows need at "
+            "least two. Pass rows of several classes, or, with an objective that needs no labels, no y."
         )
 
 

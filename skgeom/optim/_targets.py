@@ -46,7 +46,8 @@ def read_targets(y: Any, n: int, kind: str | None) -> Targets:
     if y is None:
         return Targets()
     if kind in (None, CLUSTERS):
-        kind = _looks_like(y)
+        suggested = _looks_like(y)
+        kind = CLASSES if kind == CLUSTERS and suggested == TARGETS else suggested  # whose check refuses fractions
     if kind == CLASSES:
         classes, codes = check_classes(y, n)
         check_several_classes(classes)

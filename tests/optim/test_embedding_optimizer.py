@@ -487,6 +487,8 @@ def test_parameters_out_of_range_are_refused(digits, parameters, error, match):
         ("cross_entropy", None, None, ValueError, "requires y to be passed.*'cross_entropy'"),
         ("silhouette_objective", None, None, ValueError, "requires y to be passed"),
         ("alignment_loss", None, None, ValueError, "requires y to be passed"),
+        ("silhouette_objective", np.linspace(0, 1, 6), None, ValueError, "continuous"),
+        ("silhouette_objective", np.linspace(0, 1, 12).reshape(6, 2), None, ValueError, r"shape \(6, 2\)"),
         ("cross_entropy", np.zeros(6), None, ValueError, "only one class, 0.0"),
         ("cross_entropy", np.linspace(0, 1, 6), None, ValueError, "continuous"),
         ("cross_entropy", [0, 1], None, ValueError, "2 classes for 6 rows"),
