@@ -114,7 +114,7 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         loss over an epoch for 10 epochs; of a random objective, over 200 updates for 2000. None never stops.
     warm_start : bool, default=False
         Start from the rows or the map and the head of the previous fit; the moments of Adam and the history start
-        again.
+        again. Under a constraint, the rows get the norms it asks for first.
     device : {None, "cpu", "cuda", "cuda:<index>", "auto"}, default=None
         Where host data are computed; None stays where X is.
     random_state : int, RandomState instance or None, default=None

@@ -151,9 +151,14 @@ class Training:
         radius = radii(x, settings.constraint)
         start = x if radius is None or settings.constraint != "sphere" else on_spheres(x, radius)
         if settings.parametrization == "points":
-            return Points(self._earlier("embedding_", start)), start
+            return Points(self._points(start, radius)), start
         identity = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
         return LinearMap(x, self._earlier("map_", identity), radius), start
+
+    def _points(self, start: Tensor, radius: Tensor | None) -> Tensor:
+        """Return where the rows begin to move: those of an earlier fit get the norms of the constraint of this one."""
+        rows = self._earlier("embedding_", start)
+        return rows if rows is start or radius is None else on_spheres(rows, radius)
 
     def _head(self) -> Head | None:
         if not any(term.needs_head for term in self.terms):

@@ -368,6 +368,23 @@ def test_warm_start_goes_on(digits):
         optimizer.fit(X, y % 2)
 
 
+@pytest.mark.parametrize("before", [None, "sphere", "fixed_norm"])
+@pytest.mark.parametrize("constraint", ["sphere", "fixed_norm"])
+def test_a_warm_start_has_the_norms_of_its_own_constraint(digits, before, constraint):
+    X, _ = digits
+    optimizer = quick("uniformity", constraint=before, warm_start=True, monitor=None).fit(X)
+    Z = optimizer.set_params(constraint=constraint).fit_transform(3 * X)
+    expected = np.ones(len(X)) if constraint == "sphere" else np.linalg.norm(3 * X, axis=1)
+    np.testing.assert_allclose(np.linalg.norm(Z, axis=1), expected, rtol=1e-12)
+
+
+def test_a_fit_that_ends_by_itself_keeps_its_last_state():
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    optimizer = quick(squares_to_one, learning_rate=0.5, max_iter=7, monitor=None).fit(X)
+    assert optimizer.history_.loss.min() < optimizer.loss_ == optimizer.history_.loss[-1]
+    assert squares_to_one(torch.tensor(optimizer.embedding_)).item() == pytest.approx(optimizer.loss_, rel=1e-12)
+
+
 def test_a_second_fit_forgets_the_first(digits):
     X, y = digits
     optimizer = quick().fit(X, y).set_params(parametrization="linear", objective="isoscore")
