@@ -151,7 +151,8 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
     n_iter_ : int
         Number of updates done.
     loss_ : float
-        Loss of the best state, which is kept.
+        Loss of the state that is kept: of the last one, on the last batch if there are batches. After an exception, an
+        interrupt, or a loss that rose or diverged, it is the lowest loss, averaged as for `tol`.
     was_interrupted_ : bool
         Whether an interrupt (Ctrl-C) ended the fit.
     n_features_in_, feature_names_in_
