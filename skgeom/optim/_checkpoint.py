@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -87,7 +89,8 @@ class Saver:
 def mark(value: Any) -> str:
     """Return a text that is the same for the same parameter or data, in another process too.
 
-    Functions are known by their names and code, other objects by their class.
+    Functions are known by their names, their code, and the numbers, strings, arrays and functions that they hold as
+    defaults or from functions around them; other objects by their class.
     """
     if value is None or isinstance(value, str | int | float):
         return repr(value)
@@ -109,8 +112,35 @@ def mark(value: Any) -> str:
     name = getattr(value, "__qualname__", None)
     if name is None:
         return f"{type(value).__module__}.{type(value).__qualname__}"
-    code = getattr(value, "__code__", None)
-    return f"{value.__module__}.{name} {'' if code is None else hashlib.sha256(code.co_code).hexdigest()}"
+    return f"{value.__module__}.{name} {_contents(value) if isinstance(value, FunctionType) else ''}"
+
+
+def _contents(function: FunctionType) -> str:
+    """Return a mark of the code of a function and of what it holds."""
+    held = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+    for cell in function.__closure__ or ():
+        with suppress(ValueError):  # a name that the outer function has not bound
+            held.append(cell.cell_contents)
+    parts = [_code(function.__code__), *map(_held, held)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _held(value: Any) -> str:
+    """Return a mark of a value that a function holds; other objects may change while it runs, as counters do."""
+    if isinstance(value, FunctionType):
+        return _code(value.__code__)
+    is_constant = value is None or isinstance(value, str | int | float | np.generic | np.ndarray) or is_foreign(value)
+    return mark(value) if is_constant else f"{type(value).__module__}.{type(value).__qualname__}"
+
+
+def _code(code: CodeType) -> str:
+    """Return the operations, names and constants of code, also of the functions inside, the same in every process."""
+    constants = [_code(one) if isinstance(one, CodeType) else _constant(one) for one in code.co_consts]
+    return f"{code.co_code.hex()} {code.co_names} [{', '.join(constants)}]"
+
+
+def _constant(value: Any) -> str:
+    return str(sorted(map(repr, value))) if isinstance(value, frozenset) else repr(value)
 
 
 def random_state_to_plain(rng: np.random.RandomState) -> list[Any]:

@@ -124,8 +124,9 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
     checkpoint : str or path, default=None
         A file for the complete state, written under a temporary name and moved into place. A fit that finds the file
         continues from it, and equals an uninterrupted one bit for bit; parameters and data must be the same as when it
-        was written (functions are compared by name and code), otherwise it raises. The file is removed when a fit is
-        complete, and stays after an interrupt or an exception.
+        was written, otherwise it raises. Functions are compared by name, code and the numbers, strings and arrays they
+        hold, other objects by class. The file is removed when a fit is complete, and stays after an interrupt or an
+        exception.
     checkpoint_every : int, default=100
         Number of updates between two checkpoints.
 

@@ -17,6 +17,7 @@ torch = pytest.importorskip("torch")
 
 from skgeom.metrics import mma  # noqa: E402
 from skgeom.optim import EmbeddingOptimizer, SphereDispersion  # noqa: E402
+from skgeom.optim._checkpoint import mark  # noqa: E402
 
 KINDS = [
     RuntimeError,
@@ -530,6 +531,64 @@ def test_a_checkpoint_of_another_fit_is_refused(rows, broken, parameters, change
         optimizer.fit(change(rows))
     assert broken.exists()
     assert not hasattr(optimizer, "n_iter_")
+
+
+def made(text, **around):
+    exec(text, around)
+    return around["loss"]
+
+
+def held(value):
+    def loss(z):
+        return ((z - value) ** 2).mean()
+
+    return loss
+
+
+def calling(function):
+    def loss(z):
+        return function(z)
+
+    return loss
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (made("def loss(z): return (z - 1).square().mean()"), made("def loss(z): return (z - 9).square().mean()")),
+        (made("def loss(z): return z.sin().mean()"), made("def loss(z): return z.cos().mean()")),
+        (made("def loss(z, t=1): return (t * z).mean()"), made("def loss(z, t=2): return (t * z).mean()")),
+        (made("def loss(z, *, t=1): return (t * z).mean()"), made("def loss(z, *, t=2): return (t * z).mean()")),
+        (made("def loss(z): return sum(v for v in z * 1)"), made("def loss(z): return sum(v + 1 for v in z * 1)")),
+        (held(1.0), held(9.0)),
+        (held(np.zeros(3)), held(np.ones(3))),
+        (calling(held(1.0)), calling(to_one)),
+    ],
+    ids=["constant", "name", "default", "keyword", "inner code", "number around", "array around", "function around"],
+)
+def test_functions_that_compute_other_values_make_another_fit(one, other):
+    assert mark(one) != mark(other)
+    assert mark(one) == mark(one)
+
+
+def test_a_counter_that_a_function_holds_makes_no_other_fit():
+    calls = []
+    before = mark(held(calls))
+    calls.append(1)
+    assert mark(held(calls)) == before
+
+
+def test_the_mark_of_a_function_is_the_same_in_every_process():
+    code = (
+        "from skgeom.optim._checkpoint import mark\n"
+        "def loss(z): return 1.0 if z in {'a', 'b', 'c', 'd'} else [v for v in z]\n"
+        "print(mark(loss))"
+    )
+    seeds = [{**os.environ, "PYTHONHASHSEED": seed} for seed in ("1", "2", "3")]
+    found = {
+        subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, check=True).stdout for env in seeds
+    }
+    assert len(found) == 1
 
 
 def test_what_is_printed_or_how_often_is_saved_makes_no_other_fit(rows, broken, capsys):
