@@ -7,7 +7,16 @@ from typing import Any, Self
 import numpy as np
 
 from skgeom._array import to_numpy
-from skgeom.inspection._display import REFERENCE, CloudDisplay, histogram, is_first, legend_above, mark, next_look
+from skgeom.inspection._display import (
+    REFERENCE,
+    CloudDisplay,
+    bin_edges,
+    histogram,
+    is_first,
+    legend_above,
+    mark,
+    next_look,
+)
 from skgeom.inspection._numbers import check_table
 from skgeom.metrics import conformity
 
@@ -116,7 +125,7 @@ class ConformityDisplay(CloudDisplay):
         with self._drawing(ax) as axes:
             look, mean = next_look(axes), float(self.conformity.mean())
             self.isotropic_ = axes.axvline(0, **REFERENCE, label="isotropic: 0") if is_first(axes) else None
-            edges = np.histogram_bin_edges(self.conformity, _BINS)
+            edges = bin_edges([self.conformity], _BINS)
             label = f"{self.name or 'this cloud'}: mean {mean:.3f}"
             self.histogram_ = mark(histogram(axes, self.conformity, edges, look, label=label))
             self.mean_ = axes.axvline(mean, color=look.color, linestyle=look.linestyle)

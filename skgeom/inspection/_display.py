@@ -67,6 +67,9 @@ REFERENCE: Any = {"color": GREY, "linestyle": (0, (4, 2)), "linewidth": 1.2, "ma
 _WIDTH, _HEIGHT = 4.8, 3.4
 """Inches of a figure: text of ten points is legible where this is shown 400 pixels wide."""
 
+_NARROWEST = 1e-6
+"""Minimum width of all bins of a histogram of cosines."""
+
 _drawn: WeakSet[Any] = WeakSet()
 """The artists that each represent one Display: how many the axes hold decides the next look."""
 
@@ -173,6 +176,13 @@ def mark(artist: Any) -> Any:
     """Record that an artist shows the data of a Display, and return it."""
     _drawn.add(artist)
     return artist
+
+
+def bin_edges(samples: Sequence[np.ndarray], n: int) -> np.ndarray:
+    """Return the edges of n bins for all samples; wide enough to be told apart where only rounding separates values."""
+    low, high = min(map(np.min, samples)), max(map(np.max, samples))
+    beyond = max(0.0, _NARROWEST - (high - low)) / 2
+    return np.linspace(low - beyond, high + beyond, n + 1)
 
 
 def histogram(ax: Any, values: np.ndarray, edges: np.ndarray, look: Look, *, sign: int = 1, **kwargs: Any) -> Any:

@@ -10,7 +10,7 @@ from scipy.stats import beta
 from skgeom._array import to_numpy
 from skgeom._core._correlation import mid_ranks
 from skgeom._validation import check_cloud, check_count
-from skgeom.inspection._display import GREY, LOOKS, PALE, Display, histogram, legend_above, mark
+from skgeom.inspection._display import GREY, LOOKS, PALE, Display, bin_edges, histogram, legend_above, mark
 from skgeom.inspection._numbers import check_table
 from skgeom.metrics import pair_cosines
 from skgeom.metrics._representation import Step, ends_in_regressor, mapped, representation
@@ -205,7 +205,7 @@ class SimilarityDisplay(Display):
         """
         with self._drawing(ax) as axes:
             samples = [self.matching, self.other, *(self.before or ())]
-            edges = np.linspace(min(map(np.min, samples)), max(map(np.max, samples)), _BINS + 1)
+            edges = bin_edges(samples, _BINS)
             good, bad = LOOKS[:2]
             self.matching_ = mark(histogram(axes, self.matching, edges, good, label="matching pairs"))
             self.other_ = histogram(axes, self.other, edges, bad, label="other pairs")

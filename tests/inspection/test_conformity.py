@@ -43,6 +43,13 @@ def test_what_are_no_mean_cosines_is_refused(values):
         ConformityDisplay(values)
 
 
-def test_equal_rows_are_drawn_too():
-    display = ConformityDisplay.from_embedding(np.ones((5, 3)))
-    assert display.mean_.get_xdata()[0] == pytest.approx(1)
+@pytest.mark.parametrize(
+    "X",
+    [np.ones((5, 3)), np.outer(np.arange(1, 30), [1 / 3, 2 / 7, 3.1]), [[1, 0.3], [0.7, 2]]],
+    ids=["equal rows", "one direction", "two rows"],
+)
+def test_rows_that_conform_up_to_rounding_are_drawn_too(X):
+    display = ConformityDisplay.from_embedding(X)
+    assert display.mean_.get_xdata()[0] == pytest.approx(display.conformity[0])
+    heights, edges, _ = display.histogram_.get_data()
+    assert (heights * np.diff(edges)).sum() == pytest.approx(1)

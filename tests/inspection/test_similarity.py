@@ -31,6 +31,14 @@ def test_the_steps_are_the_densities_of_the_cosines(pairs):
         assert (heights * np.diff(edges)).sum() == pytest.approx(1)
 
 
+def test_equal_cosines_have_a_density():
+    display = SimilarityDisplay([1.0, 1.0], [1.0, 1.0 - 2**-53]).plot()
+    for steps in (display.matching_, display.other_):
+        heights, edges = density(steps)
+        assert (heights * np.diff(edges)).sum() == pytest.approx(1)
+    assert display.auc == 0.75
+
+
 def test_auc_is_that_of_scikit_learn_with_ties():
     matching, other = [0.5, 0.1, 0.9, 0.5], [0.5, 0.0, 0.1]
     display = SimilarityDisplay(matching, other)

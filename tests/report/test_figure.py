@@ -51,6 +51,11 @@ def test_without_spread_there_is_no_spectrum():
     assert titles(draw(Space("a space", np.ones((50, 3))), [])) == ["Conformity of the rows"]
 
 
+@pytest.mark.parametrize("X", [np.outer(np.arange(1, 30), [1 / 3, 2 / 7, 3.1]), np.array([[1, 0.3], [0.7, 2]])])
+def test_rows_that_conform_up_to_rounding_have_a_figure(X):
+    assert "Conformity of the rows" in titles(draw(Space("a ray", X), []))
+
+
 def test_ticks_do_not_overlap(space):
     one = judgement(["as is", "Whitening(256, power=1)", "Whitening(257, power=1)"], [257, 256, 257])
     assert [label.get_text() for label in draw(space, [one]).axes[2].get_xticklabels()] == ["257"]
