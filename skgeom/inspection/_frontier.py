@@ -163,7 +163,8 @@ class FrontierDisplay(Display):
         known = np.isfinite(self.isoscore + self.score)
         at, weight = np.stack([self.isoscore, self.score], axis=1)[known], self.weight[known]
         points = axes.transData.transform(at) / axes.figure.dpi
-        first = np.argmax(np.linalg.norm(points[:, None] - points, axis=2) < _LABEL, axis=1)
+        near = np.linalg.norm(points[:, None] - points, axis=2) < _LABEL
+        first = np.argmax(near, axis=1) if near.size else np.empty(0, int)
         return [
             axes.annotate(
                 ", ".join(f"{w:g}" for w in weight[first == i]),

@@ -47,7 +47,7 @@ class Frontier:
         Its silhouette, in [-1, 1], or another score, of which more is better: minus the measure if less is better, as
         for "davies_bouldin".
     is_optimal : array of shape (n_weights,), bool
-        Whether no other point is as good in both and better in one: the Pareto front.
+        Whether no other point is as good in both and better in one: the Pareto front. A score of NaN is not on it.
     score_name : str
         "silhouette" or the name of the other score, with ``"neg_"`` before a negated measure.
     start : tuple of float
@@ -343,7 +343,7 @@ def _weighted(objective: Any) -> dict[Any, float]:
 
 
 def _are_optimal(points: np.ndarray) -> np.ndarray:
-    """Return for each point (m, 2) whether no other is as large in both values and larger in one."""
+    """Return for each point (m, 2) whether it is known, and no other is as large in both values and larger in one."""
     as_large = (points[:, None, :] >= points[None, :, :]).all(axis=2)
     larger = (points[:, None, :] > points[None, :, :]).any(axis=2)
-    return np.logical_not((as_large & larger).any(axis=0))
+    return ~(as_large & larger).any(axis=0) & ~np.isnan(points).any(axis=1)

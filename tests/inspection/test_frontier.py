@@ -50,6 +50,12 @@ def test_an_infinite_score_is_left_out(frontier):
     assert [text.get_text() for text in display.weights_] == ["1", "0.01", "0.5", "0.9"]
 
 
+def test_without_a_known_score_the_start_and_the_bound_are_drawn(frontier):
+    display = replace(frontier, score=np.full(5, np.nan)).plot()
+    assert not display.weights_
+    assert display.bound_.get_xdata()[0] == frontier.bound
+
+
 def test_what_is_no_frontier_is_refused():
     with pytest.raises(ValueError, match=r"score must have shape \(2\), got \(1,\)"):
         FrontierDisplay([0, 1], [0.1, 0.2], [0.5], is_optimal=[True, True], start=(0, 0), bound=0)

@@ -73,6 +73,12 @@ def test_front_leaves_out_what_another_point_beats():
         assert frontier.is_optimal[i] == (not beaten)
 
 
+def test_a_score_of_nan_is_not_on_the_front(parity):
+    scores = iter([0.1, np.nan, 0.3, 0.2])
+    frontier = isotropy_cluster_frontier(*parity, [0, 0, 0], estimator=optimizer(), score=lambda Z, y: next(scores))
+    assert frontier.is_optimal.tolist() == [False, True, False]
+
+
 def test_accuracy_of_a_probe_can_take_the_place_of_the_silhouette(parity):
     frontier = isotropy_cluster_frontier(*parity, [0], score="accuracy", estimator=optimizer())
     assert frontier.score_name == "accuracy"
