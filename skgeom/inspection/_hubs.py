@@ -26,7 +26,7 @@ class HubDisplay(CloudDisplay):
     occurrences : array of shape (n_samples,)
         How often each row is among the k nearest of the others.
     k : int
-        Number of neighbours.
+        Number of neighbours, at most n_samples - 1.
     name : str, default=None
         Name of the cloud in the legend.
 
@@ -42,7 +42,7 @@ class HubDisplay(CloudDisplay):
     Raises
     ------
     ValueError
-        If the occurrences are negative, all less than 1 or not numbers, or `k` is less than 1.
+        If the occurrences are negative, all less than 1, fewer than two or not numbers, or `k` is out of range.
 
     See Also
     --------
@@ -69,9 +69,9 @@ class HubDisplay(CloudDisplay):
 
     def __init__(self, occurrences: Any, *, k: int, name: str | None = None) -> None:
         self.occurrences = check_table(occurrences, "occurrences", (None,))
-        if self.occurrences.min() < 0 or self.occurrences.max() < 1:
-            raise ValueError("occurrences must be at least 0, and at least 1 for one row.")
-        self.k, self.name = check_count(k, "k"), name
+        if self.occurrences.size < 2 or self.occurrences.min() < 0 or self.occurrences.max() < 1:
+            raise ValueError("occurrences must be those of at least two rows, at least 0, and at least 1 for one row.")
+        self.k, self.name = check_count(k, "k", 1, self.occurrences.size - 1), name
 
     @classmethod
     def from_embedding(

@@ -53,5 +53,9 @@ def test_what_are_no_occurrences_is_refused(cloud):
         HubDisplay([-1, 2], k=1)
     with pytest.raises(ValueError, match="at least 1 for one row"):
         HubDisplay([0, 0], k=1)
+    with pytest.raises(ValueError, match="at least two rows"):
+        HubDisplay([1], k=1)
+    with pytest.raises(ValueError, match="k must be at least 1 and at most 2"):
+        HubDisplay([3, 3, 3], k=3)
     with pytest.raises(ValueError, match="metric must be one of"):
         HubDisplay.from_embedding(cloud, metric="csls")
