@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import bz2
+import gzip
 import json
+import lzma
 import os
 import re
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
@@ -50,6 +54,14 @@ examples:
 
 exit codes: 0, 2 if an input is invalid, 3 if a condition of --fail-on holds
 """
+_COMPRESSED: dict[bytes, Callable[[bytes], bytes]] = {
+    b"\x1f\x8b": gzip.decompress,
+    b"BZh": bz2.decompress,
+    b"\xfd7zXZ": lzma.decompress,
+}
+_FORMATS = {b"\x93NUMPY": ".npy", b"PK": ".npz", b"PAR1": ".parquet", b"ARROW1": ".arrow"}
+"""The first bytes of what standard input can be, beside text."""
+
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
 _CONDITION = re.compile(r"\s*(.+?)\s*(<=|>=|<|>)\s*([-+.\deE]+)\s*")
 
@@ -242,7 +254,8 @@ def _space(options: argparse.Namespace) -> Space:
         return embedded_space()
     with _standard_input(options.file) as file:
         named = file if options.key is None else f"{file}:{options.key}"
-        return read_space(named, options.labels, options.paired, options.pairs, options.scores)
+        title = "standard input" if options.file == "-" else None
+        return read_space(named, options.labels, options.paired, options.pairs, options.scores, title)
 
 
 @contextmanager
@@ -251,14 +264,32 @@ def _standard_input(file: str) -> Iterator[str]:
     if file != "-":
         yield file
         return
-    data = sys.stdin.buffer.read()
-    magic = {b"\x93NUMPY": ".npy", b"PK": ".npz", b"PAR1": ".parquet", b"ARROW1": ".arrow"}
-    usual = ".json" if data.lstrip()[:1] in (b"[", b"{") else ".txt"
-    suffix = next((suffix for start, suffix in magic.items() if data.startswith(start)), usual)
+    data = _unpacked(sys.stdin.buffer.read())
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, f"stdin{suffix}")
+        path = Path(folder, f"stdin{_suffix(data)}")
         path.write_bytes(data)
         yield str(path)
+
+
+def _unpacked(data: bytes) -> bytes:
+    """Return data without the compression that its first bytes name."""
+    for start, decompress in _COMPRESSED.items():
+        if data.startswith(start):
+            try:
+                return decompress(data)
+            except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
+                raise ValueError(
+                    f"standard input: expected whole compressed data, got {error}. Send it again."
+                ) from error
+    return data
+
+
+def _suffix(data: bytes) -> str:
+    """Return the suffix of a file of the format of some data."""
+    if data[8:9] == b"{" and int.from_bytes(data[:8], "little") < len(data):
+        return ".safetensors"
+    usual = ".json" if data.lstrip()[:1] in (b"[", b"{") else ".txt"
+    return next((suffix for start, suffix in _FORMATS.items() if data.startswith(start)), usual)
 
 
 def _folder(options: argparse.Namespace) -> Path:

@@ -50,10 +50,12 @@ def read_space(
     paired: str | None = None,
     pairs: str | None = None,
     scores: str | None = None,
+    title: str | None = None,
 ) -> Space:
     """Read a space and its labels, partners and judgements; each file may be followed by ``:NAME``.
 
-    The scores belong to the pairs of rows in the file of pairs, or else to the rows and their partners.
+    The scores belong to the pairs of rows in the file of pairs, or else to the rows and their partners. A file with
+    another title is a temporary copy, which no note names.
 
     Raises
     ------
@@ -63,14 +65,14 @@ def read_space(
     found, notes = _embeddings(file)
     X, values = found.data, None
     if labels is None:
-        notes.append(_labels_nearby(file, len(X)))
+        notes.append("" if title else _labels_nearby(file, len(X)))
     else:
         values, note = read_labels(*split_key(labels), len(X))
         notes.append(note)
     pair = None if paired is None else _embeddings(paired)[0].data
     if pair is not None:
         check_pair_shape(str(paired), pair.shape, file, X.shape)
-    title = file if len(file) <= _TITLE_WIDTH else "…" + file[1 - _TITLE_WIDTH :]
+    title = title or (file if len(file) <= _TITLE_WIDTH else "…" + file[1 - _TITLE_WIDTH :])
     positions = None if pairs is None else _positions(pairs, len(X))
     judgements = None
     if scores is not None:

@@ -1,7 +1,10 @@
+import bz2
 import csv
 import errno
+import gzip
 import io
 import json
+import lzma
 import os
 import re
 import subprocess
@@ -449,12 +452,30 @@ def test_the_page_needs_nothing_else(folder, capsys):
 
 def test_rows_may_come_from_standard_input(folder, capsys, monkeypatch):
     (folder / "x.json").write_text(json.dumps(np.load("x.npy").tolist()))
-    for name in ("x.npy", "x.npz", "x.vec", "x.json"):
-        key = ["--key", "X"] if name == "x.npz" else []
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((folder / name).read_bytes())))
-        code, out, _ = report(capsys, "-", *key)
-        assert code == 0
-        assert "60 × 6" in out
+    for compress in (bytes, gzip.compress, bz2.compress, lzma.compress):
+        (folder / "x.packed").write_bytes(compress((folder / "x.npy").read_bytes()))
+        for name in ("x.npy", "x.npz", "x.vec", "x.json", "x.packed"):
+            key = ["--key", "X"] if name == "x.npz" else []
+            monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((folder / name).read_bytes())))
+            code, out, _ = report(capsys, "-", *key)
+            assert code == 0
+            assert out.startswith("GEOMETRY CARD  standard input\n")
+            assert "60 × 6" in out
+            assert "stdin" not in out
+
+
+def test_safetensors_may_come_from_standard_input(folder, capsys, monkeypatch):
+    pytest.importorskip("safetensors.numpy").save_file({"X": np.load("x.npy")}, "x.safetensors")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((folder / "x.safetensors").read_bytes())))
+    assert "60 × 6" in report(capsys, "-")[1]
+
+
+def test_compressed_standard_input_that_is_cut_is_refused(folder, capsys, monkeypatch):
+    data = gzip.compress((folder / "x.npy").read_bytes())[:-100]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+    code, _, err = report(capsys, "-")
+    assert code == 2
+    assert err.startswith("skgeom report: standard input: expected whole compressed data")
 
 
 def test_what_is_printed_cannot_steer_a_terminal(folder, capsys):
