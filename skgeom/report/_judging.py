@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
+import numpy as np
+
 from skgeom.model_selection import (
     Judgement,
     judge_classes,
@@ -35,7 +37,9 @@ def judges(space: Space, n_clusters: int | None = None) -> dict[str, Callable[[]
         both = space.directed_pairs
         found["retrieval"] = partial(judge_retrieval, space.x[both], space.pair[both])
     if space.scores is not None:
-        found["similarity"] = partial(judge_similarity, space.judged_pairs(), space.scores)
+        pairs = space.judged_pairs()
+        directed = np.all(np.any(pairs, axis=2), axis=1)
+        found["similarity"] = partial(judge_similarity, pairs[directed], space.scores[directed])
     if n_clusters is not None:
         found["clusters"] = partial(judge_clusters, space.x, space.labels, n_clusters=n_clusters)
     return found or {"neighbours": partial(judge_neighbours, space.x[space.directed])}

@@ -196,14 +196,18 @@ def check_large_classes(name: str, space: Space) -> None:
 
 def check_positions_of_pairs(name: str, values: Any, n: int) -> np.ndarray:
     """Return the positions of the two rows of each pair as integers, and raise unless they are below n."""
-    given = np.asarray(values)
-    with np.errstate(invalid="ignore"):  # NaN is not equal to any integer
-        whole = given.astype(np.int64)
-    if whole.ndim != 2 or whole.shape[1] != 2 or not whole.size or (whole != given).any():
+    try:
+        given = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name}: expected two positions of rows for each pair, got no numbers: {error}.") from error
+    if given.ndim != 2 or given.shape[1] != 2 or not given.size:
         raise ValueError(f"{name}: expected two positions of rows for each pair, got the shape {given.shape}.")
-    if whole.min() < 0 or whole.max() >= n:
-        raise ValueError(f"{name}: expected positions from 0 to {n - 1}, got {whole.min()} to {whole.max()}.")
-    return whole
+    broken = given[given != np.floor(given)]
+    if broken.size:
+        raise ValueError(f"{name}: expected whole numbers, the positions of rows, got {broken[0]:g}.")
+    if given.min() < 0 or given.max() >= n:
+        raise ValueError(f"{name}: expected positions from 0 to {n - 1}, got {given.min():.0f} to {given.max():.0f}.")
+    return given.astype(np.int64)
 
 
 def blocks_or_rows(x: np.ndarray, groups: np.ndarray) -> Cloud:

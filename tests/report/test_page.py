@@ -230,6 +230,14 @@ def test_judged_pairs_take_the_place_of_retrieval():
         assert [one.task for one in geometry_report(planted(), **options).judgements] == ["similarity"]
 
 
+def test_pairs_with_a_zero_row_take_no_part_in_the_judgement_of_cosines():
+    X, scores = planted(), np.random.default_rng(0).uniform(size=90)
+    X[7] = 0
+    assert geometry_report(X, paired=planted() + 0.3, scores=scores).judgements[0].n_rows == 89
+    positions = np.stack([np.arange(90), np.arange(90)[::-1]], axis=1)
+    assert geometry_report(X, pairs=positions, scores=scores).judgements[0].n_rows == 88
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -240,6 +248,11 @@ def test_judged_pairs_take_the_place_of_retrieval():
         ({"pairs": [[0, 1]]}, "pairs go with scores"),
         ({"scores": [1.0]}, "scores go with pairs or paired"),
         ({"pairs": [[0, 90]], "scores": [1.0]}, "positions from 0 to 89"),
+        ({"pairs": [[0, np.inf]], "scores": [1.0]}, "positions from 0 to 89, got 0 to inf"),
+        ({"pairs": [[0, 1.5]], "scores": [1.0]}, "expected whole numbers.*got 1.5"),
+        ({"pairs": [[0, np.nan]], "scores": [1.0]}, "expected whole numbers.*got nan"),
+        ({"pairs": [[0, "a"]], "scores": [1.0]}, "pairs: expected two positions of rows for each pair, got no numbers"),
+        ({"pairs": [[0, 1], [2]], "scores": [1.0]}, "pairs: expected two positions of rows for each pair"),
         ({"pairs": [[0, 1]], "scores": [1.0, 2.0]}, "expected one for each of 1 pairs"),
         ({"words": ["a"]}, "expected one for each of 90 rows"),
         ({"n_clusters": 1}, "n_clusters"),
