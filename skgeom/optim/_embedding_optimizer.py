@@ -10,6 +10,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
 from skgeom._array import asarray_like, in_full_precision
 from skgeom._estimator import GeometryTransformer, RowsAtFit, features_of, keep, twin_of
@@ -394,6 +395,7 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         }
 
     def _mapped(self, X: Any) -> Array:
+        check_is_fitted(self, "map_")
         x = self._receive(X, reset=False)
         if self.constraint is not None:
             check_squares(x, "X")

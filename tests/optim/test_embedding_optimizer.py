@@ -385,6 +385,13 @@ def test_a_fit_that_ends_by_itself_keeps_its_last_state():
     assert squares_to_one(torch.tensor(optimizer.embedding_)).item() == pytest.approx(optimizer.loss_, rel=1e-12)
 
 
+def test_points_that_are_renamed_to_a_map_are_not_fitted(digits):
+    X, _ = digits
+    optimizer = quick("uniformity", monitor=None).fit(X).set_params(parametrization="linear")
+    with pytest.raises(NotFittedError):
+        optimizer.transform(X)
+
+
 def test_a_second_fit_forgets_the_first(digits):
     X, y = digits
     optimizer = quick().fit(X, y).set_params(parametrization="linear", objective="isoscore")
