@@ -19,6 +19,7 @@ from skgeom.datasets._files._labels import labels_nearby, read_labels, short
 from skgeom.datasets._files._source import Source
 from skgeom.report._space import (
     Space,
+    check_directed_pairs,
     check_directions,
     check_large_classes,
     check_pair_shape,
@@ -80,7 +81,7 @@ def read_space(
     space = Space(title, X, values, pair, found.words, tuple(filter(None, notes)), judgements, positions)
     check_directions(file, space.x)
     if space.pair is not None:
-        check_directions(str(paired), space.pair)
+        check_directed_pairs(str(paired), space)
     if labels is not None:
         check_large_classes(labels, space)
     return space

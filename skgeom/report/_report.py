@@ -26,6 +26,7 @@ from skgeom.report._judging import judged, judges
 from skgeom.report._page import fragment, page
 from skgeom.report._space import (
     Space,
+    check_directed_pairs,
     check_directions,
     check_large_classes,
     check_pair_shape,
@@ -209,8 +210,9 @@ def geometry_report(
     TypeError
         If X is sparse or not numeric, or a score is not a number.
     ValueError
-        If X or `paired` is not a finite matrix with two rows that are not zero, the two differ in shape, there are not
-        two classes with five different rows each, or pairs, scores, words or `n_clusters` do not fit.
+        If X or `paired` is not a finite matrix with two rows that are not zero, in the same places for both, the two
+        differ in shape, there are not two classes with five different rows each, or pairs, scores, words or
+        `n_clusters` do not fit.
 
     See Also
     --------
@@ -238,7 +240,7 @@ def geometry_report(
     check_directions("X", space.x)
     if space.pair is not None:
         check_pair_shape("paired", space.pair.shape, "X", space.x.shape)
-        check_directions("paired", space.pair)
+        check_directed_pairs("paired", space)
     if labels is not None:
         classes, codes = check_classes(to_numpy(labels) if is_foreign(labels) else labels, n)
         space.labels = classes[codes]

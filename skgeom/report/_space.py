@@ -174,6 +174,17 @@ def check_directions(name: str, x: np.ndarray) -> None:
         )
 
 
+def check_directed_pairs(name: str, space: Space) -> None:
+    """Raise if too few rows have a direction together with their partners."""
+    assert space.pair is not None
+    check_directions(name, space.pair)
+    if space.directed_pairs.size < 2:
+        raise ValueError(
+            f"{name}: expected two or more pairs of rows that are not zero, got {space.directed_pairs.size} of "
+            f"{len(space.x):,}. Check that row k of both is one pair."
+        )
+
+
 def check_pair_shape(name: str, shape: tuple[int, ...], of: str, expected: tuple[int, ...]) -> None:
     """Raise if the partners do not match the rows of a space."""
     if shape != expected:

@@ -245,6 +245,10 @@ def test_pairs_with_a_zero_row_take_no_part_in_the_judgement_of_cosines():
         ({"labels": [0, 1]}, "90"),
         ({"paired": planted()[:5]}, "expected the shape of X"),
         ({"paired": np.zeros((90, 8))}, "paired: expected rows with a direction"),
+        (
+            {"paired": planted() * (np.arange(90) < 2)[:, None], "X": planted() * (np.arange(90) > 0)[:, None]},
+            "got 1 of 90",
+        ),
         ({"pairs": [[0, 1]]}, "pairs go with scores"),
         ({"scores": [1.0]}, "scores go with pairs or paired"),
         ({"pairs": [[0, 90]], "scores": [1.0]}, "positions from 0 to 89"),
@@ -260,7 +264,7 @@ def test_pairs_with_a_zero_row_take_no_part_in_the_judgement_of_cosines():
 )
 def test_what_does_not_fit_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
-        geometry_report(planted(), **options)
+        geometry_report(**{"X": planted(), **options})
 
 
 def test_the_page_of_many_rows_is_small():
