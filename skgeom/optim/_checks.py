@@ -146,6 +146,12 @@ def check_takes_new_rows(parametrization: str) -> None:
         )
 
 
+def check_test_width(x: Array, n_features: int) -> None:
+    """Check, before any fit, that held-out rows have the features of those of the fit."""
+    if x.shape[1] != n_features:
+        raise ValueError(f"X_test has {x.shape[1]} features, but X has {n_features}: pass rows of the same space.")
+
+
 def check_without_isoscore(terms: Iterable[Any]) -> None:
     """Check that an objective leaves the weight of IsoScore to the weights of the frontier."""
     if "isoscore" in terms:

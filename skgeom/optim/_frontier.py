@@ -17,7 +17,13 @@ from skgeom._typing import Array
 from skgeom._validation import check_classes, check_cloud, check_labels, check_numbers
 from skgeom.metrics import collapse_bound, isoscore
 from skgeom.metrics._measure import MEASURES
-from skgeom.optim._checks import check_pair, check_score, check_takes_new_rows, check_without_isoscore
+from skgeom.optim._checks import (
+    check_pair,
+    check_score,
+    check_takes_new_rows,
+    check_test_width,
+    check_without_isoscore,
+)
 from skgeom.optim._embedding_optimizer import EmbeddingOptimizer, Objective
 from skgeom.optim._history import History
 from skgeom.optim._monitors import unique_names
@@ -186,7 +192,8 @@ def isotropy_cluster_frontier(
     ------
     ValueError
         If the weights are not finite numbers, "isoscore" is in the objective, the score is unknown, `test` goes
-        with points, y has fewer than two classes or one for each row, or as `EmbeddingOptimizer` does.
+        with points or has other features, y has fewer than two classes or one for each row, or as `EmbeddingOptimizer`
+        does.
     TypeError
         If the score is neither a name nor a callable, or `test` is not a tuple of two.
     Exception
@@ -272,6 +279,7 @@ class _Judged:
         self.classes, x = _with_classes(self.rows, self.y, "X" if test is None else "X_test")
         self.clusters = check_labels(self.classes, x.shape[0], name="classes")
         self.n_classes, self.n_features = np.unique(self.y_train).size, train.shape[1]
+        check_test_width(x, self.n_features)
 
     @property
     def name(self) -> str:

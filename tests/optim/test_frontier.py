@@ -196,6 +196,13 @@ def test_an_exception_before_the_first_point_carries_none(parity):
             ValueError,
             "Number of classes is 1|labels",
         ),
+        (
+            np.arange(20) % 2,
+            [1],
+            {"test": (np.eye(4, 2), [0, 0, 1, 1])},
+            ValueError,
+            "X_test has 2 features, but X has 3",
+        ),
         (np.arange(20) % 2, [1], {"objective": "isoscore"}, ValueError, "leave it out there"),
         (np.arange(20) % 2, [1], {"objective": {"cross_entropy": 1, "isoscore": -1}}, ValueError, "leave it out there"),
         (np.arange(20) % 2, [1], {"objective": "clusters"}, ValueError, "objective must be one of"),
