@@ -17,6 +17,7 @@ from skgeom.datasets._files._delimited import dialect, is_delimited
 from skgeom.datasets._files._formats import NAMED
 from skgeom.datasets._files._labels import labels_nearby, read_labels, short
 from skgeom.datasets._files._source import Source
+from skgeom.datasets._files._tables import NUMBER
 from skgeom.report._space import (
     Space,
     check_directed_pairs,
@@ -135,7 +136,7 @@ def _positions(file: str, n: int) -> np.ndarray:
 def _lines_of_positions(source: Source) -> np.ndarray:
     """Read numbers from lines, and skip a header with the names of columns."""
     written = dialect(source) if is_delimited(source) else None
-    n_names = written is not None and not any(cell.isdigit() for cell in written.first)
+    n_names = written is not None and not any(map(NUMBER.fullmatch, written.first))
     try:
         with source.lines(None) as lines:
             return np.loadtxt(lines, delimiter=written and written.separator, skiprows=int(n_names), ndmin=2)

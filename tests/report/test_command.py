@@ -385,6 +385,23 @@ def test_judged_pairs_of_rows_and_of_partners(folder, capsys):
     assert " ".join(expected.verdict.split()) in " ".join(out.split())
 
 
+@pytest.mark.parametrize("extra", ["labels", "scores"])
+def test_a_line_too_many_is_no_header_if_it_is_a_number_or_a_label(folder, capsys, extra):
+    lines = [f"class {code}" for code in np.load("y.npy")] if extra == "labels" else [f"{i / 7:.3f}" for i in range(N)]
+    (folder / "long.txt").write_text("\n".join([*lines, lines[0]]))
+    paired = [] if extra == "labels" else ["--paired", "pair.npy"]
+    code, _, err = report(capsys, "x.npy", *paired, f"--{extra}", "long.txt")
+    assert code == 2
+    assert "long.txt: expected 60 labels, one per line, got 61" in err
+
+
+def test_positions_written_as_decimals_have_no_header(folder, capsys):
+    pairs = np.random.default_rng(0).permutation(N).reshape(-1, 2)
+    np.savetxt("pairs.csv", pairs, "%.1f", ",")
+    np.savetxt("scores.txt", np.arange(N // 2))
+    assert "folds of 30 rows or pairs" in report(capsys, "x.npy", "--pairs", "pairs.csv", "--scores", "scores.txt")[1]
+
+
 def test_clusters_are_judged_with_and_without_labels(folder, capsys):
     assert re.search("silhouette +difference", report(capsys, "x.npy", "--clusters", "3")[1])
     with_labels = report(capsys, "x.npy", "--clusters", "3", "--labels", "y.npy")[1]

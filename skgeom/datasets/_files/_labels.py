@@ -13,6 +13,7 @@ from skgeom.datasets._files._choice import LABEL_NAMES, Named, Wanted
 from skgeom.datasets._files._delimited import dialect, is_delimited
 from skgeom.datasets._files._formats import NAMED, reading, shards
 from skgeom.datasets._files._source import Source
+from skgeom.datasets._files._tables import NUMBER
 
 _MATCH = "Row k of the labels belongs to row k of the embeddings."
 _LISTED = 8
@@ -33,7 +34,7 @@ def read_labels(path: Path, key: str | None, n: int, limit: int | None = None) -
     with reading(path):
         parts = [_read(Source(file, key), limit) for file in files]
         values = parts[0] if len(parts) == 1 else np.concatenate(parts)[:limit]
-    if key is None and values.dtype == object and len(values) == n + 1:
+    if key is None and values.dtype == object and len(values) == n + 1 and _is_header(values):
         header = f"the first line of {path.name}, {short(values[0])}"
         note = f"labels: {header}, counts as a header: one line more than rows"
         values = values[1:]
@@ -52,6 +53,11 @@ def labels_nearby(path: Path, n: int) -> str | None:
         with NAMED[source.suffix](source) as file:
             found = [e.name for e in file.entries if e.name in LABEL_NAMES and e.shape in ((n,), ("n",))]
     return min(found, key=LABEL_NAMES.index, default=None)
+
+
+def _is_header(values: np.ndarray) -> bool:
+    """Return whether the first of some texts names the others: it is no number, and none of them."""
+    return NUMBER.fullmatch(str(values[0])) is None and not (values[1:] == values[0]).any()
 
 
 def _read(source: Source, limit: int | None) -> np.ndarray:
