@@ -123,6 +123,21 @@ def check_outputs(outputs: Any, shape: tuple[int, int]) -> None:
         raise ValueError(f"The head must return outputs (n_rows, n_outputs) = {shape}, got {found or type(outputs)}.")
 
 
+def check_number(value: Any, name: str) -> float:
+    """Return what a function of the user returned as a float.
+
+    Raises
+    ------
+    TypeError
+        If it is not one number.
+    """
+    try:
+        return float(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        got = f"shape {tuple(value.shape)}" if hasattr(value, "shape") else repr(value)
+        raise TypeError(f"{name} must return one number, got {got}: return its mean, for example.") from error
+
+
 def check_score(score: Any, names: Iterable[str]) -> None:
     """Check that a score is a known name or a function."""
     if isinstance(score, str):

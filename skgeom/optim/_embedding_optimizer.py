@@ -102,8 +102,9 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
         remainder. None takes all.
     monitor : str, callable, list of these or None, default=("isoscore", "silhouette")
         Measures to record: names as in the table of measures, or callables ``f(embedding)`` or ``f(embedding, y)`` that
-        get the rows (as NumPy array, or as tensor on a GPU) and `y` as passed. Measures of labelled rows take the
-        clusters from `y`: its classes, or the distinct rows of an indicator; without such `y` they are left out.
+        get a copy of the rows (as NumPy array, or as tensor on a GPU) and `y` as passed, and return a number. Measures
+        of labelled rows take the clusters from `y`: its classes, or the distinct rows of an indicator; without such `y`
+        they are left out.
     monitor_every : int, default=1
         Number of updates between two records; the start and the end are always recorded.
     monitor_sample : int, default=None

@@ -11,13 +11,14 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 
-from skgeom._array import as_data, detached, to_float, to_numpy
+from skgeom._array import as_data, copied, detached, to_float, to_numpy
 from skgeom._frames import frame_of
 from skgeom._typing import Array
 from skgeom._validation import check_classes, check_cloud, check_labels, check_numbers
 from skgeom.metrics import collapse_bound, isoscore
 from skgeom.metrics._measure import MEASURES
 from skgeom.optim._checks import (
+    check_number,
     check_pair,
     check_score,
     check_takes_new_rows,
@@ -295,7 +296,7 @@ class _Judged:
 
     def _scored(self, z: Array, fitted: EmbeddingOptimizer | None) -> float:
         if not isinstance(self.score, str):
-            return float(self.score(as_data(z), self.y))
+            return check_number(self.score(copied(as_data(z)), self.y), "score")
         if self.score in SCORES:
             row = SCORES[self.score]
             return row.direction * to_float(row(z, self.clusters))

@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skgeom._array import as_data, detached, is_foreign, namespace, take_rows, to_float
+from skgeom._array import as_data, copied, detached, is_foreign, namespace, take_rows, to_float
 from skgeom._cloud import Cloud
 from skgeom._core._labels import Labels, labels_of, unsorted
 from skgeom._typing import Array
 from skgeom._validation import check_directed, check_labels
 from skgeom._warnings import warn
 from skgeom.metrics._measure import MEASURES, Measure
-from skgeom.optim._checks import check_named, check_no_y_of_pairs
+from skgeom.optim._checks import check_named, check_no_y_of_pairs, check_number
 
 MONITORS = {name: row for name, row in MEASURES.items() if row.needs in ("cloud", "labels")}
 """The measures of rows, and of rows and their labels, by name."""
@@ -189,8 +189,8 @@ class Monitors:
         monitor = self._monitors[i]
         if isinstance(monitor, Measure):
             return _measured(monitor, seen)
-        x = as_data(seen.cloud.X)
-        return float(monitor(x, y=seen.y) if takes_y(monitor) else monitor(x))
+        x = copied(as_data(seen.cloud.X))  # a function that writes into its rows would move those of the fit
+        return check_number(monitor(x, y=seen.y) if takes_y(monitor) else monitor(x), f"The monitor {self.names[i]!r}")
 
     def _error(self, row: Measure, value: float, blocks: Callable[[], list[View]]) -> float:
         """Return the standard error of a measure of a sample.

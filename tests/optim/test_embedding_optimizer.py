@@ -34,6 +34,10 @@ def quick(*args, **kwargs):
     )
 
 
+def rows(z):
+    return z
+
+
 def squares_to_one(z):
     return ((z - 1) ** 2).mean()
 
@@ -168,6 +172,23 @@ def test_losses_of_the_package_can_be_partial():
     X = np.random.default_rng(0).normal(size=(30, 3))
     history = quick(partial(uniformity, t=4), monitor=None).fit(X).history_
     assert history["uniformity"][0] == pytest.approx(uniformity(torch.tensor(X), t=4).item())
+
+
+@pytest.mark.parametrize("parameters", [{}, {"parametrization": "linear"}, {"monitor_sample": 100}])
+def test_a_monitor_that_writes_into_its_rows_changes_nothing_else(parameters):
+    def overwrite(z):
+        z[:] = 0
+        return 0.0
+
+    X = np.random.default_rng(0).normal(size=(120, 3))
+    fit = lambda *monitors: quick("uniformity", **parameters, monitor=[*monitors, "isoscore"]).fit(X)
+    np.testing.assert_array_equal(fit(overwrite).history_["isoscore"], fit().history_["isoscore"])
+    np.testing.assert_array_equal(fit(overwrite).fit_transform(X), fit().fit_transform(X))
+
+
+def test_a_monitor_that_returns_no_number_is_named():
+    with pytest.raises(TypeError, match=r"The monitor 'rows' must return one number, got shape \(6, 2\)"):
+        quick("uniformity", monitor=rows).fit(np.random.default_rng(0).normal(size=(6, 2)))
 
 
 def test_random_monitors_draw_the_same_each_time():

@@ -73,6 +73,17 @@ def test_front_leaves_out_what_another_point_beats():
         assert frontier.is_optimal[i] == (not beaten)
 
 
+def test_a_score_that_writes_into_its_rows_leaves_those_of_the_caller(parity):
+    def overwrite(Z, y):
+        Z[:] = 0
+        return 0.0
+
+    X, y = parity
+    before = X.copy()
+    isotropy_cluster_frontier(X, y, [0], estimator=optimizer(), score=overwrite)
+    np.testing.assert_array_equal(X, before)
+
+
 def test_a_score_of_nan_is_not_on_the_front(parity):
     scores = iter([0.1, np.nan, 0.3, 0.2])
     frontier = isotropy_cluster_frontier(*parity, [0, 0, 0], estimator=optimizer(), score=lambda Z, y: next(scores))
