@@ -227,8 +227,11 @@ def unique_names(given: Iterable[Any], taken: Iterable[str] = ("iteration", "los
 
 
 def takes_y(function: Callable[..., Any]) -> bool:
-    """Return whether a function has a parameter y."""
-    return "y" in inspect.signature(function).parameters
+    """Return whether a function has a parameter y; one written in C, such as torch.mean, may not tell and has none."""
+    try:
+        return "y" in inspect.signature(function).parameters
+    except ValueError:
+        return False
 
 
 def _name_of(function: Any) -> str:

@@ -186,6 +186,13 @@ def test_a_monitor_that_writes_into_its_rows_changes_nothing_else(parameters):
     np.testing.assert_array_equal(fit(overwrite).fit_transform(X), fit().fit_transform(X))
 
 
+def test_functions_without_a_signature_take_the_rows():
+    X = np.random.default_rng(0).normal(size=(6, 2))
+    history = quick(torch.mean, monitor=np.max).fit(X).history_
+    assert history["mean"][0] == pytest.approx(X.mean())
+    assert history["max"][0] == X.max()
+
+
 def test_a_monitor_that_returns_no_number_is_named():
     with pytest.raises(TypeError, match=r"The monitor 'rows' must return one number, got shape \(6, 2\)"):
         quick("uniformity", monitor=rows).fit(np.random.default_rng(0).normal(size=(6, 2)))
