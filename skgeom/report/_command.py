@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import bz2
-import gzip
 import json
-import lzma
 import os
 import re
 import sys
 import tempfile
 import time
-import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from operator import ge, gt, le, lt
 from pathlib import Path
@@ -22,6 +18,8 @@ from typing import NamedTuple, NoReturn
 
 from skgeom import __version__
 from skgeom._whole_file import replaced
+from skgeom.datasets._files._formats import reading
+from skgeom.datasets._files._source import Source
 from skgeom.model_selection import Judgement
 from skgeom.report._card import card
 from skgeom.report._figure import draw
@@ -54,13 +52,15 @@ examples:
 
 exit codes: 0, 2 if an input is invalid, 3 if a condition of --fail-on holds
 """
-_COMPRESSED: dict[bytes, Callable[[bytes], bytes]] = {
-    b"\x1f\x8b": gzip.decompress,
-    b"BZh": bz2.decompress,
-    b"\xfd7zXZ": lzma.decompress,
-}
+_PACKINGS = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zXZ": ".xz"}
 _FORMATS = {b"\x93NUMPY": ".npy", b"PK": ".npz", b"PAR1": ".parquet", b"ARROW1": ".arrow"}
-"""The first bytes of what standard input can be, beside text."""
+"""The first bytes of what standard input can be, packed or plain, beside text and safetensors."""
+
+_LONGEST_START = 1 << 12
+"""Number of bytes that tell the format."""
+
+_LONGEST_HEADER = 100_000_000
+"""Maximum length of the header of a file of safetensors, which its first eight bytes name."""
 
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
 _CONDITION = re.compile(r"\s*(.+?)\s*(<=|>=|<|>)\s*([-+.\deE]+)\s*")
@@ -264,32 +264,29 @@ def _standard_input(file: str) -> Iterator[str]:
     if file != "-":
         yield file
         return
-    data = _unpacked(sys.stdin.buffer.read())
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, f"stdin{_suffix(data)}")
-        path.write_bytes(data)
-        yield str(path)
+        path = _written(sys.stdin.buffer.read(), folder)
+        try:
+            yield str(path)
+        except ValueError as error:
+            raise ValueError(str(error).replace(str(path), "standard input")) from error
 
 
-def _unpacked(data: bytes) -> bytes:
-    """Return data without the compression that its first bytes name."""
-    for start, decompress in _COMPRESSED.items():
-        if data.startswith(start):
-            try:
-                return decompress(data)
-            except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
-                raise ValueError(
-                    f"standard input: expected whole compressed data, got {error}. Send it again."
-                ) from error
-    return data
-
-
-def _suffix(data: bytes) -> str:
-    """Return the suffix of a file of the format of some data."""
-    if data[8:9] == b"{" and int.from_bytes(data[:8], "little") < len(data):
-        return ".safetensors"
+def _written(data: bytes, folder: str) -> Path:
+    """Write data to a file with the suffixes of their packing and format."""
+    path = Path(folder, f"stdin{_suffix_of(data, _PACKINGS)}")
+    path.write_bytes(data)
+    with suppress(ValueError), reading(path), Source(path).open() as file:  # to be refused when all of it is read
+        data = file.read(_LONGEST_START)
+    is_safetensors = data[8:9] == b"{" and int.from_bytes(data[:8], "little") < _LONGEST_HEADER
     usual = ".json" if data.lstrip()[:1] in (b"[", b"{") else ".txt"
-    return next((suffix for start, suffix in _FORMATS.items() if data.startswith(start)), usual)
+    suffix = ".safetensors" if is_safetensors else _suffix_of(data, _FORMATS) or usual
+    return path.rename(path.with_name(f"stdin{suffix}{path.suffix}"))
+
+
+def _suffix_of(data: bytes, known: dict[bytes, str]) -> str:
+    """Return the suffix for the first bytes of some data, and none for others."""
+    return next((suffix for start, suffix in known.items() if data.startswith(start)), "")
 
 
 def _folder(options: argparse.Namespace) -> Path:

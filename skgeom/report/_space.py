@@ -215,7 +215,7 @@ def check_positions_of_pairs(name: str, values: Any, n: int) -> np.ndarray:
         raise ValueError(f"{name}: expected two positions of rows for each pair, got the shape {given.shape}.")
     broken = given[given != np.floor(given)]
     if broken.size:
-        raise ValueError(f"{name}: expected whole numbers, the positions of rows, got {broken[0]:g}.")
+        raise ValueError(f"{name}: expected integers, the positions of rows, got {broken[0]:g}.")
     if given.min() < 0 or given.max() >= n:
         raise ValueError(f"{name}: expected positions from 0 to {n - 1}, got {given.min():.0f} to {given.max():.0f}.")
     return given.astype(np.int64)
