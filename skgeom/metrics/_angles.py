@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
+import numpy as np
+
 from skgeom._array import namespace, standard_normal, to_float
-from skgeom._cloud import as_cloud, is_stream, once_per_cloud, sum_of
+from skgeom._cloud import Blocks, as_cloud, is_stream, once_per_cloud, rows_of, sum_of
 from skgeom._core import _rows
 from skgeom._core.sums import _angular
 from skgeom._core.sums._moments import Moments, moments, part_of_moments
@@ -18,7 +20,7 @@ from skgeom._validation import (
     check_same_kind,
 )
 from skgeom.metrics._checks import check_random
-from skgeom.metrics._measure import DIRECTIONS, measure, measure_per_row, on_a_device
+from skgeom.metrics._measure import DIRECTIONS, as_numbers, measure, measure_per_row, on_a_device
 
 Signs: TypeAlias = Literal["both", "mean"]
 """Which signs of an eigenvector count."""
@@ -88,12 +90,23 @@ def average_cosine(X: Any) -> Array:
     return _angular.average_cosine(sum_of(X, _angular.part_of_mean_cosine, check_directed))
 
 
+def average_cosines_without(blocks: Blocks) -> np.ndarray:
+    """Return the average cosine without each block of rows, and that of all rows (b + 1,)."""
+    return as_numbers([average_cosine(cloud) for cloud in (*blocks.rest, blocks)])
+
+
+def _conformity_without_blocks(X: Any, *reference: Any, codes: np.ndarray, **options: Any) -> np.ndarray | None:
+    """Return the means of the conformities, which are average cosines unless there is a reference."""
+    return None if reference or options else average_cosines_without(Blocks(rows_of(X), codes))
+
+
 @measure_per_row(
     direction=0,
     bounds=("-1", "1"),
     invariances=DIRECTIONS,
     cost="O(n d)",
     source="Levi & Gilboa 2025, arXiv:2411.14517",
+    without_blocks=_conformity_without_blocks,
 )
 def conformity(X: Any, reference: Any = None) -> Array:
     r"""Conformity of each row: its mean cosine to all others, exact in O(n d).

@@ -39,9 +39,9 @@ from skgeom._validation import (
     check_paired_clouds,
     check_same_kind,
 )
-from skgeom.metrics._angles import average_cosine
+from skgeom.metrics._angles import average_cosines_without
 from skgeom.metrics._checks import Density, check_divergence
-from skgeom.metrics._measure import DIRECTIONS, RIGID, as_numbers, measure
+from skgeom.metrics._measure import DIRECTIONS, RIGID, measure
 
 Reference: TypeAlias = Literal["cross", "pooled"]
 """The distances to compare those of pairs with."""
@@ -50,8 +50,7 @@ Reference: TypeAlias = Literal["cross", "pooled"]
 def _relative_gap_without_blocks(X: Any, Y: Any, *, codes: np.ndarray) -> Any:
     sides = check_directed_pairs(X, Y)
     squares = means_without(codes, to_numpy(_two_clouds.alignments(*sides, 2.0)))
-    blocks = (Blocks(side.x, codes) for side in sides)
-    cosines = [as_numbers([average_cosine(cloud) for cloud in (*side.rest, side)]) for side in blocks]
+    cosines = [average_cosines_without(Blocks(side.x, codes)) for side in sides]
     return _two_clouds.relative_gap(squares, np.sum(cosines, axis=0))
 
 
