@@ -112,6 +112,14 @@ def test_tiles_and_blocks_cross(n_blocks, monkeypatch):
         assert_allclose(at_once(function, given, codes, **options), expected, rtol=1e-10)
 
 
+@pytest.mark.parametrize("narrow", [0.0, 0.02, 9.0])
+def test_edges_move_apart_until_they_enclose_all_medians(narrow, monkeypatch):
+    monkeypatch.setattr(_quantiles, "_NARROW", narrow)
+    for blocks in BLOCKS.values():
+        expected = one_by_one(median_angle, (ROWS,), blocks)
+        assert_allclose(at_once(median_angle, (ROWS,), blocks), expected, rtol=1e-12)
+
+
 @pytest.mark.parametrize("most", [0, 1 << 23])
 def test_a_median_that_the_edges_do_not_enclose_is_computed_one_by_one(most, monkeypatch):
     monkeypatch.setattr(_quantiles, "_MOST_COLLECTED", most)

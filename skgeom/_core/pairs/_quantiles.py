@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from functools import reduce
 from math import ceil, log
 from operator import add
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,6 +33,9 @@ _MARGINS = (0.001, 0.01, 0.06)
 _FEW_EDGES = 24
 """Maximum number of edges for which comparing each takes less time than sorting the keys of a tile."""
 
+_NARROW = 0.6
+"""Distance of edges from a rank, as a share of all pairs, times √n: without a twentieth of the rows few move more."""
+
 _MOST_COLLECTED = 1 << 23
 """Maximum number of keys to collect for one rank."""
 
@@ -50,9 +54,9 @@ def angle_quantiles(rows: DirectedRows, q: np.ndarray) -> np.ndarray:
 def angle_quantiles_without(codes: np.ndarray, rows: DirectedRows, q: float) -> np.ndarray | None:
     """Return the quantile q of the angles of the rows outside each block, and of all rows (b + 1,).
 
-    One pass counts the keys below each edge by the blocks of their pairs, a second collects those between the edges
-    around all quantiles. None if they are too many, or one of them has no edge above it. The codes (n,) of the blocks
-    are on the host.
+    As for all rows one pass counts, and a second collects the keys between edges, with the blocks of their pairs: most
+    often these edges enclose all the quantiles. None if too many keys lie between edges that do, or none are above one.
+    The codes (n,) of the blocks are on the host.
     """
     order = np.argsort(codes, kind="stable")
     codes = codes[order]
@@ -61,50 +65,82 @@ def angle_quantiles_without(codes: np.ndarray, rows: DirectedRows, q: float) -> 
     position = q * (n * (n - 1) // 2 - 1)
     ranks = np.stack([np.floor(position), np.ceil(position)]).astype(np.int64)
     edges = _sample_edges(pairs, ranks[:, -1].tolist())
-    below = _n_below_without(codes, pairs, edges)
-    is_low, is_high = np.all(below <= ranks[0], axis=1), np.all(below > ranks[1], axis=1)
-    low, high = np.flatnonzero(is_low)[-1], np.argmax(is_high)
-    if not is_high.any() or below[high, -1] - below[low, -1] > _MOST_COLLECTED:
-        return None
-    found, first, second = _between_blocks(codes, pairs, float(edges[low]), float(edges[high]))
-    rest = ranks - below[low]
-    at = np.stack([found[(first != b) & (second != b)][rest[:, b]] for b in range(n.size)], axis=1)
-    lower, upper = 2 * np.arctan(np.sqrt(at))
-    return lower + (position - ranks[0]) * (upper - lower)
+    below, _ = n_near(pairs, edges)
+    edges, below, low = _with_edges_around(ranks[:, -1], ceil(_NARROW * pairs.n / n[-1] ** 0.5), edges, below)
+    high = low + 1
+    while high < edges.size and below[high] - below[low] <= _MOST_COLLECTED:
+        part = _Part.between(codes, pairs, float(edges[low]), float(edges[high]))
+        too_low, too_high = part.misses(ranks)
+        if not (too_low or too_high):
+            lower, upper = 2 * np.arctan(np.sqrt(part.at(ranks)))
+            return lower + (position - ranks[0]) * (upper - lower)
+        low, high = low - too_low, high + too_high
+    return None
 
 
-def _n_below_without(codes: np.ndarray, pairs: Pairs, edges: np.ndarray) -> np.ndarray:
-    """Return the number of keys below each edge, of the pairs outside each block and of all (e, b + 1)."""
+def _with_edges_around(
+    ranks: np.ndarray, margin: int, edges: np.ndarray, below: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return edges with two more around some ranks, the numbers of keys below, and the position of the first of both.
 
-    def tiles(i: int) -> Iterator[tuple[int, list[Array]]]:
-        for j, chords, counting in pairs.row(i):
-            tile = keys(chords, counting)
-            yield j, [tile < float(edge) for edge in edges]
+    The edges are interpolated, so the numbers are about right.
+    """
+    low, high = np.searchsorted(below, ranks[[0, -1]], side="right") - [1, 0]
+    if high == edges.size or not np.isfinite(edges[high]):
+        return edges, below, int(low)
+    wanted = np.clip(ranks[[0, -1]] + [-margin, margin], below[low], below[high])
+    inner = np.interp(wanted, below[[low, high]], edges[[low, high]]).astype(edges.dtype)
+    first = int(low) + 1
+    return np.r_[edges[:first], inner, edges[high:]], np.r_[below[:first], wanted, below[high:]], first
 
-    like = pairs.sphere.rows.x[:0, :]
-    return np.rint(without_each(sums_between(codes, pairs.panels, like, tiles, mirrored=False))).astype(np.int64)
 
+class _Part(NamedTuple):
+    """Keys (m,) of some pairs in ascending order, and the places of those of each block, and of none (b + 1,).
 
-def _between_blocks(
-    codes: np.ndarray, pairs: Pairs, low: float, high: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the keys from one edge to below another in ascending order, and the blocks of both rows of each."""
-    like = pairs.sphere.rows.x
-    xp = namespace(like)
+    `below` and `size` (b + 1,) are the numbers of smaller keys, and of these, outside each block and of all.
+    """
 
-    def work(i: int) -> list[tuple[Array, Array, Array]]:
+    keys: np.ndarray
+    places: list[np.ndarray]
+    below: np.ndarray
+    size: np.ndarray
+
+    @classmethod
+    def between(cls, codes: np.ndarray, pairs: Pairs, low: float, high: float) -> _Part:
+        """Return the keys from one edge to below another."""
+        like = pairs.sphere.rows.x
+        xp, parts = namespace(like), []
+        block = asarray_like(codes, like, dtype=xp.int32)
+
+        def tiles(i: int) -> Iterator[tuple[int, list[Array]]]:
+            for j, chords, counting in pairs.row(i):
+                tile = keys(chords, counting)
+                (place,), width = xp.nonzero(xp.reshape((tile >= low) & (tile < high), (-1,))), tile.shape[1]
+                first = xp.take(block[pairs.panels[i]], place // width)
+                second = xp.take(block[pairs.panels[j]], place % width)
+                parts.append((xp.take(xp.reshape(tile, (-1,)), place), xp.stack([first, second])))
+                yield j, [tile < low]
+
+        below = without_each(sums_between(codes, pairs.panels, like[:0, :], tiles, mirrored=False)[0])
+        found, sides = (to_numpy(xp.concat(part, axis=-1)) for part in zip(*parts, strict=True))
+        order = np.argsort(found)
+        first, second = sides.astype(np.min_scalar_type(codes[-1] + 1))[:, order]
+        places = [np.flatnonzero((first == b) | (second == b)) for b in range(below.size)]
+        size = found.size - np.array([each.size for each in places])
+        return cls(found[order], places, np.rint(below).astype(np.int64), size)
+
+    def misses(self, ranks: np.ndarray) -> tuple[bool, bool]:
+        """Return whether some ranks (2, b + 1) outside the blocks are below these keys, and above."""
+        rest = ranks - self.below
+        return bool((rest < 0).any()), bool((rest >= self.size).any())
+
+    def at(self, ranks: np.ndarray) -> np.ndarray:
+        """Return the keys at ranks (2, b + 1) outside the blocks."""
         found = []
-        for j, chords, counting in pairs.row(i):
-            tile = keys(chords, counting)
-            row, column = xp.nonzero((tile >= low) & (tile < high))
-            picked = xp.take(xp.reshape(tile, (-1,)), row * tile.shape[1] + column)
-            found.append((picked, row + pairs.panels[i].start, column + pairs.panels[j].start))
-        return found
-
-    parts = [part for row in in_threads(like, work, len(pairs.panels)) for part in row]
-    found, first, second = (to_numpy(xp.concat(part)) for part in zip(*parts, strict=True))
-    order = np.argsort(found)
-    return found[order].astype(np.float64), codes[first[order]], codes[second[order]]
+        for places, rest in zip(self.places, (ranks - self.below).T, strict=True):
+            kept_before = places - np.arange(places.size)
+            found.append(self.keys[rest + np.searchsorted(kept_before, rest, side="right")])
+        return np.stack(found, axis=1).astype(np.float64)
 
 
 def order_statistics(pairs: Pairs, ranks: Sequence[int]) -> list[float]:
