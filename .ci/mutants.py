@@ -112,7 +112,9 @@ MUTANTS = [
     Mutant("_validation.py", "* exponent_of(peak(rows)) + exponent_of(total)", "* 0", "tests/alignment"),
     Mutant("_validation.py", "1e-30, 1e30)", "1e-60, 1e30)", f"{METRICS}/test_dispersion.py"),
     Mutant("_core/pairs/_energies.py", "(2 if i == j else 1))", "1)", f"{CORE}/test_energies.py"),
-    Mutant("_core/pairs/_quantiles.py", '(up_to, rank, side="right")', '(up_to, rank)', f"{METRICS}/test_dispersion.py"),
+    Mutant(
+        "_core/pairs/_quantiles.py", '(up_to, rank, side="right")', "(up_to, rank)", f"{METRICS}/test_dispersion.py"
+    ),
     Mutant("_core/_objectives.py", "share = n - 2 * m.n", "share = n - m.n", f"{CORE}/test_objectives.py"),
     Mutant("_core/_objectives.py", "weights / where(d > 0, d, 1.0)", "weights", f"{CORE}/test_objectives.py"),
     Mutant("_core/_sliced.py", "pi / n * float64", "pi / (n - 1) * float64", f"{CORE}/test_sliced.py"),
