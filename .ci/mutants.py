@@ -398,7 +398,7 @@ MUTANTS = [
     Mutant("_core/pairs/_between_blocks.py", "if mirrored and i != j:", "if mirrored:", LEFT_OUT),
     Mutant("_core/pairs/_energies.py", "sums[:0:-1]", "sums[::-1][1:]", LEFT_OUT),
     Mutant("_core/pairs/_energies.py", "part[codes != block].mean()", "part.mean()", LEFT_OUT),
-    Mutant("_core/pairs/_quantiles.py", "if not (too_low or too_high):", "if not too_low:", LEFT_OUT),
+    Mutant("_core/pairs/_quantiles.py", "if not lacking.any():", "if not lacking[0]:", LEFT_OUT),
     Mutant("_core/pairs/_quantiles.py", "places - np.arange(places.size)", "places", LEFT_OUT),
     Mutant("_core/pairs/_sigreg.py", "ownership = 0.0 if debiased else 1 / n", "ownership = 0.0", LEFT_OUT),
     Mutant("_core/_two_clouds.py", "mirrored=x is y)", "mirrored=False)", LEFT_OUT),

@@ -114,7 +114,7 @@ def test_tiles_and_blocks_cross(n_blocks, monkeypatch):
 
 @pytest.mark.parametrize("narrow", [0.0, 0.02, 9.0])
 def test_edges_move_apart_until_they_enclose_all_medians(narrow, monkeypatch):
-    monkeypatch.setattr(_quantiles, "_NARROW", narrow)
+    monkeypatch.setattr(_quantiles, "_MARGIN", narrow)
     for blocks in BLOCKS.values():
         expected = one_by_one(median_angle, (ROWS,), blocks)
         assert_allclose(at_once(median_angle, (ROWS,), blocks), expected, rtol=1e-12)

@@ -33,7 +33,7 @@ _MARGINS = (0.001, 0.01, 0.06)
 _FEW_EDGES = 24
 """Maximum number of edges for which comparing each takes less time than sorting the keys of a tile."""
 
-_NARROW = 0.6
+_MARGIN = 0.6
 """Distance of edges from a rank, as a share of all pairs, times √n: without a twentieth of the rows few move more."""
 
 _MOST_COLLECTED = 1 << 23
@@ -66,32 +66,26 @@ def angle_quantiles_without(codes: np.ndarray, rows: DirectedRows, q: float) -> 
     ranks = np.stack([np.floor(position), np.ceil(position)]).astype(np.int64)
     edges = _sample_edges(pairs, ranks[:, -1].tolist())
     below, _ = n_near(pairs, edges)
-    edges, below, low = _with_edges_around(ranks[:, -1], ceil(_NARROW * pairs.n / n[-1] ** 0.5), edges, below)
-    high = low + 1
-    while high < edges.size and below[high] - below[low] <= _MOST_COLLECTED:
-        part = _Part.between(codes, pairs, float(edges[low]), float(edges[high]))
-        too_low, too_high = part.misses(ranks)
-        if not (too_low or too_high):
+    margin = ceil(_MARGIN * pairs.n / n[-1] ** 0.5)
+    wanted = ranks[:, -1] + [-margin, margin]
+    while np.ptp(np.clip(wanted, 0, pairs.n)) <= _MOST_COLLECTED:
+        part = _Part.between(codes, pairs, *_edges_at(wanted, edges, below))
+        if part is None:
+            return None
+        lacking = part.lacking(ranks)
+        if not lacking.any():
             lower, upper = 2 * np.arctan(np.sqrt(part.at(ranks)))
             return lower + (position - ranks[0]) * (upper - lower)
-        low, high = low - too_low, high + too_high
+        if lacking[1] and wanted[1] >= below[-1]:
+            return None
+        wanted += [-1, 1] * np.where(lacking > 0, np.maximum(2 * lacking, margin), 0)
     return None
 
 
-def _with_edges_around(
-    ranks: np.ndarray, margin: int, edges: np.ndarray, below: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, int]:
-    """Return edges with two more around some ranks, the numbers of keys below, and the position of the first of both.
-
-    The edges are interpolated, so the numbers are about right.
-    """
-    low, high = np.searchsorted(below, ranks[[0, -1]], side="right") - [1, 0]
-    if high == edges.size or not np.isfinite(edges[high]):
-        return edges, below, int(low)
-    wanted = np.clip(ranks[[0, -1]] + [-margin, margin], below[low], below[high])
-    inner = np.interp(wanted, below[[low, high]], edges[[low, high]]).astype(edges.dtype)
-    first = int(low) + 1
-    return np.r_[edges[:first], inner, edges[high:]], np.r_[below[:first], wanted, below[high:]], first
+def _edges_at(wanted: np.ndarray, edges: np.ndarray, below: np.ndarray) -> list[float]:
+    """Return about where some numbers of keys are below, given the numbers below known edges; infinity for all."""
+    found = np.interp(wanted, below[:-1], edges[:-1]).astype(edges.dtype)
+    return np.where(wanted < below[-2], found, np.inf).tolist()
 
 
 class _Part(NamedTuple):
@@ -106,22 +100,27 @@ class _Part(NamedTuple):
     size: np.ndarray
 
     @classmethod
-    def between(cls, codes: np.ndarray, pairs: Pairs, low: float, high: float) -> _Part:
-        """Return the keys from one edge to below another."""
+    def between(cls, codes: np.ndarray, pairs: Pairs, low: float, high: float) -> _Part | None:
+        """Return the keys from one edge to below another, or None if they are too many, such as equal ones."""
         like = pairs.sphere.rows.x
-        xp, parts = namespace(like), []
+        xp, parts, n_found = namespace(like), [], 0
         block = asarray_like(codes, like, dtype=xp.int32)
 
         def tiles(i: int) -> Iterator[tuple[int, list[Array]]]:
+            nonlocal n_found
             for j, chords, counting in pairs.row(i):
                 tile = keys(chords, counting)
                 (place,), width = xp.nonzero(xp.reshape((tile >= low) & (tile < high), (-1,))), tile.shape[1]
-                first = xp.take(block[pairs.panels[i]], place // width)
-                second = xp.take(block[pairs.panels[j]], place % width)
-                parts.append((xp.take(xp.reshape(tile, (-1,)), place), xp.stack([first, second])))
+                n_found += place.shape[0]
+                if n_found <= _MOST_COLLECTED:
+                    first = xp.take(block[pairs.panels[i]], place // width)
+                    second = xp.take(block[pairs.panels[j]], place % width)
+                    parts.append((xp.take(xp.reshape(tile, (-1,)), place), xp.stack([first, second])))
                 yield j, [tile < low]
 
         below = without_each(sums_between(codes, pairs.panels, like[:0, :], tiles, mirrored=False)[0])
+        if n_found > _MOST_COLLECTED:
+            return None
         found, sides = (to_numpy(xp.concat(part, axis=-1)) for part in zip(*parts, strict=True))
         order = np.argsort(found)
         first, second = sides.astype(np.min_scalar_type(codes[-1] + 1))[:, order]
@@ -129,10 +128,10 @@ class _Part(NamedTuple):
         size = found.size - np.array([each.size for each in places])
         return cls(found[order], places, np.rint(below).astype(np.int64), size)
 
-    def misses(self, ranks: np.ndarray) -> tuple[bool, bool]:
-        """Return whether some ranks (2, b + 1) outside the blocks are below these keys, and above."""
+    def lacking(self, ranks: np.ndarray) -> np.ndarray:
+        """Return how many ranks (2, b + 1) outside the blocks lie before these keys at most, and after them."""
         rest = ranks - self.below
-        return bool((rest < 0).any()), bool((rest >= self.size).any())
+        return np.maximum([np.max(-rest), np.max(rest - self.size + 1)], 0)
 
     def at(self, ranks: np.ndarray) -> np.ndarray:
         """Return the keys at ranks (2, b + 1) outside the blocks."""
