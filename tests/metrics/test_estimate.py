@@ -47,6 +47,12 @@ def test_estimates_are_those_of_computing_without_each_block(row):
     assert got.n_blocks == BLOCKS
 
 
+def test_conformity_to_other_rows_is_not_the_average_cosine():
+    got = estimate("conformity", X, Y, n_blocks=BLOCKS)
+    without = [metrics.conformity(X[b != CODES], Y[b != CODES]).mean() for b in range(BLOCKS)]
+    assert_allclose(got[:2], naive(metrics.conformity(X, Y).mean(), np.array(without))[:2])
+
+
 @pytest.mark.parametrize("row", [row for row in MEASURES.values() if row.estimand == "none"], ids=lambda row: row.name)
 def test_what_has_no_error_is_refused(row):
     with pytest.raises(ValueError, match=f"{row.name} has no standard error"):
