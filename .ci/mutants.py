@@ -209,7 +209,7 @@ MUTANTS = [
     ),
     Mutant(
         "_core/sums/_rank.py",
-        "in_float64 or (m.n > 1 and float32_suffices(replace(m, digits=digits)))",
+        "m.second.n > 1 and float32_suffices(nearby(m).second)",
         "True",
         f"{CORE}/test_rank.py",
     ),
@@ -440,6 +440,7 @@ MUTANTS = [
     Mutant("summary/_summary.py", "self.max_rows if is_whole and is_told else len(keys)", "self.max_rows", SUMMARY),
     Mutant("summary/_summary.py", "-_ROUNDING * of_whole", "-of_whole", SUMMARY),
     Mutant("_core/sums/_digits.py", "min(grid))", "max(grid))", SUMMARY),
+    Mutant("_core/sums/_digits.py", "[1] - max(HALF_DIGITS)", "[1] - min(HALF_DIGITS)", f"{CORE}/test_rank.py"),
     Mutant("comparison/_sides.py", "quartic * n / (n - 2)", "quartic", CLOUDS),
     Mutant("comparison/_drift.py", "[seed, seen]", "[seed, 0]", DRIFT),
     Mutant(
