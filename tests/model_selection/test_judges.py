@@ -31,7 +31,7 @@ from skgeom.model_selection import (
 )
 from skgeom.model_selection._judgement import Judged, answered
 from skgeom.model_selection._probe import PENALTIES
-from skgeom.model_selection._trial import split_of
+from skgeom.model_selection._trial import chance_of, split_of
 from skgeom.preprocessing import AllButTheTop, Whitening
 
 RNG = np.random.default_rng(0)
@@ -158,6 +158,14 @@ def test_the_error_of_an_overlap_is_that_of_leaving_out_blocks_of_a_fold(splits,
     assert 1.8 < found["white"].margin / expected < 3
     _, as_is = judge_neighbours(x, transforms={"white": TRIED["white"], "as is": "passthrough"}).transforms
     assert as_is.margin > 0 == as_is.measures["standard_error"]
+
+
+@pytest.mark.parametrize("with_labels", [True, False])
+def test_all_rows_of_a_group_are_in_one_fold(with_labels):
+    groups = np.random.default_rng(0).integers(0, 60, 300)
+    split, _ = split_of(groups, chance_of(5, 0.95, 1000, 0), 10_000, groups % 3 if with_labels else None)
+    assert all(np.unique(split.fold[groups == group]).size == 1 for group in range(60))
+    assert np.unique(split.fold).size == 5
 
 
 def test_few_groups_have_no_error_by_leaving_out():
