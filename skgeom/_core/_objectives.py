@@ -7,8 +7,6 @@ eigenvector, whose gradient is infinite if eigenvalues are equal, as they are at
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import reduce
-from operator import add
 from threading import Lock
 from typing import TypeAlias
 
@@ -135,9 +133,13 @@ def cosine_regularizer(rows: DirectedRows) -> Array:
 
 def retention(x: Array, start: Array) -> Array:
     """Return the mean of ‖x - x₀‖² over the rows."""
-    xp = namespace(x)
+    return namespace(x).mean(squared_changes(x, start))
+
+
+def squared_changes(x: Array, start: Array) -> Array:
+    """Return ‖x - x₀‖² of each row (n,)."""
     changes = (float64(x[block, :]) - float64(start[block, :]) for block in row_blocks(x))
-    return reduce(add, (xp.sum(change**2) for change in changes)) / x.shape[0]
+    return namespace(x).concat([vecdot(change, change) for change in changes])
 
 
 def _mean_of_classes(m: ClassMoments) -> Array:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from skgeom._cloud import is_to_be_moved
+import numpy as np
+
+from skgeom._array import to_numpy
+from skgeom._cloud import Blocks, is_to_be_moved, rows_of
 from skgeom._core import _objectives
+from skgeom._core.pairs._between_blocks import means_without, rows_without
 from skgeom._core.sums import _spectrum
 from skgeom._typing import Array
 from skgeom._validation import check_cloud, check_directed, check_moments, check_paired, check_same_kind
+from skgeom.metrics._angles import average_cosines_without
 from skgeom.metrics._checks import check_batch_labels, check_one_row_per_class
 from skgeom.metrics._measure import DIRECTIONS, RIGID, measure
 
@@ -303,6 +308,10 @@ def triplet_bound(X: Any, labels: Any) -> Array:
     return _objectives.triplet_bound(x, check_batch_labels(labels, x.shape[0]))
 
 
+def _regularizer_without_blocks(X: Any, *, codes: np.ndarray) -> np.ndarray:
+    return average_cosines_without(Blocks(rows_of(X), codes)) * (1 - 1 / rows_without(codes))
+
+
 @measure(
     direction=-1,
     bounds=("-1 / n", "1 - 1 / n"),
@@ -310,6 +319,7 @@ def triplet_bound(X: Any, labels: Any) -> Array:
     cost="O(n d)",
     source="Gao et al. 2019, arXiv:1907.12009",
     estimand="sample",
+    without_blocks=_regularizer_without_blocks,
 )
 def cosine_regularizer(X: Any) -> Array:
     r"""CosReg: the cosines between all rows, against the degeneration of a space to a cone.
@@ -352,6 +362,10 @@ def cosine_regularizer(X: Any) -> Array:
     return _objectives.cosine_regularizer(check_directed(X))
 
 
+def _retention_without_blocks(X: Any, start: Any, *, codes: np.ndarray) -> np.ndarray:
+    return means_without(codes, to_numpy(_objectives.squared_changes(*_rows_and_start(X, start))))
+
+
 @measure(
     direction=-1,
     bounds=("0", "inf"),
@@ -359,6 +373,7 @@ def cosine_regularizer(X: Any) -> Array:
     cost="O(n d)",
     source="Li et al. 2018, arXiv:1802.01483",
     needs="start",
+    without_blocks=_retention_without_blocks,
 )
 def retention(X: Any, start: Any) -> Array:
     r"""Retention: mean squared distance of rows from their start.
@@ -397,7 +412,11 @@ def retention(X: Any, start: Any) -> Array:
     >>> retention(np.eye(2), np.zeros((2, 2)))
     1.0
     """
+    return _objectives.retention(*_rows_and_start(X, start))
+
+
+def _rows_and_start(X: Any, start: Any) -> tuple[Array, Array]:
     x, x0 = check_cloud(X, min_samples=1), check_cloud(start, name="start", min_samples=1)
     check_same_kind(x, x0, ("X", "start"))
     check_paired(x, x0, ("X", "start"))
-    return _objectives.retention(x, x0)
+    return x, x0

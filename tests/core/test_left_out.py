@@ -12,6 +12,7 @@ from skgeom.comparison import neighbour_overlap
 from skgeom.metrics import (
     alignment_loss,
     clip_loss,
+    cosine_regularizer,
     estimate,
     hubness,
     koleo,
@@ -22,6 +23,7 @@ from skgeom.metrics import (
     pair_distance_ratio,
     paired_cosine,
     relative_modality_gap,
+    retention,
     sigreg,
 )
 from skgeom.metrics._estimate import _row_of
@@ -43,7 +45,7 @@ BLOCKS = {
 }
 MEASURED = {
     **{f.__name__: (f, {}) for f in (mma, mmcs, koleo, mmd_uniform, median_angle, sigreg)},
-    **{f.__name__: (f, {}) for f in (clip_loss, paired_cosine, relative_modality_gap)},
+    **{f.__name__: (f, {}) for f in (clip_loss, paired_cosine, relative_modality_gap, cosine_regularizer, retention)},
     "alignment_loss": (alignment_loss, {"alpha": 1.0}),
     "clip_loss, hot": (clip_loss, {"temperature": 0.5}),
     "sigreg, debiased": (sigreg, {"sigma": 0.5, "debiased": True}),
@@ -62,6 +64,7 @@ OF_TWO_SPACES = (
     pair_distance_ratio,
     paired_cosine,
     relative_modality_gap,
+    retention,
 )
 every_measure = pytest.mark.parametrize("name", MEASURED)
 
