@@ -46,6 +46,9 @@ from skgeom.metrics._measure import DIRECTIONS, RIGID, measure
 Reference: TypeAlias = Literal["cross", "pooled"]
 """The distances to compare those of pairs with."""
 
+_LEFT = 1e-6
+"""Minimum share of a mean distance that is left without a block, if it is found by subtraction."""
+
 
 def _relative_gap_without_blocks(X: Any, Y: Any, *, codes: np.ndarray) -> Any:
     sides = check_directed_pairs(X, Y)
@@ -61,9 +64,11 @@ def _around_centre(X: Any, Y: Any) -> tuple[Array, Array, Array]:
 
 
 def _pair_distance_ratio_without_blocks(X: Any, Y: Any, *, codes: np.ndarray, reference: Reference) -> Any:
+    """Return None if the distances are those of one block, and the differences that are left have lost their digits."""
     check_choice(reference, get_args(Reference), "reference")
     x, y, centre = map(as_data, _around_centre(X, Y))
-    return ratio(*_two_clouds.mean_distances_without(codes, x, y, centre, pooled=reference == "pooled"))
+    means = np.stack(_two_clouds.mean_distances_without(codes, x, y, centre, pooled=reference == "pooled"))
+    return None if np.any(means < _LEFT * means[:, -1:]) else ratio(*means)
 
 
 @measure(

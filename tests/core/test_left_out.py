@@ -141,6 +141,21 @@ def test_losses_with_labels_are_computed_one_by_one():
     assert at_once(clip_loss, given, BLOCKS["rows"], labels=labels) is None
 
 
+def error_one_by_one(function, given, **options):
+    codes = balanced_blocks(np.arange(len(given[0])), 10, np.random.RandomState(0))
+    *without, _ = one_by_one(function, given, codes, **options)
+    return np.sqrt(0.9 * np.sum((without - np.mean(without)) ** 2))
+
+
+@pytest.mark.parametrize("reference", ["cross", "pooled"])
+@pytest.mark.parametrize("scale", [1e13, 1e25, 1e200])
+def test_distances_without_a_block_that_has_nearly_all_of_them_keep_their_digits(scale, reference):
+    x = ROWS * np.where(np.arange(N) == 7, scale, 1.0)[:, None]
+    given = x, x + 0.3 * ROWS[::-1]
+    found = estimate(pair_distance_ratio, *given, reference=reference, n_blocks=10)
+    assert found.standard_error == pytest.approx(error_one_by_one(pair_distance_ratio, given, reference=reference))
+
+
 @pytest.mark.parametrize("function", [hubness, neighbour_overlap])
 @pytest.mark.parametrize("cloud", ["distinct", "one direction"])
 def test_ties_that_longer_lists_do_not_pass_are_left_to_searches_one_by_one(function, cloud, monkeypatch):
