@@ -37,7 +37,8 @@ def _without_blocks(of: Callable[..., Array]) -> Callable[..., np.ndarray | None
     """Return a function for the values of an energy without blocks of rows, given its value as a function of a mean."""
 
     def without(X: Any, *, codes: np.ndarray, **options: Any) -> np.ndarray | None:
-        values = to_numpy(of(X, partial(_energies.mean_energies_without, codes), **options))
+        with np.errstate(divide="ignore"):  # the logarithm of a mean that vanishes without the nearest pair
+            values = to_numpy(of(X, partial(_energies.mean_energies_without, codes), **options))
         return values if np.isfinite(values).all() else None
 
     return without

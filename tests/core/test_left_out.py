@@ -25,6 +25,7 @@ from skgeom.metrics import (
     relative_modality_gap,
     retention,
     sigreg,
+    uniformity,
 )
 from skgeom.metrics._estimate import _row_of
 
@@ -154,6 +155,13 @@ def test_distances_without_a_block_that_has_nearly_all_of_them_keep_their_digits
     given = x, x + 0.3 * ROWS[::-1]
     found = estimate(pair_distance_ratio, *given, reference=reference, n_blocks=10)
     assert found.standard_error == pytest.approx(error_one_by_one(pair_distance_ratio, given, reference=reference))
+
+
+def test_a_potential_that_vanishes_without_the_nearest_pair_is_computed_one_by_one_without_a_warning():
+    x = ROWS.copy()
+    x[1] = x[0] + 1e-6
+    found = estimate(uniformity, x, t=1e8, n_blocks=10)
+    assert found.standard_error == pytest.approx(error_one_by_one(uniformity, (x,), t=1e8))
 
 
 @pytest.mark.parametrize("function", [hubness, neighbour_overlap])
