@@ -15,6 +15,9 @@ from skgeom._validation import check_directed_pairs, check_real
 from skgeom.metrics._checks import check_batch_labels, check_learnt_temperature
 from skgeom.metrics._measure import DIRECTIONS, measure
 
+_ROWS_PER_BLOCK = 8
+"""Number of rows from which on a block is worth its own tiles, which also bounds the memory for its sums."""
+
 
 def _alignment_without_blocks(X: Any, Y: Any, *, codes: np.ndarray, alpha: float) -> np.ndarray:
     values = _two_clouds.alignments(*check_directed_pairs(X, Y), check_real(alpha, "alpha", low=0))
@@ -127,7 +130,10 @@ def paired_cosine(X: Any, Y: Any) -> Array:
 
 
 def _clip_loss_without_blocks(X: Any, Y: Any, *, codes: np.ndarray, temperature: Any, labels: Any) -> np.ndarray | None:
-    return None if labels is not None else np.maximum(_energies.nt_xent_without(codes, *_logits(X, Y, temperature)), 0)
+    """Return None with labels, or for blocks so small that a tile for each two takes longer than a pass for each."""
+    if labels is not None or codes.size < _ROWS_PER_BLOCK * (codes.max() + 1):
+        return None
+    return np.maximum(_energies.nt_xent_without(codes, *_logits(X, Y, temperature)), 0)
 
 
 @measure(

@@ -10,6 +10,7 @@ from skgeom._core._jackknife import balanced_blocks
 from skgeom._core.pairs import _left_out, _neighbours, _quantiles, _tiles
 from skgeom.comparison import neighbour_overlap
 from skgeom.metrics import (
+    _contrast,
     alignment_loss,
     clip_loss,
     cosine_regularizer,
@@ -109,6 +110,7 @@ def test_every_library_gives_the_same(name, backend):
 @pytest.mark.parametrize("n_blocks", [5, 60])
 def test_tiles_and_blocks_cross(n_blocks, monkeypatch):
     monkeypatch.setattr(_tiles, "_TILE_ROWS", {True: 7, False: 7})
+    monkeypatch.setattr(_contrast, "_ROWS_PER_BLOCK", 1)
     codes = balanced_blocks(np.arange(N), n_blocks, np.random.RandomState(1))
     for function, options in MEASURED.values():
         given = spaces(function, ROWS)
@@ -162,6 +164,12 @@ def test_a_potential_that_vanishes_without_the_nearest_pair_is_computed_one_by_o
     x[1] = x[0] + 1e-6
     found = estimate(uniformity, x, t=1e8, n_blocks=10)
     assert found.standard_error == pytest.approx(error_one_by_one(uniformity, (x,), t=1e8))
+
+
+def test_a_loss_without_each_of_many_small_blocks_is_computed_one_by_one():
+    given = spaces(clip_loss, ROWS)
+    assert at_once(clip_loss, given, np.arange(N) % 15) is not None
+    assert at_once(clip_loss, given, np.arange(N) % 16) is None
 
 
 @pytest.mark.parametrize("function", [hubness, neighbour_overlap])
