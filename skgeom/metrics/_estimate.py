@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial, reduce
+from inspect import signature
 from math import floor, inf, isfinite, log10, nan
 from typing import Any, NamedTuple
 
@@ -215,6 +216,7 @@ def estimate(
         return estimate(measure, *there, groups=groups, paired=paired, **settings, **options)
     row = _row_of(measure)
     options = {**({"random_state": 0} if row.is_random else {}), **row.options, **options}
+    _check_arguments(row, (X, *others), options)
     _check_has_error(row, options)
     check_count(n_blocks, "n_blocks", _LEAST_BLOCKS)
     check_real(confidence, "confidence", 0.5, 0.999)
@@ -273,6 +275,16 @@ def _row_of(measure: Any) -> Measure:
     own = Measure(getattr(measure, "__name__", "measure"), measure, 0, ("-inf", "inf"), "", "", estimand="sample")
     rows = (*MEASURES.values(), *COMPARISONS)
     return next((row for row in rows if row.function is measure and not row.options), own)
+
+
+def _check_arguments(row: Measure, given: Sequence[Any], options: dict[str, Any]) -> None:
+    """Check that a measure takes some arguments, since what computes it without blocks has other names for its own."""
+    if row.without_blocks is None:
+        return
+    try:
+        signature(row.function).bind(*given, **options)
+    except TypeError as error:
+        raise TypeError(f"{row.name}: {error}.") from error
 
 
 def _check_has_error(row: Measure, options: dict[str, Any]) -> None:

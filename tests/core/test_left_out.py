@@ -172,6 +172,14 @@ def test_a_loss_without_each_of_many_small_blocks_is_computed_one_by_one():
     assert at_once(clip_loss, given, np.arange(N) % 16) is None
 
 
+@pytest.mark.parametrize("function", [clip_loss, median_angle, neighbour_overlap])
+def test_arguments_that_a_measure_does_not_take_are_refused_in_its_name(function):
+    given = spaces(function, ROWS)
+    for wrong, options in ((given, {"alhpa": 1}), ((*given, ROWS, ROWS), {})):
+        with pytest.raises(TypeError, match=f"^{function.__name__}: "):
+            estimate(function, *wrong, **options)
+
+
 @pytest.mark.parametrize("function", [hubness, neighbour_overlap])
 @pytest.mark.parametrize("cloud", ["distinct", "one direction"])
 def test_ties_that_longer_lists_do_not_pass_are_left_to_searches_one_by_one(function, cloud, monkeypatch):
