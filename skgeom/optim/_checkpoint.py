@@ -89,8 +89,8 @@ class Saver:
 def mark(value: Any) -> str:
     """Return a text that is the same for the same parameter or data, in another process too.
 
-    Functions are known by their names, their code, and the numbers, strings, arrays and functions that they hold as
-    defaults or from functions around them; other objects by their class.
+    Functions are known by their names, their code, and the numbers, strings, arrays, functions and tuples of these
+    that they hold as defaults or from functions around them; other objects by their class.
     """
     if value is None or isinstance(value, str | int | float):
         return repr(value)
@@ -115,20 +115,22 @@ def mark(value: Any) -> str:
     return f"{value.__module__}.{name} {_contents(value) if isinstance(value, FunctionType) else ''}"
 
 
-def _contents(function: FunctionType) -> str:
-    """Return a mark of the code of a function and of what it holds."""
+def _contents(function: FunctionType, around: tuple[FunctionType, ...] = ()) -> str:
+    """Return a mark of the code of a function and of what it holds, given the functions that hold it."""
     held = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
     for cell in function.__closure__ or ():
         with suppress(ValueError):  # a name that the outer function has not bound
             held.append(cell.cell_contents)
-    parts = [_code(function.__code__), *map(_held, held)]
+    parts = [_code(function.__code__), *(_held(value, (*around, function)) for value in held)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _held(value: Any) -> str:
-    """Return a mark of a value that a function holds; other objects may change while it runs, as counters do."""
+def _held(value: Any, around: tuple[FunctionType, ...]) -> str:
+    """Return a mark of a value that functions hold; other objects may change while they run, as counters do."""
     if isinstance(value, FunctionType):
-        return _code(value.__code__)
+        return _code(value.__code__) if value in around else _contents(value, around)
+    if isinstance(value, tuple):
+        return f"({', '.join(_held(one, around) for one in value)})"
     is_constant = value is None or isinstance(value, str | int | float | np.generic | np.ndarray) or is_foreign(value)
     return mark(value) if is_constant else f"{type(value).__module__}.{type(value).__qualname__}"
 

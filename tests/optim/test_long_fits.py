@@ -562,13 +562,25 @@ def calling(function):
         (made("def loss(z): return sum(v for v in z * 1)"), made("def loss(z): return sum(v + 1 for v in z * 1)")),
         (held(1.0), held(9.0)),
         (held(np.zeros(3)), held(np.ones(3))),
+        (held((1.0, 2.0)), held((1.0, 9.0))),
         (calling(held(1.0)), calling(to_one)),
+        (calling(held(1.0)), calling(held(9.0))),
     ],
-    ids=["constant", "name", "default", "keyword", "inner code", "number around", "array around", "function around"],
+    ids=[
+        *("constant", "name", "default", "keyword", "inner code"),
+        *("number around", "array around", "tuple around", "function around", "number around a function around"),
+    ],
 )
 def test_functions_that_compute_other_values_make_another_fit(one, other):
     assert mark(one) != mark(other)
     assert mark(one) == mark(one)
+
+
+def test_a_function_that_holds_itself_has_a_mark():
+    def loss(z):
+        return loss(z[1:]) if len(z) > 1 else z.sum()
+
+    assert mark(loss) == mark(loss)
 
 
 def test_a_counter_that_a_function_holds_makes_no_other_fit():
