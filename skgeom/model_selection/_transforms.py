@@ -90,7 +90,8 @@ def check_transforms(transforms: Any) -> Transforms:
             f"the first: {_EXAMPLE}."
         )
     for name, one in transforms.items():
-        if one != PASSTHROUGH and (isinstance(one, type) or not hasattr(one, "transform")):
+        is_passthrough = isinstance(one, str) and one == PASSTHROUGH
+        if not is_passthrough and (isinstance(one, type) or not hasattr(one, "transform")):
             raise TypeError(f'transforms[{name!r}] is {one!r}, expected a transformer or "passthrough": {_EXAMPLE}.')
     return dict(transforms)
 

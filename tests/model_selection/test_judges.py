@@ -354,6 +354,7 @@ def test_what_does_not_fit_is_refused(judge, options, words):
         ({"a": "passthrough", "b": "drop"}, TypeError, r"transforms\['b'\] is 'drop', expected a transformer"),
         ({"a": "passthrough", "b": Whitening}, TypeError, r"transforms\['b'\] is <class .*, expected a transformer"),
         ({"a": None, "b": Whitening()}, TypeError, r"transforms\['a'\] is None, expected a transformer"),
+        ({"a": np.eye(3), "b": Whitening()}, TypeError, r"transforms\['a'\] is array"),
         ([Whitening(), Whitening(2)], TypeError, "transforms must be a dict from names to transformers, got a list"),
         ({"a": "passthrough", "b": OneHotEncoder(handle_unknown="ignore")}, TypeError, "output of 'b'"),
         (
