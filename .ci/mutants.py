@@ -394,7 +394,7 @@ MUTANTS = [
     Mutant("_core/sums/_moments.py", "vecdot(s, s) ** 2", "vecdot(s, s)", JACKKNIFE),
     Mutant("_core/sums/_moments.py", "_LEAST_REST = 1 / 64", "_LEAST_REST = 0.0", JACKKNIFE),
     Mutant("_core/_rows.py", "index[start : start + step] for", "index[start : start + step - 1] for", JACKKNIFE),
-    Mutant("_core/pairs/_between_blocks.py", " - np.diagonal(sums, axis1=-2, axis2=-1)", "", LEFT_OUT),
+    Mutant("_core/pairs/_between_blocks.py", "rest[..., block, block] = 0.0", "pass", LEFT_OUT),
     Mutant("_core/pairs/_between_blocks.py", "if mirrored and i != j:", "if mirrored:", LEFT_OUT),
     Mutant("_core/pairs/_energies.py", "sums[:0:-1]", "sums[::-1][1:]", LEFT_OUT),
     Mutant("_core/pairs/_energies.py", "part[codes != block].mean()", "part.mean()", LEFT_OUT),

@@ -28,7 +28,13 @@ from skgeom._core._labels import Labels, unsorted
 from skgeom._core._rows import DirectedRows, exact, norms, unit_or_zero
 from skgeom._core._threads import in_threads
 from skgeom._core.pairs import _energies
-from skgeom._core.pairs._between_blocks import means_without, rows_without, sums_between, without_each
+from skgeom._core.pairs._between_blocks import (
+    in_block_order,
+    means_without,
+    rows_without,
+    sums_between,
+    without_each,
+)
 from skgeom._core.pairs._sphere import angle, chords_of
 from skgeom._core.pairs._tiles import panels, squared_distances
 from skgeom._core.sums._angular import mean_cosine
@@ -98,8 +104,7 @@ def mean_distances_without(
 
     These are `mean_pooled_distance` or `mean_unpaired_distance`. The codes (n,) of the blocks are on the host.
     """
-    order = np.argsort(codes, kind="stable")
-    codes, x, y = codes[order], take_rows(x, order), take_rows(y, order)
+    codes, x, y = in_block_order(codes, x, y)
     n, paired = rows_without(codes), means_without(codes, to_numpy(paired_distances(x, y)))
     across = _sums_across_without(codes, x, y, centre)
     if not pooled:

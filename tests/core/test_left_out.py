@@ -107,6 +107,13 @@ def test_every_library_gives_the_same(name, backend):
         assert_allclose(at_once(function, there, codes, **options), expected, rtol=rtol, atol=atol)
 
 
+def test_a_far_row_costs_the_others_no_digits():
+    start = ROWS + 1e9 * (np.arange(N) == 7)[:, None]
+    for blocks in BLOCKS.values():
+        expected = one_by_one(retention, (ROWS, start), blocks)
+        assert_allclose(at_once(retention, (ROWS, start), blocks), expected, rtol=1e-12)
+
+
 @pytest.mark.parametrize("n_blocks", [5, 60])
 def test_tiles_and_blocks_cross(n_blocks, monkeypatch):
     monkeypatch.setattr(_tiles, "_TILE_ROWS", {True: 7, False: 7})
@@ -120,7 +127,7 @@ def test_tiles_and_blocks_cross(n_blocks, monkeypatch):
 
 @pytest.mark.parametrize("narrow", [0.0, 0.02, 9.0])
 def test_edges_move_apart_until_they_enclose_all_medians(narrow, monkeypatch):
-    monkeypatch.setattr(_quantiles, "_MARGIN", narrow)
+    monkeypatch.setattr(_quantiles, "_AROUND", narrow)
     for blocks in BLOCKS.values():
         expected = one_by_one(median_angle, (ROWS,), blocks)
         assert_allclose(at_once(median_angle, (ROWS,), blocks), expected, rtol=1e-12)

@@ -28,7 +28,6 @@ from skgeom._array import (
     overwrite_diagonal,
     scratch,
     sum_at,
-    take_rows,
     to_float,
     to_numpy,
     vecdot,
@@ -38,7 +37,7 @@ from skgeom._array import (
 )
 from skgeom._core._rows import DirectedRows
 from skgeom._core._threads import in_threads
-from skgeom._core.pairs._between_blocks import rows_without, sums_between, without_each
+from skgeom._core.pairs._between_blocks import in_block_order, rows_without, sums_between, without_each
 from skgeom._core.pairs._sphere import Chords, Sphere, chords_of, mean_gaussian
 from skgeom._core.pairs._tiles import panels
 from skgeom._typing import Array
@@ -273,8 +272,7 @@ def nt_xent_without(codes: np.ndarray, a: Array, b: Array) -> np.ndarray:
 
     The codes (n,) of the blocks are on the host. One pass computes the sums over each block.
     """
-    order = np.argsort(codes, kind="stable")
-    codes, a, b = codes[order], take_rows(as_data(a), order), take_rows(as_data(b), order)
+    codes, a, b = in_block_order(codes, as_data(a), as_data(b))
     logits = _Logits(a, b, slices=[run for panel in panels(a) for run in _runs(codes, panel)])
     sums, positive = on_host(logits.log_sums_of_panels(), float64(logits.positive))
     first = np.flatnonzero(np.diff([codes[panel.start] for panel in logits.panels], prepend=-1))
@@ -381,8 +379,8 @@ def _discrepancy(mean: Any, n: Any, d: int, gamma: float) -> Any:
 
 def _sphere_in_blocks(codes: np.ndarray, rows: DirectedRows) -> tuple[Sphere, np.ndarray]:
     """Return the directions block after block, and the block of each."""
-    order = np.argsort(codes, kind="stable")
-    return Sphere(DirectedRows(*(take_rows(part, order) for part in rows))), codes[order]
+    codes, *sides = in_block_order(codes, *rows)
+    return Sphere(DirectedRows(*sides)), codes
 
 
 def _runs(codes: np.ndarray, panel: slice) -> list[slice]:

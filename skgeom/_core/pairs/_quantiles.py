@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skgeom._array import asarray_like, is_on_host, namespace, take_rows, to_numpy, where
+from skgeom._array import asarray_like, is_on_host, namespace, to_numpy, where
 from skgeom._core._rows import DirectedRows
 from skgeom._core._threads import in_threads
-from skgeom._core.pairs._between_blocks import rows_without, sums_between, without_each
+from skgeom._core.pairs._between_blocks import in_block_order, rows_without, sums_between, without_each
 from skgeom._core.pairs._sphere import Chords, Pairs
 from skgeom._typing import Array
 
@@ -33,7 +33,7 @@ _MARGINS = (0.001, 0.01, 0.06)
 _FEW_EDGES = 24
 """Maximum number of edges for which comparing each takes less time than sorting the keys of a tile."""
 
-_MARGIN = 0.6
+_AROUND = 0.6
 """Distance of edges from a rank, as a share of all pairs, times √n: without a twentieth of the rows few move more."""
 
 _MOST_COLLECTED = 1 << 23
@@ -58,15 +58,14 @@ def angle_quantiles_without(codes: np.ndarray, rows: DirectedRows, q: float) -> 
     often these edges enclose all the quantiles. None if too many keys lie between edges that do, or none are above one.
     The codes (n,) of the blocks are on the host.
     """
-    order = np.argsort(codes, kind="stable")
-    codes = codes[order]
-    pairs = Pairs(DirectedRows(*(take_rows(part, order) for part in rows)))
+    codes, *sides = in_block_order(codes, *rows)
+    pairs = Pairs(DirectedRows(*sides))
     n = rows_without(codes)
     position = q * (n * (n - 1) // 2 - 1)
     ranks = np.stack([np.floor(position), np.ceil(position)]).astype(np.int64)
     edges = _sample_edges(pairs, ranks[:, -1].tolist())
     below, _ = n_near(pairs, edges)
-    margin = ceil(_MARGIN * pairs.n / n[-1] ** 0.5)
+    margin = ceil(_AROUND * pairs.n / n[-1] ** 0.5)
     wanted = ranks[:, -1] + [-margin, margin]
     while np.ptp(np.clip(wanted, 0, pairs.n)) <= _MOST_COLLECTED:
         part = _Part.between(codes, pairs, *_edges_at(wanted, edges, below))

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.polynomial import chebyshev
 
-from skgeom._array import as_data, float64, namespace, take_rows, to_numpy, vecdot, wants_gradient, with_gradients
+from skgeom._array import as_data, float64, namespace, to_numpy, vecdot, wants_gradient, with_gradients
 from skgeom._core._rows import bounded
-from skgeom._core.pairs._between_blocks import means_without, rows_without
+from skgeom._core.pairs._between_blocks import in_block_order, means_without, rows_without
 from skgeom._core.pairs._energies import sum_over_pairs, sums_over_pairs_without
 from skgeom._core.pairs._tiles import Squares
 from skgeom._typing import Array
@@ -47,8 +47,7 @@ def sigreg(x: Array, sigma: float, *, debiased: bool) -> Array:
 
 def sigreg_without(codes: np.ndarray, x: Array, sigma: float, *, debiased: bool) -> np.ndarray:
     """Return the same for the rows outside each block, and for all rows (b + 1,); the codes (n,) are on the host."""
-    order = np.argsort(codes, kind="stable")
-    codes, data = codes[order], take_rows(bounded(as_data(x)), order)
+    codes, data = in_block_order(codes, bounded(as_data(x)))
     space = Squares(partial(_exact_rows, data), data)
     totals = sums_over_pairs_without(codes, space, partial(_kernel, sigma**2, x.shape[1]))
     singles = means_without(codes, to_numpy(_singles(data, sigma)[1]))
