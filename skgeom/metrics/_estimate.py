@@ -174,8 +174,8 @@ def estimate(
     For measures of moments and of mean directions, the sums of the blocks are merged, and those of each block
     subtracted in turn. That costs one pass, in which the rows are gathered block by block, O(b d²) more for most
     measures and O(b d³) for the ranks, and memory for the sums of each block, 8 b d² bytes. With 20 blocks and 384
-    features, the IsoScore of 100,000 rows with its error is 0.84 times as fast as alone, that of 10,000 rows 0.61
-    times; the effective rank 0.56 and 0.18 times, since eigenvalues are computed anew without each block: a first-order
+    features, the IsoScore of 100,000 rows with its error is 0.82 times as fast as alone, that of 10,000 rows 0.62
+    times; the effective rank 0.57 and 0.17 times, since eigenvalues are computed anew without each block: a first-order
     change of those of all rows has no useful bound if variances are small (``benchmarks/results/standard_errors.md``).
 
     Measures of pairs take the pass or passes over the pairs that they take alone: mean kernels (such as "uniformity",
