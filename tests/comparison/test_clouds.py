@@ -327,6 +327,14 @@ def test_the_tail_of_the_distance_of_means_is_skewed():
     assert 0.035 < np.mean(np.array(found) < 0.05) < 0.07
 
 
+def test_the_distance_of_means_has_the_skewness_of_a_sum_of_squares(monkeypatch):
+    nulls, variances = [], np.array([9.0, 1.0, 0.3, 0.1])
+    monkeypatch.setattr(_parts, "p_value", lambda null, value: nulls.append(null) or 0.5)
+    cloud_test(*(default_rng(0).normal(size=(2, 5000, 4)) * np.sqrt(variances)))
+    expected = 8 * np.sum(variances**3) / (2 * np.sum(variances**2)) ** 1.5
+    assert nulls[0].skewness == pytest.approx(expected, rel=0.02)
+
+
 # Several clouds
 
 
