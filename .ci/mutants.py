@@ -410,7 +410,7 @@ MUTANTS = [
     Mutant("_core/_two_clouds.py", "paired + 1 - cosines / 2", "paired + 1 - cosines", f"{METRICS}/test_gap.py"),
     Mutant("metrics/_contrast.py", "None if labels is not None else", "", LEFT_OUT),
     Mutant("metrics/_angles.py", "None if reference or options else", "", ESTIMATES),
-    Mutant("report/_command.py", "_suffix_of(data, _FORMATS) or usual", "usual", "tests/report/test_command.py"),
+    Mutant("report/_command.py", "_suffix_of(start, _FORMATS) or usual", "usual", "tests/report/test_command.py"),
     Mutant("_core/pairs/_silhouettes.py", "here = blocks != block", "here = blocks >= 0", ESTIMATES),
     Mutant("_core/pairs/_neighbours.py", "(whole - gone)[:, codes != block]", "whole[:, codes != block]", ESTIMATES),
     Mutant("_core/pairs/_energies.py", "second, first)[codes != one]", "first, first)[codes != one]", LEFT_OUT),

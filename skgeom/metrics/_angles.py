@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 import numpy as np
 
 from skgeom._array import namespace, standard_normal, to_float
-from skgeom._cloud import Blocks, as_cloud, is_stream, once_per_cloud, rows_of, sum_of
+from skgeom._cloud import Blocks, as_cloud, is_stream, once_per_cloud, sum_of
 from skgeom._core import _rows
 from skgeom._core.sums import _angular
 from skgeom._core.sums._moments import Moments, moments, part_of_moments
@@ -90,14 +90,15 @@ def average_cosine(X: Any) -> Array:
     return _angular.average_cosine(sum_of(X, _angular.part_of_mean_cosine, check_directed))
 
 
-def average_cosines_without(blocks: Blocks) -> np.ndarray:
+def average_cosines_without(X: Any, codes: np.ndarray) -> np.ndarray:
     """Return the average cosine without each block of rows, and that of all rows (b + 1,)."""
+    blocks = X if isinstance(X, Blocks) else Blocks(X, codes)
     return as_numbers([average_cosine(cloud) for cloud in (*blocks.rest, blocks)])
 
 
 def _conformity_without_blocks(X: Any, *reference: Any, codes: np.ndarray, **options: Any) -> np.ndarray | None:
     """Return the means of the conformities, which are average cosines unless there is a reference."""
-    return None if reference or options else average_cosines_without(Blocks(rows_of(X), codes))
+    return None if reference or options else average_cosines_without(X, codes)
 
 
 @measure_per_row(

@@ -181,8 +181,9 @@ def estimate(
     Measures of pairs take the pass or passes over the pairs that they take alone: mean kernels (such as "uniformity",
     "mmd_uniform" and "sigreg"), mean distances, the median angle, silhouettes under distances that need pairs, ranks of
     partners by cosine, contrastive losses without labels, and measures of nearest rows: "mma", "mmcs" and "koleo",
-    "hubness", and `skgeom.comparison.neighbour_overlap`. The last two need longer lists of neighbours; if ties extend
-    beyond these, they are recomputed for each block, like all other measures.
+    "hubness", and `skgeom.comparison.neighbour_overlap`. The median seldom needs a pass more, and the last two need
+    longer lists of neighbours. Where millions of angles equal the median, ties extend beyond the lists, or blocks have
+    fewer than eight rows for a contrastive loss, they are recomputed for each block, like all other measures.
 
     References
     ----------

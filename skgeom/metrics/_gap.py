@@ -23,7 +23,7 @@ from skgeom._array import (
     times_power_of_two,
     to_numpy,
 )
-from skgeom._cloud import Blocks, sum_of
+from skgeom._cloud import sum_of
 from skgeom._core import _two_clouds
 from skgeom._core._rows import mean_of
 from skgeom._core.pairs._between_blocks import means_without
@@ -47,13 +47,13 @@ Reference: TypeAlias = Literal["cross", "pooled"]
 """The distances to compare those of pairs with."""
 
 _LEFT = 1e-6
-"""Minimum share of a mean distance that is left without a block, if it is found by subtraction."""
+"""Minimum share of a mean distance that is left without a block: rows that are nearer to each other lose digits around
+the centre of all."""
 
 
 def _relative_gap_without_blocks(X: Any, Y: Any, *, codes: np.ndarray) -> Any:
-    sides = check_directed_pairs(X, Y)
-    squares = means_without(codes, to_numpy(_two_clouds.alignments(*sides, 2.0)))
-    cosines = [average_cosines_without(Blocks(side.x, codes)) for side in sides]
+    squares = means_without(codes, to_numpy(_two_clouds.alignments(*check_directed_pairs(X, Y), 2.0)))
+    cosines = [average_cosines_without(side, codes) for side in (X, Y)]
     return _two_clouds.relative_gap(squares, np.sum(cosines, axis=0))
 
 
@@ -64,7 +64,7 @@ def _around_centre(X: Any, Y: Any) -> tuple[Array, Array, Array]:
 
 
 def _pair_distance_ratio_without_blocks(X: Any, Y: Any, *, codes: np.ndarray, reference: Reference) -> Any:
-    """Return None if the distances are those of one block, and the differences that are left have lost their digits."""
+    """Return None if one block is so far away that the others have lost their digits around the centre of all."""
     check_choice(reference, get_args(Reference), "reference")
     x, y, centre = map(as_data, _around_centre(X, Y))
     means = np.stack(_two_clouds.mean_distances_without(codes, x, y, centre, pooled=reference == "pooled"))

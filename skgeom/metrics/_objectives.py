@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from skgeom._array import to_numpy
-from skgeom._cloud import Blocks, is_to_be_moved, rows_of
+from skgeom._cloud import is_to_be_moved
 from skgeom._core import _objectives
 from skgeom._core.pairs._between_blocks import means_without, rows_without
 from skgeom._core.sums import _spectrum
@@ -309,7 +309,7 @@ def triplet_bound(X: Any, labels: Any) -> Array:
 
 
 def _regularizer_without_blocks(X: Any, *, codes: np.ndarray) -> np.ndarray:
-    return average_cosines_without(Blocks(rows_of(X), codes)) * (1 - 1 / rows_without(codes))
+    return average_cosines_without(X, codes) * (1 - 1 / rows_without(codes))
 
 
 @measure(

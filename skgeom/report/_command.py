@@ -276,11 +276,12 @@ def _written(data: bytes, folder: str) -> Path:
     """Write data to a file with the suffixes of their packing and format."""
     path = Path(folder, f"stdin{_suffix_of(data, _PACKINGS)}")
     path.write_bytes(data)
+    start = b""
     with suppress(ValueError), reading(path), Source(path).open() as file:  # to be refused when all of it is read
-        data = file.read(_LONGEST_START)
-    is_safetensors = data[8:9] == b"{" and int.from_bytes(data[:8], "little") < _LONGEST_HEADER
-    usual = ".json" if data.lstrip()[:1] in (b"[", b"{") else ".txt"
-    suffix = ".safetensors" if is_safetensors else _suffix_of(data, _FORMATS) or usual
+        start = file.read(_LONGEST_START)
+    is_safetensors = start[8:9] == b"{" and int.from_bytes(start[:8], "little") < _LONGEST_HEADER
+    usual = ".json" if start.lstrip()[:1] in (b"[", b"{") else ".txt"
+    suffix = ".safetensors" if is_safetensors else _suffix_of(start, _FORMATS) or usual
     return path.rename(path.with_name(f"stdin{suffix}{path.suffix}"))
 
 

@@ -47,6 +47,11 @@ def angle_quantiles(rows: DirectedRows, q: np.ndarray) -> np.ndarray:
     ranks = np.unique(np.r_[np.floor(position), np.ceil(position)]).astype(np.int64)
     at = dict(zip(ranks.tolist(), order_statistics(pairs, ranks.tolist()), strict=True))
     below, above = (np.array([at[int(r)] for r in side]) for side in (np.floor(position), np.ceil(position)))
+    return _interpolated(below, above, position)
+
+
+def _interpolated(below: np.ndarray, above: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """Return the angles at positions between ranks, from the keys at the ranks below and above."""
     low, high = (2 * np.arctan(np.sqrt(key)) for key in (below, above))
     return low + (position - np.floor(position)) * (high - low)
 
@@ -73,8 +78,8 @@ def angle_quantiles_without(codes: np.ndarray, rows: DirectedRows, q: float) -> 
             return None
         lacking = part.lacking(ranks)
         if not lacking.any():
-            lower, upper = 2 * np.arctan(np.sqrt(part.at(ranks)))
-            return lower + (position - ranks[0]) * (upper - lower)
+            lower, upper = part.at(ranks)
+            return _interpolated(lower, upper, position)
         if lacking[1] and wanted[1] >= below[-1]:
             return None
         wanted += [-1, 1] * np.where(lacking > 0, np.maximum(2 * lacking, margin), 0)

@@ -56,7 +56,7 @@ def labels_nearby(path: Path, n: int) -> str | None:
 
 
 def _is_header(values: np.ndarray) -> bool:
-    """Return whether the first of some texts names the others: it is no number, and none of them."""
+    """Return whether the first of some texts names the others: it is not a number, and not one of them."""
     return NUMBER.fullmatch(str(values[0])) is None and not (values[1:] == values[0]).any()
 
 
