@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Lock
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
 
 from skgeom._array import (
     add_rows,
@@ -37,8 +39,16 @@ from skgeom._core.sums._clusters import ClassMoments, class_moments
 from skgeom._core.sums._moments import Moments, moments
 from skgeom._typing import Array
 
-Weigh: TypeAlias = Callable[[Array, slice], Array]
-"""From the distances (b, n) of anchors of one class to all rows, and the range of this class, their weights."""
+
+class Own(NamedTuple):
+    """Where the class of each anchor starts and stops (b, 1) among the rows in order of class."""
+
+    start: Array
+    stop: Array
+
+
+Weigh: TypeAlias = Callable[[Array, Own], Array]
+"""From the distances (b, n) of anchors to all rows, and the ranges of their classes, the weights of the distances."""
 
 
 def silhouette_objective(x: Array, labels: Labels) -> Array:
@@ -181,36 +191,24 @@ def _with_slope(
     return with_gradients(value, [x], [m.times_rows(g, data)])
 
 
-def _anchors(x: Array, labels: Labels) -> list[tuple[slice, slice]]:
-    """Return all rows of a class, and a block of them, for each block of rows in order of class that has triplets."""
-    blocks: list[tuple[slice, slice]] = []
-    stop = 0
-    for size in map(int, labels.sizes):
-        start, stop = stop, stop + size
-        if 1 < size < x.shape[0]:
-            parts = row_blocks(x[start:stop, :], columns=x.shape[0], n_blocks=8)
-            blocks += [(slice(start, stop), slice(start + part.start, start + part.stop)) for part in parts]
-    return blocks
-
-
-def _triplet_weights(distances: Array, own: slice) -> Array:
+def _triplet_weights(distances: Array, own: Own) -> Array:
     """Return minus the number of negatives nearer than each positive, and of positives farther than each negative."""
     xp = namespace(distances)
     order = xp.argsort(distances, axis=1, stable=False)
     is_negative = (order < own.start) | (order >= own.stop)
-    negatives = xp.cumulative_sum(xp.astype(is_negative, distances.dtype), axis=1)
-    place = xp.arange(1, order.shape[1] + 1, dtype=distances.dtype, device=device_of(distances))
+    negatives = xp.cumulative_sum(xp.astype(is_negative, xp.int64), axis=1)
+    place = xp.arange(1, order.shape[1] + 1, device=device_of(distances))
     weights = xp.where(is_negative, negatives - place + (own.stop - own.start), -negatives)
-    return xp.take_along_axis(weights, xp.argsort(order, axis=1, stable=False), axis=1)
+    weights = xp.take_along_axis(weights, xp.argsort(order, axis=1, stable=False), axis=1)
+    return xp.astype(weights, distances.dtype)
 
 
-def _triplet_counts(distances: Array, own: slice) -> Array:
+def _triplet_counts(distances: Array, own: Own) -> Array:
     """Return minus the number of triplets of each positive, and that of each negative."""
     xp = namespace(distances)
     n, n_own = distances.shape[1], own.stop - own.start
     row = xp.arange(n, device=device_of(distances))
-    is_own = (row >= own.start) & (row < own.stop)
-    return where(is_own, n_own - n, xp.full_like(distances[0, :], float(n_own - 1)))
+    return xp.astype(xp.where((row >= own.start) & (row < own.stop), n_own - n, n_own - 1), distances.dtype)
 
 
 def _over_anchors(x: Array, labels: Labels, weigh: Weigh) -> Array:
@@ -223,12 +221,18 @@ def _over_anchors(x: Array, labels: Labels, weigh: Weigh) -> Array:
     xp = namespace(data)
     rows = float64(take_rows(data, labels.order)) - mean_of(data)
     with_ones = xp.concat([rows, xp.ones_like(rows[:, :1])], axis=1)
-    anchors, pulls, lock = _anchors(rows, labels), [0.0 * with_ones], Lock()
+    stops = np.cumsum(labels.sizes)
+    ends = (
+        asarray_like(np.repeat(end, labels.sizes)[:, None], rows, dtype=xp.int64)
+        for end in (stops - labels.sizes, stops)
+    )
+    of_rows = Own(*ends)
+    anchors, pulls, lock = list(row_blocks(rows, columns=rows.shape[0], n_blocks=8)), [0.0 * with_ones], Lock()
 
     def work(i: int) -> Array:
-        own, block = anchors[i]
-        d = _distances(rows, block)
-        weights = weigh(d, own)
+        block = anchors[i]
+        d = sqrt_in_place(xp.clip(squared_distances(rows[block, :], rows), min=0.0))
+        weights = weigh(d, Own(*(end[block, :] for end in of_rows)))
         if with_gradient:
             p = weights / where(d > 0, d, 1.0)
             of_others, of_anchors = p.T @ with_ones[block, :], p @ with_ones
@@ -236,16 +240,6 @@ def _over_anchors(x: Array, labels: Labels, weigh: Weigh) -> Array:
                 pulls[0] = add_rows(pulls[0] + of_others, block, of_anchors)
         return xp.sum(weights * d)
 
-    parts = in_threads(rows, work, len(anchors)) if anchors else []
-    total = sum(parts, 0.0 * rows[0, 0])
+    total = sum(in_threads(rows, work, len(anchors)), 0.0 * rows[0, 0])
     gradients = [unsorted(pulls[0][:, -1:] * rows - pulls[0][:, :-1], labels)] if with_gradient else []
     return with_gradients(total, [x], gradients)
-
-
-def _distances(x: Array, block: slice) -> Array:
-    """Return the distances of a block of rows to all rows; pairs of a row with itself count as far apart."""
-    xp = namespace(x)
-    cuts = (slice(0, block.start), block, slice(block.stop, x.shape[0]))
-    sides = [side for side in cuts if side.start < side.stop]
-    squares = xp.concat([squared_distances(x[block, :], x[side, :]) for side in sides], axis=1)
-    return sqrt_in_place(xp.clip(squares, min=0.0))
