@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from skgeom._array import in_full_precision, namespace, numbers, to_float
+from skgeom._array import in_full_precision, namespace, numbers
 from skgeom._core._rows import DirectedRows, are_exact_lengths, mean_of, norms
 from skgeom._core._two_clouds import contrastive_loss
 from skgeom._core.sums._angular import conformity
@@ -168,16 +167,28 @@ def divergence_along_offset(
     divergence = check_divergence(method, bins)
     clouds = dict(zip("XY", check_clouds(X, Y, scale_free=True), strict=True))
     means = {name: mean_of(x) for name, x in clouds.items()}
+    shifts = {name: (steps * (move in (name, "both"))).ravel().tolist() for name in "XY"}
+    different = [(name, alpha) for name in "XY" for alpha in dict.fromkeys(shifts[name])]
 
-    @cache
-    def conformities(name: str, alpha: float) -> Array:
-        moved = _shifted(clouds[name], alpha * means[name])
-        return conformity(check_directed(moved, name=f"{name} - {alpha:g} · mean"))
+    def shifted(name: str, alpha: float) -> Array:
+        return _shifted(clouds[name], alpha * means[name])
 
-    of_x, of_y = (steps * (move in (name, "both")) for name in "XY")
-    pairs = zip(of_x.ravel().tolist(), of_y.ravel().tolist(), strict=True)
-    values = [to_float(divergence(conformities("X", a), conformities("Y", b))) for a, b in pairs]
-    return np.reshape(values, steps.shape)
+    def conformities(name: str, alpha: float) -> tuple[Array, tuple[Array, Array]]:
+        rows = shifted(name, alpha)
+        lengths = norms(rows)
+        return conformity(DirectedRows(rows, lengths)), _extremes(lengths)
+
+    with np.errstate(all="ignore"):  # the checks explain it
+        found, ends = zip(*(conformities(*shift) for shift in different), strict=True)
+    extremes = np.reshape(numbers([end for of_shift in ends for end in of_shift]), (-1, 2))
+    of = {
+        (name, alpha): values
+        if are_exact_lengths(clouds[name], *of_shift)
+        else conformity(check_directed(shifted(name, alpha), name=f"{name} - {alpha:g} · mean"))
+        for (name, alpha), values, of_shift in zip(different, found, extremes, strict=True)
+    }
+    pairs = zip(shifts["X"], shifts["Y"], strict=True)
+    return np.reshape(numbers([divergence(of["X", a], of["Y", b]) for a, b in pairs]), steps.shape)
 
 
 def shifted_losses(x: Array, y: Array, alphas: np.ndarray, temperature: float, batch_size: int) -> np.ndarray:
