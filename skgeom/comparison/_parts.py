@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import f
 
-from skgeom._array import namespace, to_float, to_numpy
+from skgeom._array import namespace, numbers, to_numpy
 from skgeom._core._permutation import Null, doubly_centred, null_of_doubly_centred, sums_of, sums_of_membership
 from skgeom._core.sums._moments import Moments, ThinMoments
 from skgeom._typing import Array
@@ -61,7 +61,7 @@ class Means:
         self.unit = max(side.variance for side in sides)
         self.own = sides[0].variance / self.unit
         means = xp.stack([(m.mean - ms[0].mean) / self.unit**0.5 for m in ms])
-        traces = np.array([to_float(m.total_variance()) / self.unit for m in ms])
+        traces = numbers([m.total_variance() for m in ms]) / self.unit
         gaps = to_numpy(means[:, None, :] - means[None, :, :])
         self.squared = np.sum(gaps**2, axis=2) - np.add.outer(traces / self.sizes, traces / self.sizes)
         self.errors = traces / self.sizes
@@ -125,26 +125,25 @@ def _traces(clouds: Sequence[Moments], unit: float) -> tuple[np.ndarray, np.ndar
         of_two, of_three = _traces_of_rows([m.rows / ((m.n - 1) * unit) ** 0.5 for m in thin])
     else:
         of_two, of_three = _traces_of_matrices([m.dense().scatter / ((m.n - 1) * unit) for m in clouds])
+    pairs, triples = (list(combinations_with_replacement(range(k), size)) for size in (2, 3))
+    values = numbers([of_two(*pair) for pair in pairs] + [of_three(*triple) for triple in triples])
     two, three = np.empty((k, k)), np.empty((k, k, k))
-    for i, j in combinations_with_replacement(range(k), 2):
-        two[i, j] = two[j, i] = of_two(i, j)
-    for triple in combinations_with_replacement(range(k), 3):
-        value = of_three(*triple)
-        for order in permutations(triple):
-            three[order] = value
+    for places, value in zip(pairs + triples, values, strict=True):
+        for order in permutations(places):
+            (two if len(places) == 2 else three)[order] = value
     return two, three
 
 
-def _traces_of_matrices(c: Sequence[Array]) -> tuple[Callable[..., float], Callable[..., float]]:
+def _traces_of_matrices(c: Sequence[Array]) -> tuple[Callable[..., Array], Callable[..., Array]]:
     """Return the traces of products of two and of three matrices, given their positions."""
     total, product = namespace(c[0]).sum, lru_cache(maxsize=1)(lambda i, j: c[i] @ c[j])
-    return lambda i, j: to_float(total(c[i] * c[j])), lambda i, j, k: to_float(total(product(i, j) * c[k]))
+    return lambda i, j: total(c[i] * c[j]), lambda i, j, k: total(product(i, j) * c[k])
 
 
-def _traces_of_rows(rows: Sequence[Array]) -> tuple[Callable[..., float], Callable[..., float]]:
+def _traces_of_rows(rows: Sequence[Array]) -> tuple[Callable[..., Array], Callable[..., Array]]:
     """Return the same for the matrices RᵀR of rows R, of which there are fewer than dimensions."""
     total, g = namespace(rows[0]).sum, [[a @ b.T for b in rows] for a in rows]
-    return lambda i, j: to_float(total(g[i][j] ** 2)), lambda i, j, k: to_float(total((g[i][j] @ g[j][k]) * g[i][k]))
+    return lambda i, j: total(g[i][j] ** 2), lambda i, j, k: total((g[i][j] @ g[j][k]) * g[i][k])
 
 
 def _without_bias(values: Sequence[float], m: float) -> float:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from skgeom._array import float64, namespace, take_rows, to_float, to_numpy
+from skgeom._array import float64, namespace, numbers, take_rows, to_numpy
 from skgeom._core._labels import labels_of
 from skgeom._core.sums._clusters import class_moments
 from skgeom._core.sums._moments import Moments, moments
@@ -56,9 +57,10 @@ def side_of(summary: CloudSummary, name: str, size: int) -> Side:
             f"The summary of {name} keeps {len(summary.rows)} rows, but at least {2 * FEWEST} are needed to test it: "
             "sum up with a larger max_rows."
         )
-    check_geometry(m, to_float(summary.moments.quartic), name)
-    total = to_float(m.total_variance()) * (n - 1)
-    spread = max(to_float(summary.moments.quartic) / n - (total / n) ** 2, 0.0) * n / (n - 1)
+    quartic, *traces = numbers([summary.moments.quartic, *m.traces()]).tolist()
+    check_geometry(n, quartic, traces, name)
+    total = traces[0] * (n - 1)
+    spread = max(quartic / n - (total / n) ** 2, 0.0) * n / (n - 1)
     rows = summary.rows[:size].astype(np.float64)
     about = rows - to_numpy(m.mean)
     squares = np.sum(about * about, axis=1) * (n / (n - 1))
@@ -76,7 +78,7 @@ def grouped_side(x: Array, codes: np.ndarray, name: str, max_rows: int, rng: np.
     m = moments(classes.mean, exact=True)
     about = classes.mean - m.mean
     between = to_numpy(namespace(about).vecdot(about, about))
-    check_geometry(m, float(between @ between), name)
+    check_geometry(n, float(between @ between), numbers(m.traces()).tolist(), name)
     squares = to_numpy(classes.within) / labels.sizes + between
     variance = float(squares.mean() + between.sum() / (n * (n - 1)))
     drawn = rng.permutation(n)[: max(FEWEST, max_rows * n // x.shape[0])]
@@ -89,10 +91,12 @@ def grouped_side(x: Array, codes: np.ndarray, name: str, max_rows: int, rng: np.
     return Side(m, variance, float(np.std(squares, ddof=1)), squares[drawn], rows, units)
 
 
-def check_geometry(m: Moments, quartic: float, name: str) -> None:
-    """Check that rows differ, and not all by the same distance: Σ A_ij² of their doubly centred products is above 0."""
-    n = m.n
-    total, squares = (to_float(value) * (n - 1) ** power for power, value in enumerate(m.traces(), start=1))
+def check_geometry(n: float, quartic: float, traces: Sequence[float], name: str) -> None:
+    """Check that n rows differ, and not all by the same distance, by tr C and tr C² of their covariance C.
+
+    Σ A_ij² of their doubly centred products A must be above 0.
+    """
+    total, squares = (value * (n - 1) ** power for power, value in enumerate(traces, start=1))
     if not total > 0:
         raise ValueError(f"All rows of {name} are equal: they have no geometry to compare.")
     rest = squares - quartic * n / (n - 2) + total**2 / ((n - 1) * (n - 2))

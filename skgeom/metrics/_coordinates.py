@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from skgeom._array import in_full_precision, namespace, ratio, to_float, to_numpy
+from skgeom._array import in_full_precision, namespace, numbers, on_host, ratio
 from skgeom._cloud import Cloud, sum_of
 from skgeom._core._rows import part_of_spread
-from skgeom._core.sums import _angular
-from skgeom._core.sums._moments import Moments
+from skgeom._core.sums import _angular, _spectrum
+from skgeom._core.sums._moments import Moments, part_of_moments
 from skgeom._frames import frame_of
 from skgeom._typing import Array
 from skgeom._validation import check_cloud, check_directed, check_flag, check_moments, check_squares
 from skgeom._warnings import warn
-from skgeom.metrics._angles import average_cosine
-from skgeom.metrics._isotropy import isoscore, participation_ratio
 from skgeom.metrics._measure import on_a_device
 
 
@@ -125,15 +124,13 @@ def cosine_shares(X: Any, *, relative: bool = True) -> Array:
     if not relative:
         return parts
     shares = _angular.shares_of(rows, parts)
-    if shares is not None:
-        return shares
-    xp = namespace(parts)
-    total = to_float(xp.sum(parts))
-    warn(
-        f"The average cosine, {total:.3g}, is not above two standard errors, so the shares of the "
-        "coordinates are not defined: all are NaN. Pass relative=False for the part of each coordinate."
-    )
-    return xp.full_like(parts, xp.nan)
+    total, first = numbers([namespace(parts).sum(parts), shares[0]])
+    if np.isnan(first):
+        warn(
+            f"The average cosine, {total:.3g}, is not above two standard errors, so the shares of the "
+            "coordinates are not defined: all are NaN. Pass relative=False for the part of each coordinate."
+        )
+    return shares
 
 
 @on_a_device
@@ -283,23 +280,19 @@ def layer_profile(layers: Any) -> LayerProfile:
 
 def _profile(layer: Any, name: str) -> tuple[float | int, ...]:
     """Return the values of `LayerProfile` for one layer."""
-    check_cloud(layer, name=name)
     cloud = Cloud(layer)
+    m = cloud.sum(part_of_moments, partial(check_cloud, name=name, scale_free=True))
     rows = check_directed(cloud, name=name)
     parts = _angular.cosine_parts(rows)
-    cosine = _angular.shares_of(rows, parts)
-    variance = to_numpy(_variance_shares(check_moments(cloud)))
-    return (
-        *(to_float(measure(cloud)) for measure in (isoscore, participation_ratio, average_cosine)),
-        *(_largest(to_numpy(cosine)) if cosine is not None else (np.nan, -1)),
-        *_largest(variance),
-    )
+    values = _spectrum.isoscore(m), _spectrum.participation_ratio(m), _angular.mean_cosine(rows)
+    *found, cosine, variance = on_host(*values, _angular.shares_of(rows, parts), _variance_shares(m))
+    return *map(float, found), *_largest(cosine), *_largest(variance)
 
 
 def _largest(shares: np.ndarray) -> tuple[float, int]:
     """Return the largest share, and its coordinate."""
     k = int(shares.argmax())
-    return float(shares[k]), k
+    return float(shares[k]), -1 if np.isnan(shares[k]) else k
 
 
 def _variance_shares(m: Moments) -> Array:

@@ -117,8 +117,8 @@ class Space:
     def cosine_shares(self) -> np.ndarray | None:
         """Share of each coordinate in the average cosine, None if that is not clearly above 0."""
         rows = check_directed(self.directed_cloud)
-        shares = _angular.shares_of(rows, _angular.cosine_parts(rows))
-        return None if shares is None else to_numpy(shares)
+        shares = to_numpy(_angular.shares_of(rows, _angular.cosine_parts(rows)))
+        return None if np.isnan(shares[0]) else shares
 
     @cached_property
     def calibrator(self) -> CosineCalibrator | None:

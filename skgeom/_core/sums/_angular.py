@@ -101,13 +101,11 @@ def average_cosine(sums: Resultant) -> Array:
     return xp.clip((vecdot(total, total) - n) / (n * (n - 1)), min=-1.0, max=1.0)
 
 
-def average_cosine_error(rows: DirectedRows) -> float:
+def average_cosine_error(rows: DirectedRows) -> Array:
     """Return the standard error of the mean cosine over rows: 2 (n - 1) / (n - 2) sd(conformity) / √n."""
-    n = rows.x.shape[0]
-    if n < 3:
-        return inf
-    own = conformity(rows)
-    return 2 * (n - 1) / (n - 2) * (to_float(namespace(own).var(own, correction=1)) / n) ** 0.5
+    own, n = conformity(rows), rows.x.shape[0]
+    xp = namespace(own)
+    return 2 * (n - 1) / (n - 2) * (xp.var(own, correction=1) / n) ** 0.5 if n > 2 else xp.full_like(own[0], inf)
 
 
 def cosine_parts(rows: DirectedRows) -> Array:
@@ -122,13 +120,14 @@ def cosine_parts(rows: DirectedRows) -> Array:
     return (sums[0, :] ** 2 - sums[1, :]) / (n * (n - 1))
 
 
-def shares_of(rows: DirectedRows, parts: Array) -> Array | None:
-    """Return the shares of the parts in the mean cosine, their sum; None unless it is two standard errors above 0.
+def shares_of(rows: DirectedRows, parts: Array) -> Array:
+    """Return the shares of the parts in the mean cosine, their sum; NaN unless it is two standard errors above 0.
 
     It estimates ‖E u‖², so a negative one is never significant: for centred rows it is about -1 / (n - 1).
     """
-    total = namespace(parts).sum(parts)
-    return parts / total if to_float(total) > 2 * average_cosine_error(rows) else None
+    xp = namespace(parts)
+    total = xp.sum(parts)
+    return parts / where(total > 2 * average_cosine_error(rows), total, xp.nan)
 
 
 def mean_cosines(rows: DirectedRows, mean: Array, *, exactly: bool = True) -> Array:
