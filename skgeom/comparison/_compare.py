@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from skgeom._array import in_full_precision, is_foreign
+from skgeom._array import in_full_precision, is_foreign, numbers
 from skgeom._core._permutation import SMALLEST
+from skgeom._core.sums._spaces import squared_agreement
 from skgeom._frames import frame_of
 from skgeom._warnings import warn
 from skgeom.comparison._checks import check_same_rows, check_space
 from skgeom.comparison._null import p_value
 from skgeom.comparison._relation import debiased_null
-from skgeom.comparison._spaces import cka_of
+from skgeom.comparison._spaces import debiased_cka
 
 _TELLABLE = 1e-6
 
@@ -136,9 +138,11 @@ def compare(spaces: Any) -> SpaceComparison:
     rows = check_same_rows(*clouds, names=names, min_samples=SMALLEST)
     found = [check_space(x, name) for x, name in zip(rows, names, strict=True)]
     values, pvalues = np.eye(len(found)), np.full((len(found), len(found)), np.nan)
-    for i, j in zip(*np.triu_indices(len(found), 1), strict=True):
+    pairs = list(combinations(range(len(found)), 2))
+    agreements = numbers([squared_agreement(found[i], found[j]) for i, j in pairs]).tolist()
+    for (i, j), agreement in zip(pairs, agreements, strict=True):
         null = debiased_null(found[i], found[j])
-        values[i, j] = values[j, i] = cka_of(found[i], found[j], debiased=True)
+        values[i, j] = values[j, i] = debiased_cka(agreement, found[i], found[j])
         if null.is_told:
             pvalues[i, j] = pvalues[j, i] = p_value(null, values[i, j])
         else:

@@ -88,14 +88,15 @@ def cka(X: Any, Y: Any, *, debiased: bool = True) -> float:
     """
     check_flag(debiased, "debiased")
     x, y = check_same_rows(X, Y)
-    return cka_of(check_space(x, "X", debiased=debiased), check_space(y, "Y", debiased=debiased), debiased=debiased)
+    first, second = check_space(x, "X", debiased=debiased), check_space(y, "Y", debiased=debiased)
+    agreement = to_float(squared_agreement(first, second))
+    if debiased:
+        return debiased_cka(agreement, first, second)
+    return min(agreement / (first.squares * second.squares) ** 0.5, 1.0)
 
 
-def cka_of(x: Space, y: Space, *, debiased: bool) -> float:
-    """Return the alignment of two spaces of the same rows."""
-    agreement = squared_agreement(x, y)
-    if not debiased:
-        return min(agreement / (x.squares * y.squares) ** 0.5, 1.0)
+def debiased_cka(agreement: float, x: Space, y: Space) -> float:
+    """Return the debiased alignment of two spaces of the same rows, from tr(A B) of their inner products."""
     value = doubly_centred_product(agreement, x, y) / (x.doubly_centred_squares * y.doubly_centred_squares) ** 0.5
     return min(max(value, -1.0), 1.0)
 
@@ -251,4 +252,4 @@ def _basis(x: Array, m: Moments, name: str) -> Array:
 
 def correlation_of(x: Space, y: Space) -> float:
     """Return the mean squared correlation of two bases: each has a total square of its rank, here scaled to 1."""
-    return min(squared_agreement(x, y) * max(x.x.shape[1], y.x.shape[1]), 1.0)
+    return min(to_float(squared_agreement(x, y)) * max(x.x.shape[1], y.x.shape[1]), 1.0)
