@@ -217,7 +217,7 @@ def to_numpy(x: Array) -> np.ndarray:
 
 def on_host(*arrays: Array) -> list[np.ndarray]:
     """Return arrays of one kind as NumPy arrays: the host waits for an accelerator once, not once for each."""
-    if is_on_host(arrays[0]):
+    if not arrays or is_on_host(arrays[0]):
         return [to_numpy(x) for x in arrays]
     xp = namespace(arrays[0])
     flat = to_numpy(xp.concat([xp.reshape(x, (-1,)) for x in arrays]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import floor, inf, isinf, nan
 from typing import Any, Literal, NamedTuple, Self
 
@@ -217,22 +218,23 @@ class CosineCalibrator(BaseEstimator):
             check_choice(self.n_pairs, ["exact"], "n_pairs")
         else:
             check_count(self.n_pairs, "n_pairs", 2)
-        cosines, self._units = _pairs(X, Y, groups)
+        pairs, self._units = _pairs(X, Y, groups)
         validate_data(self, X, skip_check_array=True)
-        self._ties = cosines.ties()
-        self.n_pairs_ = cosines.n
+        self._ties = pairs.ties()
+        self.n_pairs_ = pairs.n
         if not self.n_pairs_:
             raise ValueError(
                 "No pair of rows is left: pairs of rows with one direction, and of rows of one group, belong together. "
                 "Pass rows that do not."
             )
-        self._cosines: AllCosines | SampledCosines = cosines
+        self._cosines: AllCosines | SampledCosines = pairs
         if self.n_pairs != "exact" and self.n_pairs < self.n_pairs_:
             self.n_pairs_ = int(self.n_pairs)
-            self._cosines = sampled(cosines, self.n_pairs_, check_random_state(self.random_state))
-        self.mean_cosine_, self.std_cosine_ = self._cosines.mean_and_std()
-        self.threshold_ = float(self._thresholds(np.asarray(self.alpha)))
-        self.threshold_interval_ = self._interval()
+            self._cosines = sampled(pairs, self.n_pairs_, check_random_state(self.random_state))
+        cosines = self._for_one_call()
+        self.mean_cosine_, self.std_cosine_ = cosines.mean_and_std()
+        self.threshold_ = float(self._thresholds(cosines, np.asarray(self.alpha)))
+        self.threshold_interval_ = self._interval(cosines)
         self._check_enough()
         for name in ("match_prior_", "match_brier_score_", "_maps"):
             self.__dict__.pop(name, None)
@@ -255,7 +257,7 @@ class CosineCalibrator(BaseEstimator):
         rates = check_numbers(alpha, "alpha")
         if rates.min() <= 0 or rates.max() >= 1:
             raise ValueError(f"alpha must be between 0 and 1, both excluded, got {alpha!r}.")
-        return _as_asked(self._thresholds(rates))
+        return _as_asked(self._thresholds(self._for_one_call(), rates))
 
     def p_value(self, cosine: Any) -> Any:
         """Return how rare a cosine is among pairs that do not belong together: (1 + #{pairs >= c}) / (1 + N).
@@ -272,7 +274,7 @@ class CosineCalibrator(BaseEstimator):
         """
         check_is_fitted(self)
         cosines = check_numbers(cosine, "cosine")
-        n = self._cosines.n_at_least(np.atleast_1d(cosines)).reshape(cosines.shape)
+        n = self._for_one_call().n_at_least(np.atleast_1d(cosines)).reshape(cosines.shape)
         return _as_asked((1 + n) / (1 + self.n_pairs_))
 
     def false_match_rate(self, cosine: float) -> FalseMatchRate:
@@ -293,7 +295,7 @@ class CosineCalibrator(BaseEstimator):
             `rate`, `standard_error` and `interval`.
         """
         check_is_fitted(self)
-        return self._rate(check_real(cosine, "cosine"))
+        return self._rate(self._for_one_call(), check_real(cosine, "cosine"))
 
     @in_full_precision
     def predict(self, X: Any, Y: Any) -> np.ndarray:
@@ -378,25 +380,29 @@ class CosineCalibrator(BaseEstimator):
         match = np.mean([one.predict(to_numpy(cosines)) for one in self._maps], axis=0)
         return asarray_like(np.stack([1 - match, match], axis=1), cosines)
 
-    def _thresholds(self, rates: np.ndarray) -> np.ndarray:
+    def _for_one_call(self) -> AllCosines | SampledCosines:
+        """Return the cosines, with tiles that all passes of a call share but the fitted calibrator does not keep."""
+        return replace(self._cosines) if isinstance(self._cosines, AllCosines) else self._cosines
+
+    def _thresholds(self, cosines: AllCosines | SampledCosines, rates: np.ndarray) -> np.ndarray:
         """Return the threshold at each rate, in one pass."""
         ranks = np.array([_rank(rate, self.n_pairs_) for rate in np.atleast_1d(rates)])
         found = np.full(ranks.size, inf)
         if (ranks > 0).any():
-            found[ranks > 0] = self._cosines.largest(ranks[ranks > 0])
+            found[ranks > 0] = cosines.largest(ranks[ranks > 0])
         return found.reshape(rates.shape)
 
-    def _rate(self, cosine: float) -> FalseMatchRate:
-        rate, error = rate_error(self._cosines, cosine, self._units)
+    def _rate(self, cosines: AllCosines | SampledCosines, cosine: float) -> FalseMatchRate:
+        rate, error = rate_error(cosines, cosine, self._units)
         n = rate * (1 - rate) / error**2 if error else np.unique(self._units).size / 2
         return FalseMatchRate(rate, error, rate_interval(rate, min(n, self.n_pairs_)))
 
-    def _interval(self) -> np.ndarray:
+    def _interval(self, cosines: AllCosines | SampledCosines) -> np.ndarray:
         """Return the thresholds at the ends of the interval of the rate at the threshold."""
         if isinf(self.threshold_):
             return np.array([nan, nan])
-        low, high = self._rate(self.threshold_).interval
-        return np.clip(self._thresholds(np.array([high, low])), -1.0, 1.0)
+        low, high = self._rate(cosines, self.threshold_).interval
+        return np.clip(self._thresholds(cosines, np.array([high, low])), -1.0, 1.0)
 
     def _check_enough(self) -> None:
         """Record whether there are enough rows for the rate, and warn if not."""

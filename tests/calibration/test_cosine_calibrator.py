@@ -556,3 +556,10 @@ def test_bad_input_is_refused(name):
     call, error, message = BAD[name]
     with pytest.raises(error, match=message):
         call()
+
+
+def test_a_fitted_calibrator_keeps_the_rows_but_not_their_tiles():
+    x = np.random.default_rng(0).normal(size=(500, 64))
+    calibrator = CosineCalibrator(0.01).fit(x)
+    calibrator.threshold(0.1), calibrator.p_value(0.2), calibrator.false_match_rate(0.2)
+    assert len(pickle.dumps(calibrator)) < 1.1 * x.nbytes

@@ -6,7 +6,8 @@ The precision of its tail depends on the rows, not on the pairs: a row near many
 from __future__ import annotations
 
 from collections.abc import Iterator
-from threading import Lock
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,8 @@ from skgeom._array import (
     epsilon,
     float64,
     namespace,
+    numbers,
+    on_host,
     row_blocks,
     take_rows,
     to_float,
@@ -83,12 +86,18 @@ def ties_of(rows: DirectedRows) -> Ties:
     return Ties(to_float(xp.max(squares)), epsilon(x))
 
 
-class AllCosines(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class AllCosines:
     """The cosines of all pairs of `Pairs`, recomputed in each method and never stored."""
 
     rows: DirectedRows
     n_first: int | None = None
     groups: np.ndarray | None = None
+
+    @cached_property
+    def pairs(self) -> Pairs:
+        """The pairs in tiles, which hold a copy of the rows and remember what is costly to learn."""
+        return Pairs(self.rows, self.n_first, self.groups)
 
     @property
     def n(self) -> int:
@@ -102,7 +111,7 @@ class AllCosines(NamedTuple):
     def largest(self, ranks: np.ndarray) -> np.ndarray:
         """Return the k-th largest cosines, counted from 1."""
         wanted, place = np.unique(ranks - 1, return_inverse=True)
-        found = np.array(order_statistics(Pairs(*self), wanted.tolist()))[place]
+        found = np.array(order_statistics(self.pairs, wanted.tolist()))[place]
         return np.where(np.isinf(found), -1.0, (1 - found) / (1 + found))
 
     def ties(self) -> Ties:
@@ -112,38 +121,36 @@ class AllCosines(NamedTuple):
     def n_at_least(self, cosines: np.ndarray) -> np.ndarray:
         """Return the number of pairs with at least each of some cosines (k,)."""
         edges, place = np.unique(self._keys(cosines), return_inverse=True)
-        return n_near(Pairs(*self), edges)[1][place]
+        return n_near(self.pairs, edges)[1][place]
 
     def at_least_per_row(self, cosine: float) -> np.ndarray:
         """Return the number of pairs with at least some cosine, for each row (n,)."""
-        pairs = Pairs(*self)
-        most = float(self._keys(np.asarray(cosine)))
-        counts, lock = np.zeros(self.rows.x.shape[0], dtype=np.int64), Lock()
+        pairs, most = self.pairs, float(self._keys(np.asarray(cosine)))
+        counts = np.zeros(self.rows.x.shape[0], dtype=np.int64)
 
-        def work(i: int) -> None:
+        def work(i: int) -> list[tuple[int, Array]]:
+            found = []
             for j, chords, counting in pairs.row(i):
                 near = keys(chords, None) <= most
                 near = near if counting is None else near & counting
-                sides = [to_numpy(namespace(near).count_nonzero(near, axis=axis)) for axis in (1, 0)]
-                with lock:
-                    for panel, side in zip((i, j), sides, strict=True):
-                        counts[pairs.panels[panel]] += side
+                found += [(k, namespace(near).count_nonzero(near, axis=axis)) for k, axis in ((i, 1), (j, 0))]
+            return found
 
-        in_threads(self.rows.x, work, len(pairs.panels))
+        for found in in_threads(self.rows.x, work, len(pairs.panels)):
+            for (panel, _), of_panel in zip(found, on_host(*(array for _, array in found)), strict=True):
+                counts[pairs.panels[panel]] += of_panel
         return counts
 
     def mean_and_std(self) -> tuple[float, float]:
         """Return the mean cosine, and the standard deviation over the pairs."""
-        pairs = Pairs(*self)
+        pairs = self.pairs
 
-        def work(i: int) -> np.ndarray:
-            sums = np.zeros(2)
-            for _, chords, counting in pairs.row(i):
-                minus = chords.minus if counting is None else where(counting, chords.minus, 0.0)
-                sums += [_total(power) for power in (minus, minus**2)]
-            return sums
+        def work(i: int) -> list[Array]:
+            tiles = (minus if c is None else where(c, minus, 0.0) for _, (minus, _), c in pairs.row(i))
+            return [_total(power) for minus in tiles for power in (minus, minus**2)]
 
-        mean, square = np.sum(in_threads(self.rows.x, work, len(pairs.panels)), axis=0) / pairs.n
+        sums = numbers([total for totals in in_threads(self.rows.x, work, len(pairs.panels)) for total in totals])
+        mean, square = np.sum(np.reshape(sums, (-1, 2)), axis=0) / pairs.n
         return float(1 - mean / 2), float(max(square - mean**2, 0.0) ** 0.5 / 2)
 
     def _keys(self, cosines: np.ndarray) -> np.ndarray:
@@ -192,14 +199,14 @@ class SampledCosines(NamedTuple):
         return float(self.cosines.mean()), float(self.cosines.std())
 
 
-def _total(tile: Array) -> float:
+def _total(tile: Array) -> Array:
     xp = namespace(tile)
-    return to_float(xp.sum(float64(xp.sum(tile, axis=1))))
+    return xp.sum(float64(xp.sum(tile, axis=1)))
 
 
 def sampled(population: AllCosines, m: int, rng: Any) -> SampledCosines:
     """Return m of the pairs, drawn uniformly with replacement."""
-    rows, n_first, groups = population
+    rows, n_first, groups = population.rows, population.n_first, population.groups
     n = rows.x.shape[0]
     codes = np.arange(n) if groups is None else groups
     order = np.argsort(codes, kind="stable")

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skgeom._array import asarray_like, is_on_host, namespace, to_numpy, where
+from skgeom._array import asarray_like, is_on_host, namespace, on_host, to_numpy, where
 from skgeom._core._rows import DirectedRows
 from skgeom._core._threads import in_threads
 from skgeom._core.pairs._between_blocks import in_block_order, rows_without, sums_between, without_each
@@ -171,8 +171,8 @@ def _bracket(rank: int, edges: np.ndarray, below: np.ndarray, up_to: np.ndarray)
 
 def _collected(pairs: Pairs, ranks: Sequence[int], brackets: Sequence[tuple[float, float, int, int]]) -> list[float]:
     """Return the keys at given ranks from the keys between their edges."""
-    wanted = {(low, high) for low, high, _, size in brackets if size}
-    found = {ends: np.sort(_between(pairs, *ends)) for ends in wanted}
+    wanted = sorted({(low, high) for low, high, _, size in brackets if size})
+    found = dict(zip(wanted, map(np.sort, _between(pairs, wanted) if wanted else ()), strict=True))
     return [
         low if not size else float(found[low, high][rank - skipped])
         for rank, (low, high, skipped, size) in zip(ranks, brackets, strict=True)
@@ -243,11 +243,14 @@ def _counted(tile: Array, edges: Array) -> Array:
     return xp.stack([xp.searchsorted(ordered, edges, side=side) for side in ("left", "right")])
 
 
-def _between(pairs: Pairs, low: float, high: float) -> np.ndarray:
-    """Return the keys strictly between two edges."""
+def _between(pairs: Pairs, brackets: Sequence[tuple[float, float]]) -> list[np.ndarray]:
+    """Return the keys strictly between the edges of each bracket."""
 
-    def work(i: int) -> list[np.ndarray]:
-        return [to_numpy(tile[(tile > low) & (tile < high)]) for tile in _keys(pairs, i)]
+    def of_tile(tile: Array) -> list[np.ndarray]:
+        return on_host(*(tile[(tile > low) & (tile < high)] for low, high in brackets))
 
-    like = pairs.sphere.rows.x
-    return np.concatenate([part for parts in in_threads(like, work, len(pairs.panels)) for part in parts])
+    def work(i: int) -> list[list[np.ndarray]]:
+        return [of_tile(tile) for tile in _keys(pairs, i)]
+
+    parts = [part for row in in_threads(pairs.sphere.rows.x, work, len(pairs.panels)) for part in row]
+    return [np.concatenate(found) for found in zip(*parts, strict=True)]

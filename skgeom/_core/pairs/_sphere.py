@@ -52,7 +52,7 @@ class Sphere:
 
     def __init__(self, rows: DirectedRows) -> None:
         self.rows = DirectedRows(*map(as_data, rows))
-        self.squares = Squares(self.exact, self.rows.x)
+        self.squares = Squares(self.exact, self.rows.x, with_largest=True)
         self.panels, self.like, self.places = self.squares.panels, self.squares.like, self.squares.places
 
     def row(self, i: int, others: range) -> Iterator[tuple[int, Chords]]:
@@ -65,7 +65,7 @@ class Sphere:
         if not is_on_host(minus) or to_float(xp.min(minus)) < _CONTACT:  # elsewhere the check costs more than the cut
             minus = _cut(minus)
         plus = 4 - minus
-        if to_float(xp.min(plus)) < close:
+        if 4 - self.squares.ends[i, j][1] < close:
             plus = _cut(self.squares.summed_directly(i, j, plus, *positions(plus < close), sign=-1))
         return Chords(minus, plus)
 

@@ -28,7 +28,6 @@ from skgeom._array import (
     put,
     row_blocks,
     scratch,
-    to_float,
     to_numpy,
     vecdot,
 )
@@ -69,11 +68,14 @@ class Squares:
     `rows` returns the rows at a slice or at positions, at least with the precision of the tiles. `right` is the right
     factor of the tiles of each panel: r (b, d), an indicator of the own pivot (b, k), and the first bracket above for
     each pivot (b, k). `largest` is the largest ‖x - b‖² of each panel, and `close` the share of such squares below
-    which a squared distance is recomputed.
+    which a squared distance is recomputed. `ends` are the smallest squared distance in each tile formed so far, and
+    `with_largest` the largest: an accelerator waits for them once, in the first of several passes.
     """
 
-    def __init__(self, rows: Callable[[Any], Array], like: Array) -> None:
+    def __init__(self, rows: Callable[[Any], Array], like: Array, *, with_largest: bool = False) -> None:
         xp = namespace(like)
+        self.ends: dict[tuple[int, int], list[float]] = {}
+        self._to_ends = (xp.min, xp.max) if with_largest else (xp.min,)
         self.rows = rows
         self.like = like[:0, :]
         self.panels = panels(like)
@@ -133,8 +135,10 @@ class Squares:
         xp = namespace(self.like)
         squares = self._own(i, out) if i == j and self.k == 1 else matmul(left, self.right[j].T, out)
         if i == j:
-            squares = overwrite_diagonal(squares, xp.inf)
-        if to_float(xp.min(squares)) < self.close * (self.largest[i] + self.largest[j]):
+            squares = overwrite_diagonal(squares, own or xp.inf)
+        if (i, j) not in self.ends:
+            self.ends[i, j] = numbers([to_end(squares) for to_end in self._to_ends]).tolist()
+        if self.ends[i, j][0] < self.close * (self.largest[i] + self.largest[j]):
             squares = self.summed_directly(i, j, squares, *self._close_pairs(i, j, squares))
         return overwrite_diagonal(squares, own) if i == j else squares
 
