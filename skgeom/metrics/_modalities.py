@@ -97,7 +97,7 @@ def mixed_retrieval(X: Any, Y: Any, *, k: int | Sequence[int] = 10) -> MixedRetr
 
     Exchange X and Y for queries of the other modality. Invariant to rotation and to the length of each row.
     O(n² (d + log n)) time in float64, with a few times 16 MiB per thread. Sorting and counting are done on the host,
-    whatever the library.
+    whatever the library; an accelerator sends it the cosines in parts of 256 MiB.
 
     References
     ----------

@@ -86,7 +86,7 @@ def test_values_of_independent_code():
 def test_panels_of_queries_do_not_matter(monkeypatch):
     X, Y = planted()
     whole = mixed_retrieval(X, Y, k=[1, 5]), modality_auc_matrix([X, Y])
-    monkeypatch.setattr(_modalities, "_MOST_SIMILARITIES", 850)
+    monkeypatch.setattr(_modalities, "_MOST_SIMILARITIES", {True: 850, False: 850})
     for found, expected in zip(mixed_retrieval(X, Y, k=[1, 5]), whole[0], strict=True):
         assert_allclose(found, expected, rtol=1e-14)
     assert_allclose(modality_auc_matrix([X, Y]), whole[1], rtol=1e-14)

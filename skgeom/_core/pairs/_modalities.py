@@ -1,22 +1,23 @@
 """Retrieval among the rows of several modalities: the rank of a partner, and whether the own modality comes first.
 
-A few queries at a time are compared with all rows of a modality, and their similarities sorted, to count those above a
-value and those equal to it. The query itself is left out of its own modality.
+A few queries at a time are compared with all rows of a modality, and their similarities sorted on the host, to count
+those above a value and those equal to it. The query itself is left out of its own modality.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from skgeom._array import to_numpy
+from skgeom._array import is_on_host, on_host
 from skgeom._core._threads import in_threads
 from skgeom._core.pairs._neighbours import Ranks, Rows, block_of, squares_of, strips, tie_width
 
-_MOST_SIMILARITIES = 1 << 21
-"""Number of similarities that a thread sorts at once: 16 MiB."""
+_MOST_SIMILARITIES = {True: 1 << 21, False: 1 << 25}
+"""Number of similarities of a panel on the host, 16 MiB, and on an accelerator, which waits while it is copied."""
 
 _R = TypeVar("_R")
 
@@ -40,7 +41,7 @@ def mixed(x: Rows, y: Rows, cutoffs: Sequence[int]) -> Mixed:
     k = np.minimum(cutoffs, 2 * n - 1)
 
     def work(panel: slice) -> tuple[np.ndarray, ...]:
-        own, other = (_sorted_without_partner(x, side, panel) for side in (x, y))
+        own, other = _sorted_without_partner(x, (x, y), panel)
         partner = 1 - squares[panel, None] / 2
         better, tied = _counts((own, other), partner, tie_width(squares[panel, None], x, y)).sum(axis=0)
         first = np.concatenate([own[:, -k.max() :], other[:, -k.max() :], partner], axis=1)
@@ -49,7 +50,7 @@ def mixed(x: Rows, y: Rows, cutoffs: Sequence[int]) -> Mixed:
         share = (above[0] + (k - above.sum(axis=0)) * level[0] / level.sum(axis=0)) / k
         return better[:, 0], tied[:, 0] + 1, share, _auc(own, other, x, y)
 
-    better, tied, share, auc = map(np.concatenate, zip(*_over_panels(x, work), strict=True))
+    better, tied, share, auc = map(np.concatenate, zip(*_over_panels(x, 2, work), strict=True))
     return Mixed(Ranks(better, tied, np.ones_like(tied)), share, auc)
 
 
@@ -60,27 +61,29 @@ def own_auc(x: Rows, others: Sequence[Rows]) -> np.ndarray:
     """
 
     def work(panel: slice) -> np.ndarray:
-        own = _sorted_without_partner(x, x, panel)
-        return np.stack([_auc(own, _sorted_without_partner(x, y, panel), x, y) for y in others], axis=1)
+        own, *rest = _sorted_without_partner(x, (x, *others), panel)
+        return np.stack([_auc(own, other, x, y) for other, y in zip(rest, others, strict=True)], axis=1)
 
-    return np.concatenate(_over_panels(x, work))
+    return np.concatenate(_over_panels(x, 1 + len(others), work))
 
 
-def _over_panels(x: Rows, work: Callable[[slice], _R]) -> list[_R]:
-    """Return the results for panels of queries, small enough for their similarities to two modalities."""
+def _over_panels(x: Rows, n_sides: int, work: Callable[[slice], _R]) -> list[_R]:
+    """Return the results for panels of queries, small enough for their similarities to some modalities."""
     n = x.x.shape[0]
-    step = max(1, _MOST_SIMILARITIES // (2 * n))
+    step = max(1, _MOST_SIMILARITIES[is_on_host(x.x)] // (n_sides * n))
     tiles = [slice(start, min(start + step, n)) for start in range(0, n, step)]
     return in_threads(x.x, lambda i: work(tiles[i]), len(tiles))
 
 
-def _sorted_without_partner(x: Rows, y: Rows, panel: slice) -> np.ndarray:
-    """Return the similarities of a panel of x to the rows of y but that of the same position (b, m - 1), ascending."""
-    own = np.arange(panel.start, panel.stop)
-    parts = [to_numpy(strip) for _, strip in strips(block_of(x, panel), y, excluded=own, keep=True)]
-    similarities = np.concatenate(parts, axis=1)
-    similarities.sort(axis=1)
-    return similarities[:, 1:]
+def _sorted_without_partner(x: Rows, sides: Sequence[Rows], panel: slice) -> list[np.ndarray]:
+    """Return the similarities of a panel of x to the rows of each side but that of the same position, ascending."""
+    own, left = np.arange(panel.start, panel.stop), block_of(x, panel)
+    parts = [[strip for _, strip in strips(left, side, excluded=own, keep=True)] for side in sides]
+    copies = iter(on_host(*chain.from_iterable(parts)))
+    similarities = [np.concatenate([next(copies) for _ in part], axis=1) for part in parts]
+    for of_side in similarities:
+        of_side.sort(axis=1)
+    return [of_side[:, 1:] for of_side in similarities]
 
 
 def _width(similarity: np.ndarray, x: Rows, y: Rows) -> np.ndarray:
@@ -101,6 +104,9 @@ def _count(similarities: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple
 
 def _auc(own: np.ndarray, other: np.ndarray, x: Rows, y: Rows) -> np.ndarray:
     """Return the share of pairs of one similarity of each side in which the own one is larger; ties count half."""
-    width = _width(other, x, y)
-    counts = (_count(*row) for row in zip(own, other - width, other + width, strict=True))
-    return np.array([np.mean(above + tied / 2) for above, tied in counts]) / own.shape[1]
+    shares = []
+    for similarities, values in zip(own, other, strict=True):
+        width = _width(values, x, y)
+        above, tied = _count(similarities, values - width, values + width)
+        shares.append(np.mean(above + tied / 2))
+    return np.array(shares) / own.shape[1]
