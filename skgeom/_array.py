@@ -34,8 +34,8 @@ HOST_BLOCK_BYTES = 3 << 19
 ACCELERATOR_BLOCK_BYTES = 1 << 28
 """The same on any other device, where starting an operation costs more than the memory."""
 
-HOST_DECOMPOSITION = 512
-"""Rows and columns of a matrix up to which the host decomposes it for an accelerator.
+HOST_ENTRIES = 512 * 512
+"""Entries of a matrix up to which the host decomposes it for an accelerator.
 
 A decomposition is a chain of small steps, each with the overhead of a start on an accelerator, and libraries differ:
 PyTorch issue 183806 reports a factor of 30 to 130 between two versions of Torch on CUDA. The matrix and its factors are
@@ -540,8 +540,14 @@ def row_blocks(x: Array, columns: int = 0, n_blocks: int = 1, least: int = 1) ->
 
 def peak(x: Array) -> float:
     """Return max |x| (NaN where there is a NaN) without a temporary of the size of x."""
-    xp = namespace(x)
-    return float(np.max(np.abs(numbers([f(x[rows, :]) for rows in row_blocks(x) for f in (xp.min, xp.max)]))))
+    return peaks([x])[0]
+
+
+def peaks(arrays: Sequence[Array]) -> list[float]:
+    """Return `peak` of several arrays of one kind, for which the host waits once."""
+    ends = [[f(x[rows, :]) for rows in row_blocks(x) for f in (namespace(x).min, namespace(x).max)] for x in arrays]
+    found = iter(np.abs(numbers([end for of_one in ends for end in of_one])))
+    return [float(np.max([next(found) for _ in of_one])) for of_one in ends]
 
 
 def numbers(values: Sequence[Array]) -> np.ndarray:
@@ -674,7 +680,7 @@ def decomposed(name: str, matrix: Any, **options: Any) -> Any:
 
     The results return to the device of the matrix. If gradients are needed, the matrix never leaves it.
     """
-    if not is_for_host(matrix):
+    if wants_gradient(matrix) or not is_for_host(matrix, prod(matrix.shape)):
         return getattr(namespace(matrix).linalg, name)(matrix, **options)
     found = getattr(_NUMPY.linalg, name)(to_numpy(matrix), **options)
     if isinstance(found, tuple):
@@ -682,9 +688,9 @@ def decomposed(name: str, matrix: Any, **options: Any) -> Any:
     return asarray_like(found, matrix)
 
 
-def is_for_host(matrix: Array) -> bool:
-    """Return whether a matrix is on an accelerator, but so small that the host decomposes it faster."""
-    return not (is_on_host(matrix) or max(matrix.shape) > HOST_DECOMPOSITION or wants_gradient(matrix))
+def is_for_host(like: Array, n_entries: int) -> bool:
+    """Return whether a matrix beside an array is on an accelerator, but so small that the host decomposes it faster."""
+    return not is_on_host(like) and n_entries <= HOST_ENTRIES
 
 
 def is_positive_definite(matrix: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial, wraps
@@ -33,7 +33,7 @@ from skgeom._array import (
 )
 from skgeom._cloud import comes_in_parts, is_stream, side_by_side, sum_of
 from skgeom._core._threads import one_of_many, one_thread
-from skgeom._core.sums._moments import FourthMoments, Moments, merge_all, moments
+from skgeom._core.sums._moments import FourthMoments, Moments, merge_all, moments, nearby
 from skgeom._core.sums._rank import RankedBlocks, part_of_ranked, part_of_ranked_fourth
 from skgeom._dask import mapped_by_chunk, sample_row
 from skgeom._typing import Array
@@ -534,12 +534,9 @@ class MomentsTransformer(KeepsMoments, RowwiseTransformer):
         """Return the moments of all rows seen, on the device of others."""
         return self._moments.map_arrays(lambda a: self._bring(a, x))
 
-    def _fit_in_parts(self, parts: Iterable[Array], checked: BaseEstimator) -> Self:
-        """Learn from a cloud that another estimator checked, in parts of its rows."""
-        self._check_parameters()
-        self.__dict__.update(features_of(checked))
-        summary: Callable[..., Any] = self._summary()
-        return self._learn(merge_all(summary(x, None) for x in parts))
+    def _moments_of_each(self, clouds: Sequence[Array]) -> list[Any]:
+        """Return the moments of several clouds; an accelerator computes them without waits between."""
+        return [self._summary()(x, None) for x in clouds]
 
     def _check_magnitude(self, x: Array) -> None:
         """Check that the sums over the rows stay within float64."""
@@ -555,6 +552,8 @@ class MomentsTransformer(KeepsMoments, RowwiseTransformer):
 
     def _learn(self, m: Moments | FourthMoments) -> Self:
         """Set the fitted attributes, and keep the moments for later batches."""
+        if self.device is not None:
+            m = nearby(m)  # the results are for the host anyway
         with one_thread(m.second.mean):
             self._solve(m)
         self._moments = m.map_arrays(self._leave)

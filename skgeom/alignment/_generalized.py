@@ -10,11 +10,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skgeom._array import asarray_like, detached, is_for_host, to_numpy
+from skgeom._array import asarray_like, detached, is_on_host
 from skgeom._core._threads import one_thread
 from skgeom._core.sums._consensus import consensus
 from skgeom._core.sums._cross import CrossMoments, cross_moments
 from skgeom._core.sums._maps import centred_product, exact_product
+from skgeom._core.sums._moments import copied_to_host
 from skgeom._estimator import GeometryTransformer, KeepsMoments, all_at_once
 from skgeom._typing import Array
 from skgeom._validation import (
@@ -305,8 +306,8 @@ class GeneralizedProcrustes(KeepsMoments, GeometryTransformer):
     def _learn(self, crosses: dict[tuple[int, int], CrossMoments]) -> Self:
         """Set the fitted attributes, and keep the moments for later batches."""
         about, like = {pair: m if self.center else m.about_origin() for pair, m in crosses.items()}, crosses[0, 1].xy
-        if is_for_host(like):
-            about = {pair: m.map_arrays(to_numpy) for pair, m in about.items()}
+        if not is_on_host(like):  # every decomposition decides the next: an accelerator would wait for each
+            about = dict(zip(about, copied_to_host(list(about.values())), strict=True))
         with one_thread(about[0, 1].xy):
             found = consensus(
                 about,

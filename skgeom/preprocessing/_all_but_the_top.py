@@ -7,8 +7,9 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin
 
+from skgeom._array import asarray_like
 from skgeom._core.sums import _maps
-from skgeom._core.sums._moments import FourthMoments, Moments
+from skgeom._core.sums._moments import FourthMoments, Moments, nearby
 from skgeom._estimator import MomentsTransformer, chunk_by_chunk
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_count
@@ -124,15 +125,15 @@ class AllButTheTop(OneToOneFeatureMixin, MomentsTransformer):
             check_count(self.n_components, "n_components", 0)
 
     def _solve(self, m: Moments | FourthMoments) -> None:
-        m = m.second
+        m, near = m.second, nearby(m.second)
         d = m.mean.shape[0]
         count = (
             _maps.default_top(d)
             if self.n_components == "auto"
             else check_count(self.n_components, "n_components", 0, d)
         )
-        found = _maps.axes(m)
+        found = _maps.axes(near)
         self.mean_ = self._own(m.mean)
-        self.components_ = self._leave(found.directions(count))
-        self.spectrum_ = self._own(found.variances[:count])
+        self.components_ = self._leave(asarray_like(found.directions(count), m.mean))
+        self.spectrum_ = self._own(asarray_like(found.variances[:count], m.mean))
         self.n_components_ = self.components_.shape[0]

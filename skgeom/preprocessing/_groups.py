@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, OneToOneFeatureMixin
 
-from skgeom._array import asarray_like, namespace, rows_at, take_rows, to_numpy
+from skgeom._array import (
+    ACCELERATOR_BLOCK_BYTES,
+    accelerator,
+    asarray_like,
+    is_on_host,
+    namespace,
+    rows_at,
+    take_rows,
+    to_numpy,
+)
 from skgeom._core._rows import blocks_at, centred, mean_at
 from skgeom._core._threads import map_rows
-from skgeom._estimator import MomentsTransformer, RowwiseTransformer, all_at_once, chunk_by_chunk
+from skgeom._core.sums._moments import bring_near, merge_all
+from skgeom._estimator import MomentsTransformer, RowwiseTransformer, all_at_once, chunk_by_chunk, features_of
 from skgeom._typing import Array
 from skgeom._validation import check_fitted_kind, check_groups, check_known_groups
 from skgeom._warnings import warn
@@ -54,16 +64,40 @@ class _GroupTransformer(RowwiseTransformer):
         x = self._checked(X, reset=True, min_samples=2)
         _warn_of_one_group(groups, self)
         self.groups_, codes = check_groups(groups, x.shape[0], min_members=2)
-        kind(**self.get_params())._check_magnitude(x)
-        fits = [self._fitted_to(kind, x, np.flatnonzero(codes == g)) for g in range(len(self.groups_))]
+        fits = [kind(**self.get_params()) for _ in self.groups_]
+        fits[0]._check_parameters()
+        fits[0]._check_magnitude(x)
+        batches = self._batches(x, [np.flatnonzero(codes == g) for g in range(len(self.groups_))])
+        sums = (m for batch in batches for m in self._moments_of_each(fits[0], x, batch))
+        for fit, m in zip(fits, sums, strict=True):
+            fit.__dict__.update(features_of(self))
+            fit._learn(m)
         self._n_features_out = _one_width(fits, self.groups_)
         return fits
 
-    def _fitted_to(self, kind: type[_M], x: Array, rows: np.ndarray) -> _M:
-        """Return a transformer fitted to some rows, which are copied part by part."""
-        blocks = blocks_at(x, rows, least=_ROWS_PER_COLUMN * x.shape[1])
-        parts = (self._placed(rows_at(x, block)) for block in blocks)
-        return kind(**self.get_params())._fit_in_parts(parts, self)
+    def _batches(self, x: Array, groups: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
+        """Yield groups to sum up together: one by one on the host; on an accelerator, which waits between, many."""
+        d, on_host = x.shape[1], is_on_host(x) and accelerator(self.device) is None
+        batch: list[np.ndarray] = []
+        room = most = 0 if on_host else ACCELERATOR_BLOCK_BYTES
+        for rows in groups:
+            room -= 8 * d * (rows.size + d)
+            if batch and room < 0:
+                yield batch
+                batch, room = [], most
+            batch.append(rows)
+        yield batch
+
+    def _moments_of_each(self, fit: MomentsTransformer, x: Array, groups: list[np.ndarray]) -> list[Any]:
+        """Return the moments of a batch of groups of rows; one that is alone is copied part by part."""
+        if len(groups) > 1:
+            sums = fit._moments_of_each([self._placed(rows_at(x, rows)) for rows in groups])
+        else:
+            blocks = blocks_at(x, groups[0], least=_ROWS_PER_COLUMN * x.shape[1])
+            parts = (fit._moments_of_each([self._placed(rows_at(x, block))])[0] for block in blocks)
+            sums = [merge_all(parts)]
+        bring_near(sums)
+        return sums
 
     def _beside(self, n: int, groups: Any = None) -> tuple[np.ndarray]:
         return (check_known_groups(groups, n, self.groups_),)

@@ -81,7 +81,7 @@ class CrossMoments:
 
     def map_arrays(self, function: Callable[[Array], Array]) -> Self:
         """Return the summary with a function, such as a move to a device, applied to its arrays."""
-        names = {field.name for field in fields(self)} - {"n", "x_digits", "y_digits"}
+        names = [field.name for field in fields(self) if field.name not in ("n", "x_digits", "y_digits")]
         moved: dict[str, Any] = {name: function(getattr(self, name)) for name in names}
         return replace(self, **moved)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import compress
 from math import frexp, inf
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from skgeom._array import epsilon, is_on_host, namespace, peak, row_blocks, take_rows, to_numpy
+from skgeom._array import epsilon, is_on_host, namespace, numbers, on_host, peaks, row_blocks, take_rows
 from skgeom._typing import Array
 
 HALF_DIGITS = (8, 11)
@@ -59,14 +61,33 @@ class Digits(NamedTuple):
         return self
 
 
+class _Sample(NamedTuple):
+    """Rows x (n, d), and a few of them on the host, which refute most conditions on all entries."""
+
+    x: Array
+    few: np.ndarray
+
+
 def digits_of(x: Array) -> Digits:
     """Return the evidence of the rounding of the entries of x."""
-    few = to_numpy(x[:: -(-x.shape[0] // _SAMPLE_ROWS), :])
-    for digits in HALF_DIGITS:
-        if _have_digits(x, few, digits):
-            return Digits(digits, *_grid_of(x, few))
-    is_single = epsilon(x) >= 2.0 ** (1 - SINGLE_DIGITS) or _have_digits(x, few, SINGLE_DIGITS)
-    return Digits(SINGLE_DIGITS if is_single else _DOUBLE_DIGITS, 0.0, -inf)
+    return digits_of_each([x])[0]
+
+
+def digits_of_each(clouds: Sequence[Array]) -> list[Digits]:
+    """Return `digits_of` several clouds of one dtype: the host waits for an accelerator as often as for one."""
+    few = on_host(*(x[:: -(-x.shape[0] // _SAMPLE_ROWS), :] for x in clouds))
+    samples, spacing = list(map(_Sample, clouds, few)), epsilon(clouds[0])
+    is_single = spacing >= 2.0 ** (1 - SINGLE_DIGITS)
+    significant = [SINGLE_DIGITS if is_single else _DOUBLE_DIGITS] * len(clouds)
+    open_ones = list(range(len(clouds)))
+    for digits in HALF_DIGITS if is_single else (*HALF_DIGITS, SINGLE_DIGITS):
+        have = _hold([samples[i] for i in open_ones], [partial(_have_digits, digits, spacing)] * len(open_ones))
+        for i in compress(open_ones, have):
+            significant[i] = digits
+        open_ones = list(compress(open_ones, np.logical_not(have)))
+    halves = [i for i, digits in enumerate(significant) if digits in HALF_DIGITS]
+    grids = dict(zip(halves, _grids_of([samples[i] for i in halves]), strict=True))
+    return [Digits(digits, *grids.get(i, (0.0, -inf))) for i, digits in enumerate(significant)]
 
 
 def part_of_digits(x: Array, index: np.ndarray | None) -> Digits:
@@ -84,36 +105,52 @@ def digits_of_dtype(x: Array) -> Digits:
     return Digits(SINGLE_DIGITS if epsilon(x) >= 2.0 ** (1 - SINGLE_DIGITS) else _DOUBLE_DIGITS, 0.0, -inf)
 
 
-def _all_rows(x: Array, few: np.ndarray, holds: Callable[[Any], Any]) -> bool:
-    """Return whether a condition is true for all entries; for most data a few rows, on the host, refute it."""
-    xp = namespace(x)
-    if not np.all(holds(few)):
-        return False
-    blocks = (xp.all(holds(x[rows, :])) for rows in row_blocks(x))
-    return all(map(bool, blocks)) if is_on_host(x) else bool(xp.all(xp.stack(list(blocks))))
+def _hold(samples: Sequence[_Sample], conditions: Sequence[Callable[[Any], Any]]) -> list[bool]:
+    """Return whether the condition of each sample is true for all its entries: one wait for an accelerator, or none."""
+    held = [bool(np.all(holds(sample.few))) for sample, holds in zip(samples, conditions, strict=True)]
+    left = [
+        (namespace(x).all(holds(x[rows, :])) for rows in row_blocks(x))
+        for (x, _), holds, few_held in zip(samples, conditions, held, strict=True)
+        if few_held
+    ]
+    if not left:
+        return held
+    x = samples[0].x
+    verdicts = (
+        [all(map(bool, blocks)) for blocks in left]
+        if is_on_host(x)
+        else numbers([namespace(x).all(namespace(x).stack(list(blocks))) for blocks in left]).tolist()
+    )
+    rest = iter(verdicts)
+    return [few_held and next(rest) for few_held in held]
 
 
-def _have_digits(x: Array, few: np.ndarray, digits: int) -> bool:
-    """Return whether all entries have at most some significant binary digits (by the splitting of Veltkamp 1968)."""
-    factor = 2.0 ** (1 - digits) / epsilon(x) + 1
-    return _all_rows(x, few, lambda rows: rows * factor - (rows * factor - rows) == rows)
+def _have_digits(digits: int, spacing: float, x: Any) -> Any:
+    """Return whether entries have at most some significant binary digits (by the splitting of Veltkamp 1968)."""
+    factor = 2.0 ** (1 - digits) / spacing + 1
+    return x * factor - (x * factor - x) == x
 
 
-def _grid_of(x: Array, few: np.ndarray) -> tuple[float, float]:
-    """Return the largest magnitude in x, and the exponent of the coarsest grid that contains its entries."""
-    if not np.all(_are_multiples(few, _finest_grid(float(np.max(np.abs(few)))))):
-        return 0.0, -inf  # that of all rows is at least as coarse
-    largest = peak(x)
-    if not largest:
-        return 0.0, inf
-    finest, top = _finest_grid(largest), frexp(largest)[1]
+def _grids_of(samples: Sequence[_Sample]) -> list[tuple[float, float]]:
+    """Return for each sample the largest magnitude, and the exponent of the coarsest grid that contains its entries.
 
-    def is_on(exponent: int) -> bool:
-        return _all_rows(x, few, lambda rows: _are_multiples(rows, exponent))
-
-    if not is_on(finest):
-        return largest, -inf
-    return largest, next((e - 1 for e in range(finest + 1, top) if not is_on(e)), top - 1)
+    They are 0 and -inf, without a look at all rows, if the few show that the grid is too fine to count.
+    """
+    found = [(0.0, -inf)] * len(samples)
+    coarse = [i for i, (_, few) in enumerate(samples) if np.all(_are_multiples(_finest_grid(np.max(np.abs(few))), few))]
+    if not coarse:
+        return found
+    largest = dict(zip(coarse, peaks([samples[i].x for i in coarse]), strict=True))
+    for i in coarse:
+        found[i] = largest[i], -inf if largest[i] else inf
+    exponents = {i: _finest_grid(largest[i]) for i in coarse if largest[i]}
+    while exponents:
+        on_grid = _hold([samples[i] for i in exponents], [partial(_are_multiples, e) for e in exponents.values()])
+        exponents = dict(compress(exponents.items(), on_grid))
+        for i, exponent in exponents.items():
+            found[i] = largest[i], exponent
+        exponents = {i: e + 1 for i, e in exponents.items() if e + 1 < frexp(largest[i])[1]}
+    return found
 
 
 def _finest_grid(largest: float) -> int:
@@ -121,6 +158,6 @@ def _finest_grid(largest: float) -> int:
     return frexp(largest)[1] - max(HALF_DIGITS)
 
 
-def _are_multiples(x: Any, exponent: int) -> Any:
+def _are_multiples(exponent: int, x: Any) -> Any:
     """Return whether entries are multiples of a power of two."""
     return x / 2.0**exponent == namespace(x).floor(x / 2.0**exponent)

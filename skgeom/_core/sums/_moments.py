@@ -12,7 +12,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce, wraps
-from typing import Any, Concatenate, NamedTuple, ParamSpec, Self, TypeVar
+from math import prod
+from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol, Self, TypeVar
 
 import numpy as np
 
@@ -31,6 +32,7 @@ from skgeom._array import (
     take_rows,
     to_float,
     vecdot,
+    wants_gradient,
     where,
 )
 from skgeom._core._rows import centred
@@ -40,6 +42,7 @@ from skgeom._core.sums._digits import Digits, digits_of_dtype
 from skgeom._typing import Array
 
 M = TypeVar("M", "Moments", "FourthMoments")
+S = TypeVar("S", bound="_HasArrays")
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -49,6 +52,10 @@ _TIE = 1e-6
 _LEAST_REST = 1 / 64
 """Minimum share of the squares of a scatter in a rest for computing these as differences of inner products: they lose
 less than two digits, and have an error of 1e-13."""
+
+
+class _HasArrays(Protocol):
+    def map_arrays(self, function: Callable[[Array], Array]) -> Self: ...
 
 
 class Axes(NamedTuple):
@@ -109,6 +116,11 @@ class Moments(ABC):
             mean = mean + delta * (other.n / n)
             shifts.append(delta * (before * other.n / n) ** 0.5)
         return n, mean, namespace(mean).stack(shifts)
+
+    @property
+    def n_entries(self) -> int:
+        """Number of entries of the matrix that is decomposed for the axes."""
+        return self.mean.shape[0] ** 2
 
     @abstractmethod
     def merge(self, *others: Moments) -> Moments:
@@ -257,6 +269,10 @@ class ThinMoments(Moments):
 
     def inner(self, c: Array, unit: Array | float) -> Array:
         return namespace(c).sum((self.rows / unit @ c) * self.rows) / (self.n - 1)
+
+    @property
+    def n_entries(self) -> int:
+        return prod(self.rows.shape)
 
     def singular_values(self) -> Array:
         return decomposed("svdvals", self.rows)
@@ -446,20 +462,39 @@ def once_per_moments(
 
 def nearby(m: Moments | FourthMoments) -> Moments | FourthMoments:
     """Return moments where their matrices are decomposed: copied to the host, all at once, if they are small."""
-    return _copied_to_host(m) if is_for_host(m.second.mean) else m
+    if not _is_for_host(m.second):
+        return m
+    bring_near([m])
+    return m.second.known[_key_of_copies(m)]
 
 
-@once_per_moments
-def _copied_to_host(m: Moments | FourthMoments) -> Moments | FourthMoments:
+def bring_near(clouds: Sequence[Moments | FourthMoments]) -> None:
+    """Copy moments that `nearby` will ask for to the host: those of several clouds with one wait."""
+    far = [m for m in clouds if _is_for_host(m.second) and _key_of_copies(m) not in m.second.known]
+    for m, copy in zip(far, copied_to_host(far), strict=True):
+        m.second.known[_key_of_copies(m)] = copy
+
+
+def copied_to_host(summaries: Sequence[S]) -> list[S]:
+    """Return summaries with their arrays on the host, for which it waits once."""
     arrays: list[Array] = []
 
     def met(array: Array) -> Array:
         arrays.append(array)
         return array
 
-    m = m.map_arrays(met)
+    for summary in summaries:
+        summary.map_arrays(met)
     copies = iter(on_host(*arrays))
-    return m.map_arrays(lambda _: next(copies))
+    return [summary.map_arrays(lambda _: next(copies)) for summary in summaries]
+
+
+def _is_for_host(m: Moments) -> bool:
+    return is_for_host(m.mean, m.n_entries) and not wants_gradient(m.mean)
+
+
+def _key_of_copies(m: Moments | FourthMoments) -> object:
+    return bring_near, type(m)
 
 
 @once_per_moments

@@ -11,7 +11,7 @@ represents all of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -30,11 +30,13 @@ from skgeom._array import (
     where,
 )
 from skgeom._core._threads import one_thread
-from skgeom._core.sums._digits import HALF_DIGITS, SINGLE_DIGITS, Digits, digits_of, part_of_digits
+from skgeom._core.sums._digits import HALF_DIGITS, SINGLE_DIGITS, Digits, digits_of, digits_of_each, part_of_digits
 from skgeom._core.sums._moments import (
     FourthMoments,
+    M,
     Moments,
     ThinMoments,
+    bring_near,
     exact_part_of_moments,
     fourth_moments,
     moments,
@@ -60,16 +62,20 @@ def with_precision(m: Moments, x: Array) -> Moments:
     return replace(m, digits=digits_of(x))
 
 
-def resolved(m: Moments | FourthMoments, x: Array, weights: Array | None = None) -> Moments | FourthMoments:
-    """Return moments of the rows of x whose spectrum determines the rank.
+def _resolved(ms: Sequence[M], clouds: Sequence[Array], weights: Array | None = None) -> list[M]:
+    """Return moments of the rows of clouds whose spectra determine the ranks.
 
-    They are summed again in float64 if float32 products may have lost a direction.
+    They are summed again in float64 if float32 products may have lost a direction. The host waits for an accelerator as
+    often as for one cloud, and has copies of the moments that it decomposes.
     """
-    digits = digits_of(x)
-    known = m.with_second(replace(m.second, digits=digits))
-    if _has_exact_products(m.second) or _float32_sufficed(known):
-        return known
-    return m.with_second(replace(moments(x, weights, exact=True), digits=digits))
+    digits = digits_of_each(clouds)
+    known = [m.with_second(replace(m.second, digits=own)) for m, own in zip(ms, digits, strict=True)]
+    bring_near(known)
+    for i, m in enumerate(known):
+        if not (_has_exact_products(ms[i].second) or _float32_sufficed(m)):
+            known[i] = m.with_second(replace(moments(clouds[i], weights, exact=True), digits=digits[i]))
+    bring_near(known)
+    return known
 
 
 def is_resolved(m: Moments, digits: Digits) -> bool:
@@ -79,12 +85,19 @@ def is_resolved(m: Moments, digits: Digits) -> bool:
 
 def ranked_moments(x: Array, weights: Array | None = None) -> Moments:
     """Return moments of the rows of x whose spectrum determines the rank."""
-    return resolved(moments(x, weights), x, weights).second
+    return _resolved([moments(x, weights)], [x], weights)[0]
 
 
-def ranked_fourth_moments(x: Array, weights: Array | None = None) -> Moments | FourthMoments:
+def ranked_fourth_moments(x: Array, weights: Array | None = None) -> FourthMoments:
     """Return `ranked_moments` with the sums of the third and fourth powers of the rows."""
-    return resolved(fourth_moments(x, weights), x, weights)
+    return _resolved([fourth_moments(x, weights)], [x], weights)[0]
+
+
+def ranked_moments_of_each(clouds: Sequence[Array], *, fourth: bool) -> list[Moments] | list[FourthMoments]:
+    """Return `ranked_moments`, or the fourth ones, of several clouds, with the waits for an accelerator of one."""
+    if fourth:
+        return _resolved(list(map(fourth_moments, clouds)), clouds)
+    return _resolved(list(map(moments, clouds)), clouds)
 
 
 def part_of_ranked(x: Array, index: np.ndarray | None) -> Moments:
