@@ -305,7 +305,7 @@ def check_labels(labels: Any, n: int, *, name: str = "labels") -> Labels:
     ValueError
         If the labels are not n values in one dimension, or there is only one class, or one class per row.
     """
-    found = labels if isinstance(labels, Labels) else labels_of(_label_codes(labels, n, name))
+    found = labels if isinstance(labels, Labels) else labels_of(label_codes(labels, n, name))
     if found.codes.shape[0] != n:
         raise ValueError(f"Found {found.codes.shape[0]} {name} for {n} rows: pass one per row.")
     if not 2 <= found.sizes.size <= n - 1:
@@ -314,6 +314,13 @@ def check_labels(labels: Any, n: int, *, name: str = "labels") -> Labels:
             "clusters need at least two classes, and two rows in one of them."
         )
     return found
+
+
+def label_codes(labels: Any, n: int, name: str) -> np.ndarray:
+    """Return the position of the label of each row among the sorted labels."""
+    values = _column(labels, n, name)
+    _check_none_missing(values, name, "label")
+    return _sorted_codes(values, name)[1]
 
 
 def check_groups(groups: Any, n: int, *, min_members: int = 1) -> tuple[list[Any], np.ndarray]:
@@ -367,7 +374,7 @@ def check_classes(y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
         If y is not one class label per row.
     """
     values = _column(y, n, "classes", warn=True)
-    if values.dtype.kind in "fO" and any(_is_missing(v) or v in (np.inf, -np.inf) for v in values.tolist()):
+    if values.dtype.kind in "fmMO" and any(_is_missing(v) or v in (np.inf, -np.inf) for v in values.tolist()):
         raise ValueError("Input y contains NaN, None or infinity: drop the rows without a class.")
     if values.dtype.kind == "f" and (values != np.floor(values)).any():
         raise ValueError("Unknown label type: continuous. Expected one class label per row, got fractions.")
@@ -387,7 +394,7 @@ def check_weights(sample_weight: Any, x: Array, *, minimum: float = 1.0) -> tupl
     """
     if sample_weight is None:
         return x, None
-    w = np.asarray(to_numpy(sample_weight) if is_foreign(sample_weight) else sample_weight, dtype=np.float64)
+    w = np.asarray(as_given(sample_weight, "sample_weight"), dtype=np.float64)
     if w.ndim == 0:
         w = np.full(x.shape[0], float(w))
     if w.shape != (x.shape[0],):
@@ -462,6 +469,24 @@ def check_temperature(value: Any) -> float:
     return check_real(value, "temperature", 1e-30, 1e30)
 
 
+def as_given(values: Any, name: str) -> Any:
+    """Return values of any library, to read by NumPy as they were given.
+
+    NumPy makes a list of strings and other values one of strings, "nan" and "None" among them, and drops a mask.
+
+    Raises
+    ------
+    TypeError
+        If entries are masked.
+    """
+    if is_foreign(values):
+        return to_numpy(values)
+    _check_no_mask(values, name)
+    if not isinstance(values, list | tuple) or all(isinstance(v, str) for v in values):
+        return values
+    return np.array(values, dtype=object) if np.asarray(values).dtype.kind in "SU" else values
+
+
 def check_numbers(values: Any, name: str) -> np.ndarray:
     """Return a finite number, or a list of them, as an array () or (n,) of float64.
 
@@ -472,7 +497,7 @@ def check_numbers(values: Any, name: str) -> np.ndarray:
     ValueError
         If the values are empty, not finite, or of more than one dimension.
     """
-    numbers = np.asarray(to_numpy(values) if is_foreign(values) else values)
+    numbers = np.asarray(as_given(values, name))
     if not numbers.size:
         raise ValueError(f"{name} is empty: pass at least one number.")
     if numbers.dtype.kind not in "iuf":
@@ -663,16 +688,9 @@ def _check_group_values(groups: Any, n: int) -> np.ndarray:
     return values
 
 
-def _label_codes(labels: Any, n: int, name: str) -> np.ndarray:
-    """Return the position of the label of each row among the sorted labels."""
-    values = _column(labels, n, name)
-    _check_none_missing(values, name, "label")
-    return _sorted_codes(values, name)[1]
-
-
 def _check_none_missing(values: np.ndarray, name: str, what: str) -> None:
     """Check that each row has a value."""
-    if values.dtype.kind in "fO" and any(map(_is_missing, values.tolist())):
+    if values.dtype.kind in "fmMO" and any(map(_is_missing, values.tolist())):
         raise ValueError(f"Input {name} contains NaN or None: drop the rows without a {what}.")
 
 
@@ -690,13 +708,18 @@ def _sorted_codes(values: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray
 
 def _column(values: Any, n: int, name: str, *, warn: bool = False) -> np.ndarray:
     """Return values of any library, one per row, as a NumPy array (n,)."""
-    given = to_numpy(values) if is_foreign(values) else values
+    given = as_given(values, name)
     if np.asarray(given).ndim == 0:
         raise ValueError(f"{name} must have one entry per row, got {values!r}: pass an array of {n}.")
     column = column_or_1d(given, warn=warn)
     if column.shape[0] != n:
         raise ValueError(f"Found {column.shape[0]} {name} for {n} rows: pass one per row.")
     return column
+
+
+def _check_no_mask(values: Any, name: str) -> None:
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise TypeError(f"{name} has masked entries, which are not values: fill them, or drop their rows.")
 
 
 def _check_host_array(X: Any, name: str, min_samples: int) -> np.ndarray:
@@ -706,8 +729,7 @@ def _check_host_array(X: Any, name: str, min_samples: int) -> np.ndarray:
             f"{name} is {'a path' if isinstance(X, str | PathLike) else f'{library}.{kind}'}, not rows in memory: pass "
             f"skgeom.datasets.iter_embeddings({name}) to a function built on sums, or an array of all rows."
         )
-    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
-        raise TypeError(f"{name} has masked entries, which are not numbers: fill them, or drop their rows.")
+    _check_no_mask(X, name)
     if isinstance(X, np.ndarray) and X.dtype == np.float16:
         X = X.astype(np.float32)
     try:

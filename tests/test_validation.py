@@ -191,6 +191,42 @@ def test_labels_that_are_no_classes_are_refused_by_name(labels, words):
         _validation.check_labels(labels, 3, name="topics")
 
 
+@pytest.mark.parametrize("missing", [None, np.nan, np.datetime64("NaT")])
+@pytest.mark.parametrize(
+    "check",
+    [
+        lambda values: _validation.check_labels(values, 4),
+        lambda values: _validation.check_groups(values, 4),
+        lambda values: _validation.check_classes(values, 4),
+        lambda values: _checks.pairs_of_one_kind(values, 4),
+    ],
+)
+def test_a_missing_label_is_none_of_the_classes(check, missing):
+    known = ["2025-01-01", "2025-01-02"] if isinstance(missing, np.datetime64) else ["a", "b"]
+    values = [known[0], missing, known[1], known[0]]
+    check(known * 2)
+    for given in (values, np.array(values, "M8[ns]" if isinstance(missing, np.datetime64) else object)):
+        with pytest.raises(ValueError, match="NaN"):
+            check(given)
+
+
+@pytest.mark.parametrize("check", [_validation.check_labels, _validation.check_groups, _validation.check_classes])
+def test_masked_labels_and_lists_of_two_types_are_refused(check):
+    with pytest.raises(TypeError, match="has masked entries"):
+        check(np.ma.masked_equal([1, 2, 3, 2], 3), 4)
+    with pytest.raises(TypeError, match="got int and str"):
+        check(["1", 1, "1", 1], 4)
+
+
+def test_masked_weights_and_numbers_are_refused():
+    masked = np.ma.masked_equal([1.0, 2.0, 3.0], 3)
+    with pytest.raises(TypeError, match="sample_weight has masked entries"):
+        _validation.check_weights(masked, rows()[:3])
+    with pytest.raises(TypeError, match="t has masked entries"):
+        _validation.check_numbers(masked, "t")
+    assert _validation.check_numbers(np.ma.array([1, 2]), "t").tolist() == [1, 2]
+
+
 def test_groups_are_found_and_counted():
     found, codes = _validation.check_groups(["t", "i", "t"], 3)
     assert found == ["i", "t"]

@@ -13,7 +13,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skgeom._array import asarray_like, epsilon, in_full_precision, is_foreign, namespace, take_rows, to_numpy
+from skgeom._array import asarray_like, epsilon, in_full_precision, namespace, take_rows, to_numpy
 from skgeom._core._rows import DirectedRows
 from skgeom._core.pairs._cosines import (
     AllCosines,
@@ -27,6 +27,7 @@ from skgeom._core.pairs._cosines import (
 from skgeom._estimator import all_at_once
 from skgeom._typing import Array
 from skgeom._validation import (
+    as_given,
     check_choice,
     check_classes,
     check_count,
@@ -451,7 +452,7 @@ def _group_codes(groups: Any, n: int, n_corpus: int | None) -> np.ndarray:
         return check_groups(groups, n)[1]
     if not isinstance(groups, tuple | list) or len(groups) != 2:
         raise ValueError("With Y, groups must be two arrays, the groups of the rows of X and those of Y.")
-    sides = [np.asarray(to_numpy(side) if is_foreign(side) else side) for side in groups]
+    sides = [np.asarray(as_given(side, "groups")) for side in groups]
     for side, rows in zip(sides, (n, n_corpus), strict=True):
         check_groups(side, rows)
     return check_groups(np.concatenate(sides), n + n_corpus)[1]

@@ -21,7 +21,6 @@ from skgeom._array import (
     no_room,
     place,
     to_float,
-    to_numpy,
 )
 from skgeom._cloud import Cloud, TooLarge
 from skgeom._core._labels import Labels, labels_of
@@ -29,6 +28,7 @@ from skgeom._core._rows import DirectedRows
 from skgeom._core._two_clouds import gaussian_divergence, histogram_divergence
 from skgeom._typing import Array
 from skgeom._validation import (
+    as_given,
     check_choice,
     check_classes,
     check_cloud,
@@ -41,6 +41,7 @@ from skgeom._validation import (
     check_same_kind,
     check_several,
     check_temperature,
+    label_codes,
 )
 
 Density: TypeAlias = Literal["gaussian", "histogram"]
@@ -235,7 +236,7 @@ def check_relevant(relevant: Any, n: int, n_candidates: int) -> np.ndarray:
                 "the row of Y that belongs to each row of X, or pairs of rows."
             )
         return np.stack([np.arange(n)] * 2, axis=1)
-    given = np.asarray(to_numpy(relevant) if is_foreign(relevant) else relevant)
+    given = np.asarray(as_given(relevant, "relevant"))
     if given.shape != (n,) and not (given.ndim == 2 and given.shape[0] and given.shape[1] == 2):
         raise ValueError(
             f"relevant has shape {given.shape}, expected ({n},), one row of Y for each row of X, or (n_pairs, 2), "
@@ -262,7 +263,7 @@ def check_graded(relevant: Any, grades: Any, n: int, n_candidates: int) -> tuple
     pairs = check_relevant(relevant, n, n_candidates)
     if grades is None:
         return pairs, np.ones(len(pairs))
-    given = pairs if relevant is None else np.asarray(to_numpy(relevant) if is_foreign(relevant) else relevant)
+    given = pairs if relevant is None else np.asarray(as_given(relevant, "relevant"))
     given = np.stack([np.arange(n), given], axis=1) if given.ndim == 1 else given
     values = check_numbers(grades, "grades")
     if values.shape != (len(given),):
@@ -282,15 +283,15 @@ def pairs_of_one_kind(relevant: Any, n: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        If the numbers of values and rows differ.
+        If the numbers of values and rows differ, or a value is missing.
     """
-    values = np.asarray(to_numpy(relevant) if is_foreign(relevant) else relevant)
+    values = np.asarray(as_given(relevant, "relevant"))
     if values.shape != (n,):
         raise ValueError(
             f"relevant has shape {values.shape}, expected ({n},): pass one value per row, equal for rows that are "
             "relevant to each other, such as the image number of each caption. For positions call retrieval_score."
         )
-    _, codes = np.unique(values, return_inverse=True)
+    codes = label_codes(values, n, "relevant")
     members = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
     return np.concatenate([np.stack(np.meshgrid(m, m, indexing="ij"), axis=-1).reshape(-1, 2) for m in members])
 

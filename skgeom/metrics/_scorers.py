@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from skgeom._array import in_full_precision, is_foreign, take_rows, to_numpy
-from skgeom._validation import check_choice, check_cloud, check_count, check_device, listed
+from skgeom._array import in_full_precision, take_rows
+from skgeom._validation import as_given, check_choice, check_cloud, check_count, check_device, listed
 from skgeom.metrics._checks import pairs_of_one_kind, rows_to_send, sent
 from skgeom.metrics._estimate import Estimate, estimate
 from skgeom.metrics._measure import MEASURES, Needs, as_one_number
@@ -422,7 +422,7 @@ def _second(y: Any, labels: Any, needed: str) -> Any:
 
 def _without_noise(rows: Any, labels: Any, noise: set[Any]) -> tuple[Any, Any]:
     """Return rows and labels without those whose label means noise."""
-    values = to_numpy(labels) if is_foreign(labels) else np.asarray(labels)
+    values = np.asarray(as_given(labels, "labels"))
     kept = [i for i, value in enumerate(values.tolist()) if values.ndim > 1 or value not in noise]
     if len(kept) == len(values):
         return rows, labels
