@@ -14,6 +14,7 @@ from skgeom._core._threads import map_rows
 from skgeom._estimator import RowwiseTransformer, all_at_once, chunk_by_chunk
 from skgeom._typing import Array
 from skgeom._validation import check_groups, check_known_groups, check_real
+from skgeom._warnings import warn
 
 
 class GapShift(OneToOneFeatureMixin, RowwiseTransformer):
@@ -53,6 +54,11 @@ class GapShift(OneToOneFeatureMixin, RowwiseTransformer):
     ValueError
         If X is not a finite matrix, `groups` does not have one entry per row, there are more than two of them, a group
         at transform was not seen at fit, or no groups are given at transform after two at fit.
+
+    Warns
+    -----
+    UserWarning
+        If no groups are given at fit: rows are only normalised then.
 
     See Also
     --------
@@ -107,6 +113,12 @@ class GapShift(OneToOneFeatureMixin, RowwiseTransformer):
         """
         check_real(self.lam, "lam")
         x = self._receive(X, reset=True)
+        if groups is None:
+            warn(
+                "GapShift was fitted without groups: there is no gap, and rows are only normalised. Pass groups=, one "
+                "per row; in a Pipeline, with set_fit_request(groups=True).set_transform_request(groups=True) and "
+                "sklearn.set_config(enable_metadata_routing=True)."
+            )
         self.groups_, codes = check_groups(groups, x.shape[0])
         _check_two_groups(self.groups_)
         rows_of_groups = [np.flatnonzero(codes == g) for g in range(len(self.groups_))]

@@ -60,8 +60,11 @@ def test_one_modality_alone_moves_as_it_does_with_the_other():
 
 
 def test_one_group_is_only_normalised():
-    x, _ = two_groups()
-    np.testing.assert_allclose(GapShift().fit_transform(x), unit(x), atol=1e-15)
+    x, groups = two_groups()
+    with pytest.warns(UserWarning, match="without groups: there is no gap.*Pass groups="):
+        np.testing.assert_allclose(GapShift().fit_transform(x), unit(x), atol=1e-15)
+    with pytest.warns(UserWarning, match="without groups: there is no gap"):
+        GapShift().fit(x, groups)  # as y, which is ignored
     np.testing.assert_allclose(GapShift().fit(x, groups=["a"] * 160).transform(x), unit(x), atol=1e-15)
 
 
