@@ -441,13 +441,17 @@ def check_real(value: Any, name: str, low: float = -np.inf, high: float = np.inf
     return number
 
 
-def check_several(values: Any, name: str, each: str, example: str) -> None:
-    """Check that values are a sequence of at least two matrices, or an array of three dimensions."""
-    ndim = getattr(values, "ndim", None)
-    if not (isinstance(values, Sequence) if ndim is None else ndim == 3) or len(values) < 2:
+def check_several(values: Any, name: str, each: str, example: str) -> list[Any]:
+    """Return a sequence of at least two matrices, or an array of three dimensions, as a list of matrices."""
+    if getattr(values, "ndim", None) == 3:
+        matrices = [values[i, ...] for i in range(values.shape[0])]
+    else:
+        matrices = list(values) if isinstance(values, Sequence) else []
+    if len(matrices) < 2:
         raise ValueError(
             f"{name} must be a sequence of at least two matrices of embeddings, one for each {each}: pass {example}."
         )
+    return matrices
 
 
 def check_positive(value: Any, name: str) -> float:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from skgeom._array import in_full_precision, is_foreign, numbers
+from skgeom._array import in_full_precision, numbers
 from skgeom._core._permutation import SMALLEST
 from skgeom._core.sums._spaces import squared_agreement
 from skgeom._frames import frame_of
+from skgeom._validation import check_several
 from skgeom._warnings import warn
 from skgeom.comparison._checks import check_same_rows, check_space
 from skgeom.comparison._null import p_value
@@ -157,7 +158,9 @@ def compare(spaces: Any) -> SpaceComparison:
 def _named(spaces: Any) -> tuple[tuple[str, ...], list[Any]]:
     if isinstance(spaces, Mapping):
         return tuple(map(str, spaces)), list(spaces.values())
-    clouds = [spaces[i, ...] for i in range(spaces.shape[0])] if is_foreign(spaces) else list(spaces)
+    if isinstance(spaces, Iterable) and not hasattr(spaces, "ndim"):
+        spaces = list(spaces)
+    clouds = check_several(spaces, "spaces", "representation", "[X, Y]")
     return tuple(f"space {i}" for i in range(len(clouds))), clouds
 
 

@@ -304,9 +304,9 @@ def check_modalities(modalities: Any, min_samples: int = 2) -> list[DirectedRows
     ValueError
         If they are not at least two matrices, or as in `check_directed` and `check_same_kind`.
     """
-    check_several(modalities, "modalities", "modality", "[images, texts]")
-    names = [f"modalities[{i}]" for i in range(len(modalities))]
-    rows = [check_directed(side, name=n, min_samples=min_samples) for side, n in zip(modalities, names, strict=True)]
+    sides = check_several(modalities, "modalities", "modality", "[images, texts]")
+    names = [f"modalities[{i}]" for i in range(len(sides))]
+    rows = [check_directed(side, name=n, min_samples=min_samples) for side, n in zip(sides, names, strict=True)]
     for side, name in zip(rows, names, strict=True):
         check_same_kind(rows[0].x, side.x, (names[0], name))
     return rows

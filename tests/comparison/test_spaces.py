@@ -228,8 +228,18 @@ class TestManySpaces:
         assert len(str(found).splitlines()) == 5
 
     def test_one_space_is_refused(self):
+        x = related()[0]
         with pytest.raises(ValueError, match="at least two"):
-            compare([related()[0]])
+            compare({"x": x})
+        for one in ([x], x, None, iter([x])):
+            with pytest.raises(ValueError, match=r"spaces must be a sequence of at least two.*: pass \[X, Y\]"):
+                compare(one)
+
+    def test_spaces_come_one_by_one(self):
+        x, y = default_rng(0).normal(size=(2, 40, 5))
+        found = compare([x, y]).cka
+        assert_allclose(compare(iter([x, y])).cka, found)
+        assert_allclose(compare({"x": x, "y": y}.values()).cka, found)
 
     def test_where_rows_dominate_both_spaces_there_is_no_p_value(self):
         x, y = related()

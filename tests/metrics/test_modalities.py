@@ -190,6 +190,9 @@ def test_matrices_hold_the_values_of_each_two():
             assert gaps[i, j] == pytest.approx(modality_gap(a, b), abs=1e-14)
             assert aucs[i, j] == pytest.approx(mixed_retrieval(a, b).own_auc if i != j else 0.5, abs=1e-14)
     assert_allclose(modality_gap_matrix(np.stack(modalities)), gaps)
+    strict = pytest.importorskip("array_api_strict").asarray(np.stack(modalities))  # an array without len()
+    assert_allclose(np.asarray(modality_gap_matrix(strict)), gaps)
+    assert_allclose(np.asarray(modality_auc_matrix(strict)), aucs)
     assert modality_gap_matrix([modalities[0], modalities[1][:1]])[0, 1] == pytest.approx(
         modality_gap(modalities[0], modalities[1][:1])
     )
