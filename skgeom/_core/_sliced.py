@@ -8,21 +8,30 @@ uniform distribution.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from math import pi
+from operator import add
+from typing import Any
+
+import numpy as np
 
 from skgeom._array import (
+    asarray_like,
     detached,
     device_of,
     float64,
     namespace,
     ratio,
     row_blocks,
+    to_numpy,
     vecdot,
     wants_gradient,
     where,
     with_gradients,
 )
 from skgeom._core._rows import DirectedRows, mean_of, unit
+from skgeom._core._threads import in_threads
+from skgeom._core.pairs._between_blocks import rows_without
 from skgeom._core.pairs._sphere import angle, chords_of
 from skgeom._typing import Array
 
@@ -44,7 +53,7 @@ def sliced_dispersion(a: Array, b: Array) -> Array:
     The θ* are the nearest evenly spaced angles: mean θ + 2π/n · (rank - (n - 1)/2). The residues θ - θ* are the
     gradient by θ, and do not depend on where the circle is cut. A point at the origin has no angle and no gradient.
     """
-    u, v = (float64(detached(side)) + 0.0 for side in (a, b))  # turns -0.0, whose angle can be π, into 0.0
+    u, v = _points(a, b)
     xp = namespace(u)
     m, n = u.shape
     theta = xp.atan2(v, u)
@@ -58,10 +67,41 @@ def sliced_dispersion(a: Array, b: Array) -> Array:
     return with_gradients(value, [a, b], [-turn * v, turn * u])
 
 
+def sliced_dispersions_without(codes: np.ndarray, a: Array, b: Array) -> np.ndarray:
+    """Return the sliced dispersion of the points outside each block, and of all (b + 1,), on the host.
+
+    The codes (n,) of the blocks are there too. The angles in each plane are sorted once: those that are left keep their
+    order, and the rank of one is the number of those before it.
+    """
+    xp, sizes = namespace(a), rows_without(codes)
+    block_of, planes = asarray_like(codes, a, dtype=xp.int64), list(row_blocks(a))
+
+    def of_planes(i: int) -> Array:
+        u, v = _points(a[planes[i], :], b[planes[i], :])
+        theta = xp.atan2(v, u)
+        order = xp.argsort(theta, axis=1)
+        theta = xp.take_along_axis(theta, order, axis=1)
+        block = xp.reshape(xp.take(block_of, xp.reshape(order, (-1,))), order.shape)
+
+        def without(one: int) -> Array:
+            n, is_left = int(sizes[one]), block != one
+            residue = where(is_left, theta - 2 * pi / n * xp.cumulative_sum(float64(is_left), axis=1), 0.0)
+            mean = xp.sum(residue, axis=1, keepdims=True) / n
+            return xp.sum(where(is_left, residue - mean, 0.0) ** 2)
+
+        return xp.stack([without(one) for one in range(sizes.size)])
+
+    return to_numpy(reduce(add, in_threads(a, of_planes, len(planes)))) / (2 * a.shape[0])
+
+
 def spherical_sliced_wasserstein(a: Array, b: Array) -> Array:
-    """Return W₂² to the uniform distribution of a circle of length 1, averaged: 2 · sliced / (n (2π)²) + 1/(12 n²)."""
-    n = a.shape[1]
-    return sliced_dispersion(a, b) * (2 / (n * (2 * pi) ** 2)) + 1 / (12 * n * n)
+    """Return W₂² to the uniform distribution of a circle of length 1, averaged."""
+    return transport_cost(sliced_dispersion(a, b), a.shape[1])
+
+
+def transport_cost(dispersion: Any, n: Any) -> Any:
+    """Return W₂² from the sliced dispersion of n points: 2 · sliced / (n (2π)²) + 1/(12 n²)."""
+    return dispersion * (2 / (n * (2 * pi) ** 2)) + 1 / (12 * n * n)
 
 
 def lloyd(rows: DirectedRows, points: Array) -> Array:
@@ -85,6 +125,12 @@ def quantisation_error(x: Array, points: Array) -> Array:
 
     apart = points - float64(xp.take(x, _owners(data, near.shape[0], nearness), axis=0))
     return xp.mean(vecdot(apart, apart))
+
+
+def _points(a: Array, b: Array) -> tuple[Array, Array]:
+    """Return coordinates in float64, with -0.0, whose angle can be π, as 0.0."""
+    u, v = (float64(detached(side)) + 0.0 for side in (a, b))
+    return u, v
 
 
 def _owners(x: Array, m: int, nearness: Callable[[slice], Array]) -> Array:

@@ -10,6 +10,7 @@ import numpy as np
 from skgeom._array import asarray_like, namespace, random_integers, standard_normal, to_numpy
 from skgeom._core import _sliced
 from skgeom._core.pairs import _sigreg
+from skgeom._core.pairs._between_blocks import rows_without
 from skgeom._typing import Array
 from skgeom._validation import (
     check_cloud,
@@ -30,6 +31,18 @@ _SIGMAS = (1e-15, 1e15)
 def _sigreg_without_blocks(X: Any, *, codes: np.ndarray, sigma: float, debiased: bool) -> np.ndarray:
     x, sigma = _checked_for_sigreg(X, sigma, debiased=debiased)
     return _sigreg.sigreg_without(codes, x, sigma, debiased=debiased)
+
+
+def _circles_without_blocks(X: Any, *, codes: np.ndarray, n_circles: int, random_state: Any) -> np.ndarray:
+    return _sliced.sliced_dispersions_without(codes, *_on_circles(X, random_state, n_circles))
+
+
+def _planes_without_blocks(X: Any, *, codes: np.ndarray, n_planes: int, random_state: Any) -> np.ndarray:
+    return _sliced.sliced_dispersions_without(codes, *_on_axes(X, random_state, n_planes))
+
+
+def _wasserstein_without_blocks(X: Any, *, codes: np.ndarray, **options: Any) -> np.ndarray:
+    return _sliced.transport_cost(_circles_without_blocks(X, codes=codes, **options), rows_without(codes))
 
 
 @measure(
@@ -133,6 +146,7 @@ def _sampled(sampler: Callable[[int, np.random.Generator], Any], m: int, rng: An
     source="Tokarchuk et al. 2025, arXiv:2502.08231",
     is_random=True,
     estimand="sample",
+    without_blocks=_circles_without_blocks,
 )
 def sliced_dispersion(X: Any, *, n_circles: int = 1, random_state: Any = None) -> Array:
     r"""Sliced dispersion: squared distance of the angles on random great circles to the nearest even spacing.
@@ -195,6 +209,7 @@ def sliced_dispersion(X: Any, *, n_circles: int = 1, random_state: Any = None) -
     source="Tokarchuk et al. 2025, arXiv:2502.08231",
     is_random=True,
     estimand="sample",
+    without_blocks=_planes_without_blocks,
 )
 def axis_sliced_dispersion(X: Any, *, n_planes: int = 1, random_state: Any = None) -> Array:
     r"""Axis-aligned sliced dispersion: `sliced_dispersion` in random planes of two features each.
@@ -239,12 +254,7 @@ def axis_sliced_dispersion(X: Any, *, n_planes: int = 1, random_state: Any = Non
     >>> round(axis_sliced_dispersion(X, random_state=0), 6)
     0.0
     """
-    rng = check_random(random_state)
-    m, x = check_count(n_planes, "n_planes"), check_directed(X).x
-    check_plane(x)
-    d = x.shape[1]
-    first = random_integers(0, d, m, rng, x)
-    return _sliced.sliced_dispersion(*_sliced.on_axes(x, first, (first + random_integers(1, d, m, rng, x)) % d))
+    return _sliced.sliced_dispersion(*_on_axes(X, random_state, n_planes))
 
 
 @measure(
@@ -255,6 +265,7 @@ def axis_sliced_dispersion(X: Any, *, n_planes: int = 1, random_state: Any = Non
     source="Bonet et al. 2023, arXiv:2206.08780",
     is_random=True,
     estimand="sample",
+    without_blocks=_wasserstein_without_blocks,
 )
 def spherical_sliced_wasserstein(X: Any, *, n_circles: int = 50, random_state: Any = None) -> Array:
     r"""Squared spherical sliced Wasserstein distance between the directions and the uniform distribution.
@@ -398,3 +409,13 @@ def _on_circles(X: Any, random_state: Any, n_circles: int) -> tuple[Array, Array
     xp = namespace(x)
     planes = xp.linalg.qr(standard_normal((m, x.shape[1], 2), rng, x))[0]
     return _sliced.on_planes(x, xp.astype(xp.permute_dims(planes, (2, 0, 1)), x.dtype))
+
+
+def _on_axes(X: Any, random_state: Any, n_planes: int) -> tuple[Array, Array]:
+    """Return the coordinates of the rows in the planes of random pairs of features."""
+    rng = check_random(random_state)
+    m, x = check_count(n_planes, "n_planes"), check_directed(X).x
+    check_plane(x)
+    d = x.shape[1]
+    first = random_integers(0, d, m, rng, x)
+    return _sliced.on_axes(x, first, (first + random_integers(1, d, m, rng, x)) % d)

@@ -12,6 +12,7 @@ from skgeom.comparison import neighbour_overlap
 from skgeom.metrics import (
     _contrast,
     alignment_loss,
+    axis_sliced_dispersion,
     clip_loss,
     cosine_regularizer,
     estimate,
@@ -26,6 +27,8 @@ from skgeom.metrics import (
     relative_modality_gap,
     retention,
     sigreg,
+    sliced_dispersion,
+    spherical_sliced_wasserstein,
     uniformity,
 )
 from skgeom.metrics._estimate import _row_of
@@ -48,6 +51,9 @@ BLOCKS = {
 MEASURED = {
     **{f.__name__: (f, {}) for f in (mma, mmcs, koleo, mmd_uniform, median_angle, sigreg)},
     **{f.__name__: (f, {}) for f in (clip_loss, paired_cosine, relative_modality_gap, cosine_regularizer, retention)},
+    "sliced_dispersion": (sliced_dispersion, {"n_circles": 3, "random_state": 0}),
+    "axis_sliced_dispersion": (axis_sliced_dispersion, {"n_planes": 3, "random_state": 0}),
+    "spherical_sliced_wasserstein": (spherical_sliced_wasserstein, {"random_state": 0}),
     "alignment_loss": (alignment_loss, {"alpha": 1.0}),
     "clip_loss, hot": (clip_loss, {"temperature": 0.5}),
     "sigreg, debiased": (sigreg, {"sigma": 0.5, "debiased": True}),
