@@ -88,7 +88,7 @@ def check_cloud(X: Any, *, name: str = "X", min_samples: int = 2, scale_free: bo
     ValueError
         If X is not a finite real matrix of at least `min_samples` rows and one column.
     """
-    if _has_checked_rows(X, name, min_samples):
+    if has_checked_rows(X, name, min_samples):
         return X.rest_of(check_cloud(X.blocks, name=name, min_samples=min_samples, scale_free=scale_free))
     name, min_samples = (f"{part} of {name}", 1) if part else (name, min_samples)
     x, largest = _read(X, name, min_samples)
@@ -106,7 +106,7 @@ def _read(X: Any, name: str, min_samples: int) -> tuple[Array, float]:
     return _checked(rows_of(X), name, min_samples)
 
 
-def _has_checked_rows(X: Any, name: str, min_samples: int) -> bool:
+def has_checked_rows(X: Any, name: str = "X", min_samples: int = 2) -> bool:
     """Return whether the rows of X are some of a checked cloud, at the scale that they have by themselves."""
     if not isinstance(X, Remainder) or X.n_rows < min_samples:
         return False
@@ -201,7 +201,7 @@ def check_directed(X: Any, *, name: str = "X", min_samples: int = 2, part: str =
     ValueError
         As in `check_cloud`, or if a row is zero and so has no direction.
     """
-    if _has_checked_rows(X, name, min_samples):
+    if has_checked_rows(X, name, min_samples):
         return DirectedRows(*map(X.rest_of, check_directed(X.blocks, name=name, min_samples=min_samples)))
     name, min_samples = (f"{part} of {name}", 1) if part else (name, min_samples)
     x = check_cloud(X, name=name, min_samples=min_samples, scale_free=True)

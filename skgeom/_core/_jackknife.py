@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
+from itertools import accumulate
 from math import nan
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
+
+_S = TypeVar("_S")
 
 
 class Jackknifed(NamedTuple):
@@ -52,3 +56,10 @@ def balanced_blocks(groups: np.ndarray, n_blocks: int, generator: np.random.Gene
         block_of[group] = block
         heappush(filled, (n + int(sizes[group]), block))
     return block_of[groups]
+
+
+def merged_without_each(parts: Sequence[_S], merge: Callable[[_S, _S], _S]) -> list[_S]:
+    """Return the sum of all parts but each, and of all (b + 1): merged from both ends, so nothing is subtracted."""
+    before, after = list(accumulate(parts, merge)), list(accumulate(reversed(parts), merge))[::-1]
+    inner = [merge(before[i - 1], after[i + 1]) for i in range(1, len(parts) - 1)]
+    return [after[1], *inner, before[-2], before[-1]]

@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from skgeom._array import namespace, take_rows, where
+from skgeom._array import namespace, take_rows, to_numpy, where
 from skgeom._typing import Array
 
 
@@ -17,6 +17,24 @@ class Labels(NamedTuple):
     codes: np.ndarray
     order: np.ndarray
     sizes: np.ndarray
+
+
+class Parts(NamedTuple):
+    """The rows of each class in each block, on the host: labels of the parts with rows, by class and block.
+
+    `sizes` (k, b) are those of all parts, and `place` (k, b) are the positions of those with rows, and otherwise 0.
+    """
+
+    labels: Labels
+    sizes: np.ndarray
+    place: np.ndarray
+
+    @property
+    def are_sums_of_classes(self) -> bool:
+        """Whether the parts are at most as many as rows, and without each block all classes are left, valid labels."""
+        left = self.sizes.sum(axis=1, keepdims=True) - self.sizes
+        k = left.shape[0]
+        return self.sizes.size <= self.sizes.sum() and left.min() > 0 and k < left.sum(axis=0).min()
 
 
 PerRow: TypeAlias = Callable[[Array, Array, Array, Array | float], Array]
@@ -30,6 +48,16 @@ def labels_of(codes: np.ndarray) -> Labels:
     """Sort integer codes 0..k-1."""
     order = np.argsort(codes, kind="stable")
     return Labels(codes[order], order, np.bincount(codes))
+
+
+def parts_of(labels: Labels, codes: np.ndarray) -> Parts:
+    """Return the parts of classes in blocks of rows, given by the codes (n,) of the rows."""
+    shape = labels.sizes.size, int(codes.max()) + 1
+    found, part = np.unique(to_numpy(unsorted(labels.codes, labels)) * shape[1] + codes, return_inverse=True)
+    parts = labels_of(part)
+    sizes, place = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+    sizes.flat[found], place.flat[found] = parts.sizes, np.arange(found.size)
+    return Parts(parts, sizes, place)
 
 
 def unsorted(values: Array, labels: Labels) -> Array:

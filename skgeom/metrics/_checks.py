@@ -22,8 +22,8 @@ from skgeom._array import (
     place,
     to_float,
 )
-from skgeom._cloud import Cloud, TooLarge
-from skgeom._core._labels import Labels, labels_of
+from skgeom._cloud import Blocks, Cloud, TooLarge
+from skgeom._core._labels import Labels, Parts, labels_of, parts_of
 from skgeom._core._rows import DirectedRows
 from skgeom._core._two_clouds import gaussian_divergence, histogram_divergence
 from skgeom._typing import Array
@@ -36,11 +36,13 @@ from skgeom._validation import (
     check_directed,
     check_host,
     check_in_ball,
+    check_labels,
     check_numbers,
     check_positions,
     check_same_kind,
     check_several,
     check_temperature,
+    has_checked_rows,
     label_codes,
 )
 
@@ -70,6 +72,19 @@ def check_batch_labels(labels: Any, n: int) -> Labels:
     if labels.codes.shape[0] != n:
         raise ValueError(f"Found {labels.codes.shape[0]} labels for {n} rows: pass one per row.")
     return labels
+
+
+def parts_of_classes(X: Any, labels: Any, codes: np.ndarray) -> Parts | None:
+    """Return the parts of classes in blocks of rows; None if sums over them do not replace those without each block.
+
+    Then a class would be missing without a block, or the labels invalid, the parts would be more than the rows, or the
+    rows without one block need another scale.
+    """
+    blocks = X if isinstance(X, Blocks) else Blocks(X, codes)
+    if not has_checked_rows(blocks.rest[0]):
+        return None
+    parts = parts_of(check_labels(labels, codes.size), codes)
+    return parts if parts.are_sums_of_classes else None
 
 
 def rows_to_send(values: Any, device: str, name: str = "X") -> Any:

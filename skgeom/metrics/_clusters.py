@@ -16,7 +16,7 @@ from skgeom._core.sums import _clusters
 from skgeom._core.sums._clusters import ClassMoments
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_cloud, check_directed, check_labels, check_squares
-from skgeom.metrics._checks import check_ball, check_distances
+from skgeom.metrics._checks import check_ball, check_distances, parts_of_classes
 from skgeom.metrics._measure import RIGID, measure, on_a_device
 
 Metric: TypeAlias = Literal["euclidean", "sqeuclidean", "cosine", "geodesic", "poincare", "precomputed"]
@@ -27,6 +27,9 @@ PairMetric: TypeAlias = Literal["euclidean", "geodesic", "poincare", "precompute
 
 _OPPOSITE = 1e-7
 """Angle from the opposite point below which the direction to a row is not determined."""
+
+_SAME_MEAN = 1e6
+"""Davies-Bouldin index from which the distance of two means may be rounding."""
 
 
 @on_a_device
@@ -226,6 +229,22 @@ def silhouette_score(X: Any, labels: Any, *, metric: Metric = "euclidean") -> Ar
     return namespace(samples).mean(samples)
 
 
+def _calinski_harabasz_without_blocks(
+    X: Any, labels: Any, *, codes: np.ndarray, metric: PairMetric
+) -> np.ndarray | None:
+    parts = parts_of_classes(X, labels, codes) if metric == "euclidean" else None
+    return None if parts is None else _clusters.calinski_harabasz_without(check_cloud(X, scale_free=True), parts)
+
+
+def _davies_bouldin_without_blocks(X: Any, labels: Any, *, codes: np.ndarray, metric: PairMetric) -> np.ndarray | None:
+    """Return None too if classes have nearly the same mean: whether it is the same depends on the order of sums."""
+    parts = parts_of_classes(X, labels, codes) if metric == "euclidean" else None
+    if parts is None:
+        return None
+    values = _clusters.davies_bouldin_without(check_cloud(X, scale_free=True), parts)
+    return values if values.max() < _SAME_MEAN else None
+
+
 @measure(
     direction=+1,
     bounds=("0", "inf"),
@@ -234,6 +253,7 @@ def silhouette_score(X: Any, labels: Any, *, metric: Metric = "euclidean") -> Ar
     source="Caliński & Harabasz 1974, doi:10.1080/03610927408827101",
     needs="labels",
     estimand="sample",
+    without_blocks=_calinski_harabasz_without_blocks,
 )
 def calinski_harabasz_score(X: Any, labels: Any, *, metric: PairMetric = "euclidean") -> Array:
     r"""Caliński-Harabasz index: variance between class means over variance within classes.
@@ -299,6 +319,7 @@ def calinski_harabasz_score(X: Any, labels: Any, *, metric: PairMetric = "euclid
     source="Davies & Bouldin 1979, doi:10.1109/TPAMI.1979.4766909",
     needs="labels",
     infinite="two classes have the same mean",
+    without_blocks=_davies_bouldin_without_blocks,
 )
 def davies_bouldin_score(X: Any, labels: Any, *, metric: PairMetric = "euclidean") -> Array:
     r"""Davies-Bouldin index: how far each class reaches towards its worst neighbour, averaged over classes.

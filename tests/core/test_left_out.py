@@ -13,8 +13,10 @@ from skgeom.metrics import (
     _contrast,
     alignment_loss,
     axis_sliced_dispersion,
+    calinski_harabasz_score,
     clip_loss,
     cosine_regularizer,
+    davies_bouldin_score,
     estimate,
     hubness,
     koleo,
@@ -43,6 +45,7 @@ CLOUDS = {
     "documents": np.repeat(ROWS[:8], 15, axis=0) + 0.1 * default_rng(3).normal(size=(N, 4)),
     "one direction": np.ones((N, 4)),
 }
+LABELS = np.where(np.arange(N) % 15 == 7, 2, np.arange(N) % 2)
 BLOCKS = {
     "rows": balanced_blocks(np.arange(N), 10, np.random.RandomState(0)),
     "groups": balanced_blocks(np.arange(N) // 15, 8, np.random.RandomState(0)),
@@ -51,6 +54,7 @@ BLOCKS = {
 MEASURED = {
     **{f.__name__: (f, {}) for f in (mma, mmcs, koleo, mmd_uniform, median_angle, sigreg)},
     **{f.__name__: (f, {}) for f in (clip_loss, paired_cosine, relative_modality_gap, cosine_regularizer, retention)},
+    **{f.__name__: (f, {}) for f in (calinski_harabasz_score, davies_bouldin_score)},
     "sliced_dispersion": (sliced_dispersion, {"n_circles": 3, "random_state": 0}),
     "axis_sliced_dispersion": (axis_sliced_dispersion, {"n_planes": 3, "random_state": 0}),
     "spherical_sliced_wasserstein": (spherical_sliced_wasserstein, {"random_state": 0}),
@@ -74,6 +78,8 @@ OF_TWO_SPACES = (
     relative_modality_gap,
     retention,
 )
+OF_CLASSES = (calinski_harabasz_score, davies_bouldin_score)
+of_classes = pytest.mark.parametrize("function", OF_CLASSES)
 every_measure = pytest.mark.parametrize("name", MEASURED)
 
 
@@ -87,7 +93,16 @@ def one_by_one(function, given, codes, **options):
     return [function(*(namespace(x).take(x, namespace(x).asarray(i), axis=0) for x in given), **options) for i in left]
 
 
+def error_one_by_one(function, given, **options):
+    codes = balanced_blocks(np.arange(len(given[0])), 10, np.random.RandomState(0))
+    *without, _ = one_by_one(function, given, codes, **options)
+    with np.errstate(invalid="ignore"):
+        return np.sqrt(0.9 * np.sum((without - np.mean(without)) ** 2))
+
+
 def spaces(function, x):
+    if function in OF_CLASSES:
+        return x, LABELS
     return (x, x + 0.3 * np.round(ROWS[::-1]).astype(x.dtype)) if function in OF_TWO_SPACES else (x,)
 
 
@@ -99,8 +114,12 @@ def test_one_pass_gives_what_a_pass_without_each_block_does(name, cloud, blocks,
     given = spaces(function, CLOUDS[cloud])
     monkeypatch.setattr(_left_out, "_MOST", N)  # lists grow until they are all rows
     monkeypatch.setattr(_left_out, "_ENTRIES", 700)
-    found = at_once(function, given, codes, **options)
-    assert_allclose(found, one_by_one(function, given, codes, **options), rtol=1e-10, atol=1e-12)
+    found, expected = at_once(function, given, codes, **options), one_by_one(function, given, codes, **options)
+    if found is None:
+        assert function is davies_bouldin_score
+        assert np.max(expected) == np.inf
+    else:
+        assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
 
 
 @every_measure
@@ -108,7 +127,7 @@ def test_every_library_gives_the_same(name, backend):
     (function, options), codes = MEASURED[name], BLOCKS["rows"]
     for dtype, rtol, atol in (("float64", 1e-10, 1e-12), ("float32", 1e-6, 2e-8)):
         given = spaces(function, CLOUDS["distinct"].astype(dtype))
-        there = [backend.asarray(x) for x in given]
+        there = [backend.asarray(x) if x.ndim > 1 else x for x in given]
         expected = [float(value) for value in one_by_one(function, given, codes, **options)]
         assert_allclose(at_once(function, there, codes, **options), expected, rtol=rtol, atol=atol)
 
@@ -127,8 +146,11 @@ def test_tiles_and_blocks_cross(n_blocks, monkeypatch):
     codes = balanced_blocks(np.arange(N), n_blocks, np.random.RandomState(1))
     for function, options in MEASURED.values():
         given = spaces(function, ROWS)
-        expected = one_by_one(function, given, codes, **options)
-        assert_allclose(at_once(function, given, codes, **options), expected, rtol=1e-10)
+        found = at_once(function, given, codes, **options)
+        if found is None:
+            assert function in OF_CLASSES, "whose parts are more than the rows"
+        else:
+            assert_allclose(found, one_by_one(function, given, codes, **options), rtol=1e-10)
 
 
 @pytest.mark.parametrize("narrow", [0.0, 0.02, 9.0])
@@ -151,16 +173,101 @@ def test_a_median_that_the_edges_do_not_enclose_is_computed_one_by_one(most, mon
     assert found.standard_error == pytest.approx(np.sqrt(0.9 * np.sum((without - np.mean(without)) ** 2)))
 
 
+@of_classes
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+def test_classes_in_every_block_or_in_few(function, dtype, offset):
+    centres = 5 * default_rng(5).normal(size=(4, 4))
+    labels = np.concatenate([np.repeat([0, 1, 2], 30), [3] * 30])
+    x = (ROWS + centres[labels] + offset).astype(dtype)
+    codes = np.where(labels == 3, np.arange(N) % 2, np.arange(N) % 7)
+    codes[-1] = 3
+    expected = one_by_one(function, (x, labels), codes)
+    assert_allclose(at_once(function, (x, labels), codes), expected, rtol=1e-10 if offset == 0 else 1e-7)
+
+
+@of_classes
+def test_classes_that_are_points(function):
+    places = np.array([[0.1, 0.2], [0.3, 0.7], [1.1, 0.9]])[LABELS]
+    for blocks in BLOCKS.values():
+        assert_allclose(at_once(function, (places, LABELS), blocks), one_by_one(function, (places, LABELS), blocks))
+    places[7] += 1  # without it, the others are one point
+    *rest, value = at_once(function, (places, LABELS), np.arange(N) % 10)
+    assert_allclose([*rest, value], one_by_one(function, (places, LABELS), np.arange(N) % 10))
+    assert rest[7] != value
+
+
+def test_classes_that_are_points_up_to_rounding():
+    x = 1e4 + 10.0 * LABELS[:, None] + 2e-12 * np.round(ROWS)
+    expected = one_by_one(calinski_harabasz_score, (x, LABELS), BLOCKS["rows"])
+    assert_allclose(at_once(calinski_harabasz_score, (x, LABELS), BLOCKS["rows"]), expected)
+    assert_allclose(expected, 1)
+
+
+def test_whether_two_means_are_equal_is_left_to_the_rest_of_the_rows():
+    x = np.round(9 * ROWS)
+    x[:2] -= [x[0::2].sum(axis=0), x[1::2].sum(axis=0)] - np.array([[60], [60]])
+    codes = np.arange(N) % 7
+    assert one_by_one(davies_bouldin_score, (x, np.arange(N) % 2), codes)[-1] == np.inf
+    assert at_once(davies_bouldin_score, (x, np.arange(N) % 2), codes) is None
+
+
+@of_classes
+@pytest.mark.parametrize("scale", [1e9, 1e200])
+def test_a_far_row_costs_the_other_rows_of_its_class_no_digits(function, scale):
+    x = ROWS * np.where(np.arange(N) == 7, scale, 1.0)[:, None]
+    codes = balanced_blocks(np.arange(N), 10, np.random.RandomState(0))
+    found = at_once(function, (x, LABELS), codes)
+    if found is not None:
+        assert_allclose(found, one_by_one(function, (x, LABELS), codes), rtol=1e-10)
+    assert (found is None) == (scale > 1e100)
+    error = error_one_by_one(function, (x, LABELS))
+    assert estimate(function, x, LABELS, n_blocks=10).standard_error == pytest.approx(error, nan_ok=True)
+
+
+@of_classes
+def test_a_class_that_is_missing_without_a_block_is_left_to_the_rest_of_the_rows(function):
+    codes = np.arange(N) % 10
+    three, two = np.where(codes == 4, 7, np.arange(N) % 2), np.where(codes == 4, 7, 0)
+    assert at_once(function, (ROWS, three), codes) is None
+    value = one_by_one(function, (ROWS, three), codes)[-1]
+    found = estimate(function, ROWS, three, groups=codes, n_blocks=5)
+    assert found.value == pytest.approx(value)
+    assert np.isfinite(found.standard_error)
+    with pytest.raises(ValueError, match="Number of labels is 1"):
+        estimate(function, ROWS, two, groups=codes, n_blocks=5)
+
+
+@of_classes
+def test_classes_of_few_rows_are_recomputed(function):
+    labels = np.arange(N) % 15
+    codes = balanced_blocks(np.arange(N), 10, np.random.RandomState(0))
+    assert at_once(function, (ROWS, labels), codes) is None
+    assert at_once(function, (ROWS, labels), np.arange(N) // 15) is not None
+    error = error_one_by_one(function, (ROWS, labels))
+    assert estimate(function, ROWS, labels, n_blocks=10).standard_error == pytest.approx(error)
+
+
+@of_classes
+def test_one_row_of_each_class_outside_a_block_is_an_error_as_in_the_measure(function):
+    labels, groups = np.arange(N) % 9, np.maximum(np.arange(N) - N + 10, 0)
+    with pytest.raises(ValueError, match=r"Number of labels is 9\. Valid values are 2 to n_samples - 1"):
+        estimate(function, ROWS, labels, groups=groups)
+
+
+@of_classes
+@pytest.mark.parametrize(("labels", "message"), [(np.zeros(N), "Number of labels is 1"), (np.arange(N), "is 120")])
+def test_labels_are_checked_as_by_the_measure(function, labels, message):
+    with pytest.raises(ValueError, match=message):
+        estimate(function, ROWS, labels)
+    with pytest.raises(ValueError, match="metric must be"):
+        estimate(function, ROWS, LABELS, metric="cosine")
+
+
 def test_losses_with_labels_are_computed_one_by_one():
     labels = np.arange(N) % 4
     given = spaces(clip_loss, ROWS)
     assert at_once(clip_loss, given, BLOCKS["rows"], labels=labels) is None
-
-
-def error_one_by_one(function, given, **options):
-    codes = balanced_blocks(np.arange(len(given[0])), 10, np.random.RandomState(0))
-    *without, _ = one_by_one(function, given, codes, **options)
-    return np.sqrt(0.9 * np.sum((without - np.mean(without)) ** 2))
 
 
 @pytest.mark.parametrize("reference", ["cross", "pooled"])

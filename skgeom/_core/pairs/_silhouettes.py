@@ -29,7 +29,7 @@ from skgeom._array import (
 )
 from skgeom._core import _matrices
 from skgeom._core._equal_rows import first_equal
-from skgeom._core._labels import Labels, PerRow, labels_of, silhouettes, unsorted
+from skgeom._core._labels import Labels, PerRow, parts_of, silhouettes
 from skgeom._core._rows import norms
 from skgeom._core._threads import in_threads
 from skgeom._core.pairs._tiles import Squares
@@ -242,12 +242,9 @@ def mean_silhouettes_without(
     The codes (n,) of the blocks are on the host too. One pass computes the sums of the distances of each row to the
     part of each class in each block, n k b numbers; a panel of rows keeps them until all of its tiles are done.
     """
-    n_blocks = int(codes.max()) + 1
-    cells, cell = np.unique(to_numpy(unsorted(labels.codes, labels)) * n_blocks + codes, return_inverse=True)
-    parts = labels_of(cell)
+    parts, sizes, _ = parts_of(labels, codes)
+    cells, n_blocks = np.flatnonzero(sizes), sizes.shape[1]
     tiles = Tiles(as_data(x), parts, distance)
-    sizes = np.zeros((labels.sizes.size, n_blocks))
-    sizes.flat[cells] = parts.sizes
 
     def of_panel(sums: _Sums) -> np.ndarray:
         distances = np.zeros((*sizes.shape, sums.n_rows))

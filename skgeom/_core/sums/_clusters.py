@@ -7,7 +7,7 @@ classes far from the origin are small differences of large numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -17,14 +17,17 @@ from skgeom._array import (
     device_of,
     float64,
     namespace,
+    numbers,
     one_hot,
+    ratio,
     row_blocks,
     sqrt_in_place,
     take_rows,
     vecdot,
     where,
 )
-from skgeom._core._labels import Labels, PerRow, silhouettes, unsorted
+from skgeom._core._jackknife import merged_without_each
+from skgeom._core._labels import Labels, Parts, PerRow, silhouettes, unsorted
 from skgeom._core._threads import in_threads
 from skgeom._typing import Array
 
@@ -41,6 +44,18 @@ class ClassMoments(NamedTuple):
     n: Array
     mean: Array
     within: Array
+
+    def merge(self, other: ClassMoments) -> ClassMoments:
+        """Return the moments of each class with disjoint sets of rows; those of no rows are zeros."""
+        n, apart = self.n + other.n, other.mean - self.mean
+        share = ratio(other.n, n)
+        within = self.within + other.within + self.n * share * vecdot(apart, apart)
+        return ClassMoments(n, self.mean + share[:, None] * apart, within)
+
+    def without_rounding(self) -> ClassMoments:
+        """Return the moments with 0 for scatters that are rounding."""
+        is_spread = self.within > _DUPLICATE * self.n * vecdot(self.mean, self.mean)
+        return self._replace(within=where(is_spread, self.within, 0.0))
 
 
 class _ClassBlock(NamedTuple):
@@ -68,8 +83,14 @@ def class_moments(x: Array, labels: Labels, prepare: Callable[[Array], Array] = 
 
     sums = _class_sums(x, labels, prepare, shifted_with_squares)
     slack = sums[:, :-1] / n[:, None]
-    mean, within = pivot + slack, sums[:, -1] - n * vecdot(slack, slack)
-    return ClassMoments(n, mean, where(within > _DUPLICATE * n * vecdot(mean, mean), within, 0.0))
+    return ClassMoments(n, pivot + slack, sums[:, -1] - n * vecdot(slack, slack)).without_rounding()
+
+
+def class_moments_without(x: Array, parts: Parts) -> list[ClassMoments]:
+    """Return the moments of each class outside each block of rows, and those of all rows (b + 1), in one pass."""
+    m, n_blocks = class_moments(x, parts.labels), parts.sizes.shape[1]
+    blocks = [ClassMoments(*(_in_block(values, parts, block) for values in m)) for block in range(n_blocks)]
+    return [one.without_rounding() for one in merged_without_each(blocks, ClassMoments.merge)]
 
 
 def calinski_harabasz(m: ClassMoments) -> Array:
@@ -83,18 +104,41 @@ def calinski_harabasz(m: ClassMoments) -> Array:
     return where(spread, between * (n - k) / (where(spread, within, 1.0) * (k - 1)), 1.0)
 
 
+def calinski_harabasz_without(x: Array, parts: Parts) -> np.ndarray:
+    """Return the same outside each block of rows, and for all rows (b + 1,), on the host."""
+    return numbers([calinski_harabasz(m) for m in class_moments_without(x, parts)])
+
+
 def davies_bouldin(x: Array, labels: Labels) -> Array:
     """Return the mean over classes of the largest (s + s') / ‖μ - μ'‖, with s the mean distance of a class to its mean.
 
     It is infinite if two classes have the same mean.
     """
-    m, xp = class_moments(x, labels), namespace(x)
+    m = class_moments(x, labels)
+    sums = _class_sums(x, labels, float64, lambda block: (_distances_to(block, [m.mean]),))
+    return _mean_overlap(m, sums[:, 0])
 
-    def between(rows: slice) -> Array:
-        """Return the distances, summed without cancellation."""
-        return sqrt_in_place(xp.sum((m.mean[rows, :][:, None, :] - m.mean[None, :, :]) ** 2, axis=2))
 
-    return mean_largest_overlap(m.mean, _mean_distances(x, labels, m), between)
+def davies_bouldin_without(x: Array, parts: Parts) -> np.ndarray:
+    """Return the same outside each block of rows, and for all rows (b + 1,), on the host.
+
+    One pass finds the means, and another one the distance of each row to that of its class without each block.
+    """
+    xp, n_blocks = namespace(x), parts.sizes.shape[1]
+    without = class_moments_without(x, parts)
+    of_part = np.flatnonzero(parts.sizes) // n_blocks
+    class_of = asarray_like(of_part, x, dtype=xp.int64)
+
+    def distances(block: _ClassBlock) -> tuple[Array]:
+        first, last = int(of_part[block.first]), int(of_part[block.last - 1]) + 1
+        of_classes = _ClassBlock(block.x, xp.take(class_of, block.codes), first, last)
+        return (_distances_to(of_classes, [m.mean for m in without]),)
+
+    sums = _class_sums(x, parts.labels, float64, distances)
+    total = 0.0 * without[0].n[:, None]
+    for block in range(n_blocks):
+        total = total + _in_block(sums, parts, block) * asarray_like(np.arange(n_blocks + 1) != block, sums)
+    return numbers([_mean_overlap(m, total[:, i]) for i, m in enumerate(without)])
 
 
 def mean_largest_overlap(means: Array, spread: Array, between: Callable[[slice], Array]) -> Array:
@@ -135,14 +179,32 @@ def squared_silhouette_samples(
     return unsorted(xp.concat(_of_class_blocks(x, labels, prepare, samples)), labels)
 
 
-def _mean_distances(x: Array, labels: Labels, m: ClassMoments) -> Array:
-    """Return the mean distance of the rows of each class to its mean (k,)."""
+def _mean_overlap(m: ClassMoments, sums: Array) -> Array:
+    """Return the mean largest overlap of classes, given the sums (k,) of the distances of their rows to their means."""
 
-    def distances(block: _ClassBlock) -> tuple[Array]:
-        centred = block.x - _of_class(block, m.mean)
-        return (sqrt_in_place(vecdot(centred, centred))[:, None],)
+    def between(rows: slice) -> Array:
+        """Return the distances, summed without cancellation."""
+        apart = m.mean[rows, :][:, None, :] - m.mean[None, :, :]
+        return sqrt_in_place(namespace(apart).sum(apart**2, axis=2))
 
-    return _class_sums(x, labels, float64, distances)[:, 0] / m.n
+    return mean_largest_overlap(m.mean, sums / m.n, between)
+
+
+def _distances_to(block: _ClassBlock, means: Sequence[Array]) -> Array:
+    """Return the distances (b, m) of the rows of a block to the mean of their class, for m sets of means (k, d)."""
+
+    def to(mean: Array) -> Array:
+        centred = block.x - _of_class(block, mean)
+        return sqrt_in_place(vecdot(centred, centred))
+
+    return namespace(block.x).stack([to(mean) for mean in means], axis=1)
+
+
+def _in_block(values: Array, parts: Parts, block: int) -> Array:
+    """Return the values (k, ...) of the parts of the classes in a block, zeros for a class without rows there."""
+    place, is_there = parts.place[:, block], parts.sizes[:, block] > 0
+    taken = take_rows(values, place)
+    return taken * asarray_like(is_there.reshape(-1, *[1] * (values.ndim - 1)), values, dtype=values.dtype)
 
 
 def _own_and_other(
