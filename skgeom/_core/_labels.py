@@ -30,11 +30,15 @@ class Parts(NamedTuple):
     place: np.ndarray
 
     @property
-    def are_sums_of_classes(self) -> bool:
-        """Whether the parts are at most as many as rows, and without each block all classes are left, valid labels."""
-        left = self.sizes.sum(axis=1, keepdims=True) - self.sizes
-        k = left.shape[0]
-        return self.sizes.size <= self.sizes.sum() and left.min() > 0 and k < left.sum(axis=0).min()
+    def left(self) -> np.ndarray:
+        """The number of rows of each class outside each block (k, b)."""
+        return self.sizes.sum(axis=1, keepdims=True) - self.sizes
+
+    @property
+    def have_all_classes(self) -> bool:
+        """Whether all classes have rows outside each block, and one of them two."""
+        left = self.left
+        return left.min() > 0 and left.shape[0] < left.sum(axis=0).min()
 
 
 PerRow: TypeAlias = Callable[[Array, Array, Array, Array | float], Array]

@@ -75,16 +75,15 @@ def check_batch_labels(labels: Any, n: int) -> Labels:
 
 
 def parts_of_classes(X: Any, labels: Any, codes: np.ndarray) -> Parts | None:
-    """Return the parts of classes in blocks of rows; None if sums over them do not replace those without each block.
+    """Return the parts of classes in blocks of rows.
 
-    Then a class would be missing without a block, or the labels invalid, the parts would be more than the rows, or the
-    rows without one block need another scale.
+    None if a class would be missing without a block, or labels invalid, or the rows need another scale there.
     """
     blocks = X if isinstance(X, Blocks) else Blocks(X, codes)
     if not has_checked_rows(blocks.rest[0]):
         return None
     parts = parts_of(check_labels(labels, codes.size), codes)
-    return parts if parts.are_sums_of_classes else None
+    return parts if parts.have_all_classes else None
 
 
 def rows_to_send(values: Any, device: str, name: str = "X") -> Any:

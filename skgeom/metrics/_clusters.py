@@ -10,7 +10,7 @@ from sklearn import get_config
 from skgeom._array import detached, float64, namespace, numbers
 from skgeom._cloud import once_per_cloud
 from skgeom._core import _matrices, _rows, _tangent
-from skgeom._core._labels import PerRow, own_and_other, silhouettes
+from skgeom._core._labels import Parts, PerRow, own_and_other, silhouettes
 from skgeom._core.pairs import _silhouettes
 from skgeom._core.sums import _clusters
 from skgeom._core.sums._clusters import ClassMoments
@@ -229,16 +229,22 @@ def silhouette_score(X: Any, labels: Any, *, metric: Metric = "euclidean") -> Ar
     return namespace(samples).mean(samples)
 
 
+def _parts_with_means(X: Any, labels: Any, codes: np.ndarray, metric: PairMetric) -> Parts | None:
+    """Return the parts of classes in blocks of rows; None too if they have no means, or more than there are rows."""
+    parts = parts_of_classes(X, labels, codes) if metric == "euclidean" else None
+    return None if parts is None or parts.sizes.size > codes.size else parts
+
+
 def _calinski_harabasz_without_blocks(
     X: Any, labels: Any, *, codes: np.ndarray, metric: PairMetric
 ) -> np.ndarray | None:
-    parts = parts_of_classes(X, labels, codes) if metric == "euclidean" else None
+    parts = _parts_with_means(X, labels, codes, metric)
     return None if parts is None else _clusters.calinski_harabasz_without(check_cloud(X, scale_free=True), parts)
 
 
 def _davies_bouldin_without_blocks(X: Any, labels: Any, *, codes: np.ndarray, metric: PairMetric) -> np.ndarray | None:
     """Return None too if classes have nearly the same mean: whether it is the same depends on the order of sums."""
-    parts = parts_of_classes(X, labels, codes) if metric == "euclidean" else None
+    parts = _parts_with_means(X, labels, codes, metric)
     if parts is None:
         return None
     values = _clusters.davies_bouldin_without(check_cloud(X, scale_free=True), parts)

@@ -19,7 +19,7 @@ from skgeom._array import (
 )
 from skgeom._cloud import is_to_be_moved, once_per_cloud, sum_of
 from skgeom._core import _objectives
-from skgeom._core.sums import _spectrum
+from skgeom._core.sums import _spectrum, _within
 from skgeom._core.sums._moments import FourthMoments, fourth_moments, merge_all, moments, part_of_fourth_moments
 from skgeom._typing import Array
 from skgeom._validation import (
@@ -30,7 +30,7 @@ from skgeom._validation import (
     check_ranked_moments,
     check_real,
 )
-from skgeom.metrics._checks import check_covariance
+from skgeom.metrics._checks import check_covariance, parts_of_classes
 from skgeom.metrics._measure import LINEAR, RIGID, as_it_came, measure, on_a_device
 
 
@@ -114,6 +114,14 @@ def isoscore(X: Any, *, debias: bool = False) -> Array:
     return _objectives.isoscore(check_cloud(X, scale_free=True))
 
 
+def _within_without_blocks(X: Any, labels: Any, *, codes: np.ndarray, debias: bool) -> np.ndarray | None:
+    """Return None too if a class may have fewer rows than `debias` needs."""
+    parts = parts_of_classes(X, labels, codes)
+    if parts is None or (debias and parts.left.min() < 4):
+        return None
+    return _within.mean_isoscores_without(check_cloud(X, scale_free=True), parts, debias=debias)
+
+
 @measure(
     direction=+1,
     bounds=("-inf if debias else 0", "inf if debias else 1"),
@@ -122,6 +130,7 @@ def isoscore(X: Any, *, debias: bool = False) -> Array:
     source="Cai et al. 2021, ICLR",
     needs="labels",
     differentiable=False,
+    without_blocks=_within_without_blocks,
 )
 def isoscore_within(X: Any, labels: Any, *, debias: bool = False) -> Array:
     r"""IsoScore within classes: the isotropy of single classes or clusters, averaged.

@@ -1,5 +1,7 @@
 """Measures of pairs without blocks of rows: as computed from the rows that are left, whatever is tied."""
 
+import warnings
+
 import numpy as np
 import pytest
 from numpy.random import default_rng
@@ -19,6 +21,7 @@ from skgeom.metrics import (
     davies_bouldin_score,
     estimate,
     hubness,
+    isoscore_within,
     koleo,
     median_angle,
     mma,
@@ -54,7 +57,7 @@ BLOCKS = {
 MEASURED = {
     **{f.__name__: (f, {}) for f in (mma, mmcs, koleo, mmd_uniform, median_angle, sigreg)},
     **{f.__name__: (f, {}) for f in (clip_loss, paired_cosine, relative_modality_gap, cosine_regularizer, retention)},
-    **{f.__name__: (f, {}) for f in (calinski_harabasz_score, davies_bouldin_score)},
+    **{f.__name__: (f, {}) for f in (calinski_harabasz_score, davies_bouldin_score, isoscore_within)},
     "sliced_dispersion": (sliced_dispersion, {"n_circles": 3, "random_state": 0}),
     "axis_sliced_dispersion": (axis_sliced_dispersion, {"n_planes": 3, "random_state": 0}),
     "spherical_sliced_wasserstein": (spherical_sliced_wasserstein, {"random_state": 0}),
@@ -78,7 +81,8 @@ OF_TWO_SPACES = (
     relative_modality_gap,
     retention,
 )
-OF_CLASSES = (calinski_harabasz_score, davies_bouldin_score)
+OF_CLASS_MEANS = (calinski_harabasz_score, davies_bouldin_score)
+OF_CLASSES = (*OF_CLASS_MEANS, isoscore_within)
 of_classes = pytest.mark.parametrize("function", OF_CLASSES)
 every_measure = pytest.mark.parametrize("name", MEASURED)
 
@@ -116,8 +120,8 @@ def test_one_pass_gives_what_a_pass_without_each_block_does(name, cloud, blocks,
     monkeypatch.setattr(_left_out, "_ENTRIES", 700)
     found, expected = at_once(function, given, codes, **options), one_by_one(function, given, codes, **options)
     if found is None:
-        assert function is davies_bouldin_score
-        assert np.max(expected) == np.inf
+        has_all_its_spread_in_a_block = function is isoscore_within and (cloud, blocks) == ("duplicates", "one large")
+        assert has_all_its_spread_in_a_block or np.max(expected) == np.inf
     else:
         assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
 
@@ -183,7 +187,8 @@ def test_classes_in_every_block_or_in_few(function, dtype, offset):
     codes = np.where(labels == 3, np.arange(N) % 2, np.arange(N) % 7)
     codes[-1] = 3
     expected = one_by_one(function, (x, labels), codes)
-    assert_allclose(at_once(function, (x, labels), codes), expected, rtol=1e-10 if offset == 0 else 1e-7)
+    rtol = 1e-7 if offset or (function is isoscore_within and dtype == np.float32) else 1e-10
+    assert_allclose(at_once(function, (x, labels), codes), expected, rtol=rtol)
 
 
 @of_classes
@@ -192,9 +197,52 @@ def test_classes_that_are_points(function):
     for blocks in BLOCKS.values():
         assert_allclose(at_once(function, (places, LABELS), blocks), one_by_one(function, (places, LABELS), blocks))
     places[7] += 1  # without it, the others are one point
-    *rest, value = at_once(function, (places, LABELS), np.arange(N) % 10)
-    assert_allclose([*rest, value], one_by_one(function, (places, LABELS), np.arange(N) % 10))
-    assert rest[7] != value
+    found, expected = (of(function, (places, LABELS), np.arange(N) % 10) for of in (at_once, one_by_one))
+    assert expected[7] != expected[-1]
+    if function is isoscore_within:
+        assert found is None
+    else:
+        assert_allclose(found, expected)
+
+
+@pytest.mark.parametrize("debias", [False, True])
+@pytest.mark.parametrize("d", [1, 2, 4, 39, 41, 60])
+@pytest.mark.parametrize("kind", ["float64", "float32", "torch"])
+def test_isoscores_of_classes_of_more_and_fewer_rows_than_features(d, debias, kind):
+    x = default_rng(6).normal(size=(N, d)) + 3 * default_rng(7).normal(size=(4, d))[np.arange(N) % 4]
+    x[60:90] = x[:30]
+    labels, codes = np.minimum(np.arange(N) % 5, 2), np.where(np.arange(N) < 25, 8, np.arange(N) % 8)
+    given = x.astype("float32" if kind == "float32" else "float64")
+    given = pytest.importorskip("torch").asarray(given) if kind == "torch" else given
+    expected = one_by_one(isoscore_within, (given, labels), codes, debias=debias)
+    found = at_once(isoscore_within, (given, labels), codes, debias=debias)
+    assert_allclose(found, list(map(float, expected)), rtol=1e-6 if kind == "float32" else 1e-10)
+
+
+@pytest.mark.parametrize("d", [4, 60])
+def test_a_class_of_one_row_without_a_block_counts_as_0(d):
+    x, labels, codes = default_rng(6).normal(size=(N, d)), np.arange(N) % 3, np.arange(N) % 10
+    codes[labels == 2] = 0
+    codes[2] = 1
+    for y in (x, np.where(labels[:, None] == 2, 0.1, x)):
+        expected = one_by_one(isoscore_within, (y, labels), codes)
+        assert_allclose(at_once(isoscore_within, (y, labels), codes), expected, rtol=1e-10)
+    labels = np.where(labels == 2, 0, labels)
+    labels[:4] = 2
+    with pytest.raises(ValueError, match=r"A class has [23] rows, but IsoScore with debias=True"):
+        estimate(isoscore_within, x, labels, debias=True)
+
+
+@pytest.mark.parametrize("debias", [False, True])
+@pytest.mark.parametrize("d", [4, 60])
+@pytest.mark.parametrize("scale", [1e3, 1e9, 1e200])
+def test_the_isoscore_of_a_class_with_a_far_row_is_recomputed(d, scale, debias):
+    x = default_rng(6).normal(size=(N, d)) * np.where(np.arange(N) == 7, scale, 1.0)[:, None]
+    codes = balanced_blocks(np.arange(N), 10, np.random.RandomState(0))
+    assert at_once(isoscore_within, (x, LABELS), codes, debias=debias) is None
+    with warnings.catch_warnings(action="ignore"):  # that the bias is large
+        found = estimate(isoscore_within, x, LABELS, n_blocks=10, debias=debias)
+    assert found.standard_error == pytest.approx(error_one_by_one(isoscore_within, (x, LABELS), debias=debias))
 
 
 def test_classes_that_are_points_up_to_rounding():
@@ -212,7 +260,7 @@ def test_whether_two_means_are_equal_is_left_to_the_rest_of_the_rows():
     assert at_once(davies_bouldin_score, (x, np.arange(N) % 2), codes) is None
 
 
-@of_classes
+@pytest.mark.parametrize("function", OF_CLASS_MEANS)
 @pytest.mark.parametrize("scale", [1e9, 1e200])
 def test_a_far_row_costs_the_other_rows_of_its_class_no_digits(function, scale):
     x = ROWS * np.where(np.arange(N) == 7, scale, 1.0)[:, None]
@@ -238,7 +286,7 @@ def test_a_class_that_is_missing_without_a_block_is_left_to_the_rest_of_the_rows
         estimate(function, ROWS, two, groups=codes, n_blocks=5)
 
 
-@of_classes
+@pytest.mark.parametrize("function", OF_CLASS_MEANS)
 def test_classes_of_few_rows_are_recomputed(function):
     labels = np.arange(N) % 15
     codes = balanced_blocks(np.arange(N), 10, np.random.RandomState(0))
@@ -260,8 +308,9 @@ def test_one_row_of_each_class_outside_a_block_is_an_error_as_in_the_measure(fun
 def test_labels_are_checked_as_by_the_measure(function, labels, message):
     with pytest.raises(ValueError, match=message):
         estimate(function, ROWS, labels)
-    with pytest.raises(ValueError, match="metric must be"):
-        estimate(function, ROWS, LABELS, metric="cosine")
+    wrong = {"metric": "cosine"} if function in OF_CLASS_MEANS else {"zeta": 1}
+    with pytest.raises((ValueError, TypeError), match=r"metric must be|isoscore_within: "):
+        estimate(function, ROWS, LABELS, **wrong)
 
 
 def test_losses_with_labels_are_computed_one_by_one():

@@ -6,6 +6,8 @@ affine function of it. A cloud of equal rows uses no direction: its participatio
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from skgeom._array import asarray_like, namespace, ratio, sqrt_in_place, wants_gradient, where
@@ -26,8 +28,11 @@ def unbiased_traces(m: FourthMoments) -> tuple[Array, Array]:
     Distribution-free closed forms of Himeno & Yamada (2014), doi:10.1016/j.jmva.2014.05.006; n >= 4.
     """
     n = m.second.n
-    t, f = m.second.traces()
-    q = m.quartic / (n - 1)
+    return unbiased_squares(n, *m.second.traces(), m.quartic / (n - 1))
+
+
+def unbiased_squares(n: Any, t: Array, f: Array, q: Array) -> tuple[Array, Array]:
+    """Return the same from tr C, tr C² and Σ ‖y‖⁴ / (n - 1) over the n centred rows y."""
     unit = (n - 1) / (n * (n - 2) * (n - 3))
     return (
         unit * (2 * f + (n * n - 3 * n + 1) * t * t - n * q),
@@ -42,7 +47,11 @@ def debiased_participation_ratio(m: FourthMoments) -> Array:
 
 def debiased_isoscore(m: FourthMoments) -> Array:
     """Return (PR - 1) / (d - 1) of these estimates, which can leave [0, 1]."""
-    (t2, f), d = unbiased_traces(m), m.second.mean.shape[0]
+    return unclipped_isoscore(*unbiased_traces(m), m.second.mean.shape[0])
+
+
+def unclipped_isoscore(t2: Array, f: Array, d: int) -> Array:
+    """Return the same from (tr C)² and tr C²; 1 in one dimension, 0 for equal rows."""
     return ratio(t2 - f, f) / (d - 1) if d > 1 else ratio(f, f)
 
 
@@ -60,9 +69,7 @@ def isoscore(m: Moments) -> Array:
 
 def isoscore_of_traces(t2: Array, f: Array, d: int) -> Array:
     """Return the IsoScore of a covariance from (tr C)² and tr C²; 1 in one dimension, 0 for equal rows."""
-    xp = namespace(f)
-    score = ratio(t2 - f, f) / (d - 1) if d > 1 else ratio(f, f)
-    return xp.clip(score, min=0.0, max=1.0)
+    return namespace(f).clip(unclipped_isoscore(t2, f, d), min=0.0, max=1.0)
 
 
 def collapse_bound(k: int, d: int) -> float:
