@@ -7,7 +7,7 @@ uniform distribution.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import reduce
 from math import pi
 from operator import add
@@ -21,14 +21,17 @@ from skgeom._array import (
     device_of,
     float64,
     namespace,
+    numbers,
     ratio,
     row_blocks,
+    take_rows,
     to_numpy,
     vecdot,
     wants_gradient,
     where,
     with_gradients,
 )
+from skgeom._core._jackknife import merged_without_each
 from skgeom._core._rows import DirectedRows, mean_of, unit
 from skgeom._core._threads import in_threads
 from skgeom._core.pairs._between_blocks import rows_without
@@ -104,17 +107,18 @@ def transport_cost(dispersion: Any, n: Any) -> Any:
     return dispersion * (2 / (n * (2 * pi) ** 2)) + 1 / (12 * n * n)
 
 
-def lloyd(rows: DirectedRows, points: Array) -> Array:
-    """Return the mean over points (m, d) in float64 of the squared angle to the nearest row."""
-    x, length = map(detached, rows)
+def least_angles(points: Array, *rows: Array) -> Array:
+    """Return the squared angle (m,) of each point (m, d) in float64 to the nearest of some rows, given with norms."""
+    directed = DirectedRows(*rows)
+    x, length = map(detached, directed)
     xp = namespace(x)
     near = xp.astype(points, x.dtype)
     owners = _owners(x, near.shape[0], lambda block: near @ (x[block, :] / length[block][:, None]).T)
-    return xp.mean(angle(chords_of(unit(float64(xp.take(rows.x, owners, axis=0))), unit(points))) ** 2)
+    return angle(chords_of(unit(float64(xp.take(directed.x, owners, axis=0))), unit(points))) ** 2
 
 
-def quantisation_error(x: Array, points: Array) -> Array:
-    """Return the mean over points (m, d) in float64 of the squared distance to the nearest row."""
+def least_distances(points: Array, x: Array) -> Array:
+    """Return the squared distance (m,) of each point (m, d) in float64 to the nearest row."""
     data, xp = detached(x), namespace(x)
     centre = mean_of(data)
     near = points - centre
@@ -124,7 +128,18 @@ def quantisation_error(x: Array, points: Array) -> Array:
         return near @ rows.T - vecdot(rows, rows)[None, :] / 2
 
     apart = points - float64(xp.take(x, _owners(data, near.shape[0], nearness), axis=0))
-    return xp.mean(vecdot(apart, apart))
+    return vecdot(apart, apart)
+
+
+def means_of_least_without(codes: np.ndarray, rows: Sequence[Array], least: Callable[..., Array]) -> np.ndarray:
+    """Return the mean over points of what is least for the rows outside each block, and for all (b + 1,), on the host.
+
+    The codes (n,) of the blocks are there too. `least` returns it for each point, from arrays of some rows.
+    """
+    xp = namespace(*rows)
+    blocks = [np.flatnonzero(codes == block) for block in range(int(codes.max()) + 1)]
+    parts = [least(*(take_rows(array, block) for array in rows)) for block in blocks]
+    return numbers([xp.mean(one) for one in merged_without_each(parts, xp.minimum)])
 
 
 def _points(a: Array, b: Array) -> tuple[Array, Array]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,10 @@ def _sigreg_without_blocks(X: Any, *, codes: np.ndarray, sigma: float, debiased:
     return _sigreg.sigreg_without(codes, x, sigma, debiased=debiased)
 
 
+def _lloyd_without_blocks(X: Any, *, codes: np.ndarray, **options: Any) -> np.ndarray:
+    return _sliced.means_of_least_without(codes, *_rows_and_least(X, **options))
+
+
 def _circles_without_blocks(X: Any, *, codes: np.ndarray, n_circles: int, random_state: Any) -> np.ndarray:
     return _sliced.sliced_dispersions_without(codes, *_on_circles(X, random_state, n_circles))
 
@@ -53,6 +58,7 @@ def _wasserstein_without_blocks(X: Any, *, codes: np.ndarray, **options: Any) ->
     source="Tokarchuk et al. 2025, arXiv:2502.08231",
     is_random=True,
     estimand="sample",
+    without_blocks=_lloyd_without_blocks,
 )
 def lloyd(
     X: Any,
@@ -116,14 +122,22 @@ def lloyd(
     >>> round(error, 3), round(1 / 24, 3)  # the mean squared distance to the centre of a square of side 1/2
     (0.042, 0.042)
     """
+    rows, least = _rows_and_least(X, n_points, sampler, random_state)
+    return namespace(rows[0]).mean(least(*rows))
+
+
+def _rows_and_least(
+    X: Any, n_points: int, sampler: Callable[[int, np.random.Generator], Any] | None, random_state: Any
+) -> tuple[tuple[Array, ...], Callable[..., Array]]:
+    """Return the checked rows, and the function of them that returns their least squared distance to each point."""
     rng = check_random(random_state)
     m = check_count(n_points, "n_points")
     if sampler is not None:
         x = check_cloud(X)
         check_squares(x, "X")
-        return _sliced.quantisation_error(x, _sampled(sampler, m, rng, x))
+        return (x,), partial(_sliced.least_distances, _sampled(sampler, m, rng, x))
     rows = check_directed(X)
-    return _sliced.lloyd(rows, standard_normal((m, rows.x.shape[1]), rng, rows.x))
+    return rows, partial(_sliced.least_angles, standard_normal((m, rows.x.shape[1]), rng, rows.x))
 
 
 def _sampled(sampler: Callable[[int, np.random.Generator], Any], m: int, rng: Any, x: Array) -> Array:
