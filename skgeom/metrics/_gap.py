@@ -23,11 +23,11 @@ from skgeom._array import (
     times_power_of_two,
     to_numpy,
 )
-from skgeom._cloud import sum_of
+from skgeom._cloud import Blocks, Remainder, as_cloud, once_per_cloud, sum_of
 from skgeom._core import _two_clouds
 from skgeom._core._rows import mean_of
 from skgeom._core.pairs._between_blocks import means_without
-from skgeom._core.sums._angular import conformity, conformity_to, part_of_resultant, resultant
+from skgeom._core.sums._angular import conformity, conformity_to, conformity_without, part_of_resultant, resultant
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
@@ -413,13 +413,35 @@ def conformity_divergence(
     True
     """
     divergence = check_divergence(method, bins)
-    x, y = check_directed_clouds(X, Y)
+    X, Y = as_cloud(X), as_cloud(Y)
+    check_directed_clouds(X.whole, Y.whole)
     if reference is None:
-        return divergence(conformity(x), conformity(y))
-    others = check_directed(reference, name="reference", min_samples=1)
-    check_same_kind(x.x, others.x, ("X", "reference"))
-    to_all = resultant(others)
-    return divergence(conformity_to(x, to_all), conformity_to(y, to_all))
+        return divergence(_conformities(X, "X"), _conformities(Y, "Y"))
+    return divergence(_conformities_to(X, reference, "X"), _conformities_to(Y, reference, "Y"))
+
+
+@once_per_cloud
+def _conformities(X: Any, name: str) -> Array:
+    """Return the conformities of the rows of a cloud; those without a block follow from one pass for all blocks."""
+    if isinstance(X, Remainder):
+        return X.rest_of(_conformities_without(X.blocks, name)[:, X.block])
+    if isinstance(X, Blocks):
+        return _conformities_without(X, name)[:, -1]
+    return conformity(check_directed(X, name=name))
+
+
+@once_per_cloud
+def _conformities_without(X: Blocks, name: str) -> Array:
+    return conformity_without(check_directed(X, name=name), X.rows)
+
+
+@once_per_cloud
+def _conformities_to(X: Any, reference: Any, name: str) -> Array:
+    if isinstance(X, Remainder):
+        return X.rest_of(_conformities_to(X.blocks, reference, name))
+    x, others = check_directed(X, name=name), check_directed(reference, name="reference", min_samples=1)
+    check_same_kind(x.x, others.x, (name, "reference"))
+    return conformity_to(x, resultant(others))
 
 
 def _in_one_unit(x: Array, y: Array) -> tuple[Array, Array]:

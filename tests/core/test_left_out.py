@@ -8,15 +8,18 @@ from numpy.random import default_rng
 from numpy.testing import assert_allclose
 
 from skgeom._array import namespace
+from skgeom._cloud import Blocks, Cloud, Remainder
 from skgeom._core._jackknife import balanced_blocks
 from skgeom._core.pairs import _left_out, _neighbours, _quantiles, _tiles
 from skgeom.comparison import neighbour_overlap
 from skgeom.metrics import (
     _contrast,
+    _gap,
     alignment_loss,
     axis_sliced_dispersion,
     calinski_harabasz_score,
     clip_loss,
+    conformity_divergence,
     cosine_regularizer,
     davies_bouldin_score,
     estimate,
@@ -246,6 +249,32 @@ def test_the_isoscore_of_a_class_with_a_far_row_is_recomputed(d, scale, debias):
     with warnings.catch_warnings(action="ignore"):  # that the bias is large
         found = estimate(isoscore_within, x, LABELS, n_blocks=10, debias=debias)
     assert found.standard_error == pytest.approx(error_one_by_one(isoscore_within, (x, LABELS), debias=debias))
+
+
+@pytest.mark.parametrize("cloud", [name for name in CLOUDS if name != "one direction"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("paired", [False, True])
+@pytest.mark.parametrize("options", [{}, {"method": "histogram", "bins": 5}, {"reference": ROWS[:9]}])
+def test_conformities_without_each_block_diverge_as_those_of_the_rest(cloud, dtype, paired, options):
+    x, codes = CLOUDS[cloud].astype(dtype), np.arange(N) % 10
+    y = (x[::-1] + np.round(ROWS)).astype(dtype)
+    options = {**options, **({"reference": options["reference"].astype(dtype)} if "reference" in options else {})}
+    blocks = Blocks(x, codes), Blocks(y, codes)
+    found = [
+        conformity_divergence(blocks[0].rest[b], blocks[1].rest[b] if paired else Cloud(y), **options)
+        for b in range(10)
+    ]
+    expected = [conformity_divergence(x[codes != b], y[codes != b] if paired else y, **options) for b in range(10)]
+    assert_allclose(found, expected, rtol=1e-9)
+    assert_allclose(conformity_divergence(*blocks, **options), conformity_divergence(x, y, **options), rtol=1e-9)
+
+
+def test_a_divergence_without_a_block_takes_one_pass_for_all_blocks(monkeypatch):
+    passes, one = [], _gap.conformity_without
+    monkeypatch.setattr(_gap, "conformity_without", lambda *args: passes.append(args) or one(*args))
+    monkeypatch.setattr(Remainder, "X", property(lambda self: pytest.fail("the rows without a block are gathered")))
+    estimate(conformity_divergence, ROWS, ROWS[::2] + 1)
+    assert len(passes) == 2
 
 
 def test_classes_that_are_points_up_to_rounding():

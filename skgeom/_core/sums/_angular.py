@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skgeom._array import (
+    asarray_like,
     device_of,
     epsilon,
     float64,
@@ -28,6 +29,7 @@ from skgeom._array import (
     vecdot,
     where,
 )
+from skgeom._core._jackknife import merged_without_each
 from skgeom._core._rows import DirectedRows, blocks_at, exact
 from skgeom._core._threads import in_threads
 from skgeom._core.sums._moments import Moments, merge_all, moments
@@ -146,6 +148,18 @@ def conformity(rows: DirectedRows, *, exactly: bool = True) -> Array:
     n, total = resultant(rows, exactly=exactly)
     cosines = mean_cosines(rows, total / (n - 1), exactly=exactly)
     return namespace(total).clip(cosines - 1 / (n - 1), min=-1.0, max=1.0)
+
+
+def conformity_without(rows: DirectedRows, blocks: Sequence[np.ndarray]) -> Array:
+    """Return the mean cosine of each row to all others outside each block, given by positions, and to all (n, b + 1).
+
+    An entry for a row of the block itself has no meaning.
+    """
+    xp = namespace(rows.x)
+    left = merged_without_each([resultant(rows, block) for block in blocks], Resultant.merge)
+    totals = xp.stack([total / (n - 1) for n, total in left], axis=1)
+    cosines = xp.concat([(b.x @ totals) / b.norms[:, None] for b in _blocks(rows, exactly=True)])
+    return xp.clip(cosines - asarray_like([1 / (n - 1) for n, _ in left], totals), min=-1.0, max=1.0)
 
 
 def conformity_to(rows: DirectedRows, reference: Resultant) -> Array:
