@@ -45,4 +45,23 @@ def cases(data: Data) -> list[Case]:
             ("neighbour_overlap", neighbour_overlap, (few, partners)),
         )
     ]
-    return [*sums, *pairs]
+    classes, seed = np.arange(ROWS[0]) % 10, {"random_state": 0}
+    others = [
+        Case(
+            f"{function.__name__} {ROWS[0]:,} x 384",
+            "alone",
+            given,
+            partial(metrics.estimate, function, **options),
+            partial(function, **options),
+        )
+        for function, given, options in (
+            (metrics.isoscore_within, (few, classes), {}),
+            (metrics.calinski_harabasz_score, (few, classes), {}),
+            (metrics.davies_bouldin_score, (few, classes), {}),
+            (metrics.sliced_dispersion, (few,), seed),
+            (metrics.spherical_sliced_wasserstein, (few,), seed),
+            (metrics.lloyd, (few,), seed),
+            (metrics.conformity_divergence, (few, partners), {}),
+        )
+    ]
+    return [*sums, *pairs, *others]

@@ -185,6 +185,14 @@ def estimate(
     longer lists of neighbours. Where millions of angles equal the median, ties extend beyond the lists, or blocks have
     fewer than eight rows for a contrastive loss, they are recomputed for each block, like all other measures.
 
+    Nor do other sums over rows start anew for each block: "isoscore_within", Caliński-Harabasz and Davies-Bouldin of
+    Euclidean distances merge the sums of each class in each block, sliced measures sort the angles in each plane once,
+    "lloyd" finds the nearest row in each block, and "conformity_divergence" the cosines to the mean directions. At
+    10,000 x 384 with ten classes that takes 1.3 to 5 times as long as the value. The classes are measured for each
+    block if one of them is missing without it, if there are more parts of classes in blocks than rows (not
+    "isoscore_within"), if one block has nearly all the spread of a class ("isoscore_within"), or if the means of two
+    nearly coincide (Davies-Bouldin).
+
     References
     ----------
     .. [1] Quenouille 1956, doi:10.2307/2332914; Tukey 1958; Shao & Tu 1995, The jackknife and bootstrap,
