@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from heapq import heappop, heappush
 from itertools import accumulate
 from math import nan
@@ -58,8 +58,12 @@ def balanced_blocks(groups: np.ndarray, n_blocks: int, generator: np.random.Gene
     return block_of[groups]
 
 
-def merged_without_each(parts: Sequence[_S], merge: Callable[[_S, _S], _S]) -> list[_S]:
-    """Return the sum of all parts but each, and of all (b + 1): merged from both ends, so nothing is subtracted."""
-    before, after = list(accumulate(parts, merge)), list(accumulate(reversed(parts), merge))[::-1]
-    inner = [merge(before[i - 1], after[i + 1]) for i in range(1, len(parts) - 1)]
-    return [after[1], *inner, before[-2], before[-1]]
+def merged_without_each(parts: Sequence[_S], merge: Callable[[_S, _S], _S]) -> Iterator[_S]:
+    """Yield the sum of all parts but each, and then that of all: merged from both ends, so nothing is subtracted."""
+    before, after = parts[0], list(accumulate(reversed(parts), merge))[::-1]
+    yield after[1]
+    for part, others in zip(parts[1:-1], after[2:], strict=True):
+        yield merge(before, others)
+        before = merge(before, part)
+    yield before
+    yield after[0]

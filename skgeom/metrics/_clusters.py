@@ -28,6 +28,9 @@ PairMetric: TypeAlias = Literal["euclidean", "geodesic", "poincare", "precompute
 _OPPOSITE = 1e-7
 """Angle from the opposite point below which the direction to a row is not determined."""
 
+_LEAST_ROWS = 4
+"""Minimum mean number of rows of a class in a block for sums over them: the memory is then about that of the rows."""
+
 _SAME_MEAN = 1e6
 """Davies-Bouldin index from which the distance of two means may be rounding."""
 
@@ -230,9 +233,9 @@ def silhouette_score(X: Any, labels: Any, *, metric: Metric = "euclidean") -> Ar
 
 
 def _parts_with_means(X: Any, labels: Any, codes: np.ndarray, metric: PairMetric) -> Parts | None:
-    """Return the parts of classes in blocks of rows; None too if they have no means, or more than there are rows."""
+    """Return the parts of classes in blocks of rows; None too without means, or if their sums need more memory."""
     parts = parts_of_classes(X, labels, codes) if metric == "euclidean" else None
-    return None if parts is None or parts.sizes.size > codes.size else parts
+    return None if parts is None or _LEAST_ROWS * parts.sizes.size > codes.size else parts
 
 
 def _calinski_harabasz_without_blocks(

@@ -189,7 +189,7 @@ def estimate(
     Euclidean distances merge the sums of each class in each block, sliced measures sort the angles in each plane once,
     "lloyd" finds the nearest row in each block, and "conformity_divergence" the cosines to the mean directions. At
     10,000 x 384 with ten classes that takes 1.3 to 5 times as long as the value. The classes are measured for each
-    block if one of them is missing without it, if there are more parts of classes in blocks than rows (not
+    block if one of them is missing without it, if it has fewer than four rows of a class on average (not
     "isoscore_within"), if one block has nearly all the spread of a class ("isoscore_within"), or if the means of two
     nearly coincide (Davies-Bouldin).
 

@@ -323,7 +323,7 @@ def test_classes_of_few_rows_are_recomputed(function):
     labels = np.arange(N) % 15
     codes = balanced_blocks(np.arange(N), 10, np.random.RandomState(0))
     assert at_once(function, (ROWS, labels), codes) is None
-    assert at_once(function, (ROWS, labels), np.arange(N) // 15) is not None
+    assert at_once(function, (ROWS, labels), np.arange(N) // 60) is not None
     error = error_one_by_one(function, (ROWS, labels))
     assert estimate(function, ROWS, labels, n_blocks=10).standard_error == pytest.approx(error)
 

@@ -156,7 +156,7 @@ def conformity_without(rows: DirectedRows, blocks: Sequence[np.ndarray]) -> Arra
     An entry for a row of the block itself has no meaning.
     """
     xp = namespace(rows.x)
-    left = merged_without_each([resultant(rows, block) for block in blocks], Resultant.merge)
+    left = list(merged_without_each([resultant(rows, block) for block in blocks], Resultant.merge))
     totals = xp.stack([total / (n - 1) for n, total in left], axis=1)
     cosines = xp.concat([(b.x @ totals) / b.norms[:, None] for b in _blocks(rows, exactly=True)])
     return xp.clip(cosines - asarray_like([1 / (n - 1) for n, _ in left], totals), min=-1.0, max=1.0)

@@ -7,7 +7,7 @@ classes far from the origin are small differences of large numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -86,11 +86,11 @@ def class_moments(x: Array, labels: Labels, prepare: Callable[[Array], Array] = 
     return ClassMoments(n, pivot + slack, sums[:, -1] - n * vecdot(slack, slack)).without_rounding()
 
 
-def class_moments_without(x: Array, parts: Parts) -> list[ClassMoments]:
-    """Return the moments of each class outside each block of rows, and those of all rows (b + 1), in one pass."""
+def class_moments_without(x: Array, parts: Parts) -> Iterator[ClassMoments]:
+    """Yield the moments of each class outside each block of rows, and then those of all rows, from one pass."""
     m, n_blocks = class_moments(x, parts.labels), parts.sizes.shape[1]
     blocks = [ClassMoments(*(_in_block(values, parts, block) for values in m)) for block in range(n_blocks)]
-    return [one.without_rounding() for one in merged_without_each(blocks, ClassMoments.merge)]
+    return (one.without_rounding() for one in merged_without_each(blocks, ClassMoments.merge))
 
 
 def calinski_harabasz(m: ClassMoments) -> Array:
@@ -125,7 +125,7 @@ def davies_bouldin_without(x: Array, parts: Parts) -> np.ndarray:
     One pass finds the means, and another one the distance of each row to that of its class without each block.
     """
     xp, n_blocks = namespace(x), parts.sizes.shape[1]
-    without = class_moments_without(x, parts)
+    without = list(class_moments_without(x, parts))
     of_part = np.flatnonzero(parts.sizes) // n_blocks
     class_of = asarray_like(of_part, x, dtype=xp.int64)
 
