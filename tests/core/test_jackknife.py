@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from skgeom._array import to_numpy
 from skgeom._cloud import Blocks, Remainder, sum_of
-from skgeom._core._jackknife import balanced_blocks, jackknife
+from skgeom._core._jackknife import balanced_blocks, jackknife, merged_without_each
 from skgeom._core._rows import DirectedRows, norms, part_of_spread
 from skgeom._core.sums._angular import part_of_mean_cosine, part_of_resultant
 from skgeom._core.sums._moments import (
@@ -25,6 +25,12 @@ from skgeom._core.sums._moments import (
     part_of_moments,
 )
 from skgeom._validation import check_cloud, check_moments, check_ranked_moments
+
+
+@pytest.mark.parametrize("parts", ["ab", "abc", "abcdef"])
+def test_parts_are_merged_without_each_in_turn_and_then_all(parts):
+    expected = [parts.replace(part, "") for part in (*parts, "-")]
+    assert list(map(sorted, merged_without_each(parts, str.__add__))) == list(map(sorted, expected))
 
 
 def test_the_error_of_a_mean_is_that_of_textbooks_and_its_bias_is_zero():
