@@ -473,6 +473,22 @@ def check_temperature(value: Any) -> float:
     return check_real(value, "temperature", 1e-30, 1e30)
 
 
+def check_seed(random_state: Any) -> np.random.Generator:
+    """Return a generator of random numbers from a seed, a generator, or None for a fresh one.
+
+    Raises
+    ------
+    ValueError
+        If it is something else.
+    """
+    try:
+        return np.random.default_rng(random_state)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"random_state must be None, an integer from 0, or a numpy.random.Generator, got {random_state!r}."
+        ) from error
+
+
 def as_given(values: Any, name: str) -> Any:
     """Return values of any library, to read by NumPy as they were given.
 

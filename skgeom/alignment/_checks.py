@@ -44,15 +44,16 @@ def check_targets(y: Any, x: Array) -> tuple[Array, bool]:
     return (targets if same_kind(targets, x) else _moved(targets, x)), flat
 
 
-def check_spaces(spaces: Any, widths: Sequence[int] | None = None) -> None:
-    """Check that there are at least two spaces, or as many as at fit, of the same widths."""
-    check_several(spaces, "X", "space", "[X1, X2, X3]")
+def check_spaces(spaces: Any, widths: Sequence[int] | None = None) -> list[Any]:
+    """Return at least two spaces, or as many as at fit, of the same widths, as a list."""
+    found = check_several(spaces, "X", "space", "[X1, X2, X3]")
     if widths is None:
-        return
-    if len(spaces) != len(widths):
-        raise ValueError(f"X has {len(spaces)} spaces, but there were {len(widths)} at fit: pass rows of all of them.")
-    for k, (rows, width) in enumerate(zip(spaces, widths, strict=True)):
+        return found
+    if len(found) != len(widths):
+        raise ValueError(f"X has {len(found)} spaces, but there were {len(widths)} at fit: pass rows of all of them.")
+    for k, (rows, width) in enumerate(zip(found, widths, strict=True)):
         check_space_width(rows, width, f"space {k}")
+    return found
 
 
 def check_space_width(x: Array, width: int, space: str) -> None:

@@ -289,12 +289,12 @@ class GeneralizedProcrustes(KeepsMoments, GeometryTransformer):
 
     def _receive_spaces(self, X: Any, sample_weight: Any, min_samples: int) -> tuple[list[Array], Array | None]:
         """Check the rows of all spaces, move them to the device, and leave out those of weight 0."""
-        check_spaces(X)
-        check_count(self.pivot, "pivot", 0, len(X) - 1)
-        names = [f"X[{k}]" for k in range(len(X))]
+        given = check_spaces(X)
+        check_count(self.pivot, "pivot", 0, len(given) - 1)
+        names = [f"X[{k}]" for k in range(len(given))]
         spaces = [
             self._cloud(detached(rows) if hasattr(rows, "dtype") else rows, name=name, min_samples=min_samples)
-            for rows, name in zip(X, names, strict=True)
+            for rows, name in zip(given, names, strict=True)
         ]
         for rows, name in zip(spaces, names, strict=True):
             check_same_kind(spaces[0], rows, (names[0], name), same_width=False)

@@ -11,7 +11,7 @@ import numpy as np
 from skgeom._array import as_data, in_full_precision
 from skgeom._frames import frame_of
 from skgeom._typing import Array
-from skgeom._validation import check_cloud, check_count, check_groups, check_real, check_same_kind
+from skgeom._validation import check_cloud, check_count, check_groups, check_real, check_same_kind, check_seed
 from skgeom.comparison._parts import Means, Part, Scales, Similarities, covariances, kernel_means
 from skgeom.comparison._sides import FEWEST, Side, grouped_side, side_of
 from skgeom.summary import CloudSummary
@@ -215,7 +215,7 @@ def cloud_test(
     """
     clouds = (X, Y, *others)
     check_count(max_rows, "max_rows", 2 * FEWEST * len(clouds))
-    names, rng = ["X", "Y", *(f"cloud {k}" for k in range(2, len(clouds)))], np.random.default_rng(random_state)
+    names, rng = ["X", "Y", *(f"cloud {k}" for k in range(2, len(clouds)))], check_seed(random_state)
     if groups is None:
         sides = _sides(clouds, names, max_rows, rng)
     else:

@@ -21,7 +21,7 @@ from skgeom._core._permutation import (
     null_of_overlap,
 )
 from skgeom._core.sums._spaces import Space, doubly_centred_product, shuffled_agreement
-from skgeom._validation import check_choice, check_count, check_groups
+from skgeom._validation import check_choice, check_count, check_groups, check_seed
 from skgeom.comparison._checks import check_same_rows, check_space
 from skgeom.comparison._null import p_value
 from skgeom.comparison._overlap import Metric, neighbourhoods, shared
@@ -179,7 +179,7 @@ def relation_test(
         if null.is_told:
             z, p = null.z_score(relation.value), p_value(null, relation.value)
             return RelationTest(relation.value, p, z, null.mean, null.std, null.skewness, "closed form")
-    rng = np.random.default_rng(random_state)
+    rng = check_seed(random_state)
     drawn = (_order(units, rng.permutation(len(units))) for _ in range(n_drawn))
     return _by_orders(relation, drawn, n_drawn, "permutations")
 

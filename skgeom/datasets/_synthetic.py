@@ -16,6 +16,9 @@ from skgeom._validation import check_count, check_real
 _LEAST_ISOSCORE = 1e-6
 """Far below, rounding hides all directions but the first from the traces."""
 
+_FARTHEST = 1e6
+"""Farther from the origin, float64 has too few digits for the planted variances beside the mean."""
+
 _STEEPEST = 64.0
 """Slope at which the first direction has all variance up to rounding, in any dimension."""
 
@@ -58,7 +61,7 @@ def make_anisotropic_clusters(
         no more than d + 1 points are equally far from each other.
     offset : float, default=0.0
         ‖μ‖ / √(tr C), the distance of the mean from the origin over the root mean square distance of the rows
-        from the mean, at least 0. The average cosine is near offset² / (1 + offset²).
+        from the mean, from 0 to 1e6. The average cosine is near offset² / (1 + offset²).
     random_state : int, RandomState instance or None, default=None
         Seed of the directions and of the rows.
     return_truth : bool, default=False
@@ -110,7 +113,7 @@ def make_anisotropic_clusters(
     d = check_count(n_features, "n_features", 2)
     isoscore = check_real(isoscore, "isoscore", _LEAST_ISOSCORE, 1)
     separation = check_real(separation, "separation", 0)
-    offset = check_real(offset, "offset", 0)
+    offset = check_real(offset, "offset", 0, _FARTHEST)
     rng = check_random_state(random_state)
 
     slope = _slope_of(isoscore, d)

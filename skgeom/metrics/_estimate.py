@@ -18,7 +18,7 @@ from skgeom._cloud import Blocks, Cloud, rows_of
 from skgeom._core._jackknife import balanced_blocks, jackknife
 from skgeom._core._threads import in_threads
 from skgeom._typing import Array
-from skgeom._validation import check_choice, check_count, check_device, check_groups, check_real
+from skgeom._validation import as_given, check_choice, check_count, check_device, check_groups, check_real
 from skgeom._warnings import warn
 from skgeom.metrics._checks import rows_to_send, sent
 from skgeom.metrics._measure import COMPARISONS, MEASURES, Measure, as_numbers, as_one_number
@@ -234,7 +234,8 @@ def estimate(
     if _are_summaries(X):
         n, d, parts = _without_summaries(row, (X, *others), options, groups, paired=paired)
     else:
-        given = [_detached(values, on_host=row.on_host) for values in (X, *others)]
+        names = ["X"] + ["labels" if row.needs == "labels" else "Y"] * len(others)
+        given = [_detached(v, name, on_host=row.on_host) for v, name in zip((X, *others), names, strict=True)]
         n, d = given[0].shape[:2]
         deal = partial(in_blocks, n_blocks=n_blocks, random_state=random_state)
         if row.needs == "clouds" and not paired:
@@ -310,11 +311,11 @@ def _check_has_error(row: Measure, options: dict[str, Any]) -> None:
         )
 
 
-def _detached(values: Any, *, on_host: bool) -> Any:
+def _detached(values: Any, name: str, *, on_host: bool) -> Any:
     """Return an array without gradient, as NumPy if wanted, from an array, cloud, list or frame."""
     rows = rows_of(values)
     if not is_foreign(rows):
-        return np.asarray(rows)
+        return np.asarray(as_given(rows, name))
     return to_numpy(rows) if on_host else as_data(rows)
 
 

@@ -95,6 +95,8 @@ def lloyd(
 
     Raises
     ------
+    TypeError
+        If `sampler` is not a function.
     ValueError
         If X is not a finite matrix of at least two rows, a row is zero, or n_points is not positive; with a sampler, if
         it does not return m points with n_features numbers, or X has magnitudes whose squares leave the range of
@@ -133,6 +135,8 @@ def _rows_and_least(
     rng = check_random(random_state)
     m = check_count(n_points, "n_points")
     if sampler is not None:
+        if not callable(sampler):
+            raise TypeError(f"sampler must be a function of a number of points and a generator, got {sampler!r}.")
         x = check_cloud(X)
         check_squares(x, "X")
         return (x,), partial(_sliced.least_distances, _sampled(sampler, m, rng, x))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, TransformerMixin, clone
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import Tags
@@ -34,6 +35,8 @@ class SiameseTransformer(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
 
     Raises
     ------
+    TypeError
+        If the transformer returns a sparse matrix.
     ValueError
         If X is not of shape (n_pairs, 2, n_features), or as the transformer does.
 
@@ -111,6 +114,10 @@ class SiameseTransformer(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         rows = self.transformer_.transform(_rows(X))
+        if issparse(rows):
+            raise TypeError(
+                f"{self.transformer_!r} returned a sparse matrix, which has no form for pairs: use a dense transformer."
+            )
         rows = rows if is_foreign(rows) else np.asarray(rows)
         return namespace(rows).reshape(rows, (-1, 2, rows.shape[1]))
 

@@ -15,7 +15,7 @@ from skgeom._cloud import is_stream, side_by_side, sum_of_chunks
 from skgeom._core.sums._cross import JointMoments, cross_moments
 from skgeom._dask import chunks_of, dask_rows
 from skgeom._typing import Array
-from skgeom._validation import check_cloud, check_count, check_paired, check_same_kind
+from skgeom._validation import check_cloud, check_count, check_paired, check_same_kind, check_seed
 from skgeom.summary._file import write_arrays
 from skgeom.summary._summary import CloudSummary, arrays_of, seeded, summary_of
 
@@ -227,7 +227,7 @@ def paired_summary(
     1.0
     """
     check_count(max_rows, "max_rows", 0)
-    rng = np.random.default_rng(random_state)
+    rng = check_seed(random_state)
     if is_dask(X) and is_dask(Y):
         chunks = chunks_of(dask_rows(X), dask_rows(Y, "Y"))
         return sum_of_chunks(partial(_summed_chunk, max_rows), seeded(chunks, rng), 1)

@@ -27,7 +27,7 @@ from skgeom._core.sums._moments import (
 from skgeom._core.sums._rank import part_of_ranked, part_of_ranked_fourth
 from skgeom._dask import chunks_of, dask_rows
 from skgeom._typing import Array
-from skgeom._validation import check_cloud, check_count, check_fourth_powers, check_same_kind
+from skgeom._validation import check_cloud, check_count, check_fourth_powers, check_same_kind, check_seed
 from skgeom.summary._file import write_arrays
 
 R = TypeVar("R")
@@ -356,7 +356,7 @@ def cloud_summary(
     (0.99, 0.99)
     """
     check_count(max_rows, "max_rows", 0)
-    rng = np.random.default_rng(random_state)
+    rng = check_seed(random_state)
     if is_dask(X):
         return sum_of_chunks(partial(_summary_of_chunk, max_rows), seeded(chunks_of(dask_rows(X)), rng), 1)
     if not isinstance(X, Iterator):

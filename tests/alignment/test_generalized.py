@@ -156,6 +156,8 @@ def test_every_library_has_the_same_rotations(backend):
         assert_allclose(to_numpy(found.transform(x, space=k)), expected.transform(spaces[k], space=k), atol=1e-6)
     single = backend.asarray(spaces[0], dtype="float32")
     assert found.transform(single, space=0).dtype == single.dtype
+    stacked = backend.asarray(np.stack(noisy((4, 4))))
+    assert GeneralizedProcrustes(random_state=0).fit(stacked).loss_ >= 0
 
 
 def test_host_data_go_to_a_device_and_come_back(fake_accelerator):

@@ -1,6 +1,7 @@
 """Whether two clouds of different rows differ, and in what."""
 
 import pickle
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -13,10 +14,10 @@ from scipy.stats import f_oneway, ttest_ind
 
 from skgeom._core._permutation import doubly_centred, sums_of, sums_of_membership
 from skgeom._core.sums._moments import ThinMoments, moments
-from skgeom.comparison import CloudTest, _clouds, _parts, cloud_test
+from skgeom.comparison import CloudTest, _clouds, _parts, cloud_test, relation_test
 from skgeom.comparison._parts import Part
 from skgeom.comparison._sides import side_of
-from skgeom.summary import cloud_summary
+from skgeom.summary import cloud_summary, paired_summary
 
 PARTS = ("location", "scale", "covariance", "kernel")
 
@@ -481,6 +482,16 @@ def test_samples_are_of_whole_groups():
     few = cloud_test(x, y, groups=(g, h), max_rows=200)
     assert few.location == cloud_test(x, y, groups=(g, h)).location
     assert few == cloud_test(x, y, groups=(g, h), max_rows=200)
+
+
+@pytest.mark.parametrize("seed", ["a", -1, 1.5])
+@pytest.mark.parametrize(
+    "function", [cloud_test, partial(relation_test, n_permutations=9), cloud_summary, paired_summary]
+)
+def test_a_seed_is_refused_by_its_name(function, seed):
+    x = np.random.default_rng(0).normal(size=(20, 3))
+    with pytest.raises(ValueError, match="random_state must be None, an integer from 0"):
+        function(*[x] * (1 if function is cloud_summary else 2), random_state=seed)
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,7 @@ def test_seed_decides_the_data_and_truth_does_not_change_them():
         ({"isoscore": "high"}, TypeError),
         ({"separation": -1.0}, ValueError),
         ({"offset": np.nan}, ValueError),
+        ({"offset": 1e9}, ValueError),
     ],
 )
 def test_parameters_out_of_range_are_refused_by_name(parameters, error):

@@ -181,6 +181,9 @@ def test_a_debiased_value_is_corrected_for_groups_alone():
         (("silhouette", np.zeros((N, N)), LABELS), {"metric": "precomputed"}, ValueError, "refer to rows by position"),
         (("recall_at_k", X, Y), {"relevant": [[0, 1]]}, ValueError, "refer to rows by position"),
         (("average_cosine", np.where(np.arange(N)[:, None] == 7, 0, X)), {}, ValueError, "the first is row 7"),
+        (("silhouette", X, ["a", np.nan, "b"] * (N // 3)), {}, ValueError, "labels contains NaN or None"),
+        (("silhouette", X, np.ma.masked_equal(LABELS, 2)), {}, TypeError, "labels has masked entries"),
+        (("clip_loss", X, np.ma.masked_less(Y, 0)), {}, TypeError, "Y has masked entries"),
     ],
 )
 def test_bad_input_is_refused(given, options, error, message):

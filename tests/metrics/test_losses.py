@@ -255,6 +255,11 @@ def test_points_spread_over_the_square_as_well_as_hexagons_would_without_a_borde
     assert 5 / (18 * math.sqrt(3)) < 64 * error() < 0.175
 
 
+def test_a_sampler_is_a_function():
+    with pytest.raises(TypeError, match="sampler must be a function"):
+        metrics.lloyd(np.eye(3), sampler=5)
+
+
 @pytest.mark.parametrize(
     ("sampler", "words"),
     [

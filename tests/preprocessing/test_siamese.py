@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_array_equal
+from scipy.sparse import csr_matrix
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skgeom.preprocessing import SiameseTransformer, Whitening
 
@@ -47,5 +48,7 @@ def test_it_clones_and_refuses():
     for X in (PAIRS[:, 0], PAIRS[:, [0]], PAIRS[0, 0]):
         with pytest.raises(ValueError, match="expected \\(n_pairs, 2, n_features\\)"):
             siamese.fit(X)
+    with pytest.raises(TypeError, match="sparse matrix"):
+        SiameseTransformer(FunctionTransformer(csr_matrix)).fit(PAIRS).transform(PAIRS)
     with pytest.raises(ValueError, match="5 features"):
         siamese.fit(PAIRS).transform(PAIRS[:, :, :5])
