@@ -8,6 +8,7 @@ array that the host reads. While it waits, an accelerator stands idle. It does n
 from __future__ import annotations
 
 import sys
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,8 +22,9 @@ from array_api_strict._array_object import Array as StrictArray
 from benchmarks._harness import Settings, limited, rotated_cloud
 from skgeom import metrics, preprocessing
 from skgeom.alignment import CCAAligner, GeneralizedProcrustes, LstsqAligner, ProcrustesAligner
-from skgeom.comparison import cka, cloud_test, neighbour_overlap
-from skgeom.multimodal import double_ellipsoid
+from skgeom.calibration import CosineCalibrator
+from skgeom.comparison import cka, cloud_test, compare, neighbour_overlap
+from skgeom.multimodal import divergence_along_offset, double_ellipsoid
 
 N, D, CLASSES, TARGET = 10_000, 384, 10, 40
 DEVICE = strict.Device("device1")
@@ -33,7 +35,14 @@ SIZED_BY_DATA = ("nonzero", "unique_all", "unique_counts", "unique_inverse", "un
 OFFSET = 0.1
 """For a mean cosine of about .4, as sentences have."""
 
-LABELS = np.arange(N) % CLASSES
+LABELS, HUNDRED = np.arange(N) % CLASSES, np.arange(N) % 100
+
+
+def _quietly(fit: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Fit without the warning that a hundred rows are few."""
+    with warnings.catch_warnings(action="ignore"):
+        return fit(*args, **kwargs)
+
 
 CALLS: dict[str, Callable[[Any, Any], object]] = {
     "isoscore": lambda x, _: metrics.isoscore(x),
@@ -53,27 +62,37 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
     "uniformity": lambda x, _: metrics.uniformity(x),
     "mma": lambda x, _: metrics.mma(x),
     "median_angle": lambda x, _: metrics.median_angle(x),
+    "angle_quantiles, nine": lambda x, _: metrics.angle_quantiles(x, np.linspace(0, 1, 9)),
+    "triplet_objective, 100 classes": lambda x, _: metrics.triplet_objective(x, HUNDRED),
     "sigreg": lambda x, _: metrics.sigreg(x),
     "clip_loss": metrics.clip_loss,
     "k_nearest": metrics.k_nearest,
     'k_nearest(metric="csls")': lambda x, y: metrics.k_nearest(x, y, metric="csls"),
     "recall_at_k": metrics.recall_at_k,
     "hubness": lambda x, _: metrics.hubness(x),
+    "mixed_retrieval": metrics.mixed_retrieval,
+    "layer_profile, twelve layers": lambda x, y: metrics.layer_profile([x, y] * 6),
     "cka": cka,
+    "compare, twelve spaces": lambda x, y: compare([x, y] * 6),
     "neighbour_overlap": neighbour_overlap,
     "cloud_test": cloud_test,
+    "cloud_test, four clouds": lambda x, y: cloud_test(x, y, x[::-1, :], y[::-1, :]),
+    "CosineCalibrator.fit": lambda x, _: CosineCalibrator().fit(x),
     "double_ellipsoid": double_ellipsoid,
+    "divergence_along_offset, nine shifts": lambda x, y: divergence_along_offset(x, y, np.linspace(-1, 1, 9)),
     "Whitening.fit": lambda x, _: preprocessing.Whitening().fit(x),
     'Whitening(shrinkage="ledoit_wolf").fit': lambda x, _: preprocessing.Whitening(shrinkage="ledoit_wolf").fit(x),
     "Whitening.fit_transform": lambda x, _: preprocessing.Whitening().fit_transform(x),
     "AllButTheTop.fit": lambda x, _: preprocessing.AllButTheTop().fit(x),
     "GroupWhitening.fit, ten groups": lambda x, _: preprocessing.GroupWhitening().fit(x, groups=LABELS),
+    "GroupWhitening.fit, 100 groups": lambda x, _: _quietly(preprocessing.GroupWhitening().fit, x, groups=HUNDRED),
     "GroupAllButTheTop.fit, ten groups": lambda x, _: preprocessing.GroupAllButTheTop().fit(x, groups=LABELS),
     "TangentSpace.fit": lambda x, _: preprocessing.TangentSpace().fit(x),
     "ProcrustesAligner.fit": lambda x, y: ProcrustesAligner().fit(x, y),
     "LstsqAligner.fit": lambda x, y: LstsqAligner().fit(x, y),
     "CCAAligner.fit": lambda x, y: CCAAligner().fit(x, y),
     "GeneralizedProcrustes.fit, two spaces": lambda x, y: GeneralizedProcrustes(random_state=0).fit([x, y]),
+    "GeneralizedProcrustes.fit, five spaces": lambda x, y: GeneralizedProcrustes(random_state=0).fit([x, y, x, y, x]),
 }
 
 
