@@ -114,8 +114,8 @@ class GeneralizedProcrustes(KeepsMoments, GeometryTransformer):
     *Cost.* Fit takes O(K² n d²) time for the sums, always in float64, and O(K² d³) for a sweep, whatever the number of
     rows. Five noisy spaces of 384 features stop at `max_iter`, after a minute on one core; with ``tol=1e-6`` and
     ``n_init=1`` they take 14 sweeps and five seconds, and the loss is larger by a factor of 1 + 1e-5. O(K² d²) memory
-    beyond a block of rows. `partial_fit` equals `fit` on all rows up to the choice between starts; `sample_weight`
-    counts rows.
+    beyond a block of rows. The sweeps run on the host, wherever the rows are. `partial_fit` equals `fit` on all rows up
+    to the choice between starts; `sample_weight` counts rows.
 
     *When it helps.* Sentences in five languages (MiniLM, 384 features, 2,692 for the fit), the share of 2,693 others
     whose nearest is their translation, over the 12 pairs without English: .370 with each language rotated onto English
