@@ -174,8 +174,8 @@ def estimate(
     For measures of moments and of mean directions, the sums of the blocks are merged, and those of each block
     subtracted in turn. That costs one pass, in which the rows are gathered block by block, O(b d²) more for most
     measures and O(b d³) for the ranks, and memory for the sums of each block, 8 b d² bytes. With 20 blocks and 384
-    features, the IsoScore of 100,000 rows with its error is 0.82 times as fast as alone, that of 10,000 rows 0.62
-    times; the effective rank 0.57 and 0.17 times, since eigenvalues are computed anew without each block: a first-order
+    features, the IsoScore of 100,000 rows with its error is 0.86 times as fast as alone, that of 10,000 rows 0.62
+    times; the effective rank 0.58 and 0.18 times, since eigenvalues are computed anew without each block: a first-order
     change of those of all rows has no useful bound if variances are small (``benchmarks/results/standard_errors.md``).
 
     Measures of pairs take the pass or passes over the pairs that they take alone: mean kernels (such as "uniformity",
@@ -188,7 +188,7 @@ def estimate(
     Nor do other sums over rows start anew for each block: "isoscore_within", Caliński-Harabasz and Davies-Bouldin of
     Euclidean distances merge the sums of each class in each block, sliced measures sort the angles in each plane once,
     "lloyd" finds the nearest row in each block, and "conformity_divergence" the cosines to the mean directions. At
-    10,000 x 384 with ten classes that takes 1.3 to 5 times as long as the value. The classes are measured for each
+    10,000 x 384 with ten classes that takes 1.3 to 5.1 times as long as the value. The classes are measured for each
     block if one of them is missing without it, if it has fewer than four rows of a class on average (not
     "isoscore_within"), if one block has nearly all the spread of a class ("isoscore_within"), or if the means of two
     nearly coincide (Davies-Bouldin).
