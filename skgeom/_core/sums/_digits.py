@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import compress
 from math import frexp, inf
@@ -107,22 +107,19 @@ def digits_of_dtype(x: Array) -> Digits:
 
 def _hold(samples: Sequence[_Sample], conditions: Sequence[Callable[[Any], Any]]) -> list[bool]:
     """Return whether the condition of each sample is true for all its entries: one wait for an accelerator, or none."""
-    held = [bool(np.all(holds(sample.few))) for sample, holds in zip(samples, conditions, strict=True)]
-    left = [
-        (namespace(x).all(holds(x[rows, :])) for rows in row_blocks(x))
-        for (x, _), holds, few_held in zip(samples, conditions, held, strict=True)
-        if few_held
-    ]
-    if not left:
-        return held
-    x = samples[0].x
-    verdicts = (
-        [all(map(bool, blocks)) for blocks in left]
-        if is_on_host(x)
-        else numbers([namespace(x).all(namespace(x).stack(list(blocks))) for blocks in left]).tolist()
-    )
-    rest = iter(verdicts)
-    return [few_held and next(rest) for few_held in held]
+    held = np.array([np.all(holds(few)) for (_, few), holds in zip(samples, conditions, strict=True)], dtype=bool)
+    left = list(compress(zip(samples, conditions, strict=True), held))
+    if left and is_on_host(samples[0].x):
+        held[held] = [all(map(bool, _held_by_blocks(x, holds))) for (x, _), holds in left]
+    elif left:
+        blocks = [namespace(x).stack(list(_held_by_blocks(x, holds))) for (x, _), holds in left]
+        held[held] = numbers([namespace(of_one).all(of_one) for of_one in blocks])
+    return held.tolist()
+
+
+def _held_by_blocks(x: Array, holds: Callable[[Any], Any]) -> Iterator[Array]:
+    """Yield whether a condition is true for all entries of each block of rows."""
+    return (namespace(x).all(holds(x[rows, :])) for rows in row_blocks(x))
 
 
 def _have_digits(digits: int, spacing: float, x: Any) -> Any:
