@@ -236,6 +236,8 @@ def estimate(
     else:
         names = ["X"] + ["labels" if row.needs == "labels" else "Y"] * len(others)
         given = [_detached(v, name, on_host=row.on_host) for v, name in zip((X, *others), names, strict=True)]
+        if given[0].ndim < 2:
+            raise ValueError(f"Expected 2D array as X, got {given[0].ndim}D array instead: pass one row per sample.")
         n, d = given[0].shape[:2]
         deal = partial(in_blocks, n_blocks=n_blocks, random_state=random_state)
         if row.needs == "clouds" and not paired:
@@ -314,9 +316,12 @@ def _check_has_error(row: Measure, options: dict[str, Any]) -> None:
 def _detached(values: Any, name: str, *, on_host: bool) -> Any:
     """Return an array without gradient, as NumPy if wanted, from an array, cloud, list or frame."""
     rows = rows_of(values)
-    if not is_foreign(rows):
-        return np.asarray(as_given(rows, name))
-    return to_numpy(rows) if on_host else as_data(rows)
+    if is_foreign(rows):
+        return to_numpy(rows) if on_host else as_data(rows)
+    array = np.asarray(as_given(rows, name))
+    if array.ndim == 0:
+        raise ValueError(f"{name} must have an entry for each row, got {rows!r}.")
+    return array
 
 
 def _without_blocks(row: Measure, given: list[Any], blocks: Blocks, options: dict[str, Any]) -> _LeftOut:
