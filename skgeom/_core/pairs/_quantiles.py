@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from functools import reduce
 from math import ceil, log
 from operator import add
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -107,7 +108,7 @@ class _Part(NamedTuple):
     def between(cls, codes: np.ndarray, pairs: Pairs, low: float, high: float) -> _Part | None:
         """Return the keys from one edge to below another, or None if they are too many, such as equal ones."""
         like = pairs.sphere.rows.x
-        xp, parts, n_found = namespace(like), [], 0
+        xp, parts, n_found, lock = namespace(like), [], 0, Lock()
         block = asarray_like(codes, like, dtype=xp.int32)
 
         def tiles(i: int) -> Iterator[tuple[int, list[Array]]]:
@@ -115,7 +116,8 @@ class _Part(NamedTuple):
             for j, chords, counting in pairs.row(i):
                 tile = keys(chords, counting)
                 (place,), width = xp.nonzero(xp.reshape((tile >= low) & (tile < high), (-1,))), tile.shape[1]
-                n_found += place.shape[0]
+                with lock:
+                    n_found += place.shape[0]
                 if n_found <= _MOST_COLLECTED:
                     first = xp.take(block[pairs.panels[i]], place // width)
                     second = xp.take(block[pairs.panels[j]], place % width)
