@@ -247,6 +247,19 @@ def test_shards_of_two_widths_are_refused_by_their_names(tmp_path):
         isoscore(iter_embeddings(tmp_path))
 
 
+@pytest.mark.parametrize("second", ["dim_1,dim_0,text\n1,2,b\n", 'v,text\n"[1.0, 2.0]",b\n'])
+def test_shards_with_other_columns_are_refused_in_blocks_as_in_one_array(second, tmp_path):
+    pytest.importorskip("pyarrow")
+    (tmp_path / "a.csv").write_text("dim_0,dim_1,text\n1,2,a\n")
+    (tmp_path / "b.csv").write_text(second)
+    message = (
+        r"b\.csv: expected the columns of a\.csv in their order, 'dim_0' where it has '(dim_1|a column of vectors)'"
+    )
+    for read in (load_embeddings, lambda path: list(iter_embeddings(path))):
+        with pytest.raises(ValueError, match=message):
+            read(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from skgeom._array import is_foreign
-from skgeom.datasets._files._choice import choose_matrix
-from skgeom.datasets._files._door import check_not_empty, read_file, real_rows
+from skgeom.datasets._files._choice import choose_matrix, columns_of
+from skgeom.datasets._files._door import check_not_empty, check_same_columns, read_file, real_rows
 from skgeom.datasets._files._formats import NAMED, reading, shards
 from skgeom.datasets._files._source import Source
 from skgeom.datasets._files._tables import Table, table_of
@@ -56,7 +56,7 @@ def iter_embeddings(source: str | PathLike[str] | Any, *, key: str | None = None
         If the source is none of these. Pass a Dask array itself to the functions that accept blocks.
     ValueError
         As in `load_embeddings`, with the name of the file; if a cell of a table is null, with its column and row; if
-        shards differ in width, with both names.
+        shards differ in width or columns, with both names.
 
     See Also
     --------
@@ -103,29 +103,33 @@ def iter_embeddings(source: str | PathLike[str] | Any, *, key: str | None = None
 
 def _parts_of_files(files: list[Path], key: str | None) -> Iterator[np.ndarray]:
     """Yield the rows of files of one width, in parts of any size."""
-    first = None
+    first, first_columns = None, None
     for file in files:
-        for part in _parts_of_file(file, key):
+        for part, columns in _parts_of_file(file, key):
             part = real_rows(file, part)
-            first = part.shape[1] if first is None else first
+            if first is None:
+                first, first_columns = part.shape[1], columns
             if part.shape[1] != first:
                 raise ValueError(
                     f"{file}: expected rows of {first} numbers, as in {files[0]}, got {part.shape[1]}. Put the files "
                     "of one model into a folder of their own."
                 )
+            check_same_columns(file, columns, files[0], first_columns)
             yield part
 
 
-def _parts_of_file(file: Path, key: str | None) -> Iterator[np.ndarray]:
-    """Yield the rows of a file, in parts of any size."""
+def _parts_of_file(file: Path, key: str | None) -> Iterator[tuple[np.ndarray, tuple[str, ...] | None]]:
+    """Yield the rows of a file, in parts of any size, and the columns that they come from."""
     with reading(file):
         source = Source(file, key)
         if source.suffix in NAMED:
             with NAMED[source.suffix](source) as found:
                 if isinstance(found, Table):
-                    yield from found.blocks(choose_matrix(found).names)
+                    matrix = choose_matrix(found)
+                    columns = columns_of(found, matrix)
+                    yield from ((block, columns) for block in found.blocks(matrix.names))
                     return
-    yield read_file(file, key, None).data
+    yield read_file(file, key, None).data, None
 
 
 def _batches(value: Any, key: str | None) -> Iterator[np.ndarray]:

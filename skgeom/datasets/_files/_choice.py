@@ -118,6 +118,12 @@ def choose_words(file: Named, matrix: Wanted) -> str | None:
     return texts[0] if len(texts) == 1 else None
 
 
+def columns_of(file: Named, matrix: Wanted) -> tuple[str, ...] | None:
+    """Return the columns of a matrix that has one number of each, and None for a column of vectors."""
+    is_series = file.is_table and any(entry.is_number and entry.name in matrix.names for entry in file.entries)
+    return matrix.names if is_series else None
+
+
 def _named(file: Named, entry: Entry) -> Wanted:
     wanted = Wanted((entry.name,), True)
     if entry.is_matrix or not file.is_table or entry.name in file.vectors_as_text():

@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from skgeom._validation import check_count
-from skgeom.datasets._files._choice import Wanted, choose_matrix, choose_words
+from skgeom.datasets._files._choice import Wanted, choose_matrix, choose_words, columns_of
 from skgeom.datasets._files._formats import NAMED, UNNAMED, reading, shards, unknown_suffix
 from skgeom.datasets._files._labels import read_labels
 from skgeom.datasets._files._rows import Rows
@@ -175,14 +175,29 @@ def _joined(files: Sequence[Path], key: str | None, limit: int | None) -> _Read:
         if data.size == limit:
             break
         part = first if file is files[0] else read_file(file, key, None if limit is None else limit - data.size)
-        if part.data.shape[1:] != first.data.shape[1:] or part.columns != first.columns:
+        if part.data.shape[1:] != first.data.shape[1:]:
             raise ValueError(
                 f"{file}: expected the columns of {files[0].name}, {first.data.shape[1:]}, got {part.data.shape[1:]}. "
                 "Put the files of one model into a folder of their own."
             )
+        check_same_columns(file, part.columns, files[0], first.columns)
         data.add(part.data)
         words.add(np.full(len(part.data), "", object) if part.words is None else part.words)
     return _Read(data.array(), None if first.words is None else words.array(), first.columns)
+
+
+def check_same_columns(
+    file: Path, columns: tuple[str, ...] | None, first: Path, expected: tuple[str, ...] | None
+) -> None:
+    """Check that two shards of one width have their features in columns of the same names, in the same order."""
+    if columns == expected:
+        return
+    vectors = ("a column of vectors",)
+    wanted, got = next(two for two in zip(expected or vectors, columns or vectors, strict=False) if two[0] != two[1])
+    raise ValueError(
+        f"{file}: expected the columns of {first.name} in their order, {wanted!r} where it has {got!r}. Write all "
+        "files of a folder with the same columns."
+    )
 
 
 def read_file(path: Path, key: str | None, limit: int | None) -> _Read:
@@ -208,8 +223,7 @@ def _chosen(source: Source, limit: int | None) -> _Read:
         words = choose_words(file, matrix)
         wanted = [matrix] if words is None else [matrix, Wanted((words,), False)]
         data, *texts = file.read(wanted, limit)
-        columns = matrix.names if any(e.is_number and e.name in matrix.names for e in file.entries) else None
-        return _Read(data, texts[0].astype(object) if texts else None, columns if file.is_table else None)
+        return _Read(data, texts[0].astype(object) if texts else None, columns_of(file, matrix))
 
 
 def real_rows(path: Path, data: np.ndarray, *, pairs: bool = False) -> np.ndarray:
