@@ -68,6 +68,17 @@ def test_a_memory_map_gives_views_of_itself(tmp_path):
     assert isinstance(next(iter_embeddings(tmp_path / "x.npy")), np.memmap)
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_blocks_have_the_byte_order_of_the_machine(order, tmp_path):
+    np.save(tmp_path / "x.npy", X.astype(f"{order}f4"))
+    blocks = list(iter_embeddings(tmp_path / "x.npy"))
+    assert_blocks_of_x(blocks)
+    assert all(block.dtype.isnative for block in blocks)
+    whitening = Whitening().fit(X)
+    out = whitening.transform_into(iter_embeddings(tmp_path / "x.npy"), tmp_path / "out.npy")
+    assert_allclose(out, whitening.transform(X), atol=1e-6)
+
+
 # Files
 
 

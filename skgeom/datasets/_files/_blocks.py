@@ -148,14 +148,14 @@ def _slices(array: Any) -> Iterator[np.ndarray]:
 
 
 def _cut(parts: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """Yield the rows of arrays in blocks of one size; a block within one array is a view."""
+    """Yield rows in blocks of one size; a block within one array of native numbers is a view."""
     pieces: list[np.ndarray] = []
     for part in parts:
         start = 0
         while start < len(part):
             piece = part[start : start + BLOCK_ROWS - sum(map(len, pieces))]
             start += len(piece)
-            pieces.append(piece)
+            pieces.append(piece.astype(piece.dtype.newbyteorder("="), copy=False))  # as if put together with others
             if sum(map(len, pieces)) == BLOCK_ROWS:
                 yield pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
                 pieces = []
