@@ -146,7 +146,7 @@ def _lines_of_positions(source: Source) -> np.ndarray:
 
 def _numbers(file: str, n: int) -> np.ndarray:
     """Read a finite judgement for each of n pairs."""
-    values, _ = read_labels(*split_key(file), n)
+    values, _ = read_labels(*split_key(file), n, name="scores", of="pair")
     try:
         numbers = values.astype(np.float64)
     except (TypeError, ValueError) as error:

@@ -333,6 +333,15 @@ def test_missing_words_are_empty_and_missing_labels_refused(tmp_path):
         load_embeddings(path, labels="w")
 
 
+def test_a_missing_label_in_the_last_row_counts_as_a_row(tmp_path):
+    path = tmp_path / "y.csv"
+    path.write_text("id,y\n1,a\n2,b\n3,\n  \n\n")
+    with pytest.raises(ValueError, match="the label of row 2 is empty"):
+        read_labels(path, "y", 3)
+    with pytest.raises(ValueError, match="expected 2 labels, one per line, got 3"):
+        read_labels(path, "y", 2)
+
+
 @pytest.mark.parametrize(
     ("cells", "labels"),
     [

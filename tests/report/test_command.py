@@ -237,7 +237,9 @@ def test_without_arguments_the_reverse_dictionary_is_reported(folder, capsys, mo
         (["--labels", "y.npy"], "goes with a file of embeddings"),
         (["x.npy", "--scores", "y.npy"], "--scores goes with --pairs or --paired"),
         (["x.npy", "--pairs", "pairs.csv"], "--pairs goes with --scores"),
-        (["x.npy", "--pairs", "pairs.csv", "--scores", "y.npy"], "expected 3 labels"),
+        (["x.npy", "--pairs", "pairs.csv", "--scores", "y.npy"], "expected 3 scores, one per line, got 60. Row k"),
+        (["x.npy", "--paired", "pair.npy", "--scores", "y.csv"], "expected one score a line, got 2 columns"),
+        (["x.npy", "--paired", "pair.npy", "--scores", "nan_labels.npy"], "the score of pair 3 is empty or NaN"),
         (["x.npy", "--pairs", "y.txt", "--scores", "y.npy"], "two positions"),
         (["x.npy", "--pairs", "far.csv", "--scores", "short.npy"], "positions from 0 to 59"),
         (["x.npy", "--paired", "pair.npy", "--scores", "y.txt"], "a number for each of 60 pairs"),
@@ -392,7 +394,7 @@ def test_a_line_too_many_is_no_header_if_it_is_a_number_or_a_label(folder, capsy
     paired = [] if extra == "labels" else ["--paired", "pair.npy"]
     code, _, err = report(capsys, "x.npy", *paired, f"--{extra}", "long.txt")
     assert code == 2
-    assert "long.txt: expected 60 labels, one per line, got 61" in err
+    assert f"long.txt: expected 60 {extra}, one per line, got 61" in err
 
 
 def test_positions_written_as_decimals_have_no_header(folder, capsys):

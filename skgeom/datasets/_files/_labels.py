@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +16,18 @@ from skgeom.datasets._files._formats import NAMED, reading, shards
 from skgeom.datasets._files._source import Source
 from skgeom.datasets._files._tables import NUMBER
 
-_MATCH = "Row k of the labels belongs to row k of the embeddings."
+_LABELS, _ROW = "labels", "row"
 _LISTED = 8
 _CELL_WIDTH = 24
 
 
-def read_labels(path: Path, key: str | None, n: int, limit: int | None = None) -> tuple[np.ndarray, str]:
+def read_labels(
+    path: Path, key: str | None, n: int, limit: int | None = None, *, name: str = _LABELS, of: str = _ROW
+) -> tuple[np.ndarray, str]:
     """Read one label per row, and return them with a note on how they were read, or "".
 
-    Labels of text are an array of objects, as one long label would widen a fixed-width array as a whole.
+    Errors call the values by their `name`, and what each belongs to `of`: "scores" belong to a "pair". Text is an array
+    of objects, as one long label would widen a fixed-width array as a whole.
 
     Raises
     ------
@@ -32,13 +36,13 @@ def read_labels(path: Path, key: str | None, n: int, limit: int | None = None) -
     """
     files, note = shards(path), ""
     with reading(path):
-        parts = [_read(Source(file, key), limit) for file in files]
+        parts = [_read(Source(file, key), limit, name) for file in files]
         values = parts[0] if len(parts) == 1 else np.concatenate(parts)[:limit]
     if key is None and values.dtype == object and len(values) == n + 1 and _is_header(values):
         header = f"the first line of {path.name}, {short(values[0])}"
-        note = f"labels: {header}, counts as a header: one line more than rows"
+        note = f"{name}: {header}, counts as a header: one line more than rows"
         values = values[1:]
-    _check(path, values, n)
+    _check(path, values, n, name, of)
     return values, note
 
 
@@ -60,21 +64,21 @@ def _is_header(values: np.ndarray) -> bool:
     return NUMBER.fullmatch(str(values[0])) is None and not (values[1:] == values[0]).any()
 
 
-def _read(source: Source, limit: int | None) -> np.ndarray:
+def _read(source: Source, limit: int | None, name: str) -> np.ndarray:
     if is_delimited(source):
-        return _column(source, limit)
+        return _column(source, limit, name)
     if source.suffix in NAMED:
         with NAMED[source.suffix](source) as file:
-            return file.read([_choose(file)], limit)[0]
+            return file.read([_choose(file, name)], limit)[0]
     if source.key is not None:
-        raise source.refused(f"it holds labels without a name, got the name {source.key!r}. Leave it out.")
+        raise source.refused(f"it holds {name} without a name, got the name {source.key!r}. Leave it out.")
     if source.suffix == ".npy":
         return decoded(source, read_npy(source, limit)[0])
     with source.lines(None) as lines:
-        return _texts([line.strip() for line in lines][:limit])
+        return _texts(_filled(line.strip() for line in lines)[:limit])
 
 
-def _choose(file: Named) -> Wanted:
+def _choose(file: Named, what: str) -> Wanted:
     """Return the array or column that the key names, by default the only one with one value per row."""
     key, path = file.source.key, file.source.path
     if key is None:
@@ -85,48 +89,62 @@ def _choose(file: Named) -> Wanted:
         vectors = [entry.name for entry in file.entries if len(entry.shape) == 1]
         got = f"{len(names)} vectors" if key is None else f"no {'column' if file.is_table else 'array'} {key!r}"
         found = ", ".join(f"{path}:{name}" for name in vectors[:_LISTED]) or "none"
-        raise file.source.refused(f"expected one vector of labels, got {got}. The vectors are: {found}.")
+        raise file.source.refused(f"expected one vector of {what}, got {got}. The vectors are: {found}.")
     return Wanted((names[0],), False)
 
 
-def _column(source: Source, limit: int | None) -> np.ndarray:
+def _column(source: Source, limit: int | None, name: str) -> np.ndarray:
     """Return the cells of a column: the one named in the first line, or the only one."""
     with source.lines("") as lines:
         rows = filter(None, csv.reader(lines, delimiter=dialect(source).separator))
         header = next(rows, [])
         if source.key is None and len(header) <= 1:
             cells = [*header, *(row[0] for row in rows)]
-            return _texts([cell.strip() for cell in cells][:limit])
+            return _texts(_filled(cell.strip() for cell in cells)[:limit])
         if header.count(source.key or "") != 1:
             got = f"{len(header)} columns" if source.key is None else f"no single column {source.key!r}"
             found = ", ".join(map(short, header[:_LISTED]))
             raise source.refused(
-                f"expected one label a line, got {got}. Name a column, as in {source.path}:NAME: {found}."
+                f"expected one {name[:-1]} a line, got {got}. Name a column, as in {source.path}:NAME: {found}."
             )
         place = header.index(source.key or "")
-        return _texts([row[place].strip() if place < len(row) else "" for row in rows][:limit])
+        cells = [row[place].strip() if place < len(row) else "" for row in rows if not _is_blank(row, header)]
+        return _texts(cells[:limit])
+
+
+def _is_blank(row: list[str], header: list[str]) -> bool:
+    """Return whether a line of a table of several columns has nothing but blanks."""
+    return len(row) == 1 < len(header) and not row[0].strip()
+
+
+def _filled(lines: Iterable[str]) -> list[str]:
+    """Return lines of one label each, without the empty ones at their end, which belong to no row."""
+    filled = list(lines)
+    while filled and not filled[-1]:
+        filled.pop()
+    return filled
 
 
 def _texts(cells: list[str]) -> np.ndarray:
-    """Return text as an array, without the empty cells at its end."""
-    while cells and not cells[-1]:
-        cells.pop()
+    """Return text as an array."""
     values = np.empty(len(cells), dtype=object)
     values[:] = cells
     return values
 
 
-def _check(path: Path, values: np.ndarray, n: int) -> None:
+def _check(path: Path, values: np.ndarray, n: int, name: str, of: str) -> None:
+    match = f"Row k of the {name} belongs to {of} k{' of the embeddings' if of == _ROW else ''}."
     if values.ndim != 1:
-        raise ValueError(f"{path}: expected {n:,} labels in one dimension, got the shape {values.shape}. {_MATCH}")
+        raise ValueError(f"{path}: expected {n:,} {name} in one dimension, got the shape {values.shape}. {match}")
     if len(values) != n:
-        raise ValueError(f"{path}: expected {n:,} labels, one per line, got {len(values):,}. {_MATCH}")
+        raise ValueError(f"{path}: expected {n:,} {name}, one per line, got {len(values):,}. {match}")
     if values.dtype.kind in "cV" or (values.dtype == object and not all(isinstance(v, str) for v in values)):
         got = values.dtype if values.dtype != object else listed(sorted({type(v).__name__ for v in values}))
-        raise ValueError(f"{path}: expected labels that are all numbers or all text, got {got}. Save codes or names.")
+        raise ValueError(f"{path}: expected {name} that are all numbers or all text, got {got}. Save codes or names.")
     missing = np.isnan(values) if values.dtype.kind in "fM" else values == ""
     if np.any(missing):
-        raise ValueError(f"{path}: the label of row {np.argmax(missing)} is empty or NaN. Name it, or drop the row.")
+        first = f"the {name[:-1]} of {of} {np.argmax(missing)}"
+        raise ValueError(f"{path}: {first} is empty or NaN. Give it a value, or drop the {of}.")
 
 
 def short(text: str) -> str:
