@@ -144,6 +144,14 @@ def test_npz_finds_the_only_matrix_of_floats_and_its_words(tmp_path):
     assert read.words.tolist() == WORDS
 
 
+@pytest.mark.parametrize("order", "<>")
+def test_npz_of_either_byte_order_has_its_words(tmp_path, order):
+    np.savez(tmp_path / "x.npz", X=X.astype(f"{order}f8"), words=np.array(WORDS).astype(f"{order}U40"))
+    read = load_embeddings(tmp_path / "x.npz", labels="words")
+    np.testing.assert_array_equal(read.data, X)
+    assert read.words.tolist() == read.labels.tolist() == WORDS
+
+
 def test_bytes_are_words_and_labels_of_text(tmp_path):
     words = np.array([word.encode() for word in WORDS])
     np.savez(tmp_path / "x.npz", vectors=X, words=words)

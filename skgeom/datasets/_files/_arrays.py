@@ -98,7 +98,7 @@ def _filled(source: Source, file: BinaryIO, header: _Header, limit: int | None) 
         filled += read
     while shape == header.shape and file.read(_CHUNK_BYTES):
         pass  # at the end, an archive compares its checksum
-    if array.dtype.kind == "U" and (array.view(np.uint32) > _MAX_CODE_POINT).any():
+    if array.dtype.kind == "U" and (array.view(array.dtype.str[0] + "u4") > _MAX_CODE_POINT).any():
         raise source.damaged("its text has code points that Unicode does not have")
     return array.T[:limit] if is_fortran else array
 
