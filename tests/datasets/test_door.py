@@ -141,6 +141,15 @@ def test_word2vec_binary_comes_back(tmp_path, newline):
     np.testing.assert_array_equal(read.data, X)
 
 
+@pytest.mark.parametrize("newline", [b"\n", b""])
+def test_a_blank_in_a_word_of_word2vec_binary_is_refused(tmp_path, newline):
+    x = np.random.default_rng(0).normal(size=(40, 50)).astype("<f4")
+    rows = (f"place{i % 2 * ' '}{i} ".encode() + row.tobytes() + newline for i, row in enumerate(x))
+    (tmp_path / "x.bin").write_bytes(b"40 50\n" + b"".join(rows))
+    with pytest.raises(ValueError, match=r"x\.bin: the word of row \d+ begins with bytes of numbers"):
+        load_embeddings(tmp_path / "x.bin")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

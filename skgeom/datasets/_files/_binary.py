@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from skgeom.datasets._files._source import Source
 
 _CHUNK_BYTES = 1 << 20
 _MAX_WORD_BYTES = 1 << 16
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+
 _REMEDY = "Save the vectors as text (a .vec file), or with numpy.save."
 
 
@@ -33,7 +37,13 @@ def read_word2vec(source: Source, limit: int | None) -> tuple[np.ndarray, np.nda
                     raise source.damaged(f"its first line announces {announced:,} rows, and {row:,} follow")
                 buffer, start = buffer[start:] + more, 0
                 blank = buffer.find(b" ")
-            words[row] = buffer[start:blank].lstrip(b"\n").decode("utf-8", "replace")
+            word = buffer[start:blank].lstrip(b"\n")
+            words[row] = word.decode("utf-8", "replace")
+            if b"\n" in word or ("\ufffd" in words[row] and _CONTROL.search(word)):
+                raise source.refused(
+                    f"the word of row {row:,} begins with bytes of numbers, as it does where the word before it has a "
+                    f"blank, which ends a word in this format. {_REMEDY}"
+                )
             data[row] = np.frombuffer(buffer, "<f4", d, blank + 1)
             start = blank + 1 + vector_bytes
         if n == announced and (buffer[start:] + file.read(2)).strip(b"\n"):
