@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from skgeom.datasets import load_embeddings
+from skgeom.datasets import iter_embeddings, load_embeddings
 from skgeom.datasets._files import _delimited, _json
 from skgeom.datasets._files._labels import read_labels
 
@@ -193,6 +193,20 @@ def test_tensors_of_one_shape_are_vectors_or_pairs(tmp_path):
     np.testing.assert_array_equal(load_embeddings(path, pairs=True).data, pairs)
     with pytest.raises(ValueError, match=r"expected shape \(n_samples, n_features\), got \(30, 2, 4\)"):
         load_embeddings(path)
+
+
+def test_a_short_vector_of_a_pair_is_refused_by_the_row_of_the_pair(tmp_path):
+    path = parquet_file(tmp_path, {"v": [[[1.0, 2.0], [3.0, 4.0]]] * 2 + [[[1.0, 2.0], [3.0]]]})
+    for read in (lambda: load_embeddings(path, pairs=True), lambda: list(iter_embeddings(path))):
+        with pytest.raises(ValueError, match="got 2 numbers in row 0 and 1 in row 2"):
+            read()
+
+
+def test_a_column_of_lists_is_refused_as_labels(tmp_path):
+    path = parquet_file(tmp_path, {"v": [[1.0, 2.0]] * 3, "tags": [["a"]] * 3})
+    for name in ("v", "tags"):
+        with pytest.raises(ValueError, match=r"expected a column with one number or text per row, got one of list<"):
+            load_embeddings(path, labels=name)
 
 
 @pytest.mark.parametrize(("text", "x"), [("0.5,1.5\n2,3\n", [[0.5, 1.5], [2, 3]]), ("0,1\n2,3\n", [[2, 3]])])

@@ -125,18 +125,18 @@ class Table:
         axes = getattr(column.type, "permutation", None) or []
         if axes != sorted(axes):
             raise self.source.refused(f"expected tensors in the order of their axes, got {column.type}. Save lists.")
-        rows = self._stacked(getattr(column, "storage", column), start, d)
+        rows = self._stacked(getattr(column, "storage", column), start, d, 1)
         return rows.reshape(len(rows), *getattr(column.type, "shape", rows.shape[1:]))
 
-    def _stacked(self, column: Any, start: int, d: int | None) -> np.ndarray:
-        """Return a column of lists, or of lists of lists, as an array."""
+    def _stacked(self, column: Any, start: int, d: int | None, n_per_row: int) -> np.ndarray:
+        """Return a column of lists, or of lists of lists, as an array; of the inner ones, each row has several."""
         sizes = self.source.library("pyarrow.compute").list_value_length(column).fill_null(0).to_numpy()
         is_nested = self._is_list(column.type.value_type)
         first = sizes[0] if d is None or is_nested else d
-        self._check_lengths(sizes, start, first)
+        self._check_lengths(sizes, start, first, n_per_row)
         values = column.flatten()
         if is_nested:
-            inner = self._stacked(values, start * first, d)
+            inner = self._stacked(values, start, d, n_per_row * first)
             return inner.reshape(len(sizes), first, *inner.shape[1:])
         return values.to_numpy(zero_copy_only=False).reshape(len(sizes), first)
 
@@ -152,12 +152,12 @@ class Table:
                 f"a vector from row {start} on is not written in full: {error}. Save vectors as lists of numbers."
             ) from error
 
-    def _check_lengths(self, sizes: np.ndarray, start: int, d: int) -> None:
+    def _check_lengths(self, sizes: np.ndarray, start: int, d: int, n_per_row: int = 1) -> None:
         ragged = np.flatnonzero(sizes != d)
         if ragged.size:
             raise self.source.refused(
                 f"expected vectors of one length, got {d} numbers in row 0 and {sizes[ragged[0]]} in row "
-                f"{start + ragged[0]}. Drop the rows without a vector, and embed all rows with one model."
+                f"{start + ragged[0] // n_per_row}. Drop the rows without a vector, and embed all rows with one model."
             )
 
     def _check_complete(self, name: str, column: Any, start: int) -> None:
@@ -186,7 +186,12 @@ class Table:
         if self._is_number(column.type):
             return column.to_numpy(zero_copy_only=False)
         values = np.empty(len(column), dtype=object)
-        values[:] = column.cast("string").fill_null("").to_pylist()
+        try:
+            values[:] = column.cast("string").fill_null("").to_pylist()
+        except NotImplementedError as error:
+            raise self.source.refused(
+                f"expected a column with one number or text per row, got one of {column.type}. Name another."
+            ) from error
         return values
 
     def _is_number(self, kind: Any) -> bool:
