@@ -295,6 +295,8 @@ def _folder(options: argparse.Namespace) -> Path:
     out = Path(options.out)
     if out.exists() and not out.is_dir():
         raise NotADirectoryError(f"--out {out}: expected a folder to write to, got a file. Name another.")
+    if options.html is not None and Path(options.html).is_dir():
+        raise IsADirectoryError(f"--html {options.html}: expected a file to write, got a folder. Name a file in it.")
     out.mkdir(parents=True, exist_ok=True)
     for path in (out / "table.csv", options.html):
         if path is not None:

@@ -245,6 +245,7 @@ def test_without_arguments_the_reverse_dictionary_is_reported(folder, capsys, mo
         (["x.npy", "--paired", "pair.npy", "--scores", "y.txt"], "a number for each of 60 pairs"),
         (["x.npy", "--clusters", "1"], "at least two clusters"),
         (["x.npy", "--fail-on", "nothing < 1"], "the card has no value 'nothing'"),
+        (["x.npy", "--html", "."], "--html .: expected a file to write, got a folder"),
         (["x.npy", "--html", "missing/r.html"], "missing/r.html: No such file"),
         (["x.npy", "--labels", "missing.txt"], "expected a file or a folder"),
         (["x.npy", "--labels", "short.npy"], "expected 60 labels"),
