@@ -17,7 +17,7 @@ from skgeom._dask import chunks_of, dask_rows
 from skgeom._typing import Array
 from skgeom._validation import check_cloud, check_count, check_paired, check_same_kind, check_seed
 from skgeom.summary._file import write_arrays
-from skgeom.summary._summary import CloudSummary, arrays_of, seeded, summary_of
+from skgeom.summary._summary import CloudSummary, arrays_of, check_summary, seeded, summary_of
 
 PREFIXES, SCATTER = ("x_", "y_"), "scatter_between"
 """Prefixes of the names of arrays in a file: for either side, and for the scatter between them."""
@@ -94,9 +94,12 @@ class PairedSummary:
 
         Raises
         ------
+        TypeError
+            If the other is not a `PairedSummary`.
         ValueError
             As in `CloudSummary.merge`.
         """
+        check_summary(other, PairedSummary)
         x, y = self.x.merge(other.x), self.y.merge(other.y)
         return PairedSummary(x, y, self.scatter + other.scatter + _between(self, other) * (self.n_pairs / x.n_rows))
 
@@ -115,9 +118,12 @@ class PairedSummary:
 
         Raises
         ------
+        TypeError
+            If the part is not a `PairedSummary`.
         ValueError
             As in `CloudSummary.subtract`.
         """
+        check_summary(part, PairedSummary)
         x, y = self.x.subtract(part.x), self.y.subtract(part.y)
         return PairedSummary(x, y, self.scatter - part.scatter - _between(self, part) * (self.n_pairs / x.n_rows))
 

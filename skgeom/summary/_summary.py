@@ -138,10 +138,13 @@ class CloudSummary(Cloud):
 
         Raises
         ------
+        TypeError
+            If the other is not a `CloudSummary`.
         ValueError
             If the two differ in width, library or device, or their samples share keys: both contain the same rows, or
             were drawn with the same seed.
         """
+        check_summary(other, CloudSummary)
         check_one_space(self, other, ("One summary", "the other"))
         if np.intersect1d(self.keys, other.keys).size >= min(2, max(1, len(self.keys)), max(1, len(other.keys))):
             raise ValueError(
@@ -174,6 +177,8 @@ class CloudSummary(Cloud):
 
         Raises
         ------
+        TypeError
+            If the part is not a `CloudSummary`.
         ValueError
             If the two differ in width, library or device, or the second is not a part of the first: its sample holds
             other rows, it has as many rows or more, or a variance of the rest would be negative; or if less than 1/32
@@ -194,6 +199,7 @@ class CloudSummary(Cloud):
         >>> bool(np.isclose(isoscore(whole.subtract(folds[0])), isoscore(X[200:])))
         True
         """
+        check_summary(part, CloudSummary)
         check_one_space(self, part, ("The summary", "the part"))
         if part.n_rows >= self.n_rows:
             raise _not_a_part(f"it has {part.n_rows} rows, of {self.n_rows}")
@@ -392,6 +398,13 @@ def _summary_of_chunk(max_rows: int, rows: Any, seed: int) -> CloudSummary:
     """Return the summary of a chunk of a Dask array."""
     x = check_cloud(rows, part="a chunk")
     return summary_of(x, "a chunk of X", max_rows, np.random.default_rng(seed))
+
+
+def check_summary(value: Any, kind: type) -> None:
+    """Check that a value can be merged into, or subtracted from, a summary of a kind."""
+    if not isinstance(value, kind):
+        makers = "cloud_summary(X), or paired_summary(X, Y) for pairs"
+        raise TypeError(f"Expected a {kind.__name__}, got {type(value).__name__}: sum up the rows first, by {makers}.")
 
 
 def check_one_space(a: CloudSummary, b: CloudSummary, names: tuple[str, str]) -> None:

@@ -21,7 +21,7 @@ from skgeom._array import to_numpy
 from skgeom._core.sums._digits import precision
 from skgeom._core.sums._moments import ThinMoments
 from skgeom.preprocessing import AllButTheTop, Whitening
-from skgeom.summary import CloudSummary, cloud_summary, load_summary
+from skgeom.summary import CloudSummary, cloud_summary, load_summary, paired_summary
 
 SINGLE = np.float32
 
@@ -279,11 +279,24 @@ def test_a_summary_weighs_a_scatter_matrix(tmp_path):
     assert 524_288 < (tmp_path / "shard").stat().st_size < 535_000
 
 
-def test_a_summary_that_was_asked_pickles():
-    summary = cloud_summary(X)
+@pytest.mark.parametrize("measure", ["effective_rank", "stable_rank", "variance_explained", "isoscore"])
+def test_a_summary_that_was_asked_pickles(measure):
+    summary, value_of = cloud_summary(X), getattr(metrics, measure)
     Whitening().fit(summary)
-    value = metrics.effective_rank(summary)
-    assert metrics.effective_rank(pickle.loads(pickle.dumps(summary))) == value
+    value = value_of(summary)
+    assert_array_equal(value_of(pickle.loads(pickle.dumps(summary))), value)
+
+
+def test_only_summaries_are_merged_or_subtracted():
+    summary, pairs = cloud_summary(X), paired_summary(X, X)
+    for one, kind, other in (
+        (summary, "CloudSummary", X),
+        (summary, "CloudSummary", pairs),
+        (pairs, "PairedSummary", summary),
+    ):
+        for combine in (one.merge, one.subtract):
+            with pytest.raises(TypeError, match=rf"Expected a {kind}, got {type(other).__name__}"):
+                combine(other)
 
 
 # Estimators

@@ -452,7 +452,7 @@ def once_per_moments(
 
     @wraps(function)
     def of(m: Moments | FourthMoments, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        key, known = (function, type(m), args, *kwargs.items()), m.second.known
+        key, known = (of, type(m), args, *kwargs.items()), m.second.known
         if key not in known:
             known[key] = function(m, *args, **kwargs)
         return known[key]
