@@ -50,16 +50,17 @@ def load_embeddings(
         the only array of n strings. A tensor of bfloat16 becomes float32, exactly.
     ``.parquet``, ``.feather``, ``.arrow``, ``.csv``, ``.tsv``, ``.json``, ``.jsonl``
         The column of vectors named `key`, by default the only one: lists of any or of a fixed length, tensors of one
-        shape, or text as in ``"[0.1, 0.2]"`` or ``"0.1 0.2"``. Words are the only other column of text. A table
-        without vectors has one feature per column: see below. Cells of ``.csv`` are separated by commas,
-        semicolons or tabs, whichever all of its first lines fit; beside the last two, numbers may have decimal commas.
+        shape, or text as in ``"[0.1, 0.2]"`` or ``"0.1 0.2"``. Words are the only other column of text, apart from
+        categorical (dictionary-encoded) columns, which have classes. A table without vectors has one feature per
+        column: see below. Cells of ``.csv`` are separated by commas, semicolons or tabs, whichever all of its first
+        lines fit; beside the last two, numbers may have decimal commas.
         JSON is an array of objects or of vectors, or has one of them per line.
     ``.txt``, ``.vec``
         word2vec, fastText or GloVe text: a word, then its d numbers, on each line. A first line "n d" is optional. The
         data are float32. Words may contain blanks, be blank, empty or end in a number, where the first line or
         the other lines settle d; bytes in them that are not UTF-8 become U+FFFD.
     ``.bin``
-        word2vec binary. The data are float32.
+        word2vec binary, in which words have no blanks. The data are float32.
 
     A folder has shards: files of one format, read in the order of their names and the numbers in them, or those of a
     dataset that Hugging Face `datasets` saved. An object with `vectors` and `index_to_key`, such as gensim's
