@@ -208,7 +208,7 @@ def geometry_report(
     Raises
     ------
     TypeError
-        If X is sparse or not numeric, or a score is not a number.
+        If X is sparse or not numeric, a score is not a number, or a word is not text.
     ValueError
         If X or `paired` is not a finite matrix with two rows that are not zero, in the same places for both, the two
         differ in shape, there are not two classes with five different rows each, or pairs, scores, words or
@@ -234,8 +234,7 @@ def geometry_report(
     (0.16, 'not measurable')
     >>> page = report.to_html()  # or report.to_html("digits.html")
     """
-    rows = X if hasattr(X, "dtype") else np.asarray(X)
-    space = Space(title, rows, pair=paired, scores=None if scores is None else check_numbers(scores, "scores"))
+    space = Space(title, X, pair=paired, scores=None if scores is None else check_numbers(scores, "scores"))
     n = len(space.x)
     check_directions("X", space.x)
     if space.pair is not None:
@@ -247,6 +246,11 @@ def geometry_report(
         check_large_classes("labels", space)
     if words is not None:
         space.words = np.asarray(words, dtype=object)
+        other = next((word for word in space.words.ravel() if not isinstance(word, str)), "")
+        if other != "":
+            raise TypeError(
+                f"words must be text, got {other!r}: pass list(map(str, words)), with '' where one is missing."
+            )
         if space.words.shape != (n,):
             raise ValueError(f"words: expected one for each of {n:,} rows, got the shape {space.words.shape}.")
     if pairs is not None:

@@ -53,7 +53,7 @@ class Space:
     def __init__(
         self,
         title: str,
-        X: np.ndarray,
+        X: Any,
         labels: np.ndarray | None = None,
         pair: np.ndarray | None = None,
         words: np.ndarray | None = None,
@@ -62,8 +62,8 @@ class Space:
         positions: np.ndarray | None = None,
     ) -> None:
         self.title = title
-        self.stored_dtype = X.dtype
         self.x = to_numpy(check_cloud(X))
+        self.stored_dtype = X.dtype if hasattr(X, "dtype") else np.asarray(X).dtype
         self.pair = None if pair is None else to_numpy(check_cloud(pair, name="paired", scale_free=True))
         self.labels = labels
         self.scores = scores

@@ -267,6 +267,30 @@ def test_what_does_not_fit_is_refused(options, message):
         geometry_report(**{"X": planted(), **options})
 
 
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"X": "x.npy"}, TypeError, r"X is a path, not rows in memory"),
+        ({"X": iter([planted()])}, ValueError, r"X is an iterator, but all rows are needed at once"),
+        ({"words": ["a"] * 89 + [None]}, TypeError, r"words must be text, got None: pass list\(map\(str, words\)\)"),
+        ({"words": np.arange(90)}, TypeError, r"words must be text, got 0"),
+        (
+            {"paired": planted(), "scores": [0.0] * 40 + [np.nan] * 50},
+            ValueError,
+            r"numbers, got nan at position 40\.$",
+        ),
+        (
+            {"paired": planted(), "scores": ["good"] * 90},
+            TypeError,
+            r"a list of numbers, got \['good', .{0,90}\.\.\.\.$",
+        ),
+    ],
+)
+def test_rows_words_and_scores_of_another_kind_are_refused_in_few_words(options, error, message):
+    with pytest.raises(error, match=message):
+        geometry_report(**{"X": planted(), **options})
+
+
 def test_the_page_of_many_rows_is_small():
     X = np.random.default_rng(0).normal(size=(4000, 16))
     assert len(geometry_report(X, labels=np.arange(4000) % 4).to_html()) < 1e6
