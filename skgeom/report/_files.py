@@ -138,10 +138,13 @@ def _lines_of_positions(source: Source) -> np.ndarray:
     written = dialect(source) if is_delimited(source) else None
     n_names = written is not None and not any(map(NUMBER.fullmatch, written.first))
     try:
-        with source.lines(None) as lines:
-            return np.loadtxt(lines, delimiter=written and written.separator, skiprows=int(n_names), ndmin=2)
+        with source.lines(None) as lines, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "loadtxt: input contained no data")  # an error for the caller
+            separator = written and written.separator
+            return np.loadtxt(lines, delimiter=separator, skiprows=int(n_names), quotechar='"', ndmin=2)
     except ValueError as error:
-        raise ValueError(f"{source.path}: expected two positions of rows on each line: {error}.") from error
+        got = str(error).partition(";")[0].removesuffix(".")
+        raise ValueError(f"{source.path}: expected two positions of rows on each line: {got}.") from error
 
 
 def _numbers(file: str, n: int) -> np.ndarray:

@@ -405,6 +405,25 @@ def test_positions_written_as_decimals_have_no_header(folder, capsys):
     assert "folds of 30 rows or pairs" in report(capsys, "x.npy", "--pairs", "pairs.csv", "--scores", "scores.txt")[1]
 
 
+def test_positions_may_be_quoted(folder, capsys):
+    rows = np.random.default_rng(0).permutation(N).reshape(-1, 2)
+    (folder / "pairs.csv").write_text('"i","j"\n' + "".join(f'"{i}","{j}"\n' for i, j in rows))
+    np.savetxt("scores.txt", np.arange(N // 2))
+    assert "folds of 30 rows or pairs" in report(capsys, "x.npy", "--pairs", "pairs.csv", "--scores", "scores.txt")[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("i,j\n", "each pair, got the shape (0, 1)."), ("0,x\n", "at row 0, column 2.\n")]
+)
+def test_positions_that_are_missing_or_no_numbers_are_one_line(folder, capsys, text, message):
+    (folder / "pairs.csv").write_text(text)
+    code, _, err = report(capsys, "x.npy", "--pairs", "pairs.csv", "--scores", "y.npy")
+    assert code == 2
+    assert err.startswith("skgeom report: pairs.csv: expected two positions of rows")
+    assert err.count("\n") == 1
+    assert message in err
+
+
 def test_clusters_are_judged_with_and_without_labels(folder, capsys):
     assert re.search("silhouette +difference", report(capsys, "x.npy", "--clusters", "3")[1])
     with_labels = report(capsys, "x.npy", "--clusters", "3", "--labels", "y.npy")[1]
