@@ -153,8 +153,8 @@ def split_of(
         chance.n_folds, shuffle=True, random_state=int(chance.rng.integers(2**31))
     )
     fold = np.empty(first.size, dtype=np.int64)
-    of_first = None if codes is None else codes[rows[first]]
-    for f, (_, test) in enumerate(splitter.split(first, of_first)):
+    strata = None if codes is None else _strata(codes[rows], inverse, chance.n_folds)
+    for f, (_, test) in enumerate(splitter.split(first, strata)):
         fold[test] = f
     return Split(rows, fold[inverse], inverse), tuple(notes)
 
@@ -163,6 +163,15 @@ def in_large_classes(codes: np.ndarray, groups: np.ndarray, least: int) -> np.nd
     """Return the positions of the rows whose class has a minimum number of groups."""
     distinct = np.unique(np.column_stack([codes, groups]), axis=0)[:, 0]
     return np.flatnonzero(np.bincount(distinct, minlength=codes.max() + 1)[codes] >= least)
+
+
+def _strata(codes: np.ndarray, groups: np.ndarray, least: int) -> np.ndarray:
+    """Return the class of most rows of each group, or the commonest of these classes instead of one of few groups."""
+    pairs, counts = np.unique(np.column_stack([groups, codes]), axis=0, return_counts=True)
+    order = np.lexsort((-counts, pairs[:, 0]))
+    most = pairs[order[np.unique(pairs[:, 0], return_index=True)[1]], 1]
+    sizes = np.bincount(most)
+    return np.where(sizes[most] < least, sizes.argmax(), most)
 
 
 def of_rows(x: np.ndarray, transforms: Transforms | None) -> Candidates:

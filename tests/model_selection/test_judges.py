@@ -168,6 +168,35 @@ def test_all_rows_of_a_group_are_in_one_fold(with_labels):
     assert np.unique(split.fold).size == 5
 
 
+def test_folds_keep_the_shares_of_the_classes_that_lead_groups_of_several():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(60), 5)
+    leads = rng.permutation(np.repeat([0, 1], [45, 15]))
+    codes = np.where(np.arange(300) % 5 < 2, 1 - leads[groups], leads[groups])  # two of five rows are of the other one
+    split, _ = split_of(groups, chance_of(5, 0.95, 1000, 0), 10_000, codes)
+    fold = split.fold[::5]
+    assert all(np.unique(split.fold[groups == group]).size == 1 for group in range(60))
+    assert [np.bincount(leads[fold == f]).tolist() for f in range(5)] == [[9, 3]] * 5
+    other = rng.permuted(np.arange(300).reshape(60, 5), axis=1).ravel()  # the order of the rows of a group is no matter
+    assert np.array_equal(split_of(groups, chance_of(5, 0.95, 1000, 0), 10_000, codes[other])[0].fold, split.fold)
+
+
+@pytest.mark.parametrize("n_classes", [2, 20, 59])
+def test_groups_may_hold_several_classes_also_such_as_lead_few_groups(n_classes):
+    groups = np.repeat(np.arange(60), 10)
+    codes = (groups + np.arange(600) % 10) % n_classes
+    if n_classes == 2:
+        codes = np.where(groups < 57, np.arange(600) % 10 > 7, np.arange(600) % 10 > 2).astype(int)  # 1 leads three
+    x = np.random.default_rng(0).normal(size=(600, 4)) + 9 * np.cos(np.outer(codes, np.arange(1, 5)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for judge in (judge_classes, judge_clusters):
+            found = judge(x, codes, groups=groups, transforms=TRIED | {"half": Whitening(2)}, n_resamples=100)
+            assert (found.n_rows, found.notes) == (600, ())
+    if n_classes == 2:
+        assert judge_classes(x, codes, groups=groups, transforms=TRIED, n_resamples=100).transforms[0].score == 1
+
+
 def test_few_groups_have_no_error_by_leaving_out():
     found = judge_neighbours(X, groups=np.arange(160) // 4, transforms=TRIED)
     assert "standard_error" not in found.transforms[0].measures
