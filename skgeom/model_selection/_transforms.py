@@ -90,6 +90,8 @@ def check_transforms(transforms: Any) -> Transforms:
             f"the first: {_EXAMPLE}."
         )
     for name, one in transforms.items():
+        if not isinstance(name, str):
+            raise TypeError(f"transforms has the name {name!r}, expected a string: {_EXAMPLE}.")
         is_passthrough = isinstance(one, str) and one == PASSTHROUGH
         if not is_passthrough and (isinstance(one, type) or not hasattr(one, "transform")):
             raise TypeError(f'transforms[{name!r}] is {one!r}, expected a transformer or "passthrough": {_EXAMPLE}.')
@@ -128,6 +130,10 @@ def mapped(transforms: Transforms, x: np.ndarray, n_known: int) -> Iterator[Mapp
         z = x
         if not isinstance(estimator, str):
             z = to_numpy(check_cloud(fit(estimator, x[:n_known]).transform(x), name=f"the output of {name!r}"))
+            if len(z) != len(x):
+                raise ValueError(
+                    f"The output of {name!r} has {len(z)} rows for {len(x)} rows: pass a transformer of each row."
+                )
         top = _n_removed(estimator)
         of_z = partial(_white, fitted, z, n_known) if top is None else partial(_without_leading, whitened, top)
         yield Mapped(z, of_z)

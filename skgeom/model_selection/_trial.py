@@ -231,8 +231,14 @@ def judged(
 
     def in_fold(f: int) -> list[tuple[int, Observation]]:
         seen = []
-        for z in candidates.mapped(folds[f]):
-            seen.append((_width(z), observe(z, folds[f])))
+        mapped_rows = candidates.mapped(folds[f])
+        for name in names:
+            try:
+                z = next(mapped_rows)
+                seen.append((_width(z), observe(z, folds[f])))
+            except Exception as error:
+                error.add_note(f"Raised in fold {f} under the transform {name!r}.")
+                raise
             tell(next(done), total)
         return seen
 

@@ -1,6 +1,7 @@
 """Judges: values by hand with scikit-learn, planted truths, what is refused, and what the answer looks like."""
 
 import json
+import re
 import warnings
 from functools import cache
 from html import escape
@@ -11,6 +12,7 @@ import torch
 from scipy.stats import spearmanr
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
+from sklearn.feature_selection import SelectKBest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.metrics.pairwise import cosine_similarity, paired_cosine_distances
@@ -391,12 +393,33 @@ def test_what_does_not_fit_is_refused(judge, options, words):
             ValueError,
             "output of 'b' contains NaN",
         ),
+        (
+            {"a": "passthrough", "b": FunctionTransformer(lambda z: z[::2])},
+            ValueError,
+            r"The output of 'b' has \d+ rows for \d+ rows",
+        ),
+        ({"a": "passthrough", 1: Whitening()}, TypeError, "transforms has the name 1, expected a string"),
     ],
 )
 @pytest.mark.parametrize("judge", [JUDGES[name] for name in ("classes", "similarity", "silhouette", "neighbours")])
 def test_what_is_no_transform_is_refused_by_its_name(judge, transforms, error, words):
     with pytest.raises(error, match=words):
         judge(transforms=transforms, n_resamples=100)
+
+
+@pytest.mark.parametrize(
+    ("judge", "transform", "words"),
+    [
+        ("similarity", FunctionTransformer(lambda z: np.where(z > 3, z, 0)), "zero row"),
+        ("neighbours", FunctionTransformer(lambda z: np.where(z > 9, z, 0)), "zero row"),
+        ("classes", FunctionTransformer(np.ones_like), "no spread"),
+        ("silhouette", SelectKBest(k=2), "requires y"),
+    ],
+)
+def test_an_exception_names_the_transform_under_which_it_was_raised(judge, transform, words):
+    with pytest.raises(ValueError, match=words) as caught:
+        JUDGES[judge](transforms={"as is": "passthrough", "odd": transform})
+    assert re.fullmatch(r"Raised in fold \d under the transform 'odd'\.", caught.value.__notes__[0])
 
 
 def test_more_clusters_than_rows_to_learn_from_are_refused():
