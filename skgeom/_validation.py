@@ -65,9 +65,6 @@ from skgeom._warnings import warn
 
 M = TypeVar("M", Moments, FourthMoments)
 
-_MOST_SHOWN = 80
-"""Characters of a value in an error."""
-
 _MOST_WEIGHT = 1e15
 """Sum of weights above which, or below whose reciprocal, they do not count rows."""
 
@@ -524,20 +521,15 @@ def check_numbers(values: Any, name: str) -> np.ndarray:
     if not numbers.size:
         raise ValueError(f"{name} is empty: pass at least one number.")
     if numbers.dtype.kind not in "iuf":
-        raise TypeError(f"{name} must be a number or a list of numbers, got {_cut(values)}.")
-    if numbers.ndim > 1 or not np.isfinite(numbers).all():
-        got = _cut(values)
-        if numbers.ndim == 1:
-            place = np.flatnonzero(~np.isfinite(numbers))[0]
-            got = f"{numbers[place]} at position {place:,}"
-        raise ValueError(f"{name} must be a finite number or a list of finite numbers, got {got}.")
+        raise TypeError(f"{name} must be a number or a list of numbers, got {listed(numbers.ravel().tolist())}.")
+    if numbers.ndim > 1:
+        raise ValueError(f"{name} must be a number or a flat list of numbers, got an array of shape {numbers.shape}.")
+    if not np.isfinite(numbers).all():
+        i = int(np.argmin(np.isfinite(numbers)))
+        raise ValueError(
+            f"{name} must be a finite number or a list of finite numbers, got {numbers.flat[i]} at position {i}."
+        )
     return numbers.astype(np.float64)
-
-
-def _cut(value: object) -> str:
-    """Return a value in words, cut where it is long."""
-    text = " ".join(repr(value).split())
-    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
 
 def check_flag(value: Any, name: str) -> None:

@@ -333,6 +333,13 @@ def test_whole_numbers_of_any_library_are_counts(value):
         (lambda: _validation.check_count(True, "k"), TypeError, "k must be an integer, got True"),
         (lambda: _validation.check_count(0, "k"), ValueError, "k must be at least 1, got 0"),
         (lambda: _validation.check_count(9, "k", 1, 5), ValueError, "at least 1 and at most 5, got 9"),
+        (
+            lambda: _validation.check_numbers(np.arange(2000) > 7, "y"),
+            TypeError,
+            "y must be a number or a list of numbers, got" + 8 * " False," + "?" + " and 1992 more",
+        ),
+        (lambda: _validation.check_numbers(np.ones((9, 1)), "y"), ValueError, r"y must be .* flat list .* \(9, 1\)\."),
+        (lambda: _validation.check_numbers([0.0, np.nan, np.inf], "y"), ValueError, "finite .*, got nan at position 1"),
         (lambda: _validation.check_choice("c", ["a", "b"], "m"), ValueError, "m must be one of 'a', 'b'. Got 'c'"),
         (lambda: _validation.check_choice(np.ones(2), ["a"], "m"), ValueError, "m must be one of 'a'"),
         (lambda: _validation.check_choice(1, [True, None], "m"), ValueError, "m must be one of True, None. Got 1"),
