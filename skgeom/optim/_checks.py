@@ -148,8 +148,10 @@ def check_score(score: Any, names: Iterable[str]) -> None:
 
 def check_pair(values: Any, name: str, expected: str) -> tuple[Any, Any]:
     """Return two values from a tuple or a list."""
-    if not isinstance(values, tuple | list) or len(values) != 2:
-        raise TypeError(f"{name} must be a tuple {expected}, got {type(values).__name__}.")
+    is_sequence = isinstance(values, tuple | list)
+    if not is_sequence or len(values) != 2:
+        got = f"{len(values)} values" if is_sequence else type(values).__name__
+        raise TypeError(f"{name} must be a tuple {expected}, got {got}.")
     return values[0], values[1]
 
 

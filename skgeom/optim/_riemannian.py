@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from skgeom._validation import check_positive, check_real
-from skgeom.optim._checks import check_sphere_rows
+from skgeom.optim._checks import check_pair, check_sphere_rows
 
 _LARGEST_SHARE = 1 - 2.0**-32
 """Moments must fade: shares of the past are below 1."""
@@ -28,6 +28,10 @@ class _Rows(NamedTuple):
 class _SphereOptimizer(torch.optim.Optimizer):
     """Base of optimisers of rows on spheres: the radius of each row, found at construction, is part of the state."""
 
+    def __init__(self, params: Iterable[Any], options: dict[str, Any]) -> None:
+        self._check_options(options)
+        super().__init__(params, options)
+
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters, whose rows keep the norms they have now.
 
@@ -36,9 +40,15 @@ class _SphereOptimizer(torch.optim.Optimizer):
         param_group : dict
             ``"params"``, a tensor (n, d) or several, and options that differ from those of the optimiser.
         """
+        self._check_options({**self.defaults, **param_group})
         super().add_param_group(param_group)
-        for p in self.param_groups[-1]["params"]:
-            radius = check_sphere_rows(p.detach())[:, None]
+        params = self.param_groups[-1]["params"]
+        try:
+            radii = [check_sphere_rows(p.detach())[:, None] for p in params]
+        except (TypeError, ValueError):
+            self.param_groups.pop()
+            raise
+        for p, radius in zip(params, radii, strict=True):
             self.state[p] = {"radius": radius, "moment": torch.zeros_like(p), **self._more_state(radius)}
 
     @torch.no_grad()
@@ -70,6 +80,10 @@ class _SphereOptimizer(torch.optim.Optimizer):
         rows = _rows_with_gradient(p, gradient, state["radius"])
         m, velocity = self._velocity(rows, state, group)
         p[rows.which], state["moment"][rows.which] = _along_great_circles(rows, -group["lr"] * velocity, m)
+
+    def _check_options(self, options: dict[str, Any]) -> None:
+        """Check the options of a group."""
+        raise NotImplementedError
 
     def _more_state(self, radius: Tensor) -> dict[str, Tensor]:
         """Return the state of each row besides its radius and first moment."""
@@ -104,7 +118,7 @@ class RiemannianSGD(_SphereOptimizer):
     Raises
     ------
     TypeError
-        If a parameter is not of float32 or float64.
+        If a parameter is not of float32 or float64, or an option is of the wrong kind.
     ValueError
         If a parameter is not a finite matrix, a row is zero, or an option is out of range.
 
@@ -137,9 +151,11 @@ class RiemannianSGD(_SphereOptimizer):
     """
 
     def __init__(self, params: Iterable[Any], lr: float = 1e-3, momentum: float = 0.0) -> None:
-        check_positive(lr, "lr")
-        check_real(momentum, "momentum", 0, _LARGEST_SHARE)
         super().__init__(params, {"lr": lr, "momentum": momentum})
+
+    def _check_options(self, options: dict[str, Any]) -> None:
+        check_positive(options["lr"], "lr")
+        check_real(options["momentum"], "momentum", 0, _LARGEST_SHARE)
 
     def _velocity(self, rows: _Rows, state: dict[str, Tensor], group: dict[str, Any]) -> tuple[Tensor, Tensor]:
         m = group["momentum"] * state["moment"][rows.which] + rows.gradient
@@ -175,7 +191,7 @@ class RiemannianAdam(_SphereOptimizer):
     Raises
     ------
     TypeError
-        If a parameter is not of float32 or float64.
+        If a parameter is not of float32 or float64, or an option is of the wrong kind.
     ValueError
         If a parameter is not a finite matrix, a row is zero, or an option is out of range.
 
@@ -217,11 +233,13 @@ class RiemannianAdam(_SphereOptimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
     ) -> None:
-        check_positive(lr, "lr")
-        for beta in betas:
-            check_real(beta, "betas", 0, _LARGEST_SHARE)
-        check_real(eps, "eps", 0)
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps})
+
+    def _check_options(self, options: dict[str, Any]) -> None:
+        check_positive(options["lr"], "lr")
+        for beta in check_pair(options["betas"], "betas", "(β₁, β₂)"):
+            check_real(beta, "betas", 0, _LARGEST_SHARE)
+        check_real(options["eps"], "eps", 0)
 
     def _more_state(self, radius: Tensor) -> dict[str, Tensor]:
         return {"square": torch.zeros_like(radius), "count": torch.zeros_like(radius)}

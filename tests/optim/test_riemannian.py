@@ -255,9 +255,34 @@ def test_parameters_without_spheres_are_refused(kind, values, error, message):
         (RiemannianAdam, {"eps": -1.0}, "eps"),
     ],
 )
-def test_options_out_of_range_are_refused(kind, options, name):
+def test_options_out_of_range_are_refused_also_for_one_group(kind, options, name):
     with pytest.raises(ValueError, match=name):
         kind([torch.ones(1, 2, requires_grad=True)], **options)
+    with pytest.raises(ValueError, match=name):
+        kind([{"params": [torch.ones(1, 2, requires_grad=True)], **options}])
+    with pytest.raises(ValueError, match=name):
+        kind([torch.ones(1, 2, requires_grad=True)]).add_param_group(
+            {"params": torch.ones(1, 2, requires_grad=True), **options}
+        )
+
+
+@pytest.mark.parametrize(("betas", "got"), [(0.9, "float"), ((0.9,), "1 values"), ((0.9, 0.99, 0.999), "3 values")])
+def test_betas_are_two(betas, got):
+    with pytest.raises(TypeError, match=rf"betas must be a tuple \(β₁, β₂\), got {got}"):
+        RiemannianAdam([torch.ones(1, 2, requires_grad=True)], betas=betas)
+
+
+@pytest.mark.parametrize("kind", [RiemannianAdam, RiemannianSGD])
+def test_a_group_that_is_refused_is_not_added(kind):
+    x, zero = torch.ones(2, 2, requires_grad=True), torch.zeros(2, 2, requires_grad=True)
+    optimizer = kind([x])
+    with pytest.raises(ValueError, match="Row 0 of a parameter is zero"):
+        optimizer.add_param_group({"params": [zero]})
+    (x[:, 0].sum() + zero.sum()).backward()
+    optimizer.step()
+    assert [group["params"] for group in optimizer.param_groups] == [[x]]
+    assert (x[:, 0] < 1).all()
+    assert (zero == 0).all()
 
 
 @pytest.mark.parametrize("kind", [RiemannianAdam, RiemannianSGD])
