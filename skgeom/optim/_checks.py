@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -331,6 +331,16 @@ def check_sphere_rows(parameter: ForeignT) -> ForeignT:
         row = int(xp.argmin(lengths))
         raise ValueError(f"Row {row} of a parameter is zero, and a sphere of radius 0 has no directions: drop the row.")
     return xp.astype(lengths, parameter.dtype)
+
+
+def check_records(names: Sequence[str], rows: Sequence[Sequence[float]]) -> None:
+    """Check that the columns of a history have different names, and each row one number for each."""
+    twice = [name for i, name in enumerate(names) if name in names[:i]]
+    if twice:
+        raise ValueError(f"Two columns have the name {twice[0]!r}: rename one of them.")
+    for i, row in enumerate(rows):
+        if len(row) != len(names):
+            raise ValueError(f"Row {i} has {len(row)} numbers for the {len(names)} columns {listed(list(names))}.")
 
 
 def check_checkpoint(path: Any, every: Any) -> None:

@@ -286,7 +286,7 @@ class _Judged:
     def name(self) -> str:
         """Name of the score."""
         if not isinstance(self.score, str):
-            return unique_names([self.score])[0]
+            return unique_names([self.score], ("weight", "isoscore", "is_optimal"))[0]
         return f"neg_{self.score}" if self.score in SCORES and SCORES[self.score].direction < 0 else self.score
 
     def measured(self, fitted: EmbeddingOptimizer | None) -> tuple[float, float]:

@@ -10,6 +10,7 @@ import numpy as np
 from skgeom._core import _correlation
 from skgeom._frames import frame_of
 from skgeom._validation import check_choice
+from skgeom.optim._checks import check_records
 
 if TYPE_CHECKING:
     from skgeom.inspection import TrajectoryDisplay
@@ -29,6 +30,11 @@ class History(Mapping[str, np.ndarray]):
         Iteration, loss, terms, monitors and errors of each recorded iteration.
     errors : sequence of str, default=()
         Names of the columns of standard errors.
+
+    Raises
+    ------
+    ValueError
+        If two columns have the same name, or a row does not have one number for each.
 
     Attributes
     ----------
@@ -62,6 +68,7 @@ class History(Mapping[str, np.ndarray]):
         self.monitors = tuple(monitors)
         self.errors = tuple(errors)
         names = ("iteration", "loss", *self.terms, *self.monitors, *self.errors)
+        check_records(names, rows)
         values = np.array(rows, dtype=np.float64).reshape(len(rows), len(names))
         self._columns = {name: np.ascontiguousarray(values[:, i]) for i, name in enumerate(names)}
         self._columns["iteration"] = self._columns["iteration"].astype(np.int64)

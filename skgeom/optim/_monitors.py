@@ -26,6 +26,9 @@ MONITORS = {name: row for name, row in MEASURES.items() if row.needs in ("cloud"
 _N_BLOCKS = 20
 """Number of blocks of a sample: their values spread by its square root times the error of the sample."""
 
+_ALWAYS = ("iteration", "loss")
+"""Names of the columns that every history has."""
+
 _ERROR = "_se"
 """The suffix of the column with the standard errors of a measure."""
 
@@ -46,7 +49,8 @@ def chosen(monitor: Any) -> list[Any]:
 def column_names(monitor: Any, size: int | None) -> list[str]:
     """Return the names of all columns that monitors may fill, those of the standard errors of samples too."""
     asked = chosen(monitor)
-    return [*unique_names(asked), *(f"{one}{_ERROR}" for one in asked if size is not None and isinstance(one, str))]
+    errors = _error_names(asked, size)
+    return [*unique_names(asked, (*_ALWAYS, *errors)), *errors]
 
 
 class Draw(NamedTuple):
@@ -76,8 +80,8 @@ class Monitors:
         self, monitor: Any, clusters: np.ndarray | None, pairs: Any, y: Any, n: int, size: int | None, seed: int
     ) -> None:
         kept = [one for one in chosen(monitor) if clusters is not None or not _needs_labels(one)]
-        self.names = unique_names(kept)
-        self.errors = [f"{one}{_ERROR}" for one in kept if size is not None and isinstance(one, str)]
+        self.errors = _error_names(kept, size)
+        self.names = unique_names(kept, (*_ALWAYS, *self.errors))
         self._size = size
         self._seed = seed
         self._n_rows = n
@@ -215,8 +219,8 @@ class Monitors:
         return sqrt((1 - self._size / n) / _N_BLOCKS) * deviation
 
 
-def unique_names(given: Iterable[Any], taken: Iterable[str] = ("iteration", "loss")) -> list[str]:
-    """Return the names of measures and functions, numbered if one occurs again."""
+def unique_names(given: Iterable[Any], taken: Iterable[str]) -> list[str]:
+    """Return the names of measures and functions, numbered if one occurs again or is taken."""
     names: list[str] = []
     for one in given:
         name = one if isinstance(one, str) else _name_of(one)
@@ -232,6 +236,11 @@ def takes_y(function: Callable[..., Any]) -> bool:
         return "y" in inspect.signature(function).parameters
     except ValueError:
         return False
+
+
+def _error_names(monitors: Iterable[Any], size: int | None) -> list[str]:
+    """Return the names of the columns of standard errors, one for each measure by name of samples of some size."""
+    return [f"{one}{_ERROR}" for one in monitors if size is not None and isinstance(one, str)]
 
 
 def _name_of(function: Any) -> str:

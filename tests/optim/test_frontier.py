@@ -120,6 +120,16 @@ def test_a_function_gets_the_rows_and_y(parity):
     assert frontier.score[0] > 2 * frontier.start[1]
 
 
+def test_a_score_named_as_a_column_has_a_column_of_its_own(parity):
+    def weight(embedding, y):
+        return 7.0
+
+    frontier = isotropy_cluster_frontier(*parity, [0, 1], score=weight, estimator=optimizer(max_iter=3))
+    frame = frontier.to_frame()
+    assert frame["weight"].tolist() == [0, 1]
+    assert frame["weight_2"].tolist() == [7, 7]
+
+
 def test_held_out_rows_are_mapped_and_judged(parity):
     X, y = parity
     train, test = (X[:100], y[:100]), (X[100:], y[100:])

@@ -26,3 +26,16 @@ def test_what_has_no_correlation_is_nan_or_refused():
         history.correlation("loss", "b")
     with pytest.raises(ValueError, match="method"):
         history.correlation("loss", "a", method="kendall")
+
+
+@pytest.mark.parametrize(
+    ("terms", "row", "words"),
+    [
+        (["loss"], (0, 1.0, 2.0, 3.0), "Two columns have the name 'loss'"),
+        (["a"], (0, 1.0, 2.0, 3.0), "Two columns have the name 'a'"),
+        (["b"], (0, 1.0, 2.0), "Row 1 has 3 numbers for the 4 columns 'iteration', 'loss', 'b', 'a'"),
+    ],
+)
+def test_columns_are_told_apart_by_name_and_filled_by_every_row(terms, row, words):
+    with pytest.raises(ValueError, match=words):
+        History(terms, ["a"], [(0, 1.0, 2.0, 3.0), row])

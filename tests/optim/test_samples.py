@@ -115,6 +115,19 @@ def test_measures_of_the_number_of_rows_have_no_error():
     assert np.isfinite([history[f"{name}_se"] for name in names[3:]]).all()
 
 
+@pytest.mark.parametrize("sampled", [True, False])
+def test_a_function_named_as_an_error_has_a_column_of_its_own(digits, sampled):
+    def isoscore_se(embedding):
+        return 7.0
+
+    size = {"monitor_sample": 100} if sampled else {}
+    history = quick(objective="retention", monitor=[isoscore_se, "isoscore"], **size).fit(*digits).history_
+    assert history.errors == (("isoscore_se",) if sampled else ())
+    assert history.monitors == ("isoscore_se_2" if sampled else "isoscore_se", "isoscore")
+    assert (history[history.monitors[0]] == 7).all()
+    assert not sampled or (history["isoscore_se"] != 7).all()
+
+
 def test_infinite_values_have_no_error():
     y = np.arange(400) % 2
     history = quick(monitor="davies_bouldin", monitor_sample=200, max_iter=1).fit(np.ones((400, 3)), y).history_
