@@ -347,7 +347,7 @@ def _weighted(objective: Any) -> dict[Any, float]:
     """Return an objective as a dict of weights with which minimising improves it."""
     terms = load("_terms").terms_of(objective, ())
     keys = list(objective) if isinstance(objective, dict) else [objective]
-    check_without_isoscore(keys)
+    check_without_isoscore(getattr(term.source, "name", None) for term in terms)
     return {key: term.weight for key, term in zip(keys, terms, strict=True)}
 
 

@@ -1,5 +1,7 @@
 """isotropy_cluster_frontier: points, front and bound."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -226,6 +228,8 @@ def test_an_exception_before_the_first_point_carries_none(parity):
         ),
         (np.arange(20) % 2, [1], {"objective": "isoscore"}, ValueError, "leave it out there"),
         (np.arange(20) % 2, [1], {"objective": {"cross_entropy": 1, "isoscore": -1}}, ValueError, "leave it out there"),
+        (np.arange(20) % 2, [1], {"objective": isoscore}, ValueError, "leave it out there"),
+        (np.arange(20) % 2, [1], {"objective": {partial(isoscore): -1}}, ValueError, "leave it out there"),
         (np.arange(20) % 2, [1], {"objective": "clusters"}, ValueError, "objective must be one of"),
         (np.zeros(20), [1], {}, ValueError, "Number of labels is 1"),
         (np.arange(20), [1], {}, ValueError, "Number of labels is 20"),
