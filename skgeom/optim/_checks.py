@@ -367,4 +367,4 @@ def check_checkpoint(path: Any, every: Any) -> None:
 
 def check_verbose(value: Any) -> None:
     """Check that a verbosity is a flag or a non-negative integer."""
-    check_count(int(value) if isinstance(value, bool) else value, "verbose", low=0)
+    check_count(int(value) if isinstance(value, bool | np.bool_) else value, "verbose", low=0)

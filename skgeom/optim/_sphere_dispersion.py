@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, Self
 
+import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
@@ -267,7 +268,8 @@ class SphereDispersion(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryTra
         if self.batch_size is not None:
             check_count(self.batch_size, "batch_size", low=2)
         check_count(self.n_init, "n_init")
-        check_choice(self.polish, ("auto", True, False), "polish")
+        if not isinstance(self.polish, np.bool_):
+            check_choice(self.polish, ("auto", True, False), "polish")
         check_checkpoint(self.checkpoint, self.checkpoint_every)
         check_verbose(self.verbose)
 

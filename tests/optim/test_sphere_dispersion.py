@@ -151,6 +151,16 @@ def test_the_size_decides_whether_auto_polishes(monkeypatch):
     assert few.min_angle_ > plain.min_angle_
 
 
+@pytest.mark.parametrize("flag", [True, False])
+def test_flags_may_come_from_numpy(flag, capsys):
+    given, plain = (
+        SphereDispersion(max_iter=3, polish=one, verbose=one, random_state=0).fit(cloud(9, 3))
+        for one in (np.bool_(flag), flag)
+    )
+    assert_array_equal(given.embedding_, plain.embedding_)
+    assert bool(capsys.readouterr().out) == flag
+
+
 def test_more_starts_are_never_worse():
     x = cloud(13, 3)
     one, six = (SphereDispersion(max_iter=40, n_init=k, polish=False, random_state=0).fit(x) for k in (1, 6))
