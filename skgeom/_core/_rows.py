@@ -21,6 +21,7 @@ from skgeom._array import (
     times_power_of_two,
     to_float,
     vecdot,
+    wants_gradient,
     where,
 )
 from skgeom._typing import Array, ForeignT
@@ -59,9 +60,9 @@ def exact(rows: DirectedRows, block: Which) -> DirectedRows:
 
 
 def norms(x: Array) -> Array:
-    """Return the Euclidean norms of the rows."""
-    xp = namespace(x)
-    return xp.sqrt(vecdot(x, x))
+    """Return the Euclidean norms of the rows, with gradient 0 at a zero row."""
+    squares = vecdot(x, x)
+    return sqrt_in_place(squares) if wants_gradient(squares) else namespace(x).sqrt(squares)
 
 
 def shortest_exact(x: Array) -> float:

@@ -97,12 +97,13 @@ def test_losses_work_in_a_loop_of_ones_own(name):
 
 
 @every_loss
-@pytest.mark.parametrize("kind", ["twins", "antipodes", "all equal", "two rows"])
+@pytest.mark.parametrize("kind", ["twins", "antipodes", "whole antipodes", "all equal", "two rows"])
 def test_gradients_are_finite_on_degenerate_clouds(name, kind):
     x = rows(shape=(6, 4))
     x = {
         "twins": torch.cat([x, x]),
         "antipodes": torch.cat([x, -x]),
+        "whole antipodes": torch.cat([(3 * x).round(), -(3 * x).round()]),  # their mean is 0 without rounding
         "all equal": 0 * x + x[0],
         "two rows": x[:2],
     }[kind]
@@ -112,6 +113,25 @@ def test_gradients_are_finite_on_degenerate_clouds(name, kind):
         return
     for dtype in (torch.float32, torch.float64):
         assert torch.isfinite(gradient_of(loss(name), x.to(dtype))).all()
+
+
+@pytest.mark.parametrize("name", [name for name, row in LOSSES.items() if row.needs in ("partners", "clouds", "start")])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_gradients_are_finite_where_two_clouds_are_equal(name, dtype):
+    x, y = rows(dtype=dtype).requires_grad_(), rows(dtype=dtype).requires_grad_()
+    LOSSES[name](x, y).backward()
+    assert torch.isfinite(x.grad).all()
+    if name in ("alignment_loss", "modality_gap", "relative_modality_gap", "pair_distance_ratio", "retention"):
+        assert_allclose(x.grad, 0, atol=1e-6)  # the smallest value there is
+    assert y.grad is None or torch.isfinite(y.grad).all()
+
+
+def test_an_infinite_slope_of_a_spectrum_can_be_a_loss():
+    x = torch.outer(torch.arange(1.0, 9.0), torch.ones(4)).requires_grad_()
+    value = metrics.spectrum_slope(x)
+    value.backward()
+    assert value.item() == math.inf
+    assert (x.grad == 0).all()
 
 
 WITHOUT_SCALE = [name for name, row in LOSSES.items() if row.needs == "cloud" and "scaling" in row.invariances]

@@ -30,7 +30,7 @@ from skgeom._array import (
     where,
 )
 from skgeom._core._jackknife import merged_without_each
-from skgeom._core._rows import DirectedRows, blocks_at, exact
+from skgeom._core._rows import DirectedRows, blocks_at, exact, norms
 from skgeom._core._threads import in_threads
 from skgeom._core.sums._moments import Moments, merge_all, moments
 from skgeom._typing import Array
@@ -239,15 +239,13 @@ def toward(v: Array, mean: Array) -> Array:
 
 def first_order(m: Moments) -> Array:
     """Return the first-order form of I1: (n - ‖Σx‖) / (n + ‖Σx‖)."""
-    xp = namespace(m.mean)
-    total = m.n * xp.sqrt(vecdot(m.mean, m.mean))
+    total = m.n * norms(m.mean[None, :])[0]
     return (m.n - total) / (m.n + total)
 
 
 def second_order(m: Moments) -> Array:
     """Return the second-order form of I1, which adds half the extreme squared singular values of X."""
-    xp = namespace(m.mean)
-    total = m.n * xp.sqrt(vecdot(m.mean, m.mean))
+    total = m.n * norms(m.mean[None, :])[0]
     s2 = m.about_origin().singular_values() ** 2
     least = 0.0 * s2[0] if s2.shape[0] < m.mean.shape[0] else s2[-1]
     return (m.n - total + 0.5 * least) / (m.n + total + 0.5 * s2[0])

@@ -199,7 +199,7 @@ def spectrum_slope(m: Moments, first: int = 1, last: int | None = None) -> Array
     xp = namespace(values)
     last = values.shape[0] if last is None else min(last, values.shape[0])
     if last <= first:
-        return asarray_like(float("inf"), m.mean)
+        return asarray_like(float("inf"), m.mean) + 0.0 * m.mean[0]
     ranks = asarray_like(range(first, last + 1), values)
     x, y, w = xp.log(ranks), xp.log(values[first - 1 : last]), 1 / ranks
     x, y = x - xp.sum(w * x) / xp.sum(w), y - xp.sum(w * y) / xp.sum(w)
