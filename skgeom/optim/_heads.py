@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from threading import RLock
 from typing import Any
 
 import torch
@@ -14,6 +15,9 @@ from torch.nn.functional import linear
 
 from skgeom.optim._checks import check_outputs
 from skgeom.optim._movable import host_copy
+
+_redirecting = RLock()
+"""Held while draws from the global generator of the host are redirected."""
 
 
 class Head(Module):
@@ -90,8 +94,11 @@ def linear_start(n_outputs: int, n_features: int, fit_intercept: bool, generator
 
 @contextmanager
 def drawing_from(generator: torch.Generator) -> Iterator[None]:
-    """Redirect draws from the global generator of the host to another one, and leave the global one alone."""
-    with torch.random.fork_rng(devices=[]):
+    """Redirect draws from the global generator of the host to another one, and leave the global one alone.
+
+    Fits in several threads take turns, or one would draw from the generator of another.
+    """
+    with _redirecting, torch.random.fork_rng(devices=[]):
         torch.set_rng_state(generator.get_state())
         yield
         generator.set_state(torch.get_rng_state())

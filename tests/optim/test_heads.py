@@ -1,6 +1,8 @@
 """The heads of EmbeddingOptimizer: prototypes and modules of the user, against plain loops of Torch."""
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
+from time import sleep
 
 import numpy as np
 import pytest
@@ -118,6 +120,30 @@ def test_random_layers_follow_the_seed_and_leave_the_global_generator_alone(digi
     np.testing.assert_array_equal(fits[0].embedding_, fits[1].embedding_)
     assert (fits[0].embedding_ != fits[2].embedding_).any()
     assert fits[0].embedding_.dtype == np.float64
+
+
+class Slow(nn.Module):
+    """A head that lets other threads run between two draws."""
+
+    def __init__(self, n_features, n_outputs):
+        super().__init__()
+        self.inner = nn.Linear(n_features, n_outputs)
+
+    def forward(self, rows):
+        kept = torch.rand_like(rows) > 0.5
+        sleep(0.001)
+        return self.inner(torch.where(kept, rows, torch.rand_like(rows)))
+
+
+def test_fits_in_several_threads_draw_each_from_its_own_generator(digits):
+    state = torch.random.get_rng_state()
+    optimizers = [quick(head=Slow, batch_size=50, monitor=None, random_state=seed) for seed in (0, 1, 0, 1)]
+    alone = [clone(optimizer).fit(*digits).embedding_ for optimizer in optimizers[:2]]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda optimizer: optimizer.fit(*digits).embedding_, optimizers))
+    for i, embedding in enumerate(found):
+        np.testing.assert_array_equal(embedding, alone[i % 2])
+    assert torch.equal(torch.random.get_rng_state(), state)
 
 
 @pytest.mark.parametrize("head", ["distance", perceptron, with_random_layers])
