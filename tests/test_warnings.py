@@ -1,12 +1,15 @@
 """Warnings point at the line of the caller, through all that wraps it."""
 
+import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
+from skgeom._warnings import silenced
 from skgeom.alignment import CCAAligner, LstsqAligner
 from skgeom.multimodal import ZeroShotClassifier
 from skgeom.preprocessing import GroupCentering, Whitening
@@ -36,3 +39,34 @@ def test_a_warning_points_at_the_callers_line(call):
     ours = [w for w in caught if w.category is UserWarning]
     assert ours
     assert {w.filename for w in ours} == {__file__}
+
+
+def test_the_filters_come_back_with_the_last_of_several_threads():
+    before, met = list(warnings.filters), threading.Barrier(2, timeout=20)
+
+    def first():
+        with silenced("one"):
+            met.wait()
+            met.wait()
+        met.wait()
+
+    def second():
+        met.wait()  # the first has begun
+        with silenced("other", UserWarning):
+            met.wait()
+            met.wait()  # the first is over
+            assert warnings.filters != before
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(first), pool.submit(second)]:
+            done.result()
+    assert warnings.filters == before
+
+
+def test_only_what_matches_is_silenced():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with silenced("some", UserWarning):
+            for text, category in (("some text", UserWarning), ("other text", UserWarning), ("some", RuntimeWarning)):
+                warnings.warn(text, category, stacklevel=1)
+    assert [str(one.message) for one in caught] == ["other text", "some"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
 from typing import Any, NamedTuple, TypeAlias
-from warnings import catch_warnings, simplefilter
 
 import numpy as np
 from sklearn.base import clone
@@ -14,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from skgeom._array import to_numpy
 from skgeom._core.sums._maps import default_top
 from skgeom._validation import check_cloud
+from skgeom._warnings import silenced
 from skgeom.preprocessing import AllButTheTop, SharedMoments, Whitening
 
 Transforms: TypeAlias = Mapping[str, Any]
@@ -63,8 +63,7 @@ def default_transforms(X: Any) -> dict[str, Any]:
     """
     x = check_cloud(X, scale_free=True)
     n, d = x.shape
-    with catch_warnings():  # of few rows: judged on rows that no fit has seen, it shows
-        simplefilter("ignore", UserWarning)
+    with silenced(category=UserWarning):  # of few rows: judged on rows that no fit has seen, it shows
         rank = fitted(Whitening(), x).rank_
     found: dict[str, Any] = {AS_IS: PASSTHROUGH, CENTRED: StandardScaler(with_std=False)}
     widths = [k for k in (_NARROWEST * _STEP**j for j in range(16)) if k < rank] + [rank]

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import count
 from typing import Any, NamedTuple, TypeAlias
-from warnings import catch_warnings, simplefilter
 
 import numpy as np
 from sklearn.model_selection import KFold, StratifiedKFold
@@ -16,6 +15,7 @@ from sklearn.utils import check_random_state
 from skgeom._core._jackknife import jackknife
 from skgeom._core._threads import in_threads
 from skgeom._validation import check_count, check_groups, check_real
+from skgeom._warnings import silenced
 from skgeom.alignment import CCAAligner, LstsqAligner, ProcrustesAligner
 from skgeom.model_selection._intervals import Statistic, compared
 from skgeom.model_selection._judgement import Judged, Judgement, answered
@@ -242,8 +242,7 @@ def judged(
             tell(next(done), total)
         return seen
 
-    with catch_warnings():  # of few rows, in all threads: judged on rows that no fit has seen, it shows
-        simplefilter("ignore", UserWarning)
+    with silenced(category=UserWarning):  # of few rows: judged on rows that no fit has seen, it shows
         found = in_threads(np.empty(0), in_fold, chance.n_folds)
     observed = np.empty((len(names), split.fold.size))
     for fold, results in zip(folds, found, strict=True):

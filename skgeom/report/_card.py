@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from math import nan
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from skgeom._core._rows import unit
 from skgeom._core.sums import _spectrum
 from skgeom._core.sums._moments import Moments
 from skgeom._core.sums._rank import live
+from skgeom._warnings import silenced
 from skgeom.calibration import CosineCalibrator
 from skgeom.metrics import (
     collapse_bound,
@@ -228,8 +228,7 @@ def _measured(cloud: Cloud, measure: str, name: str, hint: str, *others: np.ndar
     low, high = row.range(*cloud.X.shape)
     if not isinstance(cloud, Blocks):
         return Entry(name, row(cloud, *others, **options), low, high, row.direction, hint, about=row.function)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The bias of")  # the card shows errors, and no intervals
+    with silenced("The bias of"):  # the card shows errors, and no intervals
         found = estimate(measure, cloud, *others, paired=row.needs == "clouds", **options)
     return Entry(name, found.value, low, high, row.direction, hint, found.standard_error, row.function)
 

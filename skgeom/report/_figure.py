@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from io import StringIO
@@ -13,6 +12,7 @@ from zlib import crc32
 
 import numpy as np
 
+from skgeom._warnings import silenced
 from skgeom.inspection import (
     ConformityDisplay,
     HubDisplay,
@@ -146,11 +146,10 @@ def svg(picture: Picture, number: int) -> str:
     ImportError
         If matplotlib is not installed.
     """
-    with styled(), warnings.catch_warnings():
+    with styled(), silenced("Glyph .* missing from font"):  # the fonts of the page may have it
         from matplotlib import rc_context
         from matplotlib.figure import Figure
 
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # the fonts of the page may have it
         with rc_context({"svg.fonttype": "none", "svg.hashsalt": "skgeom"}):
             figure = Figure(figsize=(_PANEL[0], picture.height), layout="constrained")
             picture.plot(ax=figure.subplots(picture.n_axes, sharex=True))

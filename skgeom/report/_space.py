@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +15,7 @@ from skgeom._core.sums import _angular, _spectrum
 from skgeom._core.sums._moments import Moments
 from skgeom._core.sums._rank import rank
 from skgeom._validation import check_cloud, check_directed, check_ranked_moments
+from skgeom._warnings import silenced
 from skgeom.calibration import CosineCalibrator
 from skgeom.metrics import conformity
 from skgeom.metrics._estimate import MIN_GROUPS, in_blocks
@@ -126,8 +126,7 @@ class Space:
         rows = self.cloud.X[sampled(self.directed, MAX_MATCH_ROWS)]
         if min(rows.shape) < 2 or different(check_directed(rows)).size < 2:
             return None
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", ".*not enough for a threshold")
+        with silenced(".*not enough for a threshold"):
             return CosineCalibrator(MATCH_ALPHA).fit(rows)
 
     @cached_property
