@@ -147,7 +147,8 @@ def split_of(
     if first.size < _MIN_GROUPS * chance.n_folds:
         raise ValueError(
             f"Expected at least {_MIN_GROUPS * chance.n_folds} different rows, or groups of them, for {chance.n_folds} "
-            f"folds, got {first.size}. Pass more rows, or fewer n_folds."
+            f"folds, got {first.size}. Without groups, equal rows count as one, and so do pairs that a chain of common "
+            "rows links. Pass more rows, fewer n_folds, or other groups."
         )
     splitter = (KFold if codes is None else StratifiedKFold)(
         chance.n_folds, shuffle=True, random_state=int(chance.rng.integers(2**31))

@@ -422,6 +422,14 @@ def test_an_exception_names_the_transform_under_which_it_was_raised(judge, trans
     assert re.fullmatch(r"Raised in fold \d under the transform 'odd'\.", caught.value.__notes__[0])
 
 
+def test_pairs_that_are_all_linked_are_refused_with_the_reason():
+    pairs = np.stack([X[:-1], X[1:]], axis=1)  # each shares a row with the next
+    with pytest.raises(ValueError, match=r"got 1\. Without groups, .* pairs that a chain of common rows links"):
+        judge_similarity(pairs, SCORES[1:])
+    found = judge_similarity(pairs, SCORES[1:], groups=np.arange(159) // 4, transforms=TRIED, n_resamples=100)
+    assert found.n_rows == 159
+
+
 def test_more_clusters_than_rows_to_learn_from_are_refused():
     with pytest.raises(ValueError, match="n_clusters must be at least 2 and at most 128, got 129"):
         judge_clusters(X, n_clusters=129, transforms=TRIED)
