@@ -61,8 +61,11 @@ def exact(rows: DirectedRows, block: Which) -> DirectedRows:
 
 def norms(x: Array) -> Array:
     """Return the Euclidean norms of the rows, with gradient 0 at a zero row."""
-    squares = vecdot(x, x)
-    return sqrt_in_place(squares) if wants_gradient(squares) else namespace(x).sqrt(squares)
+    xp, squares = namespace(x), vecdot(x, x)
+    if not wants_gradient(squares):
+        return xp.sqrt(squares)
+    vanishes = squares == 0
+    return where(vanishes, 0.0, xp.sqrt(where(vanishes, 1.0, squares)))
 
 
 def shortest_exact(x: Array) -> float:

@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose
 
 import skgeom.metrics as metrics
 from skgeom._core._labels import labels_of
+from skgeom._core._rows import norms
 from skgeom.metrics._measure import MEASURES
 
 torch = pytest.importorskip("torch")
@@ -124,6 +125,15 @@ def test_gradients_are_finite_where_two_clouds_are_equal(name, dtype):
     if name in ("alignment_loss", "modality_gap", "relative_modality_gap", "pair_distance_ratio", "retention"):
         assert_allclose(x.grad, 0, atol=1e-6)  # the smallest value there is
     assert y.grad is None or torch.isfinite(y.grad).all()
+
+
+def test_lengths_have_the_gradient_0_at_0_and_hide_no_nan():
+    x = torch.tensor([[0.0, 0.0], [3.0, 4.0], [math.nan, 1.0], [math.inf, 1.0]], requires_grad=True)
+    found = norms(x)
+    assert_allclose(found.detach(), [0, 5, math.nan, math.inf])
+    assert_allclose(found.detach(), norms(x.detach()))
+    found[:2].sum().backward()
+    assert_allclose(x.grad[:2], [[0, 0], [0.6, 0.8]])
 
 
 def test_an_infinite_slope_of_a_spectrum_can_be_a_loss():
