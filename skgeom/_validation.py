@@ -318,9 +318,28 @@ def check_labels(labels: Any, n: int, *, name: str = "labels") -> Labels:
 
 def label_codes(labels: Any, n: int, name: str) -> np.ndarray:
     """Return the position of the label of each row among the sorted labels."""
-    values = _column(labels, n, name)
+    values = check_column(labels, n, name)
     _check_none_missing(values, name, "label")
     return _sorted_codes(values, name)[1]
+
+
+def check_column(values: Any, n: int, name: str, *, warn: bool = False) -> np.ndarray:
+    """Return values of any library, one per row, as a NumPy array (n,).
+
+    Raises
+    ------
+    TypeError
+        If entries are masked.
+    ValueError
+        If the values are not n in one dimension, or in one column.
+    """
+    given = as_given(values, name)
+    if np.asarray(given).ndim == 0:
+        raise ValueError(f"{name} must have one entry per row, got {values!r}: pass an array of {n}.")
+    column = column_or_1d(given, warn=warn)
+    if column.shape[0] != n:
+        raise ValueError(f"Found {column.shape[0]} {name} for {n} rows: pass one per row.")
+    return column
 
 
 def check_groups(groups: Any, n: int, *, min_members: int = 1) -> tuple[list[Any], np.ndarray]:
@@ -373,7 +392,7 @@ def check_classes(y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
     ValueError
         If y is not one class label per row.
     """
-    values = _column(y, n, "classes", warn=True)
+    values = check_column(y, n, "classes", warn=True)
     if values.dtype.kind in "fmMO" and any(_is_missing(v) or v in (np.inf, -np.inf) for v in values.tolist()):
         raise ValueError("Input y contains NaN, None or infinity: drop the rows without a class.")
     if values.dtype.kind == "f" and (values != np.floor(values)).any():
@@ -708,7 +727,7 @@ def _check_powers(x: Array, name: str, safe: int, powers: str) -> None:
 def _check_group_values(groups: Any, n: int) -> np.ndarray:
     if groups is None:
         return np.zeros(n, dtype=np.int64)
-    values = _column(groups, n, "groups")
+    values = check_column(groups, n, "groups")
     _check_none_missing(values, "groups", "group")
     return values
 
@@ -729,17 +748,6 @@ def _sorted_codes(values: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray
             f"{name} must be of one type that can be sorted, got {kinds}. Convert them all to strings."
         ) from None
     return found, codes
-
-
-def _column(values: Any, n: int, name: str, *, warn: bool = False) -> np.ndarray:
-    """Return values of any library, one per row, as a NumPy array (n,)."""
-    given = as_given(values, name)
-    if np.asarray(given).ndim == 0:
-        raise ValueError(f"{name} must have one entry per row, got {values!r}: pass an array of {n}.")
-    column = column_or_1d(given, warn=warn)
-    if column.shape[0] != n:
-        raise ValueError(f"Found {column.shape[0]} {name} for {n} rows: pass one per row.")
-    return column
 
 
 def _check_no_mask(values: Any, name: str) -> None:

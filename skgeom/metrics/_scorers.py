@@ -8,7 +8,7 @@ objects, several of them in a dict.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from copy import copy
 from functools import cache, partial
 from typing import Any
@@ -17,7 +17,7 @@ import numpy as np
 from sklearn.utils.metadata_routing import MetadataRequest
 
 from skgeom._array import in_full_precision, take_rows
-from skgeom._validation import as_given, check_choice, check_cloud, check_count, check_device, listed
+from skgeom._validation import check_choice, check_cloud, check_column, check_count, check_device, listed
 from skgeom.metrics._checks import pairs_of_one_kind, rows_to_send, sent
 from skgeom.metrics._estimate import Estimate, estimate
 from skgeom.metrics._measure import MEASURES, Needs, as_one_number
@@ -64,6 +64,11 @@ class EmbeddingScorer:
         if noise_label is not None and _needs_of(metric) not in ("labels", None):
             raise ValueError(
                 f"noise_label={noise_label!r} is for measures of labelled rows, and {self!r} has no labels."
+            )
+        if np.ndim(noise_label) > 0 or not isinstance(noise_label, Hashable):
+            raise TypeError(
+                f"noise_label must be one label, got {noise_label!r}: give all rows that belong to no cluster the same "
+                "label."
             )
 
     @in_full_precision
@@ -205,6 +210,8 @@ def make_embedding_scorer(
 
     Raises
     ------
+    TypeError
+        If `noise_label` is a list of labels.
     ValueError
         If the name of the metric is unknown, or `noise_label` is given to a measure without labels. When called, if the
         output of the estimator for X cannot be determined, other rows are passed to an estimator with output only for
@@ -422,8 +429,8 @@ def _second(y: Any, labels: Any, needed: str) -> Any:
 
 def _without_noise(rows: Any, labels: Any, noise: set[Any]) -> tuple[Any, Any]:
     """Return rows and labels without those whose label means noise."""
-    values = np.asarray(as_given(labels, "labels"))
-    kept = [i for i, value in enumerate(values.tolist()) if values.ndim > 1 or value not in noise]
+    values = check_column(labels, rows.shape[0] if hasattr(rows, "shape") else len(rows), "labels")
+    kept = [i for i, value in enumerate(values.tolist()) if value not in noise]
     if len(kept) == len(values):
         return rows, labels
     if not kept:

@@ -514,6 +514,28 @@ def test_noise_is_left_out_and_never_a_cluster():
     assert repr(scorer) == "make_embedding_scorer(silhouette_score, noise_label='none')"
 
 
+@pytest.mark.parametrize("column", [lambda v: v[:, None], lambda v: v[:, None].tolist(), lambda v: v.tolist()])
+def test_noise_is_left_out_of_one_column_of_labels(column):
+    marked = np.where(np.arange(60) < 20, -1, np.arange(60) % 3)
+    scorer = make_embedding_scorer("silhouette", noise_label=-1)
+    assert scorer(StandardScaler().fit(X), X, column(marked)) == silhouette_score(SCALED[20:], marked[20:])
+
+
+@pytest.mark.parametrize("n", [3, 50, 61])
+@pytest.mark.parametrize("noise_label", [None, -1])
+def test_labels_of_another_number_of_rows_are_refused(n, noise_label):
+    labels = np.r_[-1, np.arange(60) % 3][:n]
+    scorer = make_embedding_scorer("silhouette", noise_label=noise_label)
+    with pytest.raises(ValueError, match=f"Found {n} labels for 60 rows"):
+        scorer(StandardScaler().fit(X), X, labels)
+
+
+@pytest.mark.parametrize("labels", [[-1, -2], (-1,), {-1}, np.array(-1)])
+def test_noise_has_one_label(labels):
+    with pytest.raises(TypeError, match="noise_label must be one label"):
+        make_embedding_scorer("silhouette", noise_label=labels)
+
+
 def test_nothing_but_noise_is_refused():
     with pytest.raises(ValueError, match=r"All 60 rows are noise \(their label is -1\)"):
         silhouette_scorer(DBSCAN(eps=1e-9).fit(X), X)
