@@ -573,7 +573,8 @@ class RowsAtFit:
     """A fingerprint of the rows of an estimator without `transform`, to recognise them later.
 
     One number per row, its product with fixed weights, which differs for other rows or another order. The tolerance
-    allows for rounding of the input, such as between ``transform`` and ``fit_transform``.
+    allows for rounding of the input, such as between ``transform`` and ``fit_transform``: half of the digits by which
+    rows differ, since those that they share, or those of one long row, tell nothing about the others.
     """
 
     def __init__(self, x: Array) -> None:
@@ -584,8 +585,10 @@ class RowsAtFit:
         now = _products(x)
         if now.shape != self.products.shape:
             return False
-        rounding = np.sqrt(max(np.finfo(part.dtype).eps for part in (now, self.products)))
-        return bool(np.max(np.abs(now - self.products)) <= rounding * np.max(np.abs(self.products)))
+        spacing = max(np.finfo(part.dtype).eps for part in (now, self.products))
+        apart = np.abs(self.products - np.median(self.products))
+        room = np.sqrt(spacing) * (apart + np.median(apart)) + 16 * spacing * np.max(np.abs(self.products))
+        return bool((np.abs(now - self.products) <= room).all())
 
 
 def _products(x: Array) -> np.ndarray:

@@ -367,6 +367,21 @@ def test_our_embeddings_know_as_many_other_rows(estimator, rows):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("what", ["offset", "one long row"])
+def test_our_embeddings_know_other_rows_of_a_narrow_cone_and_beside_a_long_one(what, dtype):
+    rows, others = (rng.normal(size=(60, 4)) for rng in map(np.random.default_rng, (0, 1)))
+    share = 1e-4 if dtype == "float32" else 1e-9
+    if what == "offset":
+        rows, others = (1 + share * x for x in (rows, others))
+    else:
+        rows[0] = others[0] = 1 / share
+    model = clone(POINTS).fit(rows.astype(dtype))
+    assert np.isfinite(isoscore_scorer(model, rows.astype(dtype)))
+    with pytest.raises(ValueError, match="got other rows, or these in another order"):
+        isoscore_scorer(model, others.astype(dtype))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("before", [Whitening(), PCA(3), PCA(3, svd_solver="full")], ids=ids)
 def test_rounding_on_the_way_to_an_embedding_is_let_pass(before, dtype):
     model = make_pipeline(before, POINTS).fit((X + 10).astype(dtype))
