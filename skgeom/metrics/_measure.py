@@ -134,15 +134,33 @@ def mean_in_float64(values: Array) -> Array:
 
 
 def as_one_number(value: Any) -> float:
-    """Return a single value as a float, and values per row as their mean."""
-    return to_float(mean_in_float64(value) if getattr(value, "ndim", 0) else value)
+    """Return a single value as a float, and values per row as their mean.
+
+    Raises
+    ------
+    TypeError
+        If the value is neither a number nor one number per row.
+    """
+    return to_float(_averaged(value))
 
 
 def as_numbers(values: Sequence[Any]) -> np.ndarray:
     """Return `as_one_number` of several results of one measure (n,), which the host fetches at once."""
     if not is_foreign(values[0]):
         return np.array(list(map(as_one_number, values)))
-    return numbers([mean_in_float64(value) if value.ndim else float64(value) for value in values])
+    return numbers(list(map(_averaged, values)))
+
+
+def _averaged(value: Any) -> Array:
+    """Return a single value, or the mean of one value per row; a user's function may return these as a list."""
+    found = value if is_foreign(value) else np.asarray(value)
+    is_real = namespace(found).isdtype(found.dtype, ("bool", "integral", "real floating"))
+    if isinstance(value, tuple) or not is_real or found.ndim > 1 or 0 in found.shape:
+        came = f"{type(value).__name__} of shape {tuple(found.shape)}" if found.ndim else repr(value)
+        raise TypeError(
+            f"A measure returns a number, or one number per row, whose mean is taken, but this one returned {came}."
+        )
+    return mean_in_float64(found) if found.ndim else float64(found)
 
 
 def as_it_came(value: Any) -> Any:

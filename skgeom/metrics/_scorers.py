@@ -211,7 +211,7 @@ def make_embedding_scorer(
     Raises
     ------
     TypeError
-        If `noise_label` is a list of labels.
+        If `noise_label` is a list of labels. When called, if the metric returns neither a number nor one per row.
     ValueError
         If the name of the metric is unknown, or `noise_label` is given to a measure without labels. When called, if the
         output of the estimator for X cannot be determined, other rows are passed to an estimator with output only for

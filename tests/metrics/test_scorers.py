@@ -25,6 +25,7 @@ from skgeom.metrics import (
     average_cosine_scorer,
     conformity,
     conformity_scorer,
+    estimate,
     get_scorer,
     get_scorer_names,
     isoscore,
@@ -251,6 +252,19 @@ def test_one_value_a_row_becomes_its_mean():
     assert_allclose(conformity_scorer(scaled(), X), conformity(Z).mean(), rtol=1e-12)
     scorer = make_embedding_scorer(silhouette_samples)
     assert_allclose(scorer(scaled(), X, Y), silhouette_score(Z, Y), rtol=1e-12)
+
+
+@pytest.mark.parametrize("values", [[1.0, 2.0, 6.0], np.array([True, False]), range(4)], ids=str)
+def test_values_per_row_may_come_as_a_list(values):
+    assert make_embedding_scorer(lambda Z: values)(scaled(), X) == np.mean(values)
+
+
+@pytest.mark.parametrize("value", [None, "0.5", (0.5, 0.1), 1j, [], {"a": 1.0}, np.eye(3)], ids=str)
+def test_what_is_neither_a_number_nor_one_per_row_is_refused(value):
+    with pytest.raises(TypeError, match="A measure returns a number, or one number per row"):
+        make_embedding_scorer(lambda Z: value)(scaled(), X)
+    with pytest.raises(TypeError, match="A measure returns a number, or one number per row"):
+        estimate(lambda Z: value, X)
 
 
 # Making scorers
