@@ -74,7 +74,7 @@ class EmbeddingScorer:
     @in_full_precision
     def __call__(self, estimator: Any, X: Any, y: Any = None, *, labels: Any = None, **metadata: Any) -> float:
         """Return the signed value of the metric for the output of the estimator for X."""
-        given, options = self._asked(estimator, X, y, labels, metadata)
+        given, options, _ = self._asked(estimator, X, y, labels, metadata)
         value = as_one_number(self.metric(*given, **options))
         return value if self.greater_is_better else -value
 
@@ -101,38 +101,44 @@ class EmbeddingScorer:
         ValueError
             As in a call of the scorer, or as in `skgeom.metrics.estimate`.
         """
-        given, options = self._asked(estimator, X, y, labels, metadata)
+        given, options, counts = self._asked(estimator, X, y, labels, metadata)
+        if groups is not None and counts is not None:
+            groups = check_column(groups, len(counts), "groups")[counts]
         found = estimate(self.metric, *given, groups=groups, paired=_needs_of(self.metric) == "clouds", **options)
         return found if self.greater_is_better else found.negative()
 
     def _asked(
         self, estimator: Any, X: Any, y: Any, labels: Any, metadata: Metadata
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Return the arguments of the metric."""
+    ) -> tuple[tuple[Any, ...], dict[str, Any], np.ndarray | None]:
+        """Return the arguments of the metric, and which rows these contain, if not all."""
         check_device(self.device)
         options, metadata = dict(self.options), dict(metadata)
         if self._takes_relevant() and metadata.get("relevant") is not None:
             options["relevant"] = pairs_of_one_kind(metadata.pop("relevant"), len(X))
         check_metadata(estimator, self.step, metadata)
-        given = self._given(estimator, X, y, labels, metadata)
+        given, counts = self._given(estimator, X, y, labels, metadata)
         if self.device is not None:
             given = tuple(sent(rows_to_send(values, self.device), self.device) for values in given)
-        return given, options
+        return given, options, counts
 
-    def _given(self, estimator: Any, X: Any, y: Any, labels: Any, metadata: Metadata) -> tuple[Any, ...]:
-        """Return the arguments of the metric: rows, and the other data that it needs."""
+    def _given(
+        self, estimator: Any, X: Any, y: Any, labels: Any, metadata: Metadata
+    ) -> tuple[tuple[Any, ...], np.ndarray | None]:
+        """Return rows and the other data that the metric needs, and which rows these are, if not all."""
         needs = _needs_of(self.metric) or ("partners" if ends_in_regressor(estimator) else "labels")
         if needs == "cloud":
-            return (representation(estimator, X, self.step, metadata),)
+            return (representation(estimator, X, self.step, metadata),), None
         if needs == "labels":
             return self._labelled(estimator, X, y, labels, metadata)
         if labels is None:
             check_no_classifier(estimator)
         partners = _second(y, labels, "the rows that belong to those of X")
-        return mapped(estimator, X, self.step, metadata), partners
+        return (mapped(estimator, X, self.step, metadata), partners), None
 
-    def _labelled(self, estimator: Any, X: Any, y: Any, labels: Any, metadata: Metadata) -> tuple[Any, Any]:
-        """Return rows and their labels, without noise."""
+    def _labelled(
+        self, estimator: Any, X: Any, y: Any, labels: Any, metadata: Metadata
+    ) -> tuple[tuple[Any, Any], np.ndarray | None]:
+        """Return rows and their labels, without noise, and which rows are not noise, if not all."""
         noise = set() if self.noise_label is None else {self.noise_label}
         if labels is None and ends_in_clusterer(estimator):
             rows, labels = clustered(estimator, X, self.step, metadata)
@@ -140,7 +146,7 @@ class EmbeddingScorer:
         else:
             labels = _second(y, labels, "labels, since the estimator is not a clusterer")
             rows = representation(estimator, X, self.step, metadata)
-        return _without_noise(rows, labels, noise) if noise else (rows, labels)
+        return _without_noise(rows, labels, noise) if noise else ((rows, labels), None)
 
     def _takes_relevant(self) -> bool:
         return "relevant" in inspect.signature(self.metric).parameters
@@ -427,18 +433,18 @@ def _second(y: Any, labels: Any, needed: str) -> Any:
     )
 
 
-def _without_noise(rows: Any, labels: Any, noise: set[Any]) -> tuple[Any, Any]:
-    """Return rows and labels without those whose label means noise."""
+def _without_noise(rows: Any, labels: Any, noise: set[Any]) -> tuple[tuple[Any, Any], np.ndarray | None]:
+    """Return rows and labels without those whose label means noise, and which these are, if not all."""
     values = check_column(labels, rows.shape[0] if hasattr(rows, "shape") else len(rows), "labels")
-    kept = [i for i, value in enumerate(values.tolist()) if value not in noise]
-    if len(kept) == len(values):
-        return rows, labels
-    if not kept:
+    counts = np.array([value not in noise for value in values.tolist()])
+    if counts.all():
+        return (rows, labels), None
+    if not counts.any():
         raise ValueError(
             f"All {len(values)} rows are noise (their label is {listed(sorted(noise, key=str))}), so there are no "
             "clusters to score: fit with parameters that find some."
         )
-    return take_rows(check_cloud(rows, min_samples=1), np.asarray(kept)), values[kept]
+    return (take_rows(check_cloud(rows, min_samples=1), np.flatnonzero(counts)), values[counts]), counts
 
 
 @cache

@@ -65,6 +65,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skgeom.alignment import CCAAligner, ProcrustesAligner
 from skgeom.metrics import (
+    estimate,
     isoscore,
     isoscore_scorer,
     make_embedding_scorer,
@@ -543,6 +544,16 @@ def test_labels_of_another_number_of_rows_are_refused(n, noise_label):
     scorer = make_embedding_scorer("silhouette", noise_label=noise_label)
     with pytest.raises(ValueError, match=f"Found {n} labels for 60 rows"):
         scorer(StandardScaler().fit(X), X, labels)
+
+
+@pytest.mark.parametrize("groups", [np.arange(60) // 3, [str(i % 12) for i in range(60)]], ids=["codes", "names"])
+def test_an_estimate_without_noise_leaves_out_its_groups(groups):
+    marked = np.where(np.arange(60) % 5 == 0, -1, CLASSES)
+    scorer, kept = make_embedding_scorer("silhouette", noise_label=-1), marked != -1
+    found = scorer.estimate(StandardScaler().fit(X), X, marked, groups=groups)
+    assert found == estimate("silhouette", SCALED[kept], marked[kept], groups=np.array(groups)[kept])
+    with pytest.raises(ValueError, match="Found 59 groups for 60 rows"):
+        scorer.estimate(StandardScaler().fit(X), X, marked, groups=groups[:59])
 
 
 @pytest.mark.parametrize("labels", [[-1, -2], (-1,), {-1}, np.array(-1)])
