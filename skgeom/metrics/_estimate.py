@@ -218,12 +218,13 @@ def estimate(
     >>> print(estimate("isoscore", [cloud_summary(rows) for rows in np.split(X, 100)]))
     0.4990 ± 0.0014
     """
+    row = _row_of(measure)
     if (device := options.pop("device", None)) is not None:
         check_device(device)
-        there = (sent(rows_to_send(values, device), device) for values in (X, *others))
+        clouds, labels = ((X,), others) if row.needs == "labels" else ((X, *others), ())
+        there = (sent(rows_to_send(values, device), device) for values in clouds)
         settings: dict[str, Any] = {"n_blocks": n_blocks, "confidence": confidence, "random_state": random_state}
-        return estimate(measure, *there, groups=groups, paired=paired, **settings, **options)
-    row = _row_of(measure)
+        return estimate(measure, *there, *labels, groups=groups, paired=paired, **settings, **options)
     options = {**({"random_state": 0} if row.is_random else {}), **row.options, **options}
     _check_arguments(row, (X, *others), options)
     _check_has_error(row, options)

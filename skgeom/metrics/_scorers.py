@@ -118,7 +118,9 @@ class EmbeddingScorer:
         check_metadata(estimator, self.step, metadata)
         given, counts = self._given(estimator, X, y, labels, metadata)
         if self.device is not None:
-            given = tuple(sent(rows_to_send(values, self.device), self.device) for values in given)
+            of_rows = 1 if _needs_of(self.metric) == "labels" else len(given)
+            there = (sent(rows_to_send(values, self.device), self.device) for values in given[:of_rows])
+            given = (*there, *given[of_rows:])
         return given, options, counts
 
     def _given(

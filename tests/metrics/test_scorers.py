@@ -356,6 +356,15 @@ def test_the_host_by_any_name_changes_no_score(name, device, monkeypatch):
     assert scorer(scaled(), X, Y) == get_scorer(name)(scaled(), X, Y)
 
 
+@pytest.mark.parametrize(
+    "labels", [np.array(list("abc"))[Y][:, None], 2**60 + Y[:, None]], ids=["names", "large numbers"]
+)
+def test_a_column_of_labels_stays_on_the_host(labels):
+    scorer = make_embedding_scorer("silhouette", device="cpu")
+    assert scorer(scaled(), X, labels) == silhouette_scorer(scaled(), X, Y)
+    assert estimate("silhouette", X, labels, device="cpu") == estimate("silhouette", X, Y)
+
+
 @pytest.mark.parametrize("device", ["cuda", "cuda:1", "auto"])
 @pytest.mark.parametrize("name", get_scorer_names())
 def test_an_accelerator_changes_no_score(name, device, fake_accelerator):
