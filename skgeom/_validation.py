@@ -354,8 +354,8 @@ def check_groups(groups: Any, n: int, *, min_members: int = 1) -> tuple[list[Any
     found, codes = _sorted_codes(values, "groups")
     small = found[np.bincount(codes) < min_members]
     if small.size:
-        raise ValueError(f"Group {small.tolist()[0]!r} has fewer than {min_members} rows: merge it, or drop it.")
-    return found.tolist(), codes
+        raise ValueError(f"Group {_listed_values(small)[0]!r} has fewer than {min_members} rows: merge it, or drop it.")
+    return _listed_values(found), codes
 
 
 def check_known_groups(groups: Any, n: int, known: list[Any]) -> np.ndarray:
@@ -371,7 +371,8 @@ def check_known_groups(groups: Any, n: int, known: list[Any]) -> np.ndarray:
     values = np.full(n, known[0]) if groups is None else _check_group_values(groups, n)
     unseen = np.setdiff1d(_sorted_codes(values, "groups")[0], known)
     if unseen.size:
-        raise ValueError(f"Group {unseen.tolist()[0]!r} was not seen at fit, which had {', '.join(map(repr, known))}.")
+        first, *_ = _listed_values(unseen)
+        raise ValueError(f"Group {first!r} was not seen at fit, which had {', '.join(map(repr, known))}.")
     return np.searchsorted(known, values)
 
 
@@ -730,6 +731,12 @@ def _check_group_values(groups: Any, n: int) -> np.ndarray:
     values = check_column(groups, n, "groups")
     _check_none_missing(values, "groups", "group")
     return values
+
+
+def _listed_values(found: np.ndarray) -> list[Any]:
+    """Return values as Python's, but dates that are too fine for Python, which would become integers, as they are."""
+    values = found.tolist()
+    return list(found) if found.dtype.kind in "mM" and any(isinstance(v, int) for v in values) else values
 
 
 def _check_none_missing(values: np.ndarray, name: str, what: str) -> None:

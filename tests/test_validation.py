@@ -238,6 +238,17 @@ def test_groups_are_found_and_counted():
         _validation.check_groups(["t", "i"], 3)
 
 
+@pytest.mark.parametrize("unit", ["D", "us", "ns"])
+@pytest.mark.parametrize("kind", ["datetime64", "timedelta64"])
+def test_dates_of_any_unit_are_groups(kind, unit):
+    dates = np.array([1, 0, 1, 2]).astype(f"{kind}[D]").astype(f"{kind}[{unit}]")
+    found, codes = _validation.check_groups(dates, 4)
+    assert codes.tolist() == [1, 0, 1, 2]
+    assert _validation.check_known_groups(dates, 4, found).tolist() == [1, 0, 1, 2]
+    with pytest.raises(ValueError, match="was not seen at fit"):
+        _validation.check_known_groups(dates + np.timedelta64(5, "D"), 4, found)
+
+
 def test_groups_of_the_fit_are_found_again():
     assert _validation.check_known_groups(["t", "i"], 2, ["i", "t"]).tolist() == [1, 0]
     assert _validation.check_known_groups(None, 2, ["only"]).tolist() == [0, 0]
