@@ -279,7 +279,7 @@ class GeometryTransformer(TransformerMixin, OnDevice):
     def _checked_output(self, X: Any) -> Array:
         """Check rows of the output space."""
         check_is_fitted(self)
-        z = check_cloud(X, min_samples=1)
+        z = self._cloud(X)
         _check_width(z, self._n_features_out, type(self).__name__)
         return z
 

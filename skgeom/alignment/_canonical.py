@@ -192,7 +192,7 @@ class CCAAligner(Aligner[JointMoments]):
         array of shape (n_samples, n_features)
             Rows of the first space.
         """
-        return self._back(X, "_x_backward", "x_mean_")
+        return self._back(X, "_x_backward", "x_mean_", "inverse_transform")
 
     @chunk_by_chunk
     def inverse_transform_target(self, X: Any) -> Array:
@@ -208,11 +208,11 @@ class CCAAligner(Aligner[JointMoments]):
         array of shape (n_samples, n_targets)
             Rows of the second space.
         """
-        return self._back(X, "_y_backward", "y_mean_")
+        return self._back(X, "_y_backward", "y_mean_", "inverse_transform_target")
 
-    def _back(self, Z: Any, backward: str, mean: str) -> Array:
+    def _back(self, Z: Any, backward: str, mean: str, method: str) -> Array:
         def mapped_back(z: Array) -> Array:
-            b, m = (self._here(name, z, "inverse_transform") for name in (backward, mean))
+            b, m = (self._here(name, z, method) for name in (backward, mean))
             return map_rows(lambda z: namespace(z).astype(float64(z) @ b + m, z.dtype), z, columns=b.shape[1])
 
         return self._by_rows(mapped_back, self._checked_output(Z))

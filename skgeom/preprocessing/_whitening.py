@@ -252,10 +252,12 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
         return self._by_rows(self._log_densities, x)
 
     def _coloured(self, z: Array) -> Array:
-        return _maps.exact_product(z, 0.0, self._here("_coloring_matrix", z), self._here("mean_", z))
+        backward, mean = (self._here(name, z, "inverse_transform") for name in ("_coloring_matrix", "mean_"))
+        return _maps.exact_product(z, 0.0, backward, mean)
 
     def _log_densities(self, x: Array) -> Array:
-        mean, *axes = (self._here(name, x) for name in ("mean_", "spectrum_", "components_", "_scale"))
+        fitted = ("mean_", "spectrum_", "components_", "_scale")
+        mean, *axes = (self._here(name, x, "score_samples") for name in fitted)
         return map_rows(lambda rows: _maps.log_density(float64(rows) - mean, *axes), x)
 
     def _transformed(self, x: Array, *, out: np.ndarray | None = None) -> Array:

@@ -236,6 +236,20 @@ def test_a_device_is_for_host_data():
         CCAAligner(device="cpu").fit(x, y).transform_target(torch.asarray(y))
 
 
+@every_aligner
+def test_a_device_is_for_host_data_on_the_way_back_too(aligner):
+    torch = pytest.importorskip("torch")
+    x, y = pairs()
+    there = copy(aligner).set_params(device="cpu").fit(x, y)
+    rows = torch.asarray(there.transform(x))
+    for method in ("inverse_transform", "inverse_transform_target")[: 1 + isinstance(aligner, CCAAligner)]:
+        with pytest.raises(ValueError, match="device='cpu' is for data on the host"):
+            getattr(there, method)(rows)
+    if isinstance(aligner, CCAAligner):
+        with pytest.raises(ValueError, match=r"passed to CCAAligner.inverse_transform_target\(\) must use the same"):
+            copy(aligner).fit(x, y).inverse_transform_target(rows)
+
+
 @pytest.mark.gpu
 @every_aligner
 def test_a_real_gpu_gives_the_numbers_of_the_host(aligner):

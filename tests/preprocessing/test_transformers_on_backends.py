@@ -10,7 +10,14 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skgeom._array import to_numpy
-from skgeom.preprocessing import AllButTheTop, GroupAllButTheTop, GroupCentering, GroupWhitening, Whitening
+from skgeom.preprocessing import (
+    AllButTheTop,
+    GroupAllButTheTop,
+    GroupCentering,
+    GroupWhitening,
+    TangentSpace,
+    Whitening,
+)
 
 TRANSFORMERS = [
     Whitening(),
@@ -116,6 +123,17 @@ def test_a_device_is_for_host_data():
     torch = pytest.importorskip("torch")
     with pytest.raises(ValueError, match="device='cpu' is for data on the host, but X is an array of torch on cpu"):
         Whitening(device="cpu").fit(torch.ones(3, 2))
+    for fitted in (transformer(device="cpu").fit(planted(TALL)) for transformer in (Whitening, TangentSpace)):
+        rows = torch.asarray(fitted.transform(planted(TALL)))
+        with pytest.raises(ValueError, match="device='cpu' is for data on the host, but X is an array of torch on cpu"):
+            fitted.inverse_transform(rows)
+
+
+@pytest.mark.parametrize("method", ["transform", "inverse_transform", "score_samples"])
+def test_the_error_for_another_library_names_the_method(method):
+    torch = pytest.importorskip("torch")
+    with pytest.raises(ValueError, match=rf"passed to Whitening\.{method}\(\) must use the same namespace"):
+        getattr(Whitening().fit(planted(TALL)), method)(torch.asarray(planted(TALL)))
 
 
 @pytest.mark.parametrize("transformer", TRANSFORMERS, ids=repr)
