@@ -103,14 +103,22 @@ def ends_in_regressor(estimator: Any) -> bool:
     return not _is_passthrough(last) and is_regressor(last)
 
 
-def check_no_classifier(estimator: Any) -> None:
-    """Check that y, the partners of the rows for a measure of pairs, is not the classes of a classifier."""
+def check_partners(estimator: Any, step: Step) -> None:
+    """Check that y can be the partners of the rows for a measure of pairs: not classes, nor an unknown kind of y."""
     last = _last(estimator)
-    if not _is_passthrough(last) and is_classifier(last):
+    if _is_passthrough(last):
+        return
+    if is_classifier(last):
         raise ValueError(
             f"A measure of pairs compares rows with y, their partners, but the y of {_name(last)} are classes. Score a "
             "regressor or a transformer, or route the partners as labels= with "
             "scorer.set_score_request(labels=True) and sklearn.set_config(enable_metadata_routing=True)."
+        )
+    has_no_type = not (is_regressor(last) or is_outlier_detector(last) or ends_in_clusterer(last))
+    if step == "auto" and has_no_type and hasattr(last, "predict") and not hasattr(last, "transform"):
+        raise ValueError(
+            f"A measure of pairs compares y with the prediction of a regressor, but the type of {_name(last)} is "
+            "unknown: derive its class from sklearn.base.RegressorMixin, or pass step=, a function (estimator, X) -> rows."
         )
 
 

@@ -26,7 +26,7 @@ from skgeom.metrics._representation import (
     Metadata,
     Step,
     check_metadata,
-    check_no_classifier,
+    check_partners,
     clustered,
     ends_in_clusterer,
     ends_in_regressor,
@@ -133,7 +133,7 @@ class EmbeddingScorer:
         if needs == "labels":
             return self._labelled(estimator, X, y, labels, metadata)
         if labels is None:
-            check_no_classifier(estimator)
+            check_partners(estimator, self.step)
         partners = _second(y, labels, "the rows that belong to those of X")
         return (mapped(estimator, X, self.step, metadata), partners), None
 
@@ -238,7 +238,8 @@ def make_embedding_scorer(
     data          scored output
     ============  ====================================================================================================
     one cloud     The input of the last step if that step predicts, else its output: of ``transform``, or `embedding_`.
-    pairs         The prediction of a regressor, else as for one cloud, compared with y. A classifier is an error.
+    pairs         The prediction of a regressor, else as for one cloud, compared with y. A classifier is an error, as
+                  is a predictor of unknown type.
     clusters      As for one cloud, with the clusters of a clusterer, even if y is passed, else with y. For a clusterer
                   without ``predict`` they are its `labels_`. Labels routed as ``labels=`` take precedence.
     ============  ====================================================================================================

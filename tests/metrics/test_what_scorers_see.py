@@ -153,6 +153,17 @@ class Wrapped(ClassifierMixin, BaseEstimator):
         return self.own_.predict(X)
 
 
+class Untyped(BaseEstimator):
+    """A third party's regressor that does not say that it is one."""
+
+    def fit(self, X, y=None):
+        self.own_ = Ridge().fit(X, y)
+        return self
+
+    def predict(self, X):
+        return self.own_.predict(X)
+
+
 LOGISTIC, RIDGE, KMEANS = LogisticRegression(), Ridge(), KMeans(3, n_init=1, random_state=0)
 NOISY = DBSCAN(eps=2, min_samples=4)
 POINTS = EmbeddingOptimizer("uniformity", parametrization="points", max_iter=3, monitor=None, random_state=0)
@@ -295,6 +306,8 @@ TABLE = [
     (IsolationForest(n_estimators=3, random_state=0), None, "X", "X", "X", "y"),
     (LocalOutlierFactor(), None, "X", "X", "X", "y"),
     (scaled(KernelDensity()), None, "scaled", "scaled", "scaled", "y"),
+    (Untyped(), TARGETS, "X", "the type of Untyped is unknown", "X", "y"),
+    (scaled(Untyped()), TARGETS, "scaled", "the type of Untyped is unknown", "scaled", "y"),
 ]
 
 
