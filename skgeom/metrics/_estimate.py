@@ -336,7 +336,7 @@ def _without_blocks(row: Measure, given: list[Any], blocks: Blocks, options: dic
         if found is not None:
             return _LeftOut(float(found[-1]), found[:-1], sizes)
     is_known = row.name in MEASURES
-    in_blocks = is_known and row.needs in ("clouds", "partners")
+    in_blocks = is_known and row.needs == "clouds"
     others = [Blocks(values, codes) if in_blocks else values for values in given[1:]]
 
     def rest(values: Any, block: int) -> Any:
