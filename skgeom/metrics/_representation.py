@@ -118,7 +118,7 @@ def check_partners(estimator: Any, step: Step) -> None:
     if step == "auto" and has_no_type and hasattr(last, "predict") and not hasattr(last, "transform"):
         raise ValueError(
             f"A measure of pairs compares y with the prediction of a regressor, but the type of {_name(last)} is "
-            "unknown: derive its class from sklearn.base.RegressorMixin, or pass step=, a function (estimator, X) -> rows."
+            "unknown: derive it from sklearn.base.RegressorMixin, or pass step=, a function (estimator, X) -> rows."
         )
 
 
