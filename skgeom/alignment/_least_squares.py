@@ -67,7 +67,8 @@ class LstsqAligner(Aligner[RegressionMoments]):
     alpha_ : float
         α.
     rank_ : int
-        Number of singular values of X (centred with `fit_intercept`) that count.
+        Number of singular values of X (centred with `fit_intercept`) that count. With α > 0 those below 6e-8 of the
+        largest may not be counted; they are used all the same.
     condition_ : float
         The largest of them over the smallest, with the penalty: :math:`\sqrt{(s_1^2 + \alpha) / (s_r^2 + \alpha)}`.
     n_samples_seen_ : float
@@ -192,7 +193,7 @@ class LstsqAligner(Aligner[RegressionMoments]):
     def _set_solution(self, about: RegressionMoments, system: System, penalty: float) -> None:
         self.alpha_ = penalty
         self.rank_ = system.directions.shape[1] - system.dropped
-        self.condition_ = condition(system, penalty)
+        self.condition_ = condition(system.s[: self.rank_], penalty)
         self._set_map(ridge(system, penalty, self._prior(about)), about.x_mean, about.y_mean)
 
     def _prior(self, about: RegressionMoments) -> Array | None:
@@ -205,14 +206,15 @@ class LstsqAligner(Aligner[RegressionMoments]):
     def _warn_if_doubtful(self, system: System) -> None:
         """Warn if moments do not determine the map well; fewer pairs than features alone are no reason."""
         lost = system.dropped - max(0, system.directions.shape[1] - int(system.n) + self.fit_intercept)
-        bound = self.condition_**2 * EPSILON
+        number = condition(system.s, self.alpha_)  # with the directions that only the penalty determines
+        bound = number**2 * EPSILON
         lost = 0 if self.alpha_ > 0 else lost
         if bound <= DOUBTFUL and lost <= 0:
             return
         directions = f" {lost} directions of relative size below 6e-8 count as zero." if lost > 0 else ""
         warn(
             f"The moments of the pairs determine the map only up to a relative error of {min(bound, 1.0):.0e}: the "
-            f"condition number of X is {self.condition_:.0e}, and moments contain its square.{directions} fit on all "
+            f"condition number of X is {number:.0e}, and moments contain its square.{directions} fit on all "
             "pairs at once has no such limit; alpha > 0 reduces it.",
         )
 

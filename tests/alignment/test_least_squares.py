@@ -1,5 +1,7 @@
 """Least squares: LAPACK as oracle at every condition number, ridge towards a prior, and what moments cannot know."""
 
+import warnings
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -99,6 +101,20 @@ def test_of_all_solutions_the_one_nearest_to_the_prior_is_returned(prior):
     toward = np.eye(6) if prior == "identity" else ProcrustesAligner().fit(x, y).rotation_
     fitted = LstsqAligner(prior=prior).fit(x, y)
     assert_allclose(fitted.coef_.T, toward + np.linalg.pinv(x) @ (y - x @ toward), atol=1e-11)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.5])
+@pytest.mark.parametrize("fit", ["fit", "partial_fit"])
+@pytest.mark.parametrize("n", [3, 6, 7, 40])
+def test_the_condition_number_is_that_of_the_directions_that_count(n, fit, alpha):
+    x, y = pairs(n)
+    x[:, 1:3] = x[:, :1] * [1.0, 2.0]
+    s = np.linalg.svd(x, compute_uv=False)[: min(n, 4)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # without a penalty partial_fit warns of the directions that are lost
+        fitted = getattr(LstsqAligner(alpha=alpha), fit)(x, y)
+    assert fitted.rank_ == len(s)
+    assert fitted.condition_ == pytest.approx(np.sqrt((s[0] ** 2 + alpha) / (s[-1] ** 2 + alpha)), rel=1e-6)
 
 
 def test_zero_rows_map_to_the_mean():

@@ -213,11 +213,11 @@ def least_squares_of_rows(
     return _mapped_back(m, basis), _system(about, values, vectors, basis, penalty=0.0 if basis else penalty)
 
 
-def condition(system: System, penalty: float) -> float:
-    """Return the ratio of the largest to the smallest singular value, both with the penalty; 1 without any."""
-    if not system.s.shape[0]:
+def condition(s: Array, penalty: float) -> float:
+    """Return the ratio of the largest to the smallest of singular values, both with the penalty; 1 without any."""
+    if not s.shape[0]:
         return 1.0
-    largest, smallest = to_float(system.s[0]), to_float(system.s[-1])
+    largest, smallest = to_float(s[0]), to_float(s[-1])
     return ((largest * largest + penalty) / (smallest * smallest + penalty)) ** 0.5
 
 
