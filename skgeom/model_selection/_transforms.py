@@ -143,7 +143,7 @@ def _white(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the white coordinates of all rows by a whitening fitted to the first ones, and the spread of each."""
     full = fit(Whitening(shrinkage=shrinkage), z[:n_known])
-    return full.transform(z), np.sqrt(full.spectrum_)
+    return np.asarray(full.transform(z)), np.sqrt(full.spectrum_)
 
 
 def _without_leading(whitened: Callable[[Any], tuple[np.ndarray, np.ndarray]], top: int) -> Any:

@@ -204,7 +204,8 @@ def of_sides(x: np.ndarray, y: np.ndarray) -> Candidates:
                 yield first, second
         for aligner in aligners.values():
             found = fitted(aligner, u[:n], v[:n])
-            yield found.transform(u[n:]), found.transform_target(v[n:]) if aligner is shared else v[n:]
+            z = np.asarray(found.transform(u[n:]))
+            yield z, found.transform_target(v[n:]) if aligner is shared else v[n:]
 
     return Candidates({**of_both, **aligners}, held_out)
 

@@ -317,7 +317,7 @@ def _made(fitted: EmbeddingOptimizer | None, rows: Any) -> Array:
     """Return the rows of an optimiser: its own if it moved them, else mapped ones; without one the rows themselves."""
     if fitted is None:
         return detached(check_cloud(rows))
-    return detached(fitted.embedding_ if hasattr(fitted, "embedding_") else fitted.transform(rows))
+    return detached(fitted.embedding_ if hasattr(fitted, "embedding_") else check_cloud(fitted.transform(rows)))
 
 
 def _frontier(found: list[Point], judged: _Judged, start: tuple[float, float]) -> Frontier:

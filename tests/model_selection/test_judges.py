@@ -8,6 +8,7 @@ from html import escape
 
 import numpy as np
 import pytest
+import sklearn
 import torch
 from scipy.stats import spearmanr
 from sklearn.cluster import KMeans
@@ -51,6 +52,17 @@ JUDGES = {
     "silhouette": lambda **k: judge_clusters(X, n_clusters=3, **k),
     "neighbours": lambda **k: judge_neighbours(X, **k),
 }
+
+
+@pytest.mark.parametrize("frame", ["pandas", "polars"])
+@pytest.mark.parametrize(
+    "judge", [*JUDGES.values(), lambda: judge_retrieval(*np.moveaxis(PAIRS, 1, 0))], ids=[*JUDGES, "pairs"]
+)
+def test_a_setting_of_scikit_learn_for_frames_changes_nothing(judge, frame):
+    pytest.importorskip(frame)
+    with sklearn.config_context(transform_output=frame):
+        found = str(judge())
+    assert found == str(judge())
 
 
 @pytest.fixture

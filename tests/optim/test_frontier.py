@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+import sklearn
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
@@ -42,6 +43,19 @@ def test_points_are_the_fits_and_the_start_is_the_data(parity):
     assert frontier.isoscore[1] == pytest.approx(isoscore(fit), rel=1e-9)
     assert frontier.score[1] == pytest.approx(silhouette_score(fit, y), abs=1e-9)
     assert [h["isoscore"][-1] for h in frontier.histories] == pytest.approx(frontier.isoscore)
+
+
+@pytest.mark.parametrize(
+    "score", ["silhouette", "accuracy", lambda z, y: z[y == 0, 0].mean()], ids=["silhouette", "accuracy", "function"]
+)
+@pytest.mark.parametrize("frame", ["pandas", "polars"])
+def test_a_setting_of_scikit_learn_for_frames_changes_no_point(parity, score, frame):
+    pytest.importorskip(frame)
+    given = {"estimator": optimizer(parametrization="linear", max_iter=3), "score": score, "test": parity}
+    expected = isotropy_cluster_frontier(*parity, [0.1], **given)
+    with sklearn.config_context(transform_output=frame):
+        found = isotropy_cluster_frontier(*parity, [0.1], **given)
+    assert (found.start, found.isoscore, found.score) == (expected.start, expected.isoscore, expected.score)
 
 
 def test_two_classes_trade_isotropy_for_clusters_above_the_bound(parity):
