@@ -574,7 +574,7 @@ class RowsAtFit:
 
     One number per row, its product with fixed weights, which differs for other rows or another order. The tolerance
     allows for rounding of the input, such as between ``transform`` and ``fit_transform``: half of the digits by which
-    rows differ, since those that they share, or those of one long row, tell nothing about the others.
+    rows differ, since those that they share, or those of one long row, say nothing about the others.
     """
 
     def __init__(self, x: Array) -> None:

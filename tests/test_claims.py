@@ -21,7 +21,7 @@ SCRIPT = re.compile(r"(?:^|[;,] )``([a-z]+(?:_[a-z]+)+)``")
 
 
 def numbers(text):
-    """Return the numbers in a text that are no plain counts, as they are written, without sign and commas."""
+    """Return the numbers in a text that are not plain counts, as they are written, without sign and commas."""
     found = (one.replace(",", "") for one in NUMBER.findall(text))
     return [one for one in found if "." in one or "e" in one]
 

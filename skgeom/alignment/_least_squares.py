@@ -204,7 +204,7 @@ class LstsqAligner(Aligner[RegressionMoments]):
         return procrustes(about).rotation
 
     def _warn_if_doubtful(self, system: System) -> None:
-        """Warn if moments do not determine the map well; fewer pairs than features alone are no reason."""
+        """Warn if moments do not determine the map well; fewer pairs than features alone are not a reason."""
         lost = system.dropped - max(0, system.directions.shape[1] - int(system.n) + self.fit_intercept)
         number = condition(system.s, self.alpha_)  # with the directions that only the penalty determines
         bound = number**2 * EPSILON

@@ -1,4 +1,4 @@
-"""Tables of every format give the same vectors; what is no feature never becomes one."""
+"""Tables of every format give the same vectors; what is not a feature never becomes one."""
 
 import json
 from functools import partial

@@ -191,12 +191,12 @@ def test_folds_keep_the_shares_of_the_classes_that_lead_groups_of_several():
     fold = split.fold[::5]
     assert all(np.unique(split.fold[groups == group]).size == 1 for group in range(60))
     assert [np.bincount(leads[fold == f]).tolist() for f in range(5)] == [[9, 3]] * 5
-    other = rng.permuted(np.arange(300).reshape(60, 5), axis=1).ravel()  # the order of the rows of a group is no matter
+    other = rng.permuted(np.arange(300).reshape(60, 5), axis=1).ravel()  # order within groups does not matter
     assert np.array_equal(split_of(groups, chance_of(5, 0.95, 1000, 0), 10_000, codes[other])[0].fold, split.fold)
 
 
 @pytest.mark.parametrize("n_classes", [2, 20, 59])
-def test_groups_may_hold_several_classes_also_such_as_lead_few_groups(n_classes):
+def test_groups_may_hold_several_classes_even_those_that_lead_few_groups(n_classes):
     groups = np.repeat(np.arange(60), 10)
     codes = (groups + np.arange(600) % 10) % n_classes
     if n_classes == 2:

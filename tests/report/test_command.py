@@ -238,7 +238,7 @@ def test_without_arguments_the_reverse_dictionary_is_reported(folder, capsys, mo
         (["x.npy", "--scores", "y.npy"], "--scores goes with --pairs or --paired"),
         (["x.npy", "--pairs", "pairs.csv"], "--pairs goes with --scores"),
         (["x.npy", "--pairs", "pairs.csv", "--scores", "y.npy"], "expected 3 scores, one per line, got 60. Row k"),
-        (["x.npy", "--paired", "pair.npy", "--scores", "y.csv"], "expected one score a line, got 2 columns"),
+        (["x.npy", "--paired", "pair.npy", "--scores", "y.csv"], "expected one score per line, got 2 columns"),
         (["x.npy", "--paired", "pair.npy", "--scores", "nan_labels.npy"], "the score of pair 3 is empty or NaN"),
         (["x.npy", "--pairs", "y.txt", "--scores", "y.npy"], "two positions"),
         (["x.npy", "--pairs", "far.csv", "--scores", "short.npy"], "positions from 0 to 59"),
@@ -415,7 +415,7 @@ def test_positions_may_be_quoted(folder, capsys):
 @pytest.mark.parametrize(
     ("text", "message"), [("i,j\n", "each pair, got the shape (0, 1)."), ("0,x\n", "at row 0, column 2.\n")]
 )
-def test_positions_that_are_missing_or_no_numbers_are_one_line(folder, capsys, text, message):
+def test_positions_that_are_missing_or_not_numbers_give_an_error_of_one_line(folder, capsys, text, message):
     (folder / "pairs.csv").write_text(text)
     code, _, err = report(capsys, "x.npy", "--pairs", "pairs.csv", "--scores", "y.npy")
     assert code == 2

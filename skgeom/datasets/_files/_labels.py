@@ -105,7 +105,7 @@ def _column(source: Source, limit: int | None, name: str) -> np.ndarray:
             got = f"{len(header)} columns" if source.key is None else f"no single column {source.key!r}"
             found = ", ".join(map(short, header[:_LISTED]))
             raise source.refused(
-                f"expected one {name[:-1]} a line, got {got}. Name a column, as in {source.path}:NAME: {found}."
+                f"expected one {name[:-1]} per line, got {got}. Name a column, as in {source.path}:NAME: {found}."
             )
         place = header.index(source.key or "")
         cells = [row[place].strip() if place < len(row) else "" for row in rows if not _is_blank(row, header)]
