@@ -234,6 +234,7 @@ MUTANTS = [
         "or True",
         SCORERS,
     ),
+    Mutant("preprocessing/_all_but_the_top.py", "rank(near.second, found.variances)", "count", PREPROCESSING),
     Mutant("preprocessing/_whitening.py", "_ROWS_PER_DIRECTION = 3", "_ROWS_PER_DIRECTION = 1", PREPROCESSING),
     Mutant("optim/_descent.py", "if self.done == 0:", "if True:", LONG_FITS),
     Mutant("optim/_monitors.py", "if name not in self._failed:", "if True:", LONG_FITS),

@@ -33,8 +33,15 @@ from skgeom._array import (
 )
 from skgeom._cloud import comes_in_parts, is_stream, side_by_side, sum_of
 from skgeom._core._threads import one_of_many, one_thread
-from skgeom._core.sums._moments import FourthMoments, Moments, merge_all, moments, nearby
-from skgeom._core.sums._rank import RankedBlocks, part_of_ranked, part_of_ranked_fourth
+from skgeom._core.sums._moments import FourthMoments, Moments, merge_all, nearby
+from skgeom._core.sums._rank import (
+    RankedBlocks,
+    part_of_ranked,
+    part_of_ranked_fourth,
+    ranked_fourth_moments,
+    ranked_moments,
+    ranked_moments_of_each,
+)
 from skgeom._dask import mapped_by_chunk, sample_row
 from skgeom._typing import Array
 from skgeom._validation import (
@@ -505,10 +512,7 @@ class MomentsTransformer(KeepsMoments, RowwiseTransformer):
     def _summed(
         self, X: Any, sample_weight: Any, seen: Moments | FourthMoments | None = None
     ) -> Moments | FourthMoments:
-        """Return the moments of a summary, blocks or Dask data, to the order of those seen; check or record features.
-
-        Their spectrum determines the rank, whether or not the estimator needs it.
-        """
+        """Return the moments of a summary, blocks or Dask data, to the order of those seen; check features."""
         if sample_weight is not None:
             raise ValueError(
                 "sample_weight is for arrays of rows; rows in summaries, blocks and Dask count once each: pass None."
@@ -536,15 +540,15 @@ class MomentsTransformer(KeepsMoments, RowwiseTransformer):
 
     def _moments_of_each(self, clouds: Sequence[Array]) -> list[Any]:
         """Return the moments of several clouds; an accelerator computes them without waits between."""
-        return [self._summary()(x, None) for x in clouds]
+        return ranked_moments_of_each(clouds, fourth=self._needs_fourth(None))
 
     def _check_magnitude(self, x: Array) -> None:
         """Check that the sums over the rows stay within float64."""
         check_squares(x, "X")
 
     def _summary(self, seen: Moments | FourthMoments | None = None) -> Summary:
-        """Return a summary of rows with the accuracy that the estimator needs; after earlier rows, to their order."""
-        return moments
+        """Return a summary of rows whose spectrum determines the rank; after earlier rows, to their order."""
+        return ranked_fourth_moments if self._needs_fourth(seen) else ranked_moments
 
     def _needs_fourth(self, seen: Moments | FourthMoments | None) -> bool:
         """Return whether rows are summed up to their fourth powers, consistent with those seen before."""

@@ -10,9 +10,11 @@ from sklearn.base import OneToOneFeatureMixin
 from skgeom._array import asarray_like
 from skgeom._core.sums import _maps
 from skgeom._core.sums._moments import FourthMoments, Moments, nearby
+from skgeom._core.sums._rank import rank
 from skgeom._estimator import MomentsTransformer, chunk_by_chunk
 from skgeom._typing import Array
 from skgeom._validation import check_choice, check_count
+from skgeom._warnings import warn
 
 Projection: TypeAlias = Literal["centered", "raw"]
 """The rows whose components along the leading directions are removed."""
@@ -40,12 +42,12 @@ class AllButTheTop(OneToOneFeatureMixin, MomentsTransformer):
     ----------
     mean_ : array of shape (n_features,)
         The mean of the rows.
-    components_ : array of shape (D, n_features)
+    components_ : array of shape (n_components_, n_features)
         The directions removed, orthonormal; the largest entry of each is positive.
-    spectrum_ : array of shape (D,)
+    spectrum_ : array of shape (n_components_,)
         The variances removed, in descending order.
     n_components_ : int
-        D.
+        D, or the rank of X if that is less.
     n_samples_seen_ : float
         Number of rows, or their total weight.
     n_features_in_, feature_names_in_
@@ -58,6 +60,12 @@ class AllButTheTop(OneToOneFeatureMixin, MomentsTransformer):
         float64, or a parameter is out of range; at transform, if X has another width, library or device than at fit.
     RuntimeError
         If a GPU is requested and none is visible.
+
+    Warns
+    -----
+    UserWarning
+        If X has fewer than D directions that vary by more than the rounding of its numbers: the others are arbitrary,
+        and are not removed.
 
     See Also
     --------
@@ -133,7 +141,13 @@ class AllButTheTop(OneToOneFeatureMixin, MomentsTransformer):
             else check_count(self.n_components, "n_components", 0, d)
         )
         found = _maps.axes(near)
+        varying = min(count, rank(near.second, found.variances))
+        if varying < count:
+            warn(
+                f"X varies by more than the rounding of its numbers in only {varying} of the {count} directions to "
+                "remove. The others are arbitrary, and were kept.",
+            )
         self.mean_ = self._own(m.mean)
-        self.components_ = self._leave(asarray_like(found.directions(count), m.mean))
-        self.spectrum_ = self._own(asarray_like(found.variances[:count], m.mean))
+        self.components_ = self._leave(asarray_like(found.directions(varying), m.mean))
+        self.spectrum_ = self._own(asarray_like(found.variances[:varying], m.mean))
         self.n_components_ = self.components_.shape[0]

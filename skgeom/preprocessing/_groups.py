@@ -378,7 +378,8 @@ class GroupAllButTheTop(OneToOneFeatureMixin, _GroupTransformer):
     Warns
     -----
     UserWarning
-        If no groups are given at fit: all rows are one group then.
+        If no groups are given at fit: all rows are one group then. If a group varies in fewer than D directions: see
+        `AllButTheTop`.
 
     See Also
     --------

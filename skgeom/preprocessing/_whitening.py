@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import ceil
 from numbers import Real
 from typing import Any, Literal, TypeAlias, get_args
@@ -17,8 +16,7 @@ from skgeom._core._threads import map_rows
 from skgeom._core.sums import _maps
 from skgeom._core.sums._maps import WhiteningMap
 from skgeom._core.sums._moments import FourthMoments, Moments, nearby
-from skgeom._core.sums._rank import ranked_fourth_moments, ranked_moments, ranked_moments_of_each
-from skgeom._estimator import MomentsTransformer, Summary, chunk_by_chunk
+from skgeom._estimator import MomentsTransformer, chunk_by_chunk
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
@@ -280,12 +278,6 @@ class Whitening(ClassNamePrefixFeaturesOutMixin, MomentsTransformer):
 
     def _check_magnitude(self, x: Array) -> None:
         (check_fourth_powers if isinstance(self.shrinkage, str) else check_squares)(x, "X")
-
-    def _summary(self, seen: Moments | FourthMoments | None = None) -> Summary:
-        return ranked_fourth_moments if self._needs_fourth(seen) else ranked_moments
-
-    def _moments_of_each(self, clouds: Sequence[Array]) -> list[Any]:
-        return ranked_moments_of_each(clouds, fourth=self._needs_fourth(None))
 
     def _needs_fourth(self, seen: Moments | FourthMoments | None) -> bool:
         return self.shrinkage == "ledoit_wolf" if seen is None else isinstance(seen, FourthMoments)

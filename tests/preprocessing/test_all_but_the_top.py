@@ -48,6 +48,31 @@ def test_zero_directions_only_centre():
     np.testing.assert_allclose(AllButTheTop(0).fit_transform(rows()), rows() - rows().mean(axis=0), atol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("offset", [0.0, 5.0])
+def test_directions_that_only_rounding_has_are_kept(dtype, offset):
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(100, 3)) @ rng.normal(size=(3, 30)) + offset).astype(dtype)
+    with pytest.warns(UserWarning, match="in only 3 of the 5 directions to remove"):
+        t = AllButTheTop(5).fit(x)
+    assert t.components_.shape == (3, 30)
+    assert t.spectrum_.shape == (3,)
+    assert t.n_components_ == 3
+    new = rng.normal(size=(4, 30)) + offset
+    kept = new - t.mean_
+    kept -= kept @ t.components_.T @ t.components_
+    np.testing.assert_allclose(t.transform(new.astype(dtype)), kept, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:X varies by more than the rounding")
+@pytest.mark.parametrize(("x", "varying"), [(rows()[:2], 1), (np.ones((5, 6)), 0)])
+def test_no_more_directions_are_removed_than_vary(x, varying):
+    t = AllButTheTop(2).fit(x)
+    assert t.components_.shape == (varying, 6)
+    parts = AllButTheTop(2).partial_fit(x[:2]).partial_fit(x[2:] if len(x) > 2 else x[:1])
+    assert parts.components_.shape == (varying, 6)
+
+
 def test_partial_fit_equals_fit_on_the_whole():
     x = rows()
     parts = AllButTheTop(2).partial_fit(x[:3]).partial_fit(x[3:50]).partial_fit(x[50:])

@@ -87,6 +87,13 @@ def test_bad_groups_are_refused(transformer):
         transformer.transform(x)
 
 
+def test_no_more_directions_of_a_group_are_removed_than_vary():
+    x = np.random.default_rng(0).normal(size=(12, 5))
+    with pytest.warns(UserWarning, match="in only 1 of the 3 directions to remove"):
+        t = GroupAllButTheTop(3).fit(x, groups=[0, 0] + [1] * 10)
+    assert [fit.n_components_ for fit in t.transformers_] == [1, 3]
+
+
 @pytest.mark.parametrize("transformer", [GroupWhitening(), GroupAllButTheTop()])
 def test_a_group_of_one_row_has_no_directions(transformer):
     x, groups = two_groups()

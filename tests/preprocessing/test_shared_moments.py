@@ -16,8 +16,9 @@ from sklearn.neighbors import NearestCentroid
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from skgeom import _estimator
 from skgeom._core.sums._moments import DenseMoments, ThinMoments
-from skgeom.preprocessing import AllButTheTop, GroupWhitening, SharedMoments, Whitening, _shared_moments, _whitening
+from skgeom.preprocessing import AllButTheTop, GroupWhitening, SharedMoments, Whitening, _shared_moments
 
 rng = np.random.default_rng(0)
 X = (rng.normal(size=(120, 8)) * np.arange(1, 9) + 3).astype(np.float32)
@@ -58,7 +59,7 @@ def assert_same_fit(a, b, x):
 
 @pytest.fixture
 def sums(monkeypatch):
-    """The rows that a whitening summed up, one entry for each time."""
+    """The rows that a transformer summed up, one entry for each time."""
     summed = []
 
     def counted(summary, x, w):
@@ -66,7 +67,7 @@ def sums(monkeypatch):
         return summary(x, w)
 
     for name in ("ranked_moments", "ranked_fourth_moments"):
-        monkeypatch.setattr(_whitening, name, partial(counted, getattr(_whitening, name)))
+        monkeypatch.setattr(_estimator, name, partial(counted, getattr(_estimator, name)))
     return summed
 
 
@@ -132,14 +133,14 @@ def test_a_fit_from_shared_moments_is_the_same_to_the_last_bit(transformer):
 
 
 @pytest.fixture(params=["compared", "hashed"])
-def told_by(request, monkeypatch):
+def identified_by(request, monkeypatch):
     """Rows are told apart by their bytes, or, as those that are too large to keep, by a hash."""
     if request.param == "hashed":
         monkeypatch.setattr(_shared_moments, "_SHARES", 2**62)
 
 
-@pytest.mark.usefixtures("told_by")
-def test_whatever_the_sums_depend_on_tells_moments_apart(sums):
+@pytest.mark.usefixtures("identified_by")
+def test_whatever_the_sums_depend_on_distinguishes_moments(sums):
     memory, later, bit = SharedMoments(), X.copy(), X.copy()
     bit.view(np.uint32)[-1, -1] ^= 1
     spaced = np.zeros((len(X), 16), np.float32)[:, ::2]
@@ -159,7 +160,7 @@ def test_whatever_the_sums_depend_on_tells_moments_apart(sums):
     assert len(sums) == shared + plain
 
 
-@pytest.mark.usefixtures("told_by")
+@pytest.mark.usefixtures("identified_by")
 def test_the_last_bit_of_many_blocks_counts(sums):
     tall, memory = rng.normal(size=(20_000, 20)), SharedMoments()
     fitted(Whitening(2), tall, memory)
@@ -168,7 +169,7 @@ def test_the_last_bit_of_many_blocks_counts(sums):
     assert len(sums) == 2
 
 
-@pytest.mark.usefixtures("told_by")
+@pytest.mark.usefixtures("identified_by")
 def test_equal_bytes_from_anywhere_are_equal_rows(sums, tmp_path):
     np.save(tmp_path / "rows.npy", X)
     memory = SharedMoments()
