@@ -408,13 +408,17 @@ def check_weights(sample_weight: Any, x: Array, *, minimum: float = 1.0) -> tupl
 
     Raises
     ------
+    TypeError
+        If the weights are durations.
     ValueError
         If a weight is negative or not finite, the number of weights is not that of rows, or their sum is at most the
         minimum, or not between 1e-15 and 1e15: weights count how often each row occurs.
     """
     if sample_weight is None:
         return x, None
-    w = np.asarray(as_given(sample_weight, "sample_weight"), dtype=np.float64)
+    weights = as_given(sample_weight, "sample_weight")
+    _check_no_dates(weights, "sample_weight")
+    w = np.asarray(weights, dtype=np.float64)
     if w.ndim == 0:
         w = np.full(x.shape[0], float(w))
     if w.shape != (x.shape[0],):
@@ -762,6 +766,14 @@ def _check_no_mask(values: Any, name: str) -> None:
         raise TypeError(f"{name} has masked entries, which are not values: fill them, or drop their rows.")
 
 
+def _check_no_dates(values: Any, name: str) -> None:
+    """Refuse dates and durations, which NumPy converts to counts of their unit; the first row has the type of all."""
+    if isinstance(values, list | tuple) or len(getattr(values, "shape", ())) > 0:
+        dtype = np.asarray(values[:1]).dtype
+        if dtype.kind in "mM":
+            raise TypeError(f"{name} has dtype {dtype}, expected numbers, not dates or durations.")
+
+
 def _check_host_array(X: Any, name: str, min_samples: int) -> np.ndarray:
     if is_stored(X):
         library, kind = type(X).__module__.partition(".")[0], type(X).__name__
@@ -770,6 +782,7 @@ def _check_host_array(X: Any, name: str, min_samples: int) -> np.ndarray:
             f"skgeom.datasets.iter_embeddings({name}) to a function built on sums, or an array of all rows."
         )
     _check_no_mask(X, name)
+    _check_no_dates(X, name)
     if isinstance(X, np.ndarray) and X.dtype == np.float16:
         X = X.astype(np.float32)
     try:

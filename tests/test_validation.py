@@ -1,6 +1,7 @@
 """The checks that several packages share: what passes, what it becomes, and the messages for what does not."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.random import default_rng
 from numpy.testing import assert_allclose, assert_array_equal
@@ -216,6 +217,24 @@ def test_masked_labels_and_lists_of_two_types_are_refused(check):
         check(np.ma.masked_equal([1, 2, 3, 2], 3), 4)
     with pytest.raises(TypeError, match="got int and str"):
         check(["1", 1, "1", 1], 4)
+
+
+DATES = np.arange(8).reshape(4, 2).astype("M8[ms]")
+
+
+@pytest.mark.parametrize("values", [DATES, DATES - DATES[0], list(map(list, DATES)), pd.DataFrame(DATES)])
+def test_dates_and_durations_are_not_numbers(values):
+    with pytest.raises(TypeError, match="expected numbers, not dates or durations"):
+        _validation.check_cloud(values)
+    with pytest.raises(TypeError, match="a block of X has dtype"):
+        _validation.check_moments(iter([values, values]))
+    with pytest.raises(TypeError, match="y has dtype"):
+        _validation.check_target_rows(values)
+
+
+def test_durations_are_not_weights():
+    with pytest.raises(TypeError, match="sample_weight has dtype timedelta64"):
+        _validation.check_weights((DATES - DATES[0])[:, 0] + 1, rows()[:4])
 
 
 def test_masked_weights_and_numbers_are_refused():
