@@ -783,8 +783,8 @@ def _check_host_array(X: Any, name: str, min_samples: int) -> np.ndarray:
         )
     _check_no_mask(X, name)
     _check_no_dates(X, name)
-    if isinstance(X, np.ndarray) and X.dtype == np.float16:
-        X = X.astype(np.float32)
+    if isinstance(X, np.ndarray) and X.dtype.kind == "f" and X.dtype.itemsize < 8:  # halves, and another byte order
+        X = X.astype(np.float32, copy=False)
     try:
         return check_array(
             X,

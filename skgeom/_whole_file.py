@@ -12,6 +12,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+_PARTIAL = ".partial"
+
 
 @contextmanager
 def replaced(path: str | os.PathLike[str]) -> Iterator[Path]:
@@ -20,7 +22,7 @@ def replaced(path: str | os.PathLike[str]) -> Iterator[Path]:
     It is that of the process and the thread: if several write one file, it is that of the last to finish, as a whole.
     """
     path = Path(path)
-    partial_file = path.with_name(f"{path.name}.{os.getpid()}.{get_ident()}.partial")
+    partial_file = path.with_name(f"{path.name}.{os.getpid()}.{get_ident()}{_PARTIAL}")
     try:
         yield partial_file
         partial_file.replace(path)
@@ -37,8 +39,8 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        if error.errno in (ENOSPC, EDQUOT, EFBIG):  # errors of writing, without the name of the file
-            error.filename = str(path)
+        if error.errno in (ENOSPC, EDQUOT, EFBIG) or str(error.filename).endswith(_PARTIAL):
+            error.filename = str(path)  # errors of writing have no name
         raise
 
 

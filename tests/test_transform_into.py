@@ -274,6 +274,13 @@ def test_what_cannot_be_written_to_a_file_is_refused(call, error, message, targe
     assert os.listdir() == []
 
 
+def test_a_missing_folder_is_named_by_the_file(target):
+    missing = target.parent / "missing" / "white.npy"
+    with pytest.raises(FileNotFoundError) as caught:
+        fitted(GROUPED[0])[0].transform_into(X, missing, groups=GROUPS)
+    assert caught.value.filename == str(missing)
+
+
 def test_tensors_are_not_written_to_a_file(target):
     torch = pytest.importorskip("torch")
     whitening = Whitening().fit(torch.from_numpy(X))

@@ -26,6 +26,14 @@ def test_ordinary_rows_are_not_copied(backend):
     assert _validation.check_cloud(x) is x
 
 
+@pytest.mark.parametrize(("dtype", "kept"), [("f2", "f4"), ("f4", "f4"), ("f8", "f8")])
+def test_numbers_in_any_byte_order_keep_their_width(dtype, kept):
+    for order in "<>":
+        x = _validation.check_cloud(rows().astype(order + dtype))
+        assert x.dtype == np.dtype(kept)
+        assert_array_equal(x, rows().astype(dtype))
+
+
 @pytest.mark.parametrize(("dtype", "kept"), [("float32", "float32"), ("float64", "float64"), ("int32", "float64")])
 def test_floats_keep_their_width(backend, dtype, kept):
     assert _validation.check_cloud(backend.asarray(rows(), dtype)).dtype == getattr(backend.xp, kept)

@@ -39,6 +39,7 @@ def folder(tmp_path, monkeypatch):
     names = [f"class {code}" for code in y]
     (tmp_path / "y.txt").write_text("\n".join(names) + "\n")
     (tmp_path / "header.txt").write_text("\n".join(["sentiment", *names]) + "\n")
+    (tmp_path / "y.json").write_text(json.dumps(list(names)))
     (tmp_path / "y.csv").write_text("text,label\n" + "".join(f'"a, b",{name}\n' for name in names))
     np.save("pair.npy", X[:, ::-1] + 0.1)
     return tmp_path
@@ -103,7 +104,7 @@ def test_formats_of_optional_libraries_are_read(folder, capsys, kind):
     assert report(capsys, f"x.{kind}")[0] == 2
 
 
-@pytest.mark.parametrize("labels", ["y.npy", "x.npz:y", "y.txt", "header.txt", "y.csv:label"])
+@pytest.mark.parametrize("labels", ["y.npy", "x.npz:y", "y.txt", "header.txt", "y.json", "y.csv:label"])
 def test_every_kind_of_labels_is_read(folder, capsys, labels):
     code, out, _ = report(capsys, "x.npy", "--labels", labels)
     assert code == 0
@@ -396,6 +397,18 @@ def test_a_line_too_many_is_no_header_if_it_is_a_number_or_a_label(folder, capsy
     code, _, err = report(capsys, "x.npy", *paired, f"--{extra}", "long.txt")
     assert code == 2
     assert f"long.txt: expected 60 {extra}, one per line, got 61" in err
+
+
+def test_a_table_and_an_array_have_no_header(folder, capsys):
+    pytest.importorskip("pyarrow")
+    names = ["sentiment", *(f"class {code}" for code in np.load("y.npy"))]
+    (folder / "long.json").write_text(json.dumps(names))
+    np.save("long.npy", names)
+    (folder / "long.jsonl").write_text("".join(json.dumps({"label": name}) + "\n" for name in names))
+    for labels in ("long.json", "long.npy", "long.jsonl"):
+        code, _, err = report(capsys, "x.npy", "--labels", labels)
+        assert code == 2
+        assert f"{labels}: expected 60 labels, one per line, got 61" in err
 
 
 def test_positions_written_as_decimals_have_no_header(folder, capsys):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,6 +19,8 @@ from skgeom.datasets._files._source import Source
 from skgeom.datasets._files._tables import NUMBER
 
 _LABELS, _ROW = "labels", "row"
+_VALUES = re.compile(rb"(\xef\xbb\xbf)?\s*\[\s*[^\s\[{]")
+_LONGEST_START = 1 << 12
 _LISTED = 8
 _CELL_WIDTH = 24
 
@@ -36,9 +40,10 @@ def read_labels(
     """
     files, note = shards(path), ""
     with reading(path):
-        parts = [_read(Source(file, key), limit, name) for file in files]
+        sources = [Source(file, key) for file in files]
+        parts = [_read(source, limit, name) for source in sources]
         values = parts[0] if len(parts) == 1 else np.concatenate(parts)[:limit]
-    if key is None and values.dtype == object and len(values) == n + 1 and _is_header(values):
+    if key is None and _is_text(sources[0]) and len(values) == n + 1 and _is_header(values):
         header = f"the first line of {path.name}, {short(values[0])}"
         note = f"{name}: {header}, counts as a header: one line more than rows"
         values = values[1:]
@@ -64,9 +69,16 @@ def _is_header(values: np.ndarray) -> bool:
     return NUMBER.fullmatch(str(values[0])) is None and not (values[1:] == values[0]).any()
 
 
+def _is_text(source: Source) -> bool:
+    """Return whether a file is lines of text, the first of which can be a header."""
+    return is_delimited(source) or source.suffix not in (*NAMED, ".npy")
+
+
 def _read(source: Source, limit: int | None, name: str) -> np.ndarray:
     if is_delimited(source):
         return _column(source, limit, name)
+    if source.suffix == ".json" and source.key is None and (found := _array_of_values(source)) is not None:
+        return found[:limit]
     if source.suffix in NAMED:
         with NAMED[source.suffix](source) as file:
             return file.read([_choose(file, name)], limit)[0]
@@ -76,6 +88,20 @@ def _read(source: Source, limit: int | None, name: str) -> np.ndarray:
         return decoded(source, read_npy(source, limit)[0])
     with source.lines(None) as lines:
         return _texts(_filled(line.strip() for line in lines)[:limit])
+
+
+def _array_of_values(source: Source) -> np.ndarray | None:
+    """Return the numbers or texts of a JSON array; None if the file is other JSON."""
+    with source.open() as file:
+        start = file.read(_LONGEST_START)
+        if _VALUES.match(start) is None:
+            return None
+        try:
+            values = json.loads(start + file.read())
+        except ValueError:
+            return None
+    are_numbers = all(isinstance(v, int | float) for v in values)
+    return np.asarray(values) if are_numbers else _texts(values)
 
 
 def _choose(file: Named, what: str) -> Wanted:
@@ -126,7 +152,7 @@ def _filled(lines: Iterable[str]) -> list[str]:
 
 
 def _texts(cells: list[str]) -> np.ndarray:
-    """Return text as an array."""
+    """Return text as an array of objects."""
     values = np.empty(len(cells), dtype=object)
     values[:] = cells
     return values
