@@ -399,6 +399,16 @@ def test_a_line_too_many_is_no_header_if_it_is_a_number_or_a_label(folder, capsy
     assert f"long.txt: expected 60 {extra}, one per line, got 61" in err
 
 
+@pytest.mark.parametrize(
+    "lines", [["Label", *(f"class {i % 3}" for i in range(N - 1))], ["kind", *map(str, range(N - 1))]]
+)
+def test_a_plain_header_does_not_replace_a_missing_label(folder, capsys, lines):
+    (folder / "short.txt").write_text("\n".join(lines) + "\n")
+    code, _, err = report(capsys, "x.npy", "--labels", "short.txt")
+    assert code == 2
+    assert "short.txt: expected 60 labels, one per line, got 59" in err
+
+
 def test_a_table_and_an_array_have_no_header(folder, capsys):
     pytest.importorskip("pyarrow")
     names = ["sentiment", *(f"class {code}" for code in np.load("y.npy"))]

@@ -43,7 +43,8 @@ def read_labels(
         sources = [Source(file, key) for file in files]
         parts = [_read(source, limit, name) for source in sources]
         values = parts[0] if len(parts) == 1 else np.concatenate(parts)[:limit]
-    if key is None and _is_text(sources[0]) and len(values) == n + 1 and _is_header(values):
+    one_more = len(values) == n + 1
+    if key is None and _is_text(sources[0]) and _is_header(values) and (one_more or _is_plainly_header(values)):
         header = f"the first line of {path.name}, {short(values[0])}"
         note = f"{name}: {header}, counts as a header: one line more than rows"
         values = values[1:]
@@ -65,8 +66,13 @@ def labels_nearby(path: Path, n: int) -> str | None:
 
 
 def _is_header(values: np.ndarray) -> bool:
-    """Return whether the first of some texts names the others: it is not a number, and not one of them."""
-    return NUMBER.fullmatch(str(values[0])) is None and not (values[1:] == values[0]).any()
+    """Return whether the first of some texts may name the others: it is not a number, and not one of them."""
+    return len(values) > 1 and NUMBER.fullmatch(values[0]) is None and not (values[1:] == values[0]).any()
+
+
+def _is_plainly_header(values: np.ndarray) -> bool:
+    """Return whether the first of some texts names the others even if they are then too few: it is not a class."""
+    return values[0].lower() in LABEL_NAMES or all(map(NUMBER.fullmatch, values[1:]))
 
 
 def _is_text(source: Source) -> bool:
