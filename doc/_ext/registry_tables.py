@@ -30,6 +30,7 @@ _NEEDS = {
     "clouds": "two clouds",
 }
 _DIRECTIONS = {+1: "more", -1: "less", 0: "neither"}
+_ESTIMANDS = {"population": "infinitely many rows", "sample": "n rows", "none": "none"}
 _INVARIANCES = ("translation", "rotation", "scaling", "row scaling")
 
 
@@ -151,6 +152,8 @@ _COLUMNS: dict[str, tuple[str, Callable[[Measure], str]]] = {
     "bounds": ("From, to", _bounds),
     "needs": ("Of", lambda m: _NEEDS[m.needs]),
     "invariances": ("Unchanged by", lambda m: ", ".join(i for i in _INVARIANCES if i in m.invariances)),
+    "gradient": ("Gradient", lambda m: "yes" if m.differentiable else "no"),
+    "estimand": ("Interval", lambda m: _ESTIMANDS[m.estimand]),
     "cost": ("Time", lambda m: m.cost),
     "source": ("Source", _source),
 }
