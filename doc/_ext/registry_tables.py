@@ -30,7 +30,7 @@ _NEEDS = {
     "clouds": "two clouds",
 }
 _DIRECTIONS = {+1: "more", -1: "less", 0: "neither"}
-_ESTIMANDS = {"population": "infinitely many rows", "sample": "n rows", "none": "none"}
+_ESTIMANDS = {"population": "∞ rows", "sample": "n rows", "none": "none"}
 _INVARIANCES = ("translation", "rotation", "scaling", "row scaling")
 
 
