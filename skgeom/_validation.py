@@ -15,6 +15,7 @@ from os import PathLike
 from typing import Any, TypeVar
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils import check_array
 from sklearn.utils.validation import column_or_1d
 
@@ -768,7 +769,7 @@ def _check_no_mask(values: Any, name: str) -> None:
 
 def _check_no_dates(values: Any, name: str) -> None:
     """Refuse dates and durations, which NumPy converts to counts of their unit; the first row has the type of all."""
-    if isinstance(values, list | tuple) or len(getattr(values, "shape", ())) > 0:
+    if isinstance(values, list | tuple) or (len(getattr(values, "shape", ())) > 0 and not issparse(values)):
         dtype = np.asarray(values[:1]).dtype
         if dtype.kind in "mM":
             raise TypeError(f"{name} has dtype {dtype}, expected numbers, not dates or durations.")
