@@ -225,7 +225,8 @@ def estimate(
         there = (sent(rows_to_send(values, device), device) for values in clouds)
         settings: dict[str, Any] = {"n_blocks": n_blocks, "confidence": confidence, "random_state": random_state}
         return estimate(measure, *there, *labels, groups=groups, paired=paired, **settings, **options)
-    options = {**({"random_state": 0} if row.is_random else {}), **row.options, **options}
+    options = {**row.options, **options}
+    options |= {"random_state": 0} if replace(row, options=options).is_random else {}
     _check_arguments(row, (X, *others), options)
     _check_has_error(row, options)
     check_count(n_blocks, "n_blocks", _LEAST_BLOCKS)

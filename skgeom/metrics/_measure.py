@@ -71,10 +71,9 @@ class Measure:
     `direction` is +1 if larger values are more isotropic, better separated or richer, -1 if smaller ones are, 0 if
     neither. `bounds` are formulas of n rows, d features and the options of the function. `infinite` describes the
     finite rows with an infinite value. `options` are fixed by a variant of a function. A measure `per_row` has one
-    value per row, and counts as their mean. One `on_host` is computed there, wherever the rows are. One that
-    `is_random` has the parameter ``random_state``. `estimand` is the target of an interval. `without_blocks` returns
-    the values without each of some blocks of rows, ``codes=``, and that of all rows (b + 1,) if this is less work than
-    one by one, and otherwise None.
+    value per row, and counts as their mean. One `on_host` is computed there, wherever the rows are. `estimand` is the
+    target of an interval. `without_blocks` returns the values without each of some blocks of rows, ``codes=``, and that
+    of all rows (b + 1,) if this is less work than one by one, and otherwise None.
     """
 
     name: str
@@ -89,7 +88,6 @@ class Measure:
     per_row: bool = False
     differentiable: bool = True
     on_host: bool = False
-    is_random: bool = False
     estimand: Estimand = "population"
     without_blocks: Callable[..., np.ndarray | None] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -116,6 +114,13 @@ class Measure:
         parameters = inspect.signature(self.function).parameters.values()
         options = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "device"}
         return options | dict(self.options)
+
+    @property
+    def is_random(self) -> bool:
+        """Whether it draws random numbers without a seed; with a choice of directions, only if these are random."""
+        directions = self.settings.get("directions", "random")
+        is_drawn = isinstance(directions, str) and directions == "random"
+        return is_drawn and self.settings.get("random_state", 0) is None
 
     def range(self, n: float, d: int) -> tuple[float, float]:
         """Return the smallest and the largest value for n rows of d features; n may be infinite."""
@@ -238,7 +243,6 @@ class Promises(TypedDict):
     infinite: NotRequired[str]
     differentiable: NotRequired[bool]
     on_host: NotRequired[bool]
-    is_random: NotRequired[bool]
     estimand: NotRequired[Estimand]
     without_blocks: NotRequired[Callable[..., np.ndarray | None]]
 

@@ -56,7 +56,6 @@ def _wasserstein_without_blocks(X: Any, *, codes: np.ndarray, **options: Any) ->
     invariances=DIRECTIONS,
     cost="O(n d)",
     source="Tokarchuk et al. 2025, arXiv:2502.08231",
-    is_random=True,
     estimand="sample",
     without_blocks=_lloyd_without_blocks,
 )
@@ -162,7 +161,6 @@ def _sampled(sampler: Callable[[int, np.random.Generator], Any], m: int, rng: An
     invariances=DIRECTIONS,
     cost="O(n d)",
     source="Tokarchuk et al. 2025, arXiv:2502.08231",
-    is_random=True,
     estimand="sample",
     without_blocks=_circles_without_blocks,
 )
@@ -225,7 +223,6 @@ def sliced_dispersion(X: Any, *, n_circles: int = 1, random_state: Any = None) -
     invariances=("scaling", "row scaling"),
     cost="O(n log n)",
     source="Tokarchuk et al. 2025, arXiv:2502.08231",
-    is_random=True,
     estimand="sample",
     without_blocks=_planes_without_blocks,
 )
@@ -281,7 +278,6 @@ def axis_sliced_dispersion(X: Any, *, n_planes: int = 1, random_state: Any = Non
     invariances=DIRECTIONS,
     cost="O(n d)",
     source="Bonet et al. 2023, arXiv:2206.08780",
-    is_random=True,
     estimand="sample",
     without_blocks=_wasserstein_without_blocks,
 )

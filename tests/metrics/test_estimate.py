@@ -47,6 +47,16 @@ def test_estimates_are_those_of_computing_without_each_block(row):
     assert got.n_blocks == BLOCKS
 
 
+@pytest.mark.parametrize("name", ["partition_isotropy", "partition_dispersion"])
+def test_random_directions_are_the_same_without_each_block(name):
+    measure = MEASURES[name]
+    value, *without = (
+        measure(x, directions="random", random_state=0) for x in (X, *(X[b != CODES] for b in range(BLOCKS)))
+    )
+    got = estimate(name, X, directions="random", n_blocks=BLOCKS)
+    assert_allclose(got[:2], naive(value, np.array(without))[:2])
+
+
 def test_conformity_to_other_rows_is_not_the_average_cosine():
     got = estimate("conformity", X, Y, n_blocks=BLOCKS)
     without = [metrics.conformity(X[b != CODES], Y[b != CODES]).mean() for b in range(BLOCKS)]

@@ -17,7 +17,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skgeom.metrics import collapse_bound, isoscore, uniformity
+from skgeom.metrics import collapse_bound, isoscore, partition_isotropy, uniformity
 from skgeom.metrics._measure import MEASURES
 from skgeom.optim import EmbeddingOptimizer, spherical_code
 
@@ -155,6 +155,13 @@ def test_the_same_seed_gives_the_same_result_and_the_global_generator_rests(digi
     np.testing.assert_array_equal(runs[0], runs[1])
     assert (runs[0] != runs[2]).any()
     assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_random_directions_come_from_the_seed(digits):
+    objective = partial(partition_isotropy, directions="random")
+    runs = [quick(objective, monitor=None, random_state=seed).fit_transform(digits[0]) for seed in (0, 0, 1)]
+    np.testing.assert_array_equal(runs[0], runs[1])
+    assert (runs[0] != runs[2]).any()
 
 
 def test_a_name_alone_gets_better_and_weights_of_a_dict_are_taken_as_they_are(digits):
