@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from skgeom._array import asarray_like, namespace, one_hot, where
+from skgeom._array import asarray_like, namespace, one_hot, sqrt_in_place, where
 from skgeom._core._labels import Labels, PerRow, silhouettes, unsorted
 from skgeom._typing import Array
 
@@ -60,12 +60,12 @@ def energy_davies_bouldin(sums: Array, sizes: np.ndarray) -> Array:
     xp, n = namespace(sums), asarray_like(sizes, sums, dtype=namespace(sums).float64)
     means = sums / (n[:, None] * n[None, :])
     spread = xp.linalg.diagonal(means) / 2
-    gaps = xp.sqrt(xp.clip(means - spread[:, None] - spread[None, :], min=0.0))
-    reach = xp.sqrt(spread)
+    gaps = sqrt_in_place(xp.clip(means - spread[:, None] - spread[None, :], min=0.0))
+    reach = sqrt_in_place(spread)
     overlap = reach[:, None] + reach[None, :]
     apart = gaps > 0
     own = xp.eye(sizes.shape[0], dtype=sums.dtype) > 0
-    ratios = where(apart, overlap / where(apart, gaps, 1.0), where(overlap > 0, xp.inf, 0.0))
+    ratios = where(apart, overlap / where(apart, gaps, 1.0), xp.inf)
     return xp.mean(xp.max(where(asarray_like(own, sums, dtype=xp.bool), -xp.inf, ratios), axis=1))
 
 

@@ -1,5 +1,6 @@
 """Cluster measures under other distances: beside SciPy's matrices, scikit-learn and naive loops."""
 
+import array_api_strict
 import numpy as np
 import pytest
 import torch
@@ -129,6 +130,28 @@ def test_davies_bouldin_of_distances_is_the_root_mean_square_form():
     found = davies_bouldin_score(cdist(X, X), LABELS, metric="precomputed")
     assert found == pytest.approx(ratios.max(axis=1).mean(), rel=1e-9)
     assert found > davies_bouldin_score(X, LABELS)
+
+
+@pytest.mark.parametrize("score", [silhouette_score, calinski_harabasz_score, davies_bouldin_score, dunn_index])
+def test_distances_of_every_library_have_the_same_value_and_finite_gradients(score):
+    rows = np.flatnonzero(LABELS < 2)  # the first class is one row
+    d, labels = cdist(X[rows], X[rows]), LABELS[rows]
+    expected = score(d, labels, metric="precomputed")
+    assert float(score(array_api_strict.asarray(d), labels, metric="precomputed")) == pytest.approx(expected, rel=1e-12)
+    given = torch.tensor(d, requires_grad=True)
+    value = score((given + given.T) / 2, labels, metric="precomputed")
+    value.backward()
+    step = np.zeros_like(d)
+    step[1, 2] = step[2, 1] = 1e-5
+    ahead, behind = (score(d + side * step, labels, metric="precomputed") for side in (1, -1))
+    assert value.item() == pytest.approx(expected, rel=1e-12)
+    assert torch.isfinite(given.grad).all()
+    assert float(given.grad[1, 2]) == pytest.approx((ahead - behind) / 4e-5, rel=1e-5, abs=1e-9)
+
+
+def test_two_classes_at_one_place_are_the_worst_overlap():
+    for points, metric in ((np.zeros((4, 4)), "precomputed"), (np.ones((4, 1)), "euclidean")):
+        assert davies_bouldin_score(points, [0, 0, 1, 1], metric=metric) == np.inf
 
 
 def log_map(metric, mu, x):
