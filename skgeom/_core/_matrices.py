@@ -40,13 +40,22 @@ def square_sums(d: Array, labels: Labels) -> Array:
 
 
 def pseudo_f(sums: Array, sizes: np.ndarray) -> Array:
-    """Return (SS_b / (k - 1)) / (SS_w / (n - k)) from sums of squared distances (k, k); 1 if no class has any spread.
+    """Return Anderson's pseudo-F from sums of squared distances (k, k).
 
     The squared distances of a class to its mean sum to those of its ordered pairs over twice its size.
     """
-    xp, n, k = namespace(sums), int(sizes.sum()), sizes.shape[0]
+    xp = namespace(sums)
     within = xp.sum(xp.linalg.diagonal(sums) / (2 * asarray_like(sizes, sums, dtype=xp.float64)))
-    between = xp.sum(sums) / (2 * n) - within
+    return variance_ratio(xp.sum(sums), within, sizes)
+
+
+def variance_ratio(total: Array, within: Array, sizes: np.ndarray) -> Array:
+    """Return (SS_b / (k - 1)) / (SS_w / (n - k)) from the sum of the squared distances of all ordered pairs, and SS_w.
+
+    It is 1 if no class has any spread.
+    """
+    n, k = int(sizes.sum()), sizes.shape[0]
+    between = total / (2 * n) - within
     spread = within > 0
     return where(spread, between * (n - k) / (where(spread, within, 1.0) * (k - 1)), 1.0)
 

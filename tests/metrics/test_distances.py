@@ -4,6 +4,7 @@ import array_api_strict
 import numpy as np
 import pytest
 import torch
+from numpy.random import default_rng
 from scipy.spatial.distance import cdist
 from sklearn import config_context
 from sklearn import metrics as sk
@@ -147,6 +148,27 @@ def test_distances_of_every_library_have_the_same_value_and_finite_gradients(sco
     assert value.item() == pytest.approx(expected, rel=1e-12)
     assert torch.isfinite(given.grad).all()
     assert float(given.grad[1, 2]) == pytest.approx((ahead - behind) / 4e-5, rel=1e-5, abs=1e-9)
+
+
+SCORES = [silhouette_score, calinski_harabasz_score, dunn_index]
+
+
+def loss_and_gradient(score, x, labels, metric):
+    given = torch.tensor(x, requires_grad=True)
+    value = score(given, labels, metric=metric)
+    value.backward()
+    return value.item(), given.grad.numpy()
+
+
+@pytest.mark.parametrize("score", SCORES)
+@pytest.mark.parametrize("metric", DISTANCES)
+def test_gradients_are_those_of_small_steps(score, metric):
+    labels, x = np.arange(12) % 3, BALL[:12]
+    step = 1e-6 * default_rng(0).normal(size=x.shape)
+    value, gradient = loss_and_gradient(score, x, labels, metric)
+    ahead, behind = (score(x + side * step, labels, metric=metric) for side in (1, -1))
+    assert value == pytest.approx(score(x, labels, metric=metric), rel=1e-9)
+    assert np.sum(gradient * step) == pytest.approx((ahead - behind) / 2, rel=1e-5)
 
 
 def test_two_classes_at_one_place_are_the_worst_overlap():

@@ -300,17 +300,20 @@ def dunn_index(x: Array, labels: Labels, distance: Distance = euclidean) -> Arra
 
 def pseudo_f(x: Array, labels: Labels, distance: Distance) -> Array:
     """Return Anderson's pseudo-F from the squared distances of all pairs."""
-    tiles = Tiles(as_data(x), labels, distance)
-    k = labels.sizes.shape[0]
+    tiles = Tiles(_shared(x), labels, distance)
+    xp, shares = namespace(tiles.x), 1 / (2 * labels.sizes)
 
-    def of_panel(i: int) -> np.ndarray:
-        sums, own = np.zeros((k, k)), slice(*tiles.classes[i])
+    def of_panel(i: int) -> Array:
+        """Return the sum of the squared distances of the rows of a panel, and their part in the scatter of classes."""
+        own, parts = np.arange(*tiles.classes[i])[:, None], []
         for j, d in tiles.row(i, range(len(tiles.panels))):
-            sums[own, slice(*tiles.classes[j])] += to_numpy(tiles.class_sums(i, tiles.class_sums(j, (d * d).T).T))
-        return sums
+            sums = float64(tiles.class_sums(i, tiles.class_sums(j, (d * d).T).T))
+            weights = np.where(own == np.arange(*tiles.classes[j]), shares[own], 0.0)
+            parts.append(xp.stack([xp.sum(sums), xp.sum(sums * asarray_like(weights, sums))]))
+        return xp.sum(xp.stack(parts), axis=0)
 
-    total = np.sum(in_threads(tiles.x, of_panel, len(tiles.panels)), axis=0)
-    return asarray_like(_matrices.pseudo_f(total, labels.sizes), x, dtype=namespace(x).float64)
+    sums = xp.sum(xp.stack(in_threads(tiles.x, of_panel, len(tiles.panels))), axis=0)
+    return _as_came(_matrices.variance_ratio(sums[0], sums[1], labels.sizes), x)
 
 
 def _itemsize(x: Array) -> int:
