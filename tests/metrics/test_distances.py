@@ -171,6 +171,12 @@ def test_gradients_are_those_of_small_steps(score, metric):
     assert np.sum(gradient * step) == pytest.approx((ahead - behind) / 2, rel=1e-5)
 
 
+@pytest.mark.parametrize("score", SCORES)
+def test_opposite_rows_have_finite_gradients(score):
+    x = np.array([[1.0, 0.0], [-1.0, 0.0], [0.6, 0.8], [-0.6, -0.8]])
+    assert np.isfinite(loss_and_gradient(score, x, [0, 0, 1, 1], "geodesic")[1]).all()
+
+
 def test_two_classes_at_one_place_are_the_worst_overlap():
     for points, metric in ((np.zeros((4, 4)), "precomputed"), (np.ones((4, 1)), "euclidean")):
         assert davies_bouldin_score(points, [0, 0, 1, 1], metric=metric) == np.inf

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from math import ceil
+from math import ceil, pi
 from threading import Lock
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
@@ -51,9 +51,10 @@ def euclidean(tiles: Tiles, i: int, j: int, squares: Array) -> Array:
 
 
 def geodesic(tiles: Tiles, i: int, j: int, squares: Array) -> Array:
-    """Return the angles between unit rows, from their chords."""
-    xp = namespace(squares)
-    return 2 * xp.asin(xp.clip(sqrt_in_place(squares) / 2, max=1.0))
+    """Return the angles between unit rows, from their chords; at π, where it has no direction, the gradient is 0."""
+    sines = sqrt_in_place(squares) / 2
+    opposite = sines >= 1
+    return where(opposite, pi, 2 * namespace(sines).asin(where(opposite, 0.0, sines)))
 
 
 def poincare(tiles: Tiles, i: int, j: int, squares: Array) -> Array:
