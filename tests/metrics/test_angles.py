@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from numpy.random import default_rng
 from numpy.testing import assert_allclose
 from scipy.special import logsumexp
@@ -170,6 +171,30 @@ def test_partition_functions_are_sums_over_rows(normalize, n):
     i1, i2 = naive_partition(rows, both_signs(rows))
     assert_allclose(partition_isotropy(x, normalize=normalize), i1, rtol=1e-10)
     assert_allclose(partition_dispersion(x, normalize=normalize), i2, rtol=1e-10)
+
+
+@pytest.mark.parametrize("measure", OF_PARTITION)
+@pytest.mark.parametrize("normalize", [False, True])
+@pytest.mark.parametrize("shape", [(9, 4), (4, 9)])
+def test_gradients_through_eigenvectors_are_those_of_small_steps(measure, normalize, shape):
+    x = tilted(*shape) * 0.2
+    step = 1e-6 * np.abs(x).mean() * default_rng(1).normal(size=x.shape)
+    given = torch.tensor(x, requires_grad=True)
+    measure(given, normalize=normalize).backward()
+    ahead, behind = (measure(x + side * step, normalize=normalize) for side in (1, -1))
+    assert np.sum(given.grad.numpy() * step) == pytest.approx((ahead - behind) / 2, rel=1e-5)
+
+
+@pytest.mark.parametrize("measure", OF_PARTITION)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_equal_eigenvalues_have_finite_gradients(measure, dtype):
+    x = torch.tensor(tilted(20, 4), dtype=dtype)
+    dead = torch.hstack([x, torch.zeros(20, 3, dtype=dtype)])  # coordinates that no row uses
+    axes = torch.vstack([torch.eye(3, dtype=dtype), -torch.eye(3, dtype=dtype)])
+    for rows in (dead, axes, torch.eye(4, 9, dtype=dtype), torch.ones(4, 3, dtype=dtype)):
+        given = rows.clone().requires_grad_()
+        measure(given).backward()
+        assert torch.isfinite(given.grad).all()
 
 
 def test_partition_functions_along_the_mean_are_their_reference():

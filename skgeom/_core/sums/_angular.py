@@ -16,6 +16,7 @@ import numpy as np
 
 from skgeom._array import (
     asarray_like,
+    detached,
     device_of,
     epsilon,
     float64,
@@ -27,6 +28,7 @@ from skgeom._array import (
     sqrt_in_place,
     to_float,
     vecdot,
+    wants_gradient,
     where,
 )
 from skgeom._core._jackknife import merged_without_each
@@ -213,7 +215,7 @@ def partition_dispersion(log_z: Array) -> Array:
     xp = namespace(log_z)
     z = xp.exp(log_z - xp.max(log_z))
     mean = xp.mean(z)
-    return xp.sqrt(xp.mean((z - mean) ** 2)) / mean
+    return sqrt_in_place(xp.mean((z - mean) ** 2, keepdims=True))[0] / mean
 
 
 def eigen_log_partition(x: Array, m: Moments, *, both_signs: bool, lengths: Array | None = None) -> Array:
@@ -224,12 +226,32 @@ def eigen_log_partition(x: Array, m: Moments, *, both_signs: bool, lengths: Arra
     A direction in the null space of X has Z = n exactly, without a product.
     """
     xp = namespace(x)
-    axes = m.about_origin().axes()
+    about = m.about_origin()
+    axes = about.map_arrays(detached).axes()
     v = axes.directions(axes.variances.shape[0])
+    if wants_gradient(x):
+        v = _moving_with(about, v, axes.variances * (m.n - 1), 64 * epsilon(x))
     v = v if both_signs else toward(v, m.mean)
     log_z = log_partition(x, v, both_signs=both_signs, lengths=lengths)
     null = (x.shape[1] - v.shape[0]) * (2 if both_signs else 1)
     return xp.concat([log_z, xp.full((null,), log(x.shape[0]), dtype=log_z.dtype, device=device_of(log_z))])
+
+
+def _moving_with(m: Moments, v: Array, values: Array, tolerance: float) -> Array:
+    """Return eigenvectors v (k, d) of a scatter S with the gradient of a first-order change, given their eigenvalues.
+
+    The others have the eigenvalue 0. A change turns v_i towards each other v_j by v_jᵀ dS v_i / (λ_i - λ_j). Between
+    eigenvalues that differ by less than the tolerance, a share of the largest, any basis is valid: there it is 0.
+    """
+    image = m.times(v.T)
+    change = image - detached(image)
+    inside = v @ change
+    gaps = values[None, :] - values[:, None]
+    apart = namespace(v).abs(gaps) > tolerance * values[0]
+    turned = v.T @ where(apart, inside / where(apart, gaps, 1.0), 0.0)
+    positive = values > tolerance * values[0]
+    left = where(positive, (change - v.T @ inside) / where(positive, values, 1.0), 0.0)
+    return v + (turned + left).T
 
 
 def toward(v: Array, mean: Array) -> Array:

@@ -93,6 +93,10 @@ class Moments(ABC):
         """Return these moments with others up to the second."""
         return second
 
+    def times(self, columns: Array) -> Array:
+        """Return the product of the scatter with columns (d, k)."""
+        return self.dense().scatter @ columns
+
     def variances(self) -> Array:
         """Return the variance of each feature (d,)."""
         return self._squares() / (self.n - 1)
@@ -263,6 +267,9 @@ class ThinMoments(Moments):
 
     def gram(self) -> Array:
         return self.rows @ self.rows.T
+
+    def times(self, columns: Array) -> Array:
+        return self.rows.T @ (self.rows @ columns)
 
     def times_rows(self, g: Array, x: Array) -> Array:
         return g @ self.rows
