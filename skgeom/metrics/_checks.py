@@ -339,15 +339,15 @@ def check_ball(X: Any) -> Array:
     return x
 
 
-def check_distances(X: Any) -> Array:
-    """Return distances (n, n) in float64.
+def check_distances(X: Any, *, scale_free: bool) -> Array:
+    """Return distances (n, n) in float64, in another unit if they are `scale_free` and their squares leave its range.
 
     Raises
     ------
     ValueError
         If X is not a finite square matrix that is symmetric, up to rounding, at least 0, and 0 on the diagonal.
     """
-    d = check_cloud(X)
+    d = check_cloud(X, scale_free=scale_free)
     xp = namespace(d)
     if d.shape[0] != d.shape[1]:
         raise ValueError(f'metric="precomputed" expects a square matrix of distances, got shape {tuple(d.shape)}.')

@@ -493,7 +493,7 @@ def _per_row(X: Any, labels: Any, metric: Metric, of: PerRow, *, scale_free: boo
 def _rows_under(X: Any, metric: str, *, scale_free: bool = True) -> Array:
     """Return rows as a distance needs them, or the distances: float64 for curved spaces, unit rows on the sphere."""
     if metric == "precomputed":
-        return check_distances(X)
+        return check_distances(X, scale_free=scale_free)
     if metric == "geodesic":
         return _rows.unit(float64(check_directed(X).x))
     if metric == "poincare":

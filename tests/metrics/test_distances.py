@@ -177,6 +177,14 @@ def test_opposite_rows_have_finite_gradients(score):
     assert np.isfinite(loss_and_gradient(score, x, [0, 0, 1, 1], "geodesic")[1]).all()
 
 
+@pytest.mark.parametrize("score", [*SCORES, davies_bouldin_score])
+def test_the_unit_of_distances_does_not_matter(score):
+    d, labels = cdist(X[:50], X[:50]), LABELS[:50]
+    expected = score(d, labels, metric="precomputed")
+    for unit in (1e-300, 1e-200, 1e200, 1e300):
+        assert score(d * unit, labels, metric="precomputed") == pytest.approx(expected, rel=1e-9)
+
+
 def test_two_classes_at_one_place_are_the_worst_overlap():
     for points, metric in ((np.zeros((4, 4)), "precomputed"), (np.ones((4, 1)), "euclidean")):
         assert davies_bouldin_score(points, [0, 0, 1, 1], metric=metric) == np.inf
