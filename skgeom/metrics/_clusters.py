@@ -256,7 +256,7 @@ def _davies_bouldin_without_blocks(X: Any, labels: Any, *, codes: np.ndarray, me
 
 @measure(
     direction=+1,
-    bounds=("0", "inf"),
+    bounds=("0 if metric == 'euclidean' else -inf", "inf"),
     invariances=RIGID,
     cost="O(n d)",
     source="Caliński & Harabasz 1974, doi:10.1080/03610927408827101",
@@ -284,7 +284,8 @@ def calinski_harabasz_score(X: Any, labels: Any, *, metric: PairMetric = "euclid
     Returns
     -------
     float or 0-d array
-        At least 0, larger = better separated; 1 if every class is one point (as in scikit-learn).
+        Larger = better separated; 1 if every class is one point (as in scikit-learn). At least 0 for Euclidean
+        distances; under others it is negative if the rows of a class are farther apart than those of different classes.
 
     Raises
     ------

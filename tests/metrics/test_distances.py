@@ -1,5 +1,7 @@
 """Cluster measures under other distances: beside SciPy's matrices, scikit-learn and naive loops."""
 
+from dataclasses import replace
+
 import array_api_strict
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from skgeom.metrics import (
     silhouette_score,
     silhouette_terms,
 )
+from skgeom.metrics._measure import MEASURES
 
 RNG = np.random.default_rng(0)
 LABELS = RNG.permutation(np.repeat(np.arange(5), [1, 9, 30, 160, 400]))
@@ -122,6 +125,15 @@ def test_of_euclidean_distances_the_pseudo_f_is_the_calinski_harabasz_index():
     assert calinski_harabasz_score(cdist(X, X), LABELS, metric="precomputed") == pytest.approx(
         calinski_harabasz_score(X, LABELS), rel=1e-9
     )
+
+
+def test_the_pseudo_f_of_other_distances_can_be_negative():
+    """Opposite rows are π apart, and rows of the two classes π/2: SS_w = π² is more than the total, 3π²/4."""
+    axes = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    assert calinski_harabasz_score(axes, [0, 0, 1, 1], metric="geodesic") == pytest.approx(-0.5)
+    row = MEASURES["calinski_harabasz"]
+    assert row.range(4, 2) == (0, np.inf)
+    assert replace(row, options={"metric": "geodesic"}).range(4, 2) == (-np.inf, np.inf)
 
 
 def test_davies_bouldin_of_distances_is_the_root_mean_square_form():
