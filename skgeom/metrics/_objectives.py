@@ -12,7 +12,14 @@ from skgeom._core import _objectives
 from skgeom._core.pairs._between_blocks import means_without, rows_without
 from skgeom._core.sums import _spectrum
 from skgeom._typing import Array
-from skgeom._validation import check_cloud, check_directed, check_moments, check_paired, check_same_kind
+from skgeom._validation import (
+    check_cloud,
+    check_directed,
+    check_moments,
+    check_paired,
+    check_same_kind,
+    check_squares,
+)
 from skgeom.metrics._angles import average_cosines_without
 from skgeom.metrics._checks import check_batch_labels, check_one_row_per_class
 from skgeom.metrics._measure import DIRECTIONS, RIGID, measure
@@ -50,7 +57,8 @@ def silhouette_objective(X: Any, labels: Any) -> Array:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of at least two rows, or the numbers of labels and rows differ.
+        If X is not a finite matrix of at least two rows, or has magnitudes whose squares leave the range of float64, or
+        the numbers of labels and rows differ.
 
     Notes
     -----
@@ -72,7 +80,7 @@ def silhouette_objective(X: Any, labels: Any) -> Array:
     >>> silhouette_objective(X, [0, 0, 1])
     24.0
     """
-    x = check_cloud(X)
+    x = _check_rows(X)
     return _objectives.silhouette_objective(x, check_batch_labels(labels, x.shape[0]))
 
 
@@ -168,8 +176,8 @@ def classifier_objective(X: Any, labels: Any, *, C: Any = None) -> Array:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of at least two rows, the numbers of labels and rows differ, or C does not have one
-        row for each class.
+        If X is not a finite matrix of at least two rows, or has magnitudes whose squares leave the range of float64,
+        the numbers of labels and rows differ, or C does not have one row for each class.
 
     Notes
     -----
@@ -188,11 +196,11 @@ def classifier_objective(X: Any, labels: Any, *, C: Any = None) -> Array:
     >>> classifier_objective(X, [0, 1, 1], C=np.eye(2)), classifier_objective(X, [0, 1, 1])
     (6.0, 13.5)
     """
-    x = check_cloud(X)
+    x = _check_rows(X)
     classes = check_batch_labels(labels, x.shape[0])
     if C is None:
         return _objectives.classifier_objective(x, classes, None)
-    c = check_cloud(C, name="C", min_samples=1)
+    c = _check_rows(C, name="C", min_samples=1)
     check_same_kind(x, c, ("X", "C"))
     check_one_row_per_class(c, classes.sizes.shape[0])
     return _objectives.classifier_objective(x, classes, c)
@@ -228,7 +236,8 @@ def triplet_objective(X: Any, labels: Any) -> Array:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of at least two rows, or the numbers of labels and rows differ.
+        If X is not a finite matrix of at least two rows, or has magnitudes whose squares leave the range of float64, or
+        the numbers of labels and rows differ.
 
     See Also
     --------
@@ -251,7 +260,7 @@ def triplet_objective(X: Any, labels: Any) -> Array:
     >>> triplet_objective(np.array([[0.0], [2.0], [3.0]]), [0, 0, 1])
     -1.0
     """
-    x = check_cloud(X)
+    x = _check_rows(X)
     return _objectives.triplet_objective(x, check_batch_labels(labels, x.shape[0]))
 
 
@@ -285,7 +294,8 @@ def triplet_bound(X: Any, labels: Any) -> Array:
     Raises
     ------
     ValueError
-        If X is not a finite matrix of at least two rows, or the numbers of labels and rows differ.
+        If X is not a finite matrix of at least two rows, or has magnitudes whose squares leave the range of float64, or
+        the numbers of labels and rows differ.
 
     Notes
     -----
@@ -304,7 +314,7 @@ def triplet_bound(X: Any, labels: Any) -> Array:
     >>> triplet_bound(np.array([[0.0], [2.0], [3.0]]), [0, 0, 1])
     0.0
     """
-    x = check_cloud(X)
+    x = _check_rows(X)
     return _objectives.triplet_bound(x, check_batch_labels(labels, x.shape[0]))
 
 
@@ -395,7 +405,8 @@ def retention(X: Any, start: Any) -> Array:
     Raises
     ------
     ValueError
-        If X and start are not finite matrices of the same shape, library and device.
+        If X and start are not finite matrices of the same shape, library and device, or have magnitudes whose squares
+        leave the range of float64.
 
     Notes
     -----
@@ -416,7 +427,13 @@ def retention(X: Any, start: Any) -> Array:
 
 
 def _rows_and_start(X: Any, start: Any) -> tuple[Array, Array]:
-    x, x0 = check_cloud(X, min_samples=1), check_cloud(start, name="start", min_samples=1)
+    x, x0 = _check_rows(X, min_samples=1), _check_rows(start, name="start", min_samples=1)
     check_same_kind(x, x0, ("X", "start"))
     check_paired(x, x0, ("X", "start"))
     return x, x0
+
+
+def _check_rows(X: Any, *, name: str = "X", min_samples: int = 2) -> Array:
+    x = check_cloud(X, name=name, min_samples=min_samples)
+    check_squares(x, name)
+    return x

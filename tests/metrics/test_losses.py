@@ -306,6 +306,14 @@ def test_samplers_that_give_no_points_are_refused(sampler, words):
         metrics.lloyd(1e200 * rows(shape=(9, 2)), sampler=in_the_square)
 
 
+@pytest.mark.parametrize("name", [*OF_BATCHES, "retention"])
+@pytest.mark.parametrize("scale", [1e-170, 1e155, 1e300])
+def test_sums_of_squares_beyond_float64_are_refused(name, scale):
+    x = (rows().numpy() + 1) * scale
+    with pytest.raises(ValueError, match="whose squares leave the range of float64"):
+        LOSSES[name](x, *LOSSES[name].besides(labels=np.arange(30) % 3, start=2 * x))
+
+
 def test_circles_are_uniform_and_axes_come_in_all_pairs():
     """Opposite rows on an axis are opposite in every plane but that of the other two axes, at whose centre they are."""
     axis = torch.eye(3, dtype=torch.float64)[:1] * torch.tensor([[1.0], [-1.0]], dtype=torch.float64)
