@@ -112,7 +112,8 @@ def estimate(
         At least ten rows; or the summaries of at least ten sets of rows (`skgeom.summary.cloud_summary`). Each summary
         is a block and counts as a group: a random share of the rows, or separate documents.
     *others
-        Further arguments of the measure: labels, partners, the second cloud, or the list of its summaries.
+        Further arguments of the measure: labels, partners, the second cloud, or the list of its summaries. They may
+        also be passed by name.
     groups : array-like of shape (n_samples,), default=None
         Group of each row, such as its document or user, or one number for equal rows: groups are left out as a whole.
         **Without groups, rows count as independent draws** and are dealt at random, whatever their order in the file.
@@ -128,8 +129,8 @@ def estimate(
     random_state : int, RandomState instance or None, default=0
         Seed of the assignment of groups to blocks.
     **options
-        Passed on to the measure. Random measures use the same draws for all blocks. With ``device=``, as in a measure,
-        all rows are moved there once.
+        Passed on to the measure; of the labels of `clip_loss`, those of a block are left out with its rows. Random
+        measures use the same draws for all blocks. With ``device=``, as in a measure, all rows are moved there once.
 
     Returns
     -------
@@ -219,6 +220,7 @@ def estimate(
     0.4990 ± 0.0014
     """
     row = _row_of(measure)
+    others, options = _data_and_options(row, others, options)
     if (device := options.pop("device", None)) is not None:
         check_device(device)
         clouds, labels = ((X,), others) if row.needs == "labels" else ((X, *others), ())
@@ -243,7 +245,7 @@ def estimate(
         n, d = given[0].shape[:2]
         deal = partial(in_blocks, n_blocks=n_blocks, random_state=random_state)
         if row.needs == "clouds" and not paired:
-            of_each = (None, None) if groups is None else groups
+            of_each = _groups_of_each(groups)
             parts = [_without_blocks_of(side, row, given, deal(given[side], of_each[side]), options) for side in (0, 1)]
         else:
             parts = [_without_blocks(row, given, X if isinstance(X, Blocks) else deal(given[0], groups), options)]
@@ -263,7 +265,7 @@ def in_blocks(x: Array, groups: Any, *, n_blocks: int = 20, random_state: Any = 
     """
     n = x.shape[0]
     codes = np.arange(n) if groups is None else check_groups(groups, n)[1]
-    n_groups = int(codes.max()) + 1
+    n_groups = int(codes.max(initial=-1)) + 1
     if n_groups < MIN_GROUPS:
         raise ValueError(
             f"Found {n_groups} {'rows' if groups is None else 'groups'}, but a standard error needs at least "
@@ -289,6 +291,29 @@ def _row_of(measure: Any) -> Measure:
     own = Measure(getattr(measure, "__name__", "measure"), measure, 0, ("-inf", "inf"), "", "", estimand="sample")
     rows = (*MEASURES.values(), *COMPARISONS)
     return next((row for row in rows if row.function is measure and not row.options), own)
+
+
+def _data_and_options(
+    row: Measure, others: tuple[Any, ...], options: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the data that a measure needs besides rows, also if they were passed by name, and its options."""
+    if others or row.needs == "cloud":
+        return others, options
+    name = list(signature(row.function).parameters)[1]
+    return tuple(options[key] for key in options if key == name), {k: v for k, v in options.items() if k != name}
+
+
+def _groups_of_each(groups: Any) -> tuple[Any, Any]:
+    """Return the groups of the rows of each of two clouds."""
+    if groups is None:
+        return None, None
+    of_each = tuple(groups) if np.iterable(groups) else ()
+    if len(of_each) != 2 or any(one is not None and np.ndim(one) == 0 for one in of_each):
+        raise ValueError(
+            "groups of two unpaired clouds must be a pair, one array for each: pass (groups of X, groups of Y), None "
+            "for independent rows, or paired=True if row i of one belongs to row i of the other."
+        )
+    return of_each
 
 
 def _check_arguments(row: Measure, given: Sequence[Any], options: dict[str, Any]) -> None:
@@ -344,9 +369,11 @@ def _without_blocks(row: Measure, given: list[Any], blocks: Blocks, options: dic
         return values.rest[block] if isinstance(values, Blocks) else blocks.rest[block].rest_of(values)
 
     first = blocks if is_known else given[0]
+    labels = options.get("labels") if is_known else None
 
     def without(block: int) -> Any:
-        return row(*(rest(values, block) for values in (first, *others)), **options)
+        left = {} if labels is None else {"labels": rest(np.asarray(as_given(labels, "labels")), block)}
+        return row(*(rest(values, block) for values in (first, *others)), **options | left)
 
     value = row(first, *others, **options)
     # a function of the user may not be thread-safe

@@ -1,5 +1,7 @@
 """Standard errors of measures: as by computing each without each block, and honest about what they are not."""
 
+from inspect import signature
+
 import numpy as np
 import pytest
 from numpy.random import default_rng
@@ -55,6 +57,23 @@ def test_random_directions_are_the_same_without_each_block(name):
     )
     got = estimate(name, X, directions="random", n_blocks=BLOCKS)
     assert_allclose(got[:2], naive(value, np.array(without))[:2])
+
+
+@pytest.mark.parametrize("row", [row for row in SURE if row.needs != "cloud"], ids=lambda row: row.name)
+def test_data_may_be_passed_by_name(row):
+    (other,) = row.besides(labels=LABELS, partners=Y, start=Y)
+    name = list(signature(row.function).parameters)[1]
+    assert_allclose(estimate(row.name, X, **{name: other})[:2], estimate(row.name, X, other)[:2])
+
+
+def test_the_classes_of_a_contrastive_loss_are_left_out_with_their_rows():
+    value, *without = (
+        metrics.clip_loss(X[kept], Y[kept], labels=LABELS[kept])
+        for kept in (CODES >= 0, *(b != CODES for b in range(BLOCKS)))
+    )
+    for labels in (LABELS, [f"class {label}" for label in LABELS]):
+        got = estimate("clip_loss", X, Y, labels=labels, n_blocks=BLOCKS)
+        assert_allclose(got[:2], naive(value, np.array(without))[:2], rtol=1e-6)
 
 
 def test_conformity_to_other_rows_is_not_the_average_cosine():
@@ -180,6 +199,10 @@ def test_a_debiased_value_is_corrected_for_groups_alone():
     ("given", "options", "error", "message"),
     [
         (("isoscore", X[:9]), {}, ValueError, "Found 9 rows, but a standard error needs at least 10"),
+        (("isoscore", X[:0]), {}, ValueError, "Found 0 rows, but a standard error needs at least 10"),
+        (("modality_gap", X, Y), {"groups": LABELS}, ValueError, "groups of two unpaired clouds must be a pair"),
+        (("modality_gap", X, Y), {"groups": (LABELS,)}, ValueError, "groups of two unpaired clouds must be a pair"),
+        (("clip_loss", X, Y), {"labels": LABELS[:9]}, ValueError, "Found 9 classes for 120 rows"),
         (("isoscore", X), {"groups": LABELS}, ValueError, "Found 3 groups, but a standard error needs at least 10"),
         (("isoscore", X), {"groups": LABELS[:9]}, ValueError, "groups"),
         (("isoscore", X), {"n_blocks": 4}, ValueError, "n_blocks"),
