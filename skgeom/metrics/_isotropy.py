@@ -65,7 +65,8 @@ def isoscore(X: Any, *, debias: bool = False) -> Array:
     Returns
     -------
     float or 0-d array
-        In [0, (min(n - 1, d) - 1)/(d - 1)], best = 1 for isotropy. With `debias=True` the estimate can leave [0, 1].
+        In [0, (min(n - 1, d) - 1)/(d - 1)], best = 1 for isotropy. With `debias=True` the estimate can leave [0, 1]; it
+        is infinite if the estimate of tr C² is 0, as for rows at right angles, and 0 if all rows but one are equal.
         Its variance relative to PR² is, for Gaussian rows and large n, with :math:`t_k = \mathrm{tr}\,C^k`,
         :math:`4/n^2 + (8/n)\,[t_2/t_1^2 + t_4/t_2^2 - 2 t_3/(t_1 t_2)]`; heavier tails increase it. The value is 0 if
         all rows are equal, and 1 for one feature that varies.
@@ -390,7 +391,7 @@ def participation_ratio(X: Any, *, debias: bool = False) -> Array:
     -------
     float or 0-d array
         In [1, min(n - 1, d)], larger = more isotropic; 0 if all rows are equal. With `debias=True` it can leave the
-        range.
+        range, be infinite or 0: see `isoscore`.
 
     Raises
     ------

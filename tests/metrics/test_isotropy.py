@@ -354,6 +354,16 @@ def test_one_feature_that_varies_is_isotropic():
     assert spectrum_slope(x) == np.inf
 
 
+@pytest.mark.parametrize("n", [4, 5, 6, 20, 100])
+def test_debiased_estimates_of_nothing_are_not_rounding(n):
+    """The products of differences of four one-hot rows are 0, and so are all products if only one row differs."""
+    for score in (isoscore, participation_ratio):
+        for width in (n, n + 3):
+            assert score(0.3 * np.eye(n, width), debias=True) == np.inf
+        assert score(7 + 0.3 * (np.arange(n)[:, None] == 2) * np.ones((1, 3)), debias=True) == 0
+    assert isoscore(np.eye(n)[:, :1], debias=True) == 1
+
+
 @pytest.mark.parametrize("debias", [False, True])
 def test_constant_data_debiased_or_not_score_zero(debias):
     assert isoscore(np.full((9, 4), 0.1), debias=debias) == 0

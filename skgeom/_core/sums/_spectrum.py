@@ -15,6 +15,9 @@ from skgeom._core.sums._moments import FourthMoments, Moments, nearby, once_per_
 from skgeom._core.sums._rank import rank
 from skgeom._typing import Array
 
+_ROUNDING = 1e-13
+"""Share of the terms of a difference below which it counts as 0."""
+
 
 def relative_traces(m: Moments) -> tuple[Array, Array]:
     """Return the traces of C / tr C, which neither overflow nor underflow at any scale; zeros for equal rows."""
@@ -35,24 +38,34 @@ def unbiased_squares(n: Any, t: Array, f: Array, q: Array) -> tuple[Array, Array
     """Return the same from tr C, tr C² and Σ ‖y‖⁴ / (n - 1) over the n centred rows y."""
     unit = (n - 1) / (n * (n - 2) * (n - 3))
     return (
-        unit * (2 * f + (n * n - 3 * n + 1) * t * t - n * q),
-        unit * ((n - 1) * (n - 2) * f + t * t - n * q),
+        unit * _rest(2 * f + (n * n - 3 * n + 1) * t * t, n * q),
+        unit * _rest((n - 1) * (n - 2) * f + t * t, n * q),
     )
 
 
+def _rest(terms: Array, less: Array) -> Array:
+    """Return a difference; 0 if it is rounding, as for rows at right angles and for all rows but one equal."""
+    rest = terms - less
+    return where(namespace(rest).abs(rest) > _ROUNDING * terms, rest, 0.0)
+
+
 def debiased_participation_ratio(m: FourthMoments) -> Array:
-    """Return the ratio of the unbiased estimates of (tr C)² and tr C²."""
-    return ratio(*unbiased_traces(m))
+    """Return the ratio of the unbiased estimates of (tr C)² and tr C²; infinite if only the second is 0."""
+    t2, f = unbiased_traces(m)
+    return where((f == 0) & (t2 > 0), namespace(f).inf, ratio(t2, f))
 
 
 def debiased_isoscore(m: FourthMoments) -> Array:
     """Return (PR - 1) / (d - 1) of these estimates, which can leave [0, 1]."""
-    return unclipped_isoscore(*unbiased_traces(m), m.second.mean.shape[0])
+    d = m.second.mean.shape[0]
+    return unclipped_isoscore(*unbiased_traces(m), d) if d > 1 else isoscore(m.second)
 
 
 def unclipped_isoscore(t2: Array, f: Array, d: int) -> Array:
     """Return the same from (tr C)² and tr C²; 1 in one dimension, 0 for equal rows."""
-    return ratio(t2 - f, f) / (d - 1) if d > 1 else ratio(f, f)
+    if d == 1:
+        return ratio(f, f)
+    return where((f == 0) & (t2 > 0), namespace(f).inf, ratio(t2 - f, f) / (d - 1))
 
 
 def participation_ratio(m: Moments) -> Array:
