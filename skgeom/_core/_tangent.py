@@ -149,10 +149,13 @@ class Ball:
         return namespace(x).mean(x, axis=0)
 
     def log(self, mu: Array, x: Array) -> Array:
-        """Return 2 atanh(‖w‖) w / ‖w‖ for the Möbius sum w = (-μ) ⊕ x."""
+        """Return the distance times w / ‖w‖ for the Möbius sum w = (-μ) ⊕ x.
+
+        The distance is 2 atanh(‖w‖), but near the border ‖w‖ has lost the digits of 1 - ‖w‖.
+        """
         w = mobius_sum(-mu, x)
         length = norms(w)
-        return w * where(length > 0, ratio(2 * namespace(x).atanh(length), length), 2.0)[:, None]
+        return w * where(length > 0, ratio(self.distance(mu, x), length), 2.0)[:, None]
 
     def exp(self, mu: Array, v: Array) -> Array:
         """Return μ ⊕ tanh(‖v‖ / 2) v / ‖v‖."""

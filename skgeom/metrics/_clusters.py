@@ -358,8 +358,8 @@ def davies_bouldin_score(X: Any, labels: Any, *, metric: PairMetric = "euclidean
     ValueError
         If X is not a finite matrix, labels do not fit it, or there are fewer than 2 or more than n_samples - 1 classes;
         if under "geodesic" or "poincare" a row is not a point of the space, or the mean of a class is not determined:
-        its directions cancel (their mean is shorter than 0.05), a row is opposite to it, or rows are within about 1e-8
-        of the border of the ball.
+        its directions cancel (their mean is shorter than 0.05), a row is opposite to it, or all its rows are close to
+        one another near the border of the ball.
 
     See Also
     --------

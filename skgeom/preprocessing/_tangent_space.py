@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from math import isnan
 from typing import Any, Literal, Self, TypeAlias, get_args
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
-from skgeom._array import asarray_like, epsilon, float64, namespace, to_float
+from skgeom._array import asarray_like, detached, epsilon, float64, namespace, row_blocks, to_float
 from skgeom._core import _tangent
 from skgeom._core._rows import norms, unit_or_zero
 from skgeom._core._threads import map_rows
-from skgeom._estimator import RowwiseTransformer, all_at_once, chunk_by_chunk
+from skgeom._estimator import Check, RowwiseTransformer, all_at_once, chunk_by_chunk
 from skgeom._typing import Array
-from skgeom._validation import check_choice, check_in_ball, check_no_zeros, check_numbers, check_plane
+from skgeom._validation import check_choice, check_cloud, check_in_ball, check_no_zeros, check_numbers, check_plane
 from skgeom._warnings import warn
 
 Geometry: TypeAlias = Literal["sphere", "poincare"]
@@ -53,14 +54,15 @@ class TangentSpace(ClassNamePrefixFeaturesOutMixin, RowwiseTransformer):
     ------
     ValueError
         If X is not a finite matrix of at least two rows and, on the sphere, two features; a row is zero or opposite to
-        μ ("sphere") or not shorter than 1 ("poincare"); or `reference` is not a point of the space.
+        μ ("sphere") or not shorter than 1 ("poincare"); `reference` is not a point of the space; or the steps to the
+        mean leave the ball.
 
     Warns
     -----
     UserWarning
         If the mean on the sphere is poorly determined because the directions cancel: use the rows themselves, whose
-        IsoScore is then meaningful, or pass a `reference`. If the mean in the ball is not reached because rows are
-        within about 1e-8 of its border.
+        IsoScore is then meaningful, or pass a `reference`. If the mean in the ball is not reached, as may be where all
+        rows are close to one another near its border.
 
     See Also
     --------
@@ -111,7 +113,9 @@ class TangentSpace(ClassNamePrefixFeaturesOutMixin, RowwiseTransformer):
             The fitted transformer.
         """
         check_choice(self.geometry, get_args(Geometry), "geometry")
-        x = self._points(self._receive(X, reset=True, min_samples=2))
+        x = self._receive(X, reset=True, min_samples=2)
+        self._check_points(x)
+        x = self._points(x)
         if self.geometry == "sphere":
             check_plane(x)
         space = _tangent.GEOMETRIES[self.geometry]
@@ -154,39 +158,60 @@ class TangentSpace(ClassNamePrefixFeaturesOutMixin, RowwiseTransformer):
         -------
         array of shape (n_samples, n_features)
             Points: unit rows on the sphere.
+
+        Raises
+        ------
+        ValueError
+            If X is not a finite matrix of that width, or, in the ball, a point is so near to its border that no row in
+            the dtype of X is shorter than 1 there.
         """
         return self._by_rows(self._points_of, self._checked_output(X))
 
     def _points_of(self, z: Array) -> Array:
         mean, basis = self._here("mean_", z, "inverse_transform"), self._here("basis_", z, "inverse_transform")
         space, xp = _tangent.GEOMETRIES[self.geometry], namespace(z)
-        return map_rows(lambda rows: xp.astype(space.exp(mean, float64(rows) @ basis), z.dtype, copy=False), z)
+
+        def mapped(rows: Array) -> Array:
+            points = xp.astype(space.exp(mean, float64(rows) @ basis), z.dtype, copy=False)
+            if self.geometry == "poincare":
+                _check_inside(points)
+            return points
+
+        return map_rows(mapped, z)
+
+    def _checked(self, X: Any, *, reset: bool, min_samples: int = 1, check: Check = check_cloud) -> Array:
+        x = super()._checked(X, reset=reset, min_samples=min_samples, check=check)
+        if not reset:
+            self._check_points(x, self._here("mean_", x))
+        return x
 
     def _transformed(self, x: Array, *, out: np.ndarray | None = None) -> Array:
         mean, basis = self._here("mean_", x), self._here("basis_", x)
         space, xp = _tangent.GEOMETRIES[self.geometry], namespace(x)
-
-        def mapped(rows: Array) -> Array:
-            points = self._points(rows)
-            if self.geometry == "sphere":
-                self._check_not_opposite(points, mean)
-            return xp.astype(space.log(mean, points) @ basis.T, x.dtype, copy=False)
-
-        return map_rows(mapped, x, out=out)
+        return map_rows(
+            lambda rows: xp.astype(space.log(mean, self._points(rows)) @ basis.T, x.dtype, copy=False), x, out=out
+        )
 
     def _points(self, x: Array) -> Array:
         """Return rows as points of the space, in float64."""
-        if self.geometry == "sphere":
-            u = unit_or_zero(float64(x))
-            check_no_zeros([norms(u)], "X")
-            return u
-        points = float64(x)
-        check_in_ball(points)
-        return points
+        return unit_or_zero(float64(x)) if self.geometry == "sphere" else float64(x)
 
-    def _check_not_opposite(self, u: Array, mean: Array) -> None:
-        xp = namespace(u)
-        if to_float(xp.min(u @ mean)) <= -1 + 8 * epsilon(u):
+    def _check_points(self, x: Array, mean: Array | None = None) -> None:
+        """Check that all rows are points of the space, with one direction from the mean, before any is mapped."""
+        xp, x = namespace(x), detached(x)
+        if self.geometry == "poincare":
+            for rows in row_blocks(x):
+                check_in_ball(float64(x[rows, :]))
+            return
+
+        def of_block(rows: Array) -> Array:
+            u = self._points(rows)
+            lengths = norms(u)
+            return xp.stack([lengths, lengths if mean is None else u @ mean], axis=1)
+
+        found = map_rows(of_block, x)
+        check_no_zeros([found[:, 0]], "X")
+        if to_float(xp.min(found[:, 1])) <= -1 + 8 * epsilon(found):
             raise ValueError(
                 "A row of X is opposite to the mean, so its direction from there is undefined: leave it out, or pass "
                 "another reference."
@@ -214,8 +239,21 @@ class TangentSpace(ClassNamePrefixFeaturesOutMixin, RowwiseTransformer):
                 f"{mean.concentration:.3g}, and {mean.n_iter} steps left {mean.residual:.1e}. The directions cancel "
                 "and fill the sphere, so use the rows themselves, without TangentSpace, or pass a reference."
             )
-        else:
-            warn(
-                f"The mean in the ball was not reached: {mean.n_iter} steps left {mean.residual:.1e}. Some rows are "
-                "too close to the border for float64 to resolve their distances: leave them out, or pass a reference."
-            )
+            return
+        text = (
+            f"The mean in the ball was not reached: {mean.n_iter} steps left {mean.residual:.1e}. Some rows are "
+            "too close to the border for float64 to resolve their distances: leave them out, or pass a reference."
+        )
+        if isnan(mean.residual):
+            raise ValueError(text)
+        warn(text)
+
+
+def _check_inside(points: Array) -> None:
+    """Check that points of the ball are shorter than 1 in their dtype."""
+    if to_float(namespace(points).max(norms(float64(points)))) >= 1:
+        bits = namespace(points).finfo(points.dtype).bits
+        raise ValueError(
+            f"A row of X leads so near to the border of the ball that no row of float{bits} is shorter than 1 there: "
+            f"pass shorter rows{'' if bits == 64 else ', or float64'}."
+        )

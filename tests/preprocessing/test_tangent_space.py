@@ -1,5 +1,7 @@
 """TangentSpace: maps and means of the sphere and the ball, beside naive distances and a general minimiser."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -130,10 +132,63 @@ def test_directions_that_cancel_have_no_mean_and_a_warning():
         TangentSpace().fit(np.eye(2) - 0.5)
 
 
-def test_rows_at_the_border_of_the_ball_have_a_mean_that_is_not_reached_and_a_warning():
+def exact_distances(x, mean):
+    """Return the distances in the ball, with 1 - ‖x‖² of the given floats in exact arithmetic."""
+    inside = np.array([float(1 - sum(Fraction(v) ** 2 for v in row)) for row in [*x, mean]])
+    return 2 * np.arcsinh(np.linalg.norm(x - mean, axis=1) / np.sqrt(inside[:-1] * inside[-1]))
+
+
+@pytest.mark.parametrize(("gap", "tolerance"), [(1e-6, 1e-9), (1e-9, 1e-6), (1e-12, 1e-3), (1e-15, 0.5)])
+def test_points_near_the_border_of_the_ball_have_finite_lengths_that_are_their_distances(gap, tolerance):
+    x = RNG.normal(size=(500, 5))
+    x *= (1 - gap) / np.linalg.norm(x, axis=1, keepdims=True)
+    at = np.array([0.9, 0.3, 0.2, 0.0, 0.0])
+    z = TangentSpace("poincare", reference=at).fit(BALL).transform(x)
+    assert_allclose(np.linalg.norm(z, axis=1), exact_distances(x, at), atol=tolerance)
+
+
+def test_rows_at_the_border_of_the_ball_have_a_mean():
     near = DIRECTIONS / np.linalg.norm(DIRECTIONS, axis=1, keepdims=True)
+    x = (1 - 1e-12) * near
+    assert_allclose(TangentSpace("poincare").fit_transform(x).mean(axis=0), 0, atol=1e-9)
+
+
+def at_one_place_of_the_border(gap):
+    x = np.random.default_rng(0).normal(size=(20, 2)) + [1e7, 0]
+    return (1 - gap) * x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
+def test_a_mean_in_the_ball_that_is_not_reached_is_warned_of_and_one_outside_is_refused():
     with pytest.warns(UserWarning, match="The mean in the ball was not reached"):
-        TangentSpace("poincare").fit((1 - 1e-12) * near)
+        TangentSpace("poincare").fit(at_one_place_of_the_border(1e-6))
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match="The mean in the ball was not reached"):
+        TangentSpace("poincare").fit(at_one_place_of_the_border(1e-12))
+
+
+@pytest.mark.parametrize(("dtype", "remedy"), [("float64", "pass shorter rows\\."), ("float32", "or float64\\.")])
+def test_tangent_vectors_to_the_border_of_the_ball_are_refused(dtype, remedy):
+    fitted = TangentSpace("poincare").fit(BALL)
+    longest = 15 if dtype == "float32" else 34
+    z = np.eye(5, dtype=dtype)
+    assert (np.linalg.norm(fitted.inverse_transform(longest * z).astype(float), axis=1) < 1).all()
+    with pytest.raises(ValueError, match=remedy):
+        fitted.inverse_transform(3 * longest * z)
+
+
+@pytest.mark.parametrize(("geometry", "row", "words"), [("sphere", 0.0, "row 39999"), ("poincare", 1.0, "length 2.2")])
+def test_a_row_that_is_no_point_is_named_before_anything_is_written(geometry, row, words):
+    x = np.tile(CLOUDS[geometry], (500, 1))
+    x[-1] = row
+    out = np.full((40_000, TangentSpace(geometry).fit_transform(CLOUDS[geometry]).shape[1]), 7.0)
+    fitted = TangentSpace(geometry).fit(CLOUDS[geometry])
+    with pytest.raises(ValueError, match=words):
+        fitted.transform_into(x, out)
+    assert (out == 7).all()
+    x[-1] = -fitted.mean_
+    if geometry == "sphere":
+        with pytest.raises(ValueError, match="opposite to the mean"):
+            fitted.transform_into(x, out)
+        assert (out == 7).all()
 
 
 @pytest.mark.parametrize(
