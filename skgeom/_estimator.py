@@ -351,6 +351,8 @@ class RowwiseTransformer(GeometryTransformer):
             raise TypeError(f"{type(self).__name__}.transform does not take {', '.join(others)}: leave it out.")
         if isinstance(out, str | PathLike):
             return write_rows(out, self._transformed_blocks(X, per_row))
+        if not isinstance(out, np.ndarray):
+            raise TypeError(f"out must be a path, a NumPy array or a memory map, got {type(out).__name__}.")
         self._rows_of(X, out, **per_row)
         return out
 

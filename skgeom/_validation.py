@@ -620,14 +620,12 @@ def check_for_writing(x: Any) -> None:
         raise TypeError(f"out= is for rows on the host, but X is an array of {kind_of(x)}. Call transform instead.")
 
 
-def check_out(out: Any, x: Any, width: int) -> None:
+def check_out(out: np.ndarray, x: Any, width: int) -> None:
     """Check that an array can hold as many rows as x has, with a width and the dtype of x.
 
     The rows may overwrite themselves, but not rows that are still to be read.
     """
     check_for_writing(x)
-    if not isinstance(out, np.ndarray):
-        raise TypeError(f"out must be a NumPy array or memory map, got {type(out).__name__}.")
     shape = (x.shape[0], width)
     if out.shape != shape or out.dtype != x.dtype or not out.flags.writeable:
         raise ValueError(

@@ -90,7 +90,8 @@ def read_only(x):
         (np.empty((N, D - 1), np.float32), "of shape"),
         (np.empty((N + 1, D), np.float32), "of shape"),
         (read_only(np.empty((N, D), np.float32)), "it is read-only"),
-        ([[0.0]], "must be a NumPy array or memory map, got list"),
+        ([[0.0]], "must be a path, a NumPy array or a memory map, got list"),
+        (None, "got NoneType"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(out, message):
