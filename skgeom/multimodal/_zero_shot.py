@@ -16,7 +16,7 @@ from skgeom._core._labels import labels_of
 from skgeom._core._rows import norms, unit_or_zero
 from skgeom._core._threads import map_rows
 from skgeom._core.sums._clusters import class_moments
-from skgeom._estimator import OnDevice, all_at_once
+from skgeom._estimator import OnDevice, all_at_once, features_of
 from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
@@ -75,7 +75,7 @@ class ZeroShotClassifier(ClassifierMixin, OnDevice):
     class_embeddings_ : array of shape (n_classes, n_features)
         One embedding per class, in float64, in the library of X.
     n_features_in_ : int
-        Number of features of the queries.
+        Number of features of the queries; with an aligner, only if it has this attribute.
     feature_names_in_ : ndarray of str
         Only without aligner, and if the class embeddings came with names.
 
@@ -160,7 +160,10 @@ class ZeroShotClassifier(ClassifierMixin, OnDevice):
         self.classes_, codes = check_classes(y, x.shape[0])
         if self.aligner is not None:
             check_is_fitted(self.aligner)
-            self.n_features_in_ = self.aligner.n_features_in_
+            for name in features_of(self):  # those of the prompts
+                delattr(self, name)
+            if hasattr(self.aligner, "n_features_in_"):
+                self.n_features_in_ = self.aligner.n_features_in_
         x = self._placed(x)
         if self.logits == "cosine":
             embeddings = _mean_directions(x, codes, self.classes_)

@@ -1,6 +1,7 @@
 """The zero-shot classifier: its three rules, prompts, aligner, contracts, and what is refused."""
 
 import numpy as np
+import pandas
 import pytest
 from scipy.special import softmax
 from sklearn.base import clone
@@ -12,6 +13,7 @@ from sklearn.neighbors import NearestCentroid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, Normalizer
 
+from skgeom.alignment import LstsqAligner
 from skgeom.datasets import load_reverse_dictionary, make_embedding_pair
 from skgeom.multimodal import ZeroShotClassifier
 
@@ -144,6 +146,19 @@ def test_an_unfitted_aligner_is_refused_and_a_frozen_one_survives_clone():
         ZeroShotClassifier(aligner=PCA(8)).fit(p, y)
     classifier = ZeroShotClassifier(aligner=FrozenEstimator(PCA(8).fit(x)))
     np.testing.assert_array_equal(clone(classifier).fit(p, y).predict(x), classifier.fit(p, y).predict(x))
+
+
+def test_features_of_the_prompts_are_not_those_of_the_queries_of_an_aligner():
+    prompts = pandas.DataFrame(np.eye(3), columns=list("abc"))
+    queries = pandas.DataFrame(np.eye(5), columns=list("vwxyz"))
+    classifier = ZeroShotClassifier().fit(prompts, range(3))
+    classifier.set_params(aligner=FrozenEstimator(LstsqAligner().fit(queries, np.eye(5)[:, :3])))
+    classifier.fit(prompts, range(3))
+    assert classifier.n_features_in_ == 5
+    assert not hasattr(classifier, "feature_names_in_")
+    classifier.set_params(aligner=FunctionTransformer(lambda x: x[:, :3])).fit(prompts, range(3))
+    assert not hasattr(classifier, "n_features_in_")
+    np.testing.assert_array_equal(classifier.predict(np.eye(5)[:3]), range(3))
 
 
 def test_an_aligner_to_another_width_is_refused():
