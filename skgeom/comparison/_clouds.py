@@ -217,9 +217,17 @@ def cloud_test(
     check_count(max_rows, "max_rows", 2 * FEWEST * len(clouds))
     names, rng = ["X", "Y", *(f"cloud {k}" for k in range(2, len(clouds)))], check_seed(random_state)
     if groups is None:
-        sides = _sides(clouds, names, max_rows, rng)
-    else:
-        sides = _grouped_sides(clouds, names, groups, max_rows, rng)
+        return test_of(clouds, names, max_rows, rng)
+    return _test_of_sides(_grouped_sides(clouds, names, groups, max_rows, rng), rng)
+
+
+@in_full_precision
+def test_of(clouds: Sequence[Any], names: Sequence[str], max_rows: int, rng: np.random.Generator) -> CloudTest:
+    """Return the test of clouds of independent rows, or of summaries, which have these names in messages."""
+    return _test_of_sides(_sides(clouds, names, max_rows, rng), rng)
+
+
+def _test_of_sides(sides: list[Side], rng: np.random.Generator) -> CloudTest:
     tests: list[_Test] = [Means(sides), Scales(sides, rng), covariances(sides, rng), kernel_means(sides, rng)]
     location, scale, covariance, kernel = joint = [test.test(range(len(sides))) for test in tests]
     pairs = list(combinations(range(len(sides)), 2))

@@ -11,9 +11,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skgeom._array import as_data
 from skgeom._estimator import all_at_once, record_width
-from skgeom._validation import check_cloud, check_count, check_real
+from skgeom._validation import check_cloud, check_count, check_real, check_seed
 from skgeom._warnings import warn
-from skgeom.comparison._clouds import PARTS, CloudTest, cloud_test
+from skgeom.comparison._clouds import PARTS, CloudTest, test_of
 from skgeom.comparison._parts import MOST_ORDERS
 from skgeom.comparison._sides import FEWEST
 from skgeom.summary import CloudSummary
@@ -149,13 +149,7 @@ class DriftMonitor(BaseEstimator):
             The fitted monitor.
         """
         self._check_parameters()
-        if self.alpha / self.n_batches < len(PARTS) / MOST_ORDERS:
-            warn(
-                f"alpha / n_batches is {self.alpha / self.n_batches:.3g}, below {len(PARTS) / MOST_ORDERS:.2g}: where "
-                "random orders decide (batches of fewer than 100 rows, strongly clustered rows), scale, covariance or "
-                "kernel alone raise no alarm. Share alpha among fewer batches."
-            )
-        return self._keep(self._summarised(X, reset=True, min_samples=FEWEST))
+        return self._begin(X)
 
     @all_at_once
     def partial_fit(self, X: Any, y: Any = None) -> Self:
@@ -175,7 +169,7 @@ class DriftMonitor(BaseEstimator):
         """
         self._check_parameters()
         if not hasattr(self, "summary_"):
-            return self._keep(self._summarised(X, reset=True, min_samples=FEWEST))
+            return self._begin(X)
         return self._keep(self.summary_.merge(self._summarised(X, reset=False, seen=self.n_samples_seen_)))
 
     def test(self, X: Any) -> CloudTest:
@@ -194,7 +188,8 @@ class DriftMonitor(BaseEstimator):
         check_is_fitted(self)
         self._check_parameters()
         batch = self._summarised(X, reset=False, min_samples=FEWEST)
-        return cloud_test(self.summary_, batch, max_rows=2 * self.max_rows, random_state=self.random_state)
+        names = ("the reference", "X")
+        return test_of((self.summary_, batch), names, 2 * self.max_rows, check_seed(self.random_state))
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the p-value of a batch over all parts, which is small if something moved.
@@ -235,6 +230,17 @@ class DriftMonitor(BaseEstimator):
             raise ValueError(f"alpha must be between 0 and 1, both excluded, got {self.alpha!r}.")
         check_count(self.n_batches, "n_batches")
         check_count(self.max_rows, "max_rows", 2 * FEWEST)
+        check_seed(self.random_state)
+
+    def _begin(self, X: Any) -> Self:
+        """Keep the first rows of a reference."""
+        if self.alpha / self.n_batches < len(PARTS) / MOST_ORDERS:
+            warn(
+                f"alpha / n_batches is {self.alpha / self.n_batches:.3g}, below {len(PARTS) / MOST_ORDERS:.2g}: where "
+                "random orders decide (batches of fewer than 100 rows, strongly clustered rows), scale, covariance or "
+                "kernel alone raise no alarm. Share alpha among fewer batches."
+            )
+        return self._keep(self._summarised(X, reset=True, min_samples=FEWEST))
 
     def _summarised(self, X: Any, *, reset: bool, min_samples: int = 1, seen: int = 0) -> CloudSummary:
         """Return the summary of rows, or the one that was given.
@@ -243,6 +249,7 @@ class DriftMonitor(BaseEstimator):
         rows seen.
         """
         if isinstance(X, CloudSummary):
+            X.checked_moments(min_samples)
             record_width(self, X.n_features, reset=reset)
             return X.map_arrays(as_data)
         x = as_data(check_cloud(X, min_samples=min_samples))

@@ -99,7 +99,13 @@ def test_a_reference_in_another_library_takes_its_batches(backend):
 
 @pytest.mark.parametrize(
     ("parameters", "message"),
-    [({"alpha": 1.0}, "alpha"), ({"n_batches": 0}, "n_batches"), ({"max_rows": 15}, "max_rows")],
+    [
+        ({"alpha": 1.0}, "alpha"),
+        ({"n_batches": 0}, "n_batches"),
+        ({"max_rows": 15}, "max_rows"),
+        ({"random_state": "a"}, "random_state must be None, an integer"),
+        ({"random_state": -1}, "random_state must be None, an integer"),
+    ],
 )
 def test_parameters_out_of_range_are_refused(parameters, message):
     with pytest.raises(ValueError, match=message):
@@ -113,7 +119,16 @@ def test_what_cannot_be_tested_is_refused():
             call(BATCH)
     with pytest.raises(ValueError, match="minimum of 8"):
         monitor.fit(REFERENCE[:7])
+    for begin in (monitor.fit, monitor.partial_fit):
+        with pytest.raises(ValueError, match=r"summary of 7 row\(s\) while a minimum of 8"):
+            begin(cloud_summary(REFERENCE[:7]))
+    with pytest.raises(ValueError, match="The summary of the reference keeps 9 rows"):
+        DriftMonitor().fit(cloud_summary(REFERENCE, max_rows=9)).test(BATCH)
     monitor.fit(REFERENCE)
+    with pytest.raises(ValueError, match="All rows of X are equal"):
+        monitor.test(np.ones((9, 8)))
+    with pytest.raises(ValueError, match=r"summary of 7 row\(s\) while a minimum of 8"):
+        monitor.test(cloud_summary(BATCH[:7]))
     with pytest.raises(ValueError, match="minimum of 8"):
         monitor.test(BATCH[:7])
     with pytest.raises(ValueError, match="features"):
@@ -132,5 +147,7 @@ def test_a_drift_that_only_the_kernel_sees_alarms_among_many_batches():
 
 
 def test_more_batches_than_random_orders_can_decide_are_warned_of():
-    with pytest.warns(UserWarning, match=r"alpha / n_batches is 0\.0001, below 0\.0002"):
-        DriftMonitor(n_batches=500).fit(REFERENCE)
+    monitor = DriftMonitor(n_batches=500)
+    for begin in (monitor.partial_fit, monitor.fit):
+        with pytest.warns(UserWarning, match=r"alpha / n_batches is 0\.0001, below 0\.0002"):
+            begin(REFERENCE)
