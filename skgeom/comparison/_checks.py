@@ -37,6 +37,7 @@ def check_space(x: Array, name: str, *, debiased: bool = True) -> Space:
     if debiased and not space.doubly_centred_squares:
         raise ValueError(
             f"All rows of {name} are equally far from one another, so nothing of their inner products remains "
-            "without the bias: compare other rows, or pass debiased=False."
+            "without the bias: compare other rows, or use the plain form, cka(X, Y, debiased=False) or "
+            'relation_test(X, Y, statistic="plain_cka").'
         )
     return space
