@@ -23,6 +23,12 @@ _ORDERS = 999
 _FEW = 100
 """Rows of a cloud below which the squares of its distances are too few for the distribution of Welch."""
 
+_TOO_FEW = 40
+"""Rows of a cloud below which its covariance may lack what dominates that of another: orders are looked at too."""
+
+_SHUFFLED = 400
+"""Rows of each cloud whose squared distances are looked at in random orders."""
+
 MOST_ORDERS = 20_000
 """Orders, the given one included, after which a value that none has reached gets its p-value."""
 
@@ -55,7 +61,7 @@ class Means:
     bias of few rows, are the moments of any quadratic form of the errors.
     """
 
-    def __init__(self, sides: Sequence[Side]) -> None:
+    def __init__(self, sides: Sequence[Side], rng: np.random.Generator) -> None:
         xp, ms = namespace(sides[0].moments.mean), [side.moments for side in sides]
         self.sizes = np.array([m.n for m in ms])
         self.unit = max(side.variance for side in sides)
@@ -67,6 +73,7 @@ class Means:
         self.errors = traces / self.sizes
         self.two, self.three = _traces(ms, self.unit)
         self._debias(traces)
+        self.products = products(sides, rng) if self.sizes.min() < _TOO_FEW else None
         self.two /= np.multiply.outer(self.sizes, self.sizes)
         self.three /= np.multiply.outer(np.multiply.outer(self.sizes, self.sizes), self.sizes)
 
@@ -89,6 +96,9 @@ class Means:
         The statistic is the mean squared distance between the means of two rows of different clouds, and with B the
         Laplacian of the numbers of these pairs of rows, a form of the errors e of the means: Σ B_kl ⟨e_k, e_l⟩ without
         the expectation.
+
+        A cloud of few rows may lack the rows that dominate the covariance of others. Its p-value is at least that by
+        random orders of all rows, unless none reaches the value.
         """
         n = self.sizes[list(which)]
         weights = np.multiply.outer(n, n)
@@ -100,6 +110,9 @@ class Means:
         third = 8 * float(np.einsum("kl,lm,mk,klm->", b, b, b, self.three[np.ix_(which, which, which)]))
         null = Null(0.0, variance**0.5, max(third, 0.0) / variance**1.5)
         pvalue = max(p_value(null, value), self._p_value_by_f(np.diag(b), list(which), value, variance))
+        if self.products is not None and n.min() < _TOO_FEW:
+            by_orders = self.products.test(which).pvalue
+            pvalue = max(pvalue, by_orders) if by_orders > 1 / MOST_ORDERS else pvalue
         return Part(pvalue, float(max(value, 0.0) / self.own) ** 0.5)
 
     def _p_value_by_f(self, b: np.ndarray, which: list[int], value: float, variance: float) -> float:
@@ -163,20 +176,21 @@ def _without_bias(values: Sequence[float], m: float) -> float:
 
 
 class Scales:
-    """The mean squared distances to the own mean, of several clouds, and the distances of some of their rows."""
+    """The mean squared distances to the own mean, of several clouds, and some of their rows."""
 
     def __init__(self, sides: Sequence[Side], rng: np.random.Generator) -> None:
         unit = max(side.variance for side in sides)
         self.sizes = np.array([side.moments.n for side in sides])
         self.means = np.array([side.variance / unit for side in sides])
         self.deviations = np.array([side.deviation / unit for side in sides])
-        self.squares, self.rng = [side.squares / unit for side in sides], rng
+        self.about, self.within = [side.about / unit**0.5 for side in sides], [side.within / unit for side in sides]
+        self.rng = rng
 
     def test(self, which: Sequence[int]) -> Part:
         """Return Welch's analysis of variance of the squared distances of some clouds; of two it is his t test.
 
-        Of few rows beside many it does not have its distribution, for squares are skewed; random orders do not hold for
-        skewed rows of few features, whose distances depend on their mean. The larger p-value of the two does for both.
+        Of few rows beside many it does not have its distribution, for squares are skewed; random orders of the rows
+        about their means do not hold for skewed rows of few features. The larger p-value of the two does for both.
         """
         n, means, deviations = (values[list(which)] for values in (self.sizes, self.means, self.deviations))
         k, first = len(means), means[0]
@@ -186,19 +200,31 @@ class Scales:
         value, slack = _welch(n, means, deviations**2, means.max())
         pvalue = positive(f.sf(value, k - 1, 1 / (3 * slack)))
         if n.min() < _FEW:
-            pvalue = max(pvalue, self._p_value_by_orders([self.squares[i] for i in which]))
+            pvalue = max(pvalue, self._p_value_by_orders(which))
         return Part(pvalue, effect)
 
-    def _p_value_by_orders(self, squares: Sequence[np.ndarray]) -> float:
-        """Return the p-value of Welch's statistic by random orders of the squared distances (Janssen 1997)."""
-        code, q = np.repeat(np.arange(len(squares)), list(map(len, squares))), np.concatenate(squares)
-        sizes, unit = np.bincount(code)[:, None], q.max()
-        q = q - q.mean()
+    def _p_value_by_orders(self, which: Sequence[int]) -> float:
+        """Return the p-value of Welch's statistic by random orders of the rows about their means (Janssen 1997).
+
+        In each order the distances are those to the mean of the rows that come together in it.
+        """
+        parts = [(self.about[k][:_SHUFFLED], self.within[k][:_SHUFFLED]) for k in which]
+        about, within = map(np.concatenate, zip(*parts, strict=True))
+        code = np.repeat(np.arange(len(which)), [len(one) for one, _ in parts])
+        sizes, products = np.bincount(code)[:, None], about @ about.T
+        own = np.diag(products)[:, None]
+        unit = float((own[:, 0] + within).max())
 
         def statistic(orders: np.ndarray) -> np.ndarray:
-            members = [(orders == k).astype(np.float64) for k in range(len(squares))]
-            means, squared = (np.stack([values @ one for one in members]) / sizes for values in (q, q * q))
-            return _welch(sizes, means, (squared - means**2) * sizes / (sizes - 1), unit)[0]
+            means, variances = np.empty((2, len(sizes), orders.shape[1]))
+            for k, n in enumerate(sizes[:, 0]):
+                member = (orders == k).astype(np.float64)
+                to_mean = products @ member / n
+                q = own - 2 * to_mean + np.sum(member * to_mean, axis=0) / n
+                q = member * (q * (n / (n - 1)) + within[:, None])
+                means[k] = q.sum(axis=0) / n
+                variances[k] = (np.sum(q * q, axis=0) - n * means[k] ** 2) / (n - 1)
+            return _welch(sizes, means, variances, unit)[0]
 
         least = statistic(code[:, None])[0] * (1 - _ROUNDING)
         return _share_of_orders(code, lambda orders: statistic(orders) >= least, self.rng)
@@ -274,6 +300,13 @@ def covariances(sides: Sequence[Side], rng: np.random.Generator) -> Similarities
     z = np.concatenate([rows for rows, _ in found])
     z /= np.sqrt(np.mean(np.sum(z * z, axis=1))) or 1.0
     return _of_units((z @ z.T) ** 2, [units for _, units in found], rng)
+
+
+def products(sides: Sequence[Side], rng: np.random.Generator) -> Similarities:
+    """Return the inner products of the rows, whose excess within the clouds is the distance between their means."""
+    rows = np.concatenate([side.rows for side in sides])
+    rows = rows - rows.mean(axis=0)
+    return _of_units(rows @ rows.T, [side.units for side in sides], rng)
 
 
 def kernel_means(sides: Sequence[Side], rng: np.random.Generator) -> Similarities:

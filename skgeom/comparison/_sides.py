@@ -31,8 +31,9 @@ class Side(NamedTuple):
         Of the rows, or of the means of the groups.
     variance, deviation : float
         Mean over them of the squared distance to the mean of all, without the bias of few rows, and its deviation.
-    squares : ndarray
-        Squared distances, of the same mean, of a sample of them.
+    about, within : ndarray
+        Of a sample of them, the differences from the mean of the sample, and the mean squared distances of the rows of
+        a group to its mean, 0 for a row.
     rows : ndarray
         A sample of the rows in random order, those of a group one after another.
     units : ndarray
@@ -42,7 +43,8 @@ class Side(NamedTuple):
     moments: Moments
     variance: float
     deviation: float
-    squares: np.ndarray
+    about: np.ndarray
+    within: np.ndarray
     rows: np.ndarray
     units: np.ndarray
 
@@ -62,9 +64,8 @@ def side_of(summary: CloudSummary, name: str, size: int) -> Side:
     total = traces[0] * (n - 1)
     spread = max(quartic / n - (total / n) ** 2, 0.0) * n / (n - 1)
     rows = summary.rows[:size].astype(np.float64)
-    about = rows - to_numpy(m.mean)
-    squares = np.sum(about * about, axis=1) * (n / (n - 1))
-    return Side(m, total / (n - 1), spread**0.5 * n / (n - 1), squares, rows, np.arange(len(rows)))
+    about = rows - rows.mean(axis=0)
+    return Side(m, total / (n - 1), spread**0.5 * n / (n - 1), about, np.zeros(len(rows)), rows, np.arange(len(rows)))
 
 
 def grouped_side(x: Array, codes: np.ndarray, name: str, max_rows: int, rng: np.random.Generator) -> Side:
@@ -79,7 +80,8 @@ def grouped_side(x: Array, codes: np.ndarray, name: str, max_rows: int, rng: np.
     about = classes.mean - m.mean
     between = to_numpy(namespace(about).vecdot(about, about))
     check_geometry(n, float(between @ between), numbers(m.traces()).tolist(), name)
-    squares = to_numpy(classes.within) / labels.sizes + between
+    within = to_numpy(classes.within) / labels.sizes
+    squares = within + between
     variance = float(squares.mean() + between.sum() / (n * (n - 1)))
     drawn = rng.permutation(n)[: max(FEWEST, max_rows * n // x.shape[0])]
     starts = np.cumsum(labels.sizes) - labels.sizes
@@ -88,7 +90,8 @@ def grouped_side(x: Array, codes: np.ndarray, name: str, max_rows: int, rng: np.
     units = np.repeat(np.arange(len(drawn)), labels.sizes[drawn])
     rows = to_numpy(float64(take_rows(x, index)))
     squares *= variance / squares.mean()
-    return Side(m, variance, float(np.std(squares, ddof=1)), squares[drawn], rows, units)
+    sampled = to_numpy(take_rows(about, drawn))
+    return Side(m, variance, float(np.std(squares, ddof=1)), sampled - sampled.mean(axis=0), within[drawn], rows, units)
 
 
 def check_geometry(n: float, quartic: float, traces: Sequence[float], name: str) -> None:

@@ -49,14 +49,40 @@ def test_the_scale_is_a_t_test_of_squared_distances_to_the_mean():
     assert_allclose(found.effect, 4 * own[1].mean() / own[0].mean(), rtol=1e-12)
 
 
-def test_the_scale_of_few_rows_has_the_larger_p_value_of_welch_and_of_random_orders_of_squared_distances():
-    x, y = clouds(8, 60)
-    own = [np.sum((z - z.mean(axis=0)) ** 2, axis=1) * len(z) / (len(z) - 1) for z in (x, y)]
-    rng, (t, p) = default_rng(1), ttest_ind(*own, equal_var=False)
-    orders = np.array([rng.permutation(np.concatenate(own)) for _ in range(9999)])
-    drawn = ttest_ind(orders[:, :8], orders[:, 8:], axis=1, equal_var=False).statistic
-    share = np.mean(np.abs(drawn) >= abs(t))
-    assert cloud_test(x, y).scale.pvalue == pytest.approx(max(share, p), abs=0.05)
+def without_the_cluster_of_the_other():
+    """Return ten rows, and many of which one in five is far away: one draw of ten has none of these in its ten."""
+    rng = default_rng(2)
+    x, y = rng.normal(size=(10, 3)), rng.normal(size=(40, 3))
+    y[:8] += 7
+    return x, y
+
+
+def test_the_scale_of_few_rows_has_the_larger_p_value_of_welch_and_of_random_orders_of_rows_about_their_means():
+    def welch(x, y):
+        own = [np.sum((z - z.mean(axis=0)) ** 2, axis=1) * len(z) / (len(z) - 1) for z in (x, y)]
+        return ttest_ind(*own, equal_var=False)
+
+    x, y = without_the_cluster_of_the_other()
+    rng, rows = default_rng(1), np.concatenate([x - x.mean(axis=0), y - y.mean(axis=0)])
+    drawn = [welch(rows[order[:10]], rows[order[10:]]).statistic for order in map(rng.permutation, [50] * 2000)]
+    share = np.mean(np.abs(drawn) >= abs(welch(x, y).statistic))
+    assert welch(x, y).pvalue < 1e-3
+    assert 0.03 < share < 0.2
+    assert cloud_test(x, y).scale.pvalue == pytest.approx(share, abs=0.025)
+
+
+def test_the_location_of_few_rows_has_no_smaller_p_value_than_permutations_unless_none_reaches_it():
+    def squared(x, y):
+        within = [(z.sum(axis=0) @ z.sum(axis=0) - np.sum(z * z)) / (len(z) * (len(z) - 1)) for z in (x, y)]
+        return within[0] + within[1] - 2 * x.mean(axis=0) @ y.mean(axis=0)
+
+    x, y = without_the_cluster_of_the_other()
+    rng, rows = default_rng(1), np.concatenate([x, y])
+    drawn = [squared(rows[order[:10]], rows[order[10:]]) for order in map(rng.permutation, [50] * 2000)]
+    share = np.mean(np.array(drawn) >= squared(x, y))
+    assert 0.05 < share < 0.2
+    assert cloud_test(x, y).location.pvalue == pytest.approx(share, abs=0.03)
+    assert cloud_test(x, y + 100).location.pvalue < 1e-12
 
 
 @pytest.mark.parametrize("sizes", [(8, 8), (20, 20)])
@@ -97,8 +123,10 @@ def test_clouds_of_any_two_scales_are_tested():
         ((8, 300), lambda rng, n: rng.normal(size=(n, 1))),
         ((8, 300), lambda rng, n: rng.normal(size=(n, 32)) * np.append(10, np.ones(31))),
         ((20, 300), lambda rng, n: rng.standard_t(3, size=(n, 8))),
+        ((8, 40), lambda rng, n: rng.normal(size=(n, 2)) + 6 * (rng.random((n, 1)) < 0.2)),
+        ((20, 300), lambda rng, n: rng.normal(size=(n, 4)) + 6 * (rng.random((n, 1)) < 0.2)),
     ],
-    ids=["one feature", "one direction", "heavy tails"],
+    ids=["one feature", "one direction", "heavy tails", "a cluster", "a cluster beside many"],
 )
 def test_few_rows_beside_many_are_rejected_as_often_as_said(sizes, draw):
     found = []
@@ -293,7 +321,7 @@ def test_traces_of_two_covariances_are_right_on_average():
     found = []
     for _ in range(4000):
         x, y = (rng.normal(size=(n, 3)) * np.sqrt(v) for n, v in zip(sizes, variances, strict=True))
-        means = _parts.Means([side_of(cloud_summary(z, max_rows=16, random_state=0), "X", 8) for z in (x, y)])
+        means = _parts.Means([side_of(cloud_summary(z, max_rows=16, random_state=0), "X", 8) for z in (x, y)], rng)
         found.append([means.three[0, 0, 1] * means.unit**3, means.three[1, 0, 1] * means.unit**3])
     a, b = variances
     expected = [np.sum(a * a * b) / (9 * 9 * 12), np.sum(a * b * b) / (9 * 12 * 12)]
@@ -323,7 +351,7 @@ def test_the_tail_of_the_distance_of_means_is_skewed():
     found = []
     for _ in range(1000):
         summaries = [cloud_summary(rng.normal(size=(n, 2)) * np.sqrt(variances), max_rows=16) for n in (60, 40)]
-        found.append(_parts.Means([side_of(summary, "X", 8) for summary in summaries]).test([0, 1]).pvalue)
+        found.append(_parts.Means([side_of(summary, "X", 8) for summary in summaries], rng).test([0, 1]).pvalue)
     assert 0.003 < np.mean(np.array(found) < 0.01) < 0.019  # a normal tail gives .03
     assert 0.035 < np.mean(np.array(found) < 0.05) < 0.07
 
