@@ -231,6 +231,7 @@ def check_directed_clouds(X: Any, Y: Any, *, min_samples: int = 2) -> tuple[Dire
     x = check_directed(X, min_samples=min_samples)
     y = check_directed(Y, name="Y", min_samples=min_samples)
     check_same_kind(x.x, y.x)
+    check_same_columns(X, Y)
     return x, y
 
 
@@ -264,11 +265,12 @@ def check_clouds(X: Any, Y: Any, *, min_samples: int = 2, scale_free: bool = Fal
     Raises
     ------
     ValueError
-        As in `check_cloud`, or if the clouds differ in width, library or device.
+        As in `check_cloud`, or if the clouds differ in width, library, device or the order of their columns.
     """
     x = check_cloud(X, min_samples=min_samples, scale_free=scale_free)
     y = check_cloud(Y, name="Y", min_samples=min_samples, scale_free=scale_free)
     check_same_kind(x, y)
+    check_same_columns(X, Y)
     return x, y
 
 
@@ -295,6 +297,15 @@ def check_same_kind(X: Array, Y: Array, names: tuple[str, str] = ("X", "Y"), *, 
     if same_width and X.shape[1] != Y.shape[1]:
         raise ValueError(
             f"{names[0]} has {X.shape[1]} features and {names[1]} has {Y.shape[1]}: both must be in the same space."
+        )
+
+
+def check_same_columns(X: Any, Y: Any, names: tuple[str, str] = ("X", "Y")) -> None:
+    """Check that frames in one space do not have the same columns in different orders; other names are allowed."""
+    first, second = (list(map(str, getattr(Z, "column_names", getattr(Z, "columns", ())))) for Z in (X, Y))
+    if first != second and sorted(first) == sorted(second):
+        raise ValueError(
+            f"{names[1]} has the columns of {names[0]} in another order: pass {names[1]}[{names[0]}.columns]."
         )
 
 

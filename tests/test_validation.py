@@ -10,7 +10,18 @@ from sklearn.preprocessing import StandardScaler
 from skgeom import _validation
 from skgeom._array import to_numpy
 from skgeom._core.sums._moments import part_of_moments
-from skgeom.metrics import _checks, isoscore
+from skgeom.calibration import CosineCalibrator
+from skgeom.comparison import cloud_test
+from skgeom.metrics import (
+    _checks,
+    alignment_loss,
+    conformity,
+    isoscore,
+    modality_gap,
+    modality_gap_matrix,
+    paired_cosine,
+)
+from skgeom.multimodal import double_ellipsoid
 from skgeom.preprocessing import AllButTheTop, Whitening
 
 
@@ -19,6 +30,31 @@ def rows(n=9, d=3):
 
 
 # Clouds
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        modality_gap,
+        lambda X, Y: modality_gap_matrix([X, Y]),
+        conformity,
+        alignment_loss,
+        paired_cosine,
+        cloud_test,
+        double_ellipsoid,
+        CosineCalibrator(0.5).fit,
+        CosineCalibrator(0.5).fit(rows(300)).predict,
+    ],
+    ids=lambda function: getattr(function, "__qualname__", None),
+)
+@pytest.mark.filterwarnings("ignore:X has feature names", "ignore:.* not enough for a threshold")
+def test_columns_of_two_frames_in_one_space_are_in_one_order(function):
+    x, y = pd.DataFrame(rows(20), columns=list("abc")), pd.DataFrame(rows(20) + 1, columns=list("abc"))
+    function(x, y)
+    function(x, y.rename(columns={"a": "z"}))
+    function(x, y.to_numpy())
+    with pytest.raises(ValueError, match=r" has the columns of .* in another order: pass .*\.columns\]"):
+        function(x, y[["b", "a", "c"]])
 
 
 def test_ordinary_rows_are_not_copied(backend):

@@ -11,7 +11,15 @@ import numpy as np
 from skgeom._array import as_data, in_full_precision
 from skgeom._frames import frame_of
 from skgeom._typing import Array
-from skgeom._validation import check_cloud, check_count, check_groups, check_real, check_same_kind, check_seed
+from skgeom._validation import (
+    check_cloud,
+    check_count,
+    check_groups,
+    check_real,
+    check_same_columns,
+    check_same_kind,
+    check_seed,
+)
 from skgeom.comparison._parts import Means, Part, Scales, Similarities, covariances, kernel_means
 from skgeom.comparison._sides import FEWEST, Side, grouped_side, side_of
 from skgeom.summary import CloudSummary
@@ -145,9 +153,10 @@ def cloud_test(
     Raises
     ------
     ValueError
-        If a cloud is not a finite matrix of at least 8 rows, clouds differ in width, library or device, have magnitudes
-        whose fourth powers leave the range of float64, or all rows of one are equal or equally far from one another. If
-        groups are given for summaries, a cloud has fewer than 8, or a group is in two clouds.
+        If a cloud is not a finite matrix of at least 8 rows, clouds differ in width, library or device, or are frames
+        with the same columns in different orders, have magnitudes whose fourth powers leave the range of float64, or
+        all rows of one are equal or equally far from one another. If groups are given for summaries, a cloud has fewer
+        than 8, or a group is in two clouds.
 
     See Also
     --------
@@ -220,6 +229,8 @@ def cloud_test(
     clouds = (X, Y, *others)
     check_count(max_rows, "max_rows", 2 * FEWEST * len(clouds))
     names, rng = ["X", "Y", *(f"cloud {k}" for k in range(2, len(clouds)))], check_seed(random_state)
+    for other, name in zip(clouds[1:], names[1:], strict=True):
+        check_same_columns(X, other, (names[0], name))
     if groups is None:
         return test_of(clouds, names, max_rows, rng)
     return _test_of_sides(_grouped_sides(clouds, names, groups, max_rows, rng), rng)

@@ -17,6 +17,7 @@ from skgeom._validation import (
     check_cloud,
     check_directed,
     check_moments,
+    check_same_columns,
     check_same_kind,
 )
 from skgeom.metrics._checks import check_random
@@ -162,6 +163,7 @@ def conformity(X: Any, reference: Any = None) -> Array:
     rows = check_directed(X, min_samples=1)
     others = check_directed(reference, name="reference", min_samples=1)
     check_same_kind(rows.x, others.x, ("X", "reference"))
+    check_same_columns(X, reference, ("X", "reference"))
     return _as_rows(_angular.conformity_to(rows, _angular.resultant(others)), rows.x)
 
 

@@ -39,6 +39,7 @@ from skgeom._validation import (
     check_labels,
     check_numbers,
     check_positions,
+    check_same_columns,
     check_same_kind,
     check_several,
     check_temperature,
@@ -321,8 +322,9 @@ def check_modalities(modalities: Any, min_samples: int = 2) -> list[DirectedRows
     sides = check_several(modalities, "modalities", "modality", "[images, texts]")
     names = [f"modalities[{i}]" for i in range(len(sides))]
     rows = [check_directed(side, name=n, min_samples=min_samples) for side, n in zip(sides, names, strict=True)]
-    for side, name in zip(rows, names, strict=True):
+    for given, side, name in zip(sides, rows, names, strict=True):
         check_same_kind(rows[0].x, side.x, (names[0], name))
+        check_same_columns(sides[0], given, (names[0], name))
     return rows
 
 
