@@ -195,7 +195,11 @@ def histogram(ax: Any, values: np.ndarray, edges: np.ndarray, look: Look, *, sig
 
 
 def legend_above(ax: Any, columns: int) -> Any:
-    """Add the legend above the axes, outside the data."""
+    """Add the legend above the axes, outside the data, where it would hide a power of ten that all ticks share."""
+    from matplotlib.ticker import FuncFormatter, ScalarFormatter
+
+    if isinstance(ax.yaxis.get_major_formatter(), ScalarFormatter):
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.10g}".replace("-", "−")))
     return ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2, columnspacing=1.2)
 
 

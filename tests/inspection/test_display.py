@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
 
-from skgeom.inspection import SpectrumDisplay
+from skgeom.inspection import ConformityDisplay, SpectrumDisplay
 from skgeom.preprocessing import Whitening
 
 
@@ -53,6 +53,15 @@ def test_cleared_axes_are_new_axes(display, pyplot):
     ax.clear()
     assert display.plot(ax).line_.get_linestyle() == look
     assert display.isotropic_ is not None
+
+
+def test_ticks_share_no_power_of_ten_that_the_legend_hides():
+    display = ConformityDisplay([0.999999, 1.0, 0.9999995], name="a narrow cone").plot()
+    display.figure_.canvas.draw()
+    assert display.ax_.yaxis.get_offset_text().get_text() == ""
+    heights = [float(label.get_text()) for label in display.ax_.get_yticklabels()]
+    assert max(heights) > 1e6
+    np.testing.assert_allclose(heights, display.ax_.get_yticks())
 
 
 def test_an_estimator_that_is_not_fitted_is_refused():
