@@ -1,7 +1,8 @@
 """Breaks the library on purpose, one line at a time, and says which breaks no test notices.
 
-``python .ci/mutants.py`` tries all, ``python .ci/mutants.py energies neighbours`` those of files with such a name. A
-mutant that survives wants a test, or a reason beside it here. Run it on a clean tree, after changes of the mathematics.
+``python .ci/mutants.py`` tries all, ``python .ci/mutants.py energies neighbours`` those of files with such a name, and
+``python .ci/mutants.py --check`` none. A mutant that survives wants a test, or a reason beside it here. Run it on a
+clean tree, after changes of the mathematics.
 """
 
 import subprocess
@@ -482,7 +483,7 @@ MUTANTS = [
     Mutant("datasets/_files/_blocks.py", "if part.shape[1] != first:", "if False:", FILES),
     Mutant("datasets/_files/_blocks.py", "height * -(-BLOCK_ROWS // height)", "BLOCK_ROWS", FILES),
     Mutant("datasets/_files/_tables.py", "in reversed(levels[:depth])", "in ()", FILES),
-    Mutant("_whole_file.py", 'path.with_name(f"{path.name}.{os.getpid()}.{get_ident()}.partial")', "path", WRITTEN),
+    Mutant("_whole_file.py", 'path.with_name(f"{path.name}.{os.getpid()}.{get_ident()}{_PARTIAL}")', "path", WRITTEN),
     Mutant("_whole_file.py", "if block.dtype != dtype:", "if False:", WRITTEN),
     Mutant("_whole_file.py", "error.filename = str(path)", "pass", WRITTEN),
     Mutant("_whole_file.py", "_write_header(file, dtype, n, width)", "pass", WRITTEN),
@@ -498,8 +499,6 @@ def survives(mutant: Mutant) -> bool:
     """Return whether the tests pass with the wrong line in place."""
     path = ROOT / "skgeom" / mutant.file
     source = path.read_text(encoding="utf-8")
-    if source.count(mutant.line) == 0:
-        sys.exit(f"{mutant.file} has no {mutant.line!r} any more: write the mutant anew.")
     try:
         path.write_text(source.replace(mutant.line, mutant.wrong, 1), encoding="utf-8")
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *mutant.tests.split()]
@@ -509,7 +508,12 @@ def survives(mutant: Mutant) -> bool:
 
 
 def main(names: list[str]) -> None:
-    """Try the mutants of the files named, or all."""
+    """Check that the line of each mutant is there; try the mutants of the files named, or all."""
+    stale = [m for m in MUTANTS if m.line not in (ROOT / "skgeom" / m.file).read_text(encoding="utf-8")]
+    if stale:
+        sys.exit("\n".join(f"{m.file} has no {m.line!r} any more: write the mutant anew." for m in stale))
+    if names == ["--check"]:
+        return
     chosen = [m for m in MUTANTS if not names or any(name in m.file for name in names)]
     alive = []
     for mutant in chosen:
