@@ -192,7 +192,7 @@ def cloud_test(
     first part, and its mean squared distance, or its mean similarity with another group, a number of the others.
 
     Of 1,000 random splits of each of six real sets into clouds of 100 and 100, of 150 and 50, and of 80, 60 and 60
-    rows, each part is below .05 in 3.5 to 6.2 %, below .01 in .2 to 1.7 %, and `pvalue` below .05 in 2.9 to 4.7 %; with
+    rows, each part is below .05 in 3.5 to 6.2 %, below .01 in .2 to 1.7 %, and `pvalue` below .05 in 2.9 to 4.5 %; with
     groups, each part is below .05 in 1.6 to 5.9 % (``python -m benchmarks clouds``). Of 8 or 20 rows beside 300 to
     2,000 of normal, spiked or heavy-tailed (t with 3 degrees of freedom) rows, location and scale are below .05 in at
     most 7.5 %; of 8 or 20 beside 40 or 300, of which one in five is in a cluster six deviations away in each of one or

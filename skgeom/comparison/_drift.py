@@ -71,8 +71,8 @@ class DriftMonitor(BaseEstimator):
     are extrapolations. Where random orders decide (see `cloud_test`), the `score` of scale, covariance or kernel alone
     is at least 2e-4: alpha / `n_batches` below that draws a warning.
 
-    *False alarms.* Of batches of 50 rows beside a reference of 300 (200 of CLIP), on six real sets, 2.7 to 4.3 % alarm
-    with alpha = .05. Of streams of ten (five) such batches with ``n_batches`` their number, 3.5 to 6.0 % do, 4.4 % on
+    *False alarms.* Of batches of 50 rows beside a reference of 300 (200 of CLIP), on six real sets, 2.8 to 4.3 % alarm
+    with alpha = .05. Of streams of ten (five) such batches with ``n_batches`` their number, 3.5 to 6.0 % do, 4.5 % on
     average (200 streams of each set, ``python -m benchmarks clouds``), where 5 % may.
 
     *Small batches.* A batch of few rows shows large drift only. Sum up several with `cloud_summary`, merge the
