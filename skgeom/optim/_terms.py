@@ -113,7 +113,7 @@ def terms_of(objective: Any, monitors: Iterable[str]) -> list[Term]:
     plain = unique_names((one for one, _ in given), ())
     names = unique_names([f"{name}_term" if name in taken else name for name in plain], taken)
     return [
-        Term(name, _weight_alone(name, source) if weight is None else weight, source)
+        Term(name, _weight_alone(source) if weight is None else weight, source)
         for name, (_, weight), source in zip(names, given, sources, strict=True)
     ]
 
@@ -126,8 +126,13 @@ def check_y(terms: list[Term], y: Any, pairs: Any) -> str | None:
     ValueError
         If y is missing, if terms need different kinds of it, or if it cannot belong to pairs.
     """
-    kinds = {term.kind_of_y: term.name for term in terms if term.kind_of_y is not None}
-    check_supervised(y, [term.name for term in terms if term.kind_of_y is not None])
+    needed = [
+        (term.kind_of_y, term.source.name)  # the name that was given, not the one of the column
+        for term in terms
+        if isinstance(term.source, HeadLoss | Measure) and term.kind_of_y is not None
+    ]
+    check_supervised(y, [name for _, name in needed])
+    kinds = dict(needed)
     if len(kinds) > 1 and TARGETS not in kinds:
         kinds.pop(CLUSTERS, None)
     check_one_kind_of_y(kinds.values())
@@ -154,6 +159,6 @@ def _source(one: Any) -> HeadLoss | Measure | Callable[..., Tensor]:
     return one
 
 
-def _weight_alone(name: str, source: HeadLoss | Measure | Callable[..., Tensor]) -> float:
+def _weight_alone(source: HeadLoss | Measure | Callable[..., Tensor]) -> float:
     """Return the weight with which minimising improves a loss, a function of the user or a measure."""
-    return -float(check_one_direction(source.direction, name)) if isinstance(source, Measure) else 1.0
+    return -float(check_one_direction(source.direction, source.name)) if isinstance(source, Measure) else 1.0

@@ -516,6 +516,7 @@ def test_collapsing_classes_stay_above_the_bound(digits):
         ({"objective": {"isoscore": np.nan}}, ValueError, "The weight of 'isoscore' must be a finite number"),
         ({"objective": {"isoscore": "much"}}, TypeError, "The weight of 'isoscore' must be a number"),
         ({"objective": {"cross_entropy": 1, "alignment_loss": 1}}, ValueError, "different kinds of y"),
+        ({"objective": "conformity", "monitor": "conformity"}, ValueError, r"\{'conformity': 1.0\} to lower it"),
         ({"objective": lambda z: z.sum(0)}, TypeError, r"0-d tensor, got a tensor of shape \(64,\)"),
         ({"objective": lambda z: z.detach().sum()}, ValueError, "has no gradient"),
         ({"monitor": "isotropy"}, ValueError, "monitor must be one of"),
@@ -545,6 +546,7 @@ def test_parameters_out_of_range_are_refused(digits, parameters, error, match):
     [
         ("cross_entropy", None, None, ValueError, "requires y to be passed.*'cross_entropy'"),
         ("silhouette_objective", None, None, ValueError, "requires y to be passed"),
+        ("silhouette", None, None, ValueError, "'silhouette' cannot be computed without it"),
         ("alignment_loss", None, None, ValueError, "requires y to be passed"),
         ("silhouette_objective", np.linspace(0, 1, 6), None, ValueError, "continuous"),
         ("silhouette_objective", np.linspace(0, 1, 12).reshape(6, 2), None, ValueError, r"shape \(6, 2\)"),
