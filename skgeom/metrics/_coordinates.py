@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skgeom._array import in_full_precision, namespace, numbers, on_host, ratio
-from skgeom._cloud import Cloud, sum_of
+from skgeom._cloud import Cloud, rows_of, sum_of
 from skgeom._core._rows import part_of_spread
 from skgeom._core.sums import _angular, _spectrum
 from skgeom._core.sums._moments import Moments, part_of_moments
@@ -280,7 +280,7 @@ def layer_profile(layers: Any) -> LayerProfile:
 
 def _profile(layer: Any, name: str) -> tuple[float | int, ...]:
     """Return the values of `LayerProfile` for one layer."""
-    cloud = Cloud(layer)
+    cloud = Cloud(rows_of(layer))
     m = cloud.sum(part_of_moments, partial(check_cloud, name=name, scale_free=True))
     rows = check_directed(cloud, name=name)
     parts = _angular.cosine_parts(rows)

@@ -11,6 +11,7 @@ from skgeom import metrics
 from skgeom._core._rows import DirectedRows, norms
 from skgeom._core.sums._angular import average_cosine_error
 from skgeom.metrics import average_cosine, coordinate_std, cosine_shares, layer_profile, variance_shares
+from skgeom.summary import cloud_summary
 
 
 def forty():
@@ -150,6 +151,7 @@ def test_layers_may_differ_in_shape_and_make_a_frame():
         (lambda: layer_profile([]), ValueError, "layers is empty"),
         (lambda: layer_profile(forty()), ValueError, "layers must be an array"),
         (lambda: layer_profile({}), ValueError, "layers must be an array"),
+        (lambda: layer_profile([cloud_summary(forty())]), TypeError, "This needs the rows, but a CloudSummary"),
         (lambda: layer_profile([forty(), 0 * forty()]), ValueError, "layer 1 has 40 zero rows"),
         (lambda: layer_profile([forty(), forty() * np.nan]), ValueError, "layer 1 contains NaN"),
     ],
