@@ -70,6 +70,9 @@ _WIDTH, _HEIGHT = 4.8, 3.4
 _NARROWEST = 1e-6
 """Minimum width of all bins of a histogram of cosines."""
 
+_WIDEST_LEGEND = 1.05
+"""Width of a legend in units of that of the axes below, which the layout of a new figure widens by as much."""
+
 _drawn: WeakSet[Any] = WeakSet()
 """The artists that each represent one Display: how many the axes hold decides the next look."""
 
@@ -195,12 +198,21 @@ def histogram(ax: Any, values: np.ndarray, edges: np.ndarray, look: Look, *, sig
 
 
 def legend_above(ax: Any, columns: int) -> Any:
-    """Add the legend above the axes, outside the data, where it would hide a power of ten that all ticks share."""
+    """Add the legend above the axes, outside the data, in at most some columns, as many as fit over the axes.
+
+    The ticks then share no power of ten, which it would hide.
+    """
     from matplotlib.ticker import FuncFormatter, ScalarFormatter
 
     if isinstance(ax.yaxis.get_major_formatter(), ScalarFormatter):
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.10g}".replace("-", "−")))
-    return ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2, columnspacing=1.2)
+    style = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2, "columnspacing": 1.2}
+    room = _WIDEST_LEGEND * ax.get_window_extent().width
+    legend = ax.legend(ncols=columns, **style)
+    while columns > 1 and legend.get_window_extent().width > room:
+        columns -= 1
+        legend = ax.legend(ncols=columns, **style)
+    return legend
 
 
 def plain_ticks(axis: Any, *, percent: bool = False) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
 
-from skgeom.inspection import ConformityDisplay, SpectrumDisplay
+from skgeom.inspection import ConformityDisplay, SpaceDisplay, SpectrumDisplay, SphereDisplay
 from skgeom.preprocessing import Whitening
 
 
@@ -62,6 +62,30 @@ def test_ticks_share_no_power_of_ten_that_the_legend_hides():
     heights = [float(label.get_text()) for label in display.ax_.get_yticklabels()]
     assert max(heights) > 1e6
     np.testing.assert_allclose(heights, display.ax_.get_yticks())
+
+
+def two_clouds(names):
+    X, Y = np.random.default_rng(0).normal(size=(2, 40, 6))
+    return SpaceDisplay([X[:, :2], Y[:, :2]], shares=(0.5, 0.3), names=names)
+
+
+@pytest.mark.parametrize(
+    ("draw", "columns"),
+    [
+        (lambda: two_clouds(["image embeddings", "text embeddings"]), 3),
+        (lambda: two_clouds(["images", "texts"]), 4),
+        (lambda: SphereDisplay(np.linspace(5, 60, 50), n_features=20), 1),
+        (lambda: ConformityDisplay(np.linspace(-1, 1, 50), name="all sentences of the corpus"), 1),
+    ],
+)
+def test_a_legend_has_the_columns_that_fit_over_the_axes(draw, columns):
+    display = draw().plot()
+    figure, legend = display.figure_, display.ax_.get_legend()
+    figure.draw_without_rendering()
+    box = figure.get_tightbbox()
+    assert min(box.x0, box.y0, figure.get_figwidth() - box.x1, figure.get_figheight() - box.y1) > 0.02
+    assert display.ax_.get_window_extent().width > 0.7 * figure.bbox.width
+    assert legend._ncols == columns
 
 
 def test_an_estimator_that_is_not_fitted_is_refused():
