@@ -75,6 +75,10 @@ class DriftMonitor(BaseEstimator):
     with alpha = .05. Of streams of ten (five) such batches with ``n_batches`` their number, 3.5 to 6.0 % do, 4.5 % on
     average (200 streams of each set, ``python -m benchmarks clouds``), where 5 % may.
 
+    *Transforms.* Fit a transform before it to other rows than the reference, not as in ``make_pipeline(Whitening(8),
+    DriftMonitor())``. A whitening makes the rows of its fit white, but no others, so that beside a reference of these
+    rows most batches can alarm without drift.
+
     *Small batches.* A batch of few rows shows large drift only. Sum up several with `cloud_summary`, merge the
     summaries, and test them as one: the result is that of all rows together, for the parts over pairs that of a random
     sample of them. `fit` and `partial_fit` take summaries too, so each machine can sum up its own rows.

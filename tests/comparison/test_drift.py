@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose
 from sklearn.exceptions import NotFittedError
 
 from skgeom.comparison import DriftMonitor, cloud_test
+from skgeom.preprocessing import Whitening
 from skgeom.summary import cloud_summary
 
 
@@ -90,6 +91,19 @@ def test_batches_without_drift_alarm_no_more_often_than_said(n_reference):
         streams.append(min(scores) <= 0.05 / 5)
     assert np.mean(np.array(single) < 0.05) < 0.085
     assert np.mean(streams) < 0.15
+
+
+def test_a_whitening_of_the_reference_alarms_without_drift_and_one_of_other_rows_does_not():
+    pool = default_rng(0).normal(size=(3000, 40)) * np.linspace(0.5, 2, 40)
+    reference, other, *batches = np.split(pool, range(300, 3000, 300))
+
+    def alarms(rows):
+        whiten = Whitening(8).fit(rows).transform
+        monitor = DriftMonitor(n_batches=len(batches)).fit(whiten(reference))
+        return sum(bool(monitor.moved(whiten(batch))) for batch in batches)
+
+    assert alarms(reference) > len(batches) / 2
+    assert alarms(other) == 0
 
 
 def test_a_reference_in_another_library_takes_its_batches(backend):
