@@ -146,6 +146,10 @@ class CosineCalibrator(BaseEstimator):
     do belong together, it is too high rather than too low; give these rows a common group. Of rows with one
     direction, in X or in X and Y, only the first counts: a copy is a true match.
 
+    Fit a transform before it to other rows, not as in ``make_pipeline(Whitening(), CosineCalibrator())``: a whitening
+    of these rows makes their own cosines smaller than those of new rows, which then exceed the threshold too often.
+    Of 500 and 4,000 sentences x 384, fully whitened, the rate on other sentences was 190 and 1.6 times alpha = 1e-3.
+
     Cosines that differ only by the rounding of the rows count as equal: codes of few bits have many such pairs.
     So `p_value` counts all pairs with a cosine equal to c, and a pair with the cosine of the threshold is not a match.
 

@@ -18,6 +18,7 @@ from skgeom._core.pairs._cosines import AllCosines, rate_error, sampled
 from skgeom.calibration import CosineCalibrator
 from skgeom.calibration._cosine_calibrator import rate_interval
 from skgeom.metrics import average_cosine
+from skgeom.preprocessing import Whitening
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*not enough for a threshold")
 
@@ -425,6 +426,16 @@ def test_a_sample_is_near_to_all_pairs_and_holds_no_rows():
     assert len(pickle.dumps(CosineCalibrator(0.1, n_pairs=100).fit(x))) < 20_000
     again = CosineCalibrator(0.01, n_pairs=20_000, random_state=0).fit(x)
     assert again.threshold_ == few.threshold_
+
+
+def test_a_whitening_of_the_same_rows_gives_a_threshold_for_these_alone():
+    fitted, other, new = np.split(default_rng(0).normal(size=(1500, 100)), [400, 800])
+    whiten = Whitening().fit(fitted).transform
+    thresholds = [CosineCalibrator(0.01).fit(whiten(rows)).threshold_ for rows in (fitted, other)]
+    found = CosineCalibrator().fit(whiten(new))
+    rates = [found.false_match_rate(threshold).rate for threshold in thresholds]
+    assert rates[0] > 0.03
+    assert 0.009 < rates[1] < 0.011
 
 
 def test_pairs_are_drawn_where_nearly_all_rows_are_of_one_group():
