@@ -147,7 +147,8 @@ def relation_test(
     It takes the time of the function and a second pass over the rows; each random order costs O(n d m) anew, or O(n²)
     up to 2,048 rows. Rows that depend on one another, such as sentences of one document, are not exchangeable: the
     p-value is then too small unless `groups` names them, and shifting rows instead of shuffling does not help. If
-    groups differ in size, compare their means, or as many rows of each.
+    groups differ in size, compare their means, or as many rows of each. A map that was fitted to these pairs, such as
+    `skgeom.alignment.LstsqAligner`, relates even unrelated rows: test pairs that it has not seen.
 
     References
     ----------

@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose
 from scipy.stats import skew
 
 from skgeom._core import _permutation
+from skgeom.alignment import LstsqAligner
 from skgeom.comparison import (
     _relation,
     cka,
@@ -113,6 +114,13 @@ def test_unrelated_spaces_are_called_related_as_often_as_said(statistic):
     pvalues = [relation_test(x, y[rng.permutation(40)], statistic=statistic, k=3).pvalue for _ in range(600)]
     assert abs(np.mean(np.array(pvalues) <= 0.05) - 0.05) < 0.03
     assert abs(np.mean(np.array(pvalues) <= 0.2) - 0.2) < 0.06
+
+
+def test_a_map_fitted_to_unrelated_pairs_relates_these_and_no_others():
+    (fitted, other), (fitted_y, other_y) = default_rng(1).normal(size=(2, 2, 200, 20))
+    aligner = LstsqAligner().fit(fitted, fitted_y)
+    assert relation_test(aligner.transform(fitted), fitted_y).pvalue < 1e-6
+    assert relation_test(aligner.transform(other), other_y).pvalue > 0.05
 
 
 @pytest.mark.parametrize(("n", "k"), [(100, 1), (12, 10), (60, 10), (41, 20)])
