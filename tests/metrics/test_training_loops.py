@@ -61,6 +61,19 @@ def test_inside_autocast_value_and_gradient_are_those_outside(name, dtype, wrap)
     assert error(found, expected) <= BOUND
 
 
+@pytest.mark.filterwarnings("ignore")  # the compiler of Torch warns about itself
+@pytest.mark.parametrize("name", ["uniformity", "isoscore", "conformity"])
+def test_inside_compiled_code_an_excluded_measure_has_the_same_value_and_gradient(name):
+    found, expected = rows(0).requires_grad_(), rows(0).requires_grad_()
+    excluded = torch.compiler.disable(MEASURES[name])
+    value = torch.compile(lambda z: 2 * excluded(z.tanh()), backend="eager")(found)
+    outside = 2 * MEASURES[name](expected.tanh())
+    value.backward()
+    outside.backward()
+    assert value.item() == outside.item()
+    assert torch.equal(found.grad, expected.grad)
+
+
 @every_measure
 @pytest.mark.parametrize("dtype", HALVES)
 @pytest.mark.parametrize("around", [torch.enable_grad, lambda: torch.autocast("cpu", dtype=torch.bfloat16)])
