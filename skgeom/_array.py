@@ -378,12 +378,40 @@ def _known_gradients() -> Any:
 
         @staticmethod
         def backward(ctx: Any, outer: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-            if torch.is_grad_enabled():
-                raise RuntimeError("A reduction over all pairs has first derivatives only: no create_graph=True.")
+            _refuse_second_derivatives()
             gradients = ctx.saved_tensors
             return (None, None, *(outer.to(g.dtype) * g for g in gradients), *(None for _ in gradients))
 
     return KnownGradients
+
+
+def with_first_derivatives(x: Array) -> Array:
+    """Return an array whose graph is correct to first order; second derivatives raise an error."""
+    return _only_first_derivatives().apply(x) if wants_gradient(x) else x
+
+
+@cache
+def _only_first_derivatives() -> Any:
+    import torch
+
+    class OnlyFirstDerivatives(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+            return x.view_as(x)
+
+        @staticmethod
+        def backward(ctx: Any, outer: torch.Tensor) -> torch.Tensor:
+            _refuse_second_derivatives()
+            return outer
+
+    return OnlyFirstDerivatives
+
+
+def _refuse_second_derivatives() -> None:
+    import torch
+
+    if torch.is_grad_enabled():
+        raise RuntimeError("This function has first derivatives only: do not pass create_graph=True.")
 
 
 def names_gpu(device: Any) -> bool:

@@ -61,6 +61,25 @@ def test_inside_autocast_value_and_gradient_are_those_outside(name, dtype, wrap)
     assert error(found, expected) <= BOUND
 
 
+@pytest.mark.parametrize("name", [name for name, row in MEASURES.items() if row.differentiable])
+def test_second_derivatives_are_those_of_finite_differences_or_refused(name):
+    x, v = (torch.tensor(default_rng(seed).normal(size=(30, 4))) for seed in (7, 8))
+
+    def gradient(z, **options):
+        z = z.clone().requires_grad_()
+        return z, torch.autograd.grad(value_of(name, z), z, **options)[0]
+
+    try:
+        z, first = gradient(x, create_graph=True)
+    except RuntimeError as error:
+        if "first derivatives only" not in str(error):
+            raise
+        return
+    (found,) = torch.autograd.grad((first * v).sum(), z)
+    expected = (gradient(x + 1e-6 * v)[1] - gradient(x - 1e-6 * v)[1]) / 2e-6
+    assert_allclose(found, expected, rtol=0, atol=1e-5 * expected.abs().max().item())
+
+
 @pytest.mark.filterwarnings("ignore")  # the compiler of Torch warns about itself
 @pytest.mark.parametrize("name", ["uniformity", "isoscore", "conformity"])
 def test_inside_compiled_code_an_excluded_measure_has_the_same_value_and_gradient(name):

@@ -30,6 +30,7 @@ from skgeom._array import (
     vecdot,
     wants_gradient,
     where,
+    with_first_derivatives,
 )
 from skgeom._core._jackknife import merged_without_each
 from skgeom._core._rows import DirectedRows, blocks_at, exact, norms
@@ -241,7 +242,8 @@ def _moving_with(m: Moments, v: Array, values: Array, tolerance: float) -> Array
     """Return eigenvectors v (k, d) of a scatter S with the gradient of a first-order change, given their eigenvalues.
 
     The others have the eigenvalue 0. A change turns v_i towards each other v_j by v_jᵀ dS v_i / (λ_i - λ_j). Between
-    eigenvalues that differ by less than the tolerance, a share of the largest, any basis is valid: there it is 0.
+    eigenvalues that differ by less than the tolerance, a share of the largest, any basis is valid: there it is 0. The
+    λ are constants here, so second derivatives would be wrong, and are an error.
     """
     image = m.times(v.T)
     change = image - detached(image)
@@ -251,7 +253,7 @@ def _moving_with(m: Moments, v: Array, values: Array, tolerance: float) -> Array
     turned = v.T @ where(apart, inside / where(apart, gaps, 1.0), 0.0)
     positive = values > tolerance * values[0]
     left = where(positive, (change - v.T @ inside) / where(positive, values, 1.0), 0.0)
-    return v + (turned + left).T
+    return with_first_derivatives(v + (turned + left).T)
 
 
 def toward(v: Array, mean: Array) -> Array:
