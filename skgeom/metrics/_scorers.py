@@ -111,6 +111,11 @@ class EmbeddingScorer:
         self, estimator: Any, X: Any, y: Any, labels: Any, metadata: Metadata
     ) -> tuple[tuple[Any, ...], dict[str, Any], np.ndarray | None]:
         """Return the arguments of the metric, and which rows these contain, if not all."""
+        if hasattr(estimator, "shape"):
+            raise TypeError(
+                f"A scorer takes a fitted estimator first, got {type(estimator).__name__}: call {self!r}(estimator, X, "
+                "y), or, for rows, the function of skgeom.metrics."
+            )
         check_device(self.device)
         options, metadata = dict(self.options), dict(metadata)
         if self._takes_relevant() and metadata.get("relevant") is not None:

@@ -259,6 +259,11 @@ def test_values_per_row_may_come_as_a_list(values):
     assert make_embedding_scorer(lambda Z: values)(scaled(), X) == np.mean(values)
 
 
+def test_rows_in_the_place_of_the_estimator_are_refused():
+    with pytest.raises(TypeError, match=r"takes a fitted estimator first.*call silhouette_scorer\(estimator, X, y\)"):
+        silhouette_scorer(X, np.arange(len(X)) % 2)
+
+
 @pytest.mark.parametrize("value", [None, "0.5", (0.5, 0.1), 1j, [], {"a": 1.0}, np.eye(3)], ids=str)
 def test_what_is_neither_a_number_nor_one_per_row_is_refused(value):
     with pytest.raises(TypeError, match="A measure returns a number, or one number per row"):
