@@ -82,6 +82,11 @@ class CloudTest(NamedTuple):
     pvalue: float
     pairs: tuple[CloudPair, ...]
 
+    def __str__(self) -> str:
+        """Return a table of the four parts of all clouds, and the p-value."""
+        parts = [f"{name:<10} {p:8.2g} {effect:8.3g}" for name, (p, effect) in zip(PARTS, self[:4], strict=True)]
+        return "\n".join([f"{'':10}  p-value   effect", *parts, f"{'any':<10} {self.pvalue:8.2g}"])
+
     def moved(self, alpha: float = 0.05) -> tuple[str, ...]:
         """Return the names of the parts that differ; if none does, any is named with probability alpha at most.
 

@@ -453,6 +453,18 @@ def test_parts_that_moved_are_those_of_holm():
     assert found.moved(0.01) == ()
 
 
+def test_a_result_prints_as_a_table_of_its_parts():
+    found = CloudTest(Part(0.004, 1.5), Part(0.5, 1.0), Part(1e-41, -0.12345), Part(0.25, 0.0), 4e-41, ())
+    assert [line.split() for line in str(found).splitlines()] == [
+        ["p-value", "effect"],
+        ["location", "0.004", "1.5"],
+        ["scale", "0.5", "1"],
+        ["covariance", "1e-41", "-0.123"],
+        ["kernel", "0.25", "0"],
+        ["any", "4e-41"],
+    ]
+
+
 # Groups
 
 
