@@ -182,8 +182,13 @@ def asarray_like(values: Any, like: Array, dtype: Any = None) -> Array:
     return xp.asarray(values, dtype=like.dtype if dtype is None else dtype, device=device_of(like))
 
 
-def take_rows(x: Array, index: np.ndarray) -> Array:
-    """Return the rows, or entries, of x at positions known on the host."""
+def take_rows(x: Array, index: Array) -> Array:
+    """Return the rows, or entries, of x at positions.
+
+    NumPy takes from an array in another order than that of C only after a copy of all of it; an index does not.
+    """
+    if isinstance(x, np.ndarray):
+        return x[np.asarray(index, dtype=np.int64)]
     xp = namespace(x)
     return xp.take(x, asarray_like(index, x, dtype=xp.int64), axis=0)
 
@@ -197,6 +202,9 @@ def rows_at(x: Array, which: slice | np.ndarray, out: np.ndarray | None = None) 
         return x[which, ...]
     if out is None or not isinstance(x, np.ndarray) or out.dtype != x.dtype:
         return take_rows(x, which)
+    if not x.flags.c_contiguous:
+        out[: which.size] = x[which]
+        return out[: which.size]
     return np.take(x, which, axis=0, out=out[: which.size], mode="clip")
 
 

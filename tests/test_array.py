@@ -1,5 +1,6 @@
 """The floor that knows array libraries: arrays go out, come back, and are cut into blocks without loss."""
 
+import tracemalloc
 from pathlib import Path
 
 import array_api_compat
@@ -93,6 +94,15 @@ def test_a_tensor_with_a_gradient_comes_to_the_host_without_it():
 def test_rows_are_taken_in_any_order(backend):
     x, index = rows(), np.array([4, 0, 0, 6])
     assert_array_equal(_array.to_numpy(_array.take_rows(backend.asarray(x), index)), x[index])
+
+
+def test_rows_are_taken_without_a_copy_of_the_others():
+    x, index = np.ones((20_000, 50), order="F"), np.array([4, 0, 0, 6])
+    tracemalloc.start()
+    found = _array.take_rows(x, index), _array.rows_at(x, index, np.empty((5, 50)))
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20  # of 8 MB
+    tracemalloc.stop()
+    assert all(rows.flags.c_contiguous and (rows == 1).all() and rows.shape == (4, 50) for rows in found)
 
 
 @pytest.mark.parametrize("which", [slice(1, 4), np.array([4, 0, 0, 6])], ids=["consecutive", "anywhere"])

@@ -67,6 +67,15 @@ def test_measures_hold_no_copy_of_the_rows(name, maps):
     assert peak_beside_result(row.function, x, *given, **row.options, **seed) < BOUND
 
 
+@pytest.mark.parametrize("name", LINEAR)
+def test_measures_hold_no_copy_of_rows_in_the_order_of_fortran(name, maps):
+    x, y = (np.reshape(rows, (D, N)).T for rows in maps)
+    row = MEASURES[name]
+    seed = {"random_state": 0} if row.is_random else {}
+    given = row.besides(labels=LABELS, partners=y, start=y)
+    assert peak_beside_result(row.function, x, *given, **row.options, **seed) < BOUND
+
+
 @pytest.mark.parametrize("transformer", TRANSFORMERS, ids=repr)
 def test_transformers_hold_no_copy_of_the_rows(transformer, maps):
     x, _ = maps

@@ -46,8 +46,7 @@ def on_planes(x: Array, planes: Array) -> tuple[Array, Array]:
 
 def on_axes(x: Array, first: Array, second: Array) -> tuple[Array, Array]:
     """Return the coordinates (m, n) of rows in the planes of two axes, given by their positions (m,)."""
-    xp = namespace(x)
-    return xp.take(x, first, axis=1).T, xp.take(x, second, axis=1).T
+    return take_rows(x.T, first), take_rows(x.T, second)
 
 
 def sliced_dispersion(a: Array, b: Array) -> Array:
@@ -114,12 +113,12 @@ def least_angles(points: Array, *rows: Array) -> Array:
     xp = namespace(x)
     near = xp.astype(points, x.dtype)
     owners = _owners(x, near.shape[0], lambda block: near @ (x[block, :] / length[block][:, None]).T)
-    return angle(chords_of(unit(float64(xp.take(directed.x, owners, axis=0))), unit(points))) ** 2
+    return angle(chords_of(unit(float64(take_rows(directed.x, owners))), unit(points))) ** 2
 
 
 def least_distances(points: Array, x: Array) -> Array:
     """Return the squared distance (m,) of each point (m, d) in float64 to the nearest row."""
-    data, xp = detached(x), namespace(x)
+    data = detached(x)
     centre = mean_of(data)
     near = points - centre
 
@@ -127,7 +126,7 @@ def least_distances(points: Array, x: Array) -> Array:
         rows = float64(data[block, :]) - centre
         return near @ rows.T - vecdot(rows, rows)[None, :] / 2
 
-    apart = points - float64(xp.take(x, _owners(data, near.shape[0], nearness), axis=0))
+    apart = points - float64(take_rows(x, _owners(data, near.shape[0], nearness)))
     return vecdot(apart, apart)
 
 

@@ -336,7 +336,7 @@ def block_of(rows: Rows, panel: slice) -> Array:
 def _at(rows: Rows, index: Array) -> Array:
     """Return rows at some positions in float64, of unit length or unchanged."""
     xp = namespace(rows.x)
-    chosen = float64(xp.take(rows.x, index, axis=0))
+    chosen = float64(take_rows(rows.x, index))
     return chosen if rows.norms is None else chosen / xp.take(rows.norms, index)[:, None]
 
 

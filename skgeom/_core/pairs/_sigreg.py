@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.polynomial import chebyshev
 
-from skgeom._array import as_data, float64, namespace, to_numpy, vecdot, wants_gradient, with_gradients
+from skgeom._array import as_data, float64, namespace, take_rows, to_numpy, vecdot, wants_gradient, with_gradients
 from skgeom._core._rows import bounded
 from skgeom._core.pairs._between_blocks import in_block_order, means_without, rows_without
 from skgeom._core.pairs._energies import sum_over_pairs, sums_over_pairs_without
@@ -130,4 +130,4 @@ def _kernel(share: float, d: int, squares: Array) -> tuple[Array, Array]:
 
 
 def _exact_rows(x: Array, which: slice | Array) -> Array:
-    return float64(x[which, :] if isinstance(which, slice) else namespace(x).take(x, which, axis=0))
+    return float64(x[which, :] if isinstance(which, slice) else take_rows(x, which))

@@ -128,7 +128,7 @@ class Tiles:
         """Return the rows in order of class at a slice or at positions, unchanged."""
         xp = namespace(self.x)
         order = self.order[which] if isinstance(which, slice) else xp.take(self.order, which)
-        return xp.take(self.x, order, axis=0)
+        return take_rows(self.x, order)
 
     def codes(self, i: int) -> np.ndarray:
         """Return the classes of the entries of a panel."""

@@ -24,6 +24,7 @@ from skgeom._array import (
     namespace,
     scaled_bessel,
     sqrt_in_place,
+    take_rows,
     to_float,
     vecdot,
     where,
@@ -84,7 +85,7 @@ class Sphere:
     def exact(self, which: slice | Array) -> Array:
         """Return the unit rows of a panel, or at some positions, in float64."""
         x = self.rows.x
-        x = float64(x[which, :] if isinstance(which, slice) else namespace(x).take(x, which, axis=0))
+        x = float64(x[which, :] if isinstance(which, slice) else take_rows(x, which))
         return x / norms(x)[:, None]
 
 
