@@ -1,10 +1,11 @@
-"""What reads each row a few times needs, for each thread, O(d²) and a block of rows beside its result: never a copy."""
+"""What reads each row a few times needs O(d²) and a block of rows per thread, and what reads all pairs a few copies."""
 
 import tracemalloc
 import warnings
 
 import numpy as np
 import pytest
+from numpy.random import default_rng
 from threadpoolctl import threadpool_limits
 
 from skgeom.alignment import CCAAligner, LstsqAligner, ProcrustesAligner
@@ -14,6 +15,7 @@ from skgeom.multimodal import GapShift, ZeroShotClassifier, slerp
 from skgeom.preprocessing import AllButTheTop, GroupAllButTheTop, GroupCentering, GroupWhitening, Whitening
 
 N, D = 40_000, 200
+M = 6000
 BOUND = 16 << 20
 """Half of the 32 MB of the rows in float32, a quarter of those in float64: blocks and d x d arrays take less."""
 
@@ -23,6 +25,10 @@ NOT_IN_BLOCKS = {"modality_separability", "spherical_sliced_wasserstein"}
 LINEAR = sorted(
     name for name, row in MEASURES.items() if row.cost in ("O(n d)", "O(n d min(n, d))") and name not in NOT_IN_BLOCKS
 )
+PAIRS = sorted(name for name, row in MEASURES.items() if row.cost == "O(n² d)")
+GRAPHS = {"silhouette", "dunn", "pair_distance_ratio"}
+"""Their gradients go through all tiles, which Torch keeps."""
+
 TRANSFORMERS = [Whitening(), Whitening(normalize=True), Whitening(shrinkage="ledoit_wolf"), AllButTheTop()]
 ALIGNERS = [ProcrustesAligner(), ProcrustesAligner(center=True), LstsqAligner(alpha=1.0, fit_intercept=True)]
 LABELS = np.minimum(np.arange(N) % 30, 2)
@@ -74,6 +80,29 @@ def test_measures_hold_no_copy_of_rows_in_the_order_of_fortran(name, maps):
     seed = {"random_state": 0} if row.is_random else {}
     given = row.besides(labels=LABELS, partners=y, start=y)
     assert peak_beside_result(row.function, x, *given, **row.options, **seed) < BOUND
+
+
+@pytest.mark.parametrize("name", [name for name in PAIRS if not name.startswith("triplet")])
+def test_measures_of_pairs_hold_a_few_copies_of_the_rows(name):
+    x, y = default_rng(0).normal(size=(2, M, 128)).astype(np.float32)
+    row = MEASURES[name]
+    given = row.besides(labels=np.arange(M) % 26, partners=y)
+    assert peak_beside_result(row.function, x, *given, **row.options) < 4 * x.nbytes + BOUND  # of 144 for n x n
+
+
+@pytest.mark.parametrize("name", [name for name in PAIRS if MEASURES[name].differentiable and name not in GRAPHS])
+def test_gradients_of_pairs_keep_a_few_copies_of_the_rows(name):
+    torch = pytest.importorskip("torch")
+    x, y = torch.from_numpy(default_rng(0).normal(size=(2, 1500, 16)).astype(np.float32))
+    row, kept = MEASURES[name], {}
+
+    def pack(t):
+        kept[t.untyped_storage().data_ptr()] = t.untyped_storage().nbytes()
+        return t
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
+        row.function(x.requires_grad_(), *row.besides(labels=np.arange(1500) % 26, partners=y), **row.options)
+    assert sum(kept.values()) < 5 * x.nbytes  # half a megabyte, of 9 for n x n
 
 
 @pytest.mark.parametrize("transformer", TRANSFORMERS, ids=repr)

@@ -82,7 +82,8 @@ def silhouette_samples(X: Any, labels: Any, *, metric: Metric = "euclidean") -> 
     in tiles shared between threads, in the precision of X; tiles with pairs too close for this precision are computed
     in float64. "geodesic" and "poincare" are computed in float64; the first is invariant to rotation and to the length
     of each row, the second to isometries of the ball. Memory for a copy of X and the (n, k) sums; if these exceed
-    scikit-learn's ``working_memory``, it takes twice the time instead.
+    scikit-learn's ``working_memory``, it takes twice the time instead. A gradient through pairs keeps all tiles,
+    several n x n arrays.
 
     References
     ----------
@@ -298,7 +299,7 @@ def calinski_harabasz_score(X: Any, labels: Any, *, metric: PairMetric = "euclid
 
     Other distances have no class means. For them the index is the pseudo-F [2]_, in which the sum of squared distances
     to the mean of a class is replaced by that over its pairs, divided by its size: the same number for Euclidean
-    distances. O(n² d) time.
+    distances. O(n² d) time; their gradient keeps all tiles, several n x n arrays.
 
     References
     ----------
@@ -444,8 +445,8 @@ def dunn_index(X: Any, labels: Any, *, metric: PairMetric = "euclidean") -> Arra
 
     Notes
     -----
-    Invariant to rotation, uniform scaling and translation. O(n² d) time in tiles, without an n x n array. A single
-    outlier can determine it.
+    Invariant to rotation, uniform scaling and translation. O(n² d) time in tiles, without an n x n array but for a
+    gradient, which keeps all tiles. A single outlier can determine it.
 
     References
     ----------

@@ -187,9 +187,9 @@ def clip_loss(X: Any, Y: Any, *, temperature: Any = 0.01, labels: Any = None) ->
     Notes
     -----
     Invariant to a rotation of both and to the length of each row. O(n² d) time in tiles and logarithms, memory for a
-    few copies of X. The value depends on n: compare batches of one size. Negatives are only the rows of the other
-    cloud; SimCLR adds those of the same cloud. Only the mean of the positives of a class is needed, so `labels` cost
-    O(n d).
+    few copies of X, or a dozen with a gradient. The value depends on n: compare batches of one size. Negatives are only
+    the rows of the other cloud; SimCLR adds those of the same cloud. Only the mean of the positives of a class is
+    needed, so `labels` cost O(n d).
 
     References
     ----------

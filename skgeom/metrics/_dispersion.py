@@ -115,8 +115,8 @@ def min_angle(X: Any) -> Array:
 
     Notes
     -----
-    Invariant to rotation and to the length of each row. O(n² d) time in tiles, and memory for a few copies of X. The
-    angle is computed from the two chords, since acos loses half of the digits near 0 and π.
+    Invariant to rotation and to the length of each row. O(n² d) time in tiles, and memory for a few copies of X, or a
+    dozen with a gradient. The angle is computed from the two chords, since acos loses half of the digits near 0 and π.
 
     The largest possible value for n rows, Tammes' problem, is acos(-1/(n - 1)) for n ≤ d + 1, π/2 for n ≤ 2d [1]_.
 
@@ -304,9 +304,9 @@ def uniformity(X: Any, *, t: float = 2.0) -> Array:
 
     Notes
     -----
-    Invariant to rotation and to the length of each row. O(n² d) time in tiles, and memory for a few copies of X;
-    computed in logarithms if t is so large that the potentials underflow. As a loss, the repulsion of a pair fades in
-    proportion to its distance.
+    Invariant to rotation and to the length of each row. O(n² d) time in tiles, and memory for a few copies of X, or a
+    dozen with a gradient; computed in logarithms if t is so large that the potentials underflow. As a loss, the
+    repulsion of a pair fades in proportion to its distance.
 
     References
     ----------
@@ -367,9 +367,9 @@ def kernel_energy(X: Any, *, kernel: Kernel = "gaussian", gamma: float = 1.0, di
 
     Notes
     -----
-    Invariant to rotation and to the length of each row. O(n² d) time in tiles, and memory for a few copies of X. As a
-    loss, the repulsion of the Gaussian kernel fades in proportion to the distance of a pair; that of the Laplace kernel
-    tends to γ, and is 0 only at contact.
+    Invariant to rotation and to the length of each row. O(n² d) time in tiles, and memory for a few copies of X, or a
+    dozen with a gradient. As a loss, the repulsion of the Gaussian kernel fades in proportion to the distance of a
+    pair; that of the Laplace kernel tends to γ, and is 0 only at contact.
 
     Its name is "kernel_energy", and "laplace_energy", "geodesic_gaussian_energy" or "geodesic_laplace_energy" with the
     other options.
@@ -432,10 +432,10 @@ def riesz_energy(X: Any, *, s: float = 1.0, distance: Distance = "chordal") -> A
 
     Notes
     -----
-    Invariant to rotation and to the length of each row. O(n² d) time in tiles, and memory for a few copies of X. As a
-    loss, the repulsion grows as δ^(-s-1) towards contact; rows with the same direction do not repel each other, and the
-    gradient stays finite. Its name is "riesz_energy", and "mhe" with angles. It is a mean over pairs: the reference
-    code of [1]_ computes twice the mean, or the sum.
+    Invariant to rotation and to the length of each row. O(n² d) time in tiles, and memory for a few copies of X, or a
+    dozen with a gradient. As a loss, the repulsion grows as δ^(-s-1) towards contact; rows with the same direction do
+    not repel each other, and the gradient stays finite. Its name is "riesz_energy", and "mhe" with angles. It is a mean
+    over pairs: the reference code of [1]_ computes twice the mean, or the sum.
 
     References
     ----------
@@ -488,8 +488,9 @@ def mmd_uniform(X: Any, *, gamma: float = 1.0) -> Array:
 
     Notes
     -----
-    Invariant to rotation and to the length of each row. O(n² d) time in tiles, and memory for a few copies of X. No
-    points are sampled from the uniform distribution. The gradient is (n - 1)/n of that of the Gaussian `kernel_energy`.
+    Invariant to rotation and to the length of each row. O(n² d) time in tiles, and memory for a few copies of X, or a
+    dozen with a gradient. No points are sampled from the uniform distribution. The gradient is (n - 1)/n of that of the
+    Gaussian `kernel_energy`.
 
     References
     ----------
@@ -537,8 +538,9 @@ def mma(X: Any) -> Array:
 
     Notes
     -----
-    Invariant to rotation and to the length of each row. O(n² d) time in tiles, and memory for a few copies of X. As a
-    loss, the repulsion has constant size down to contact; rows with the same direction do not repel each other.
+    Invariant to rotation and to the length of each row. O(n² d) time in tiles, and memory for a few copies of X, or a
+    dozen with a gradient. As a loss, the repulsion has constant size down to contact; rows with the same direction do
+    not repel each other.
 
     References
     ----------
@@ -589,9 +591,9 @@ def mmcs(X: Any) -> Array:
 
     Notes
     -----
-    Invariant to rotation and to the length of each row. O(n² d) time in tiles, and memory for a few copies of X. As a
-    loss, the repulsion of a pair fades in proportion to its angle, so rows can stick together. The reference code of
-    [1]_ adds 1.
+    Invariant to rotation and to the length of each row. O(n² d) time in tiles, and memory for a few copies of X, or a
+    dozen with a gradient. As a loss, the repulsion of a pair fades in proportion to its angle, so rows can stick
+    together. The reference code of [1]_ adds 1.
 
     References
     ----------
@@ -639,9 +641,9 @@ def koleo(X: Any) -> Array:
 
     Notes
     -----
-    Invariant to rotation and to the length of each row. O(n² d) time in tiles, and memory for a few copies of X. As a
-    loss, the repulsion grows as 1/‖u - v‖ towards contact; rows with the same direction do not repel each other, and
-    the gradient stays finite.
+    Invariant to rotation and to the length of each row. O(n² d) time in tiles, and memory for a few copies of X, or a
+    dozen with a gradient. As a loss, the repulsion grows as 1/‖u - v‖ towards contact; rows with the same direction do
+    not repel each other, and the gradient stays finite.
 
     References
     ----------

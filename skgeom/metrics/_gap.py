@@ -313,7 +313,7 @@ def pair_distance_ratio(X: Any, Y: Any, *, reference: Reference = "cross") -> Ar
     Notes
     -----
     Invariant to rotation, to translation of both clouds and to uniform scaling of both. Exact: O(n² d) time in float64,
-    in several threads with memory for one tile each.
+    in several threads with memory for one tile each. A gradient keeps all tiles, several n x n arrays.
 
     References
     ----------

@@ -383,11 +383,11 @@ def sigreg(X: Any, *, sigma: float = 1.0, debiased: bool = False) -> Array:
 
     Notes
     -----
-    Invariant to rotation, not to translation or scaling. O(n² d) time in tiles, and memory for a few copies of X. M is
-    a Chebyshev series of 102 (d = 1) to 16 terms (thousands of features), in every library, with an absolute error
-    below 2e-13; distances of float32 rows, and hence the value, are accurate to 1e-6. As a loss, the gradient is exact:
-    to 1e-9 of that of M in float64. The repulsion of a pair fades in proportion to its distance, so equal rows do not
-    separate.
+    Invariant to rotation, not to translation or scaling. O(n² d) time in tiles, and memory for a few copies of X, or a
+    dozen with a gradient. M is a Chebyshev series of 102 (d = 1) to 16 terms (thousands of features), in every library,
+    with an absolute error below 2e-13; distances of float32 rows, and hence the value, are accurate to 1e-6. As a loss,
+    the gradient is exact: to 1e-9 of that of M in float64. The repulsion of a pair fades in proportion to its distance,
+    so equal rows do not separate.
 
     The code of [1]_ draws directions at each step and sums 17 frequencies from -5 to 5; its expectation is √(2π) n
     times this number with σ = 1, up to the error of that sum. It costs O(n d) per direction. For 4,096 rows of 384
