@@ -9,7 +9,7 @@ from numpy.random import default_rng
 from threadpoolctl import threadpool_limits
 
 from skgeom.alignment import CCAAligner, LstsqAligner, ProcrustesAligner
-from skgeom.metrics import coordinate_std
+from skgeom.metrics import coordinate_std, isoscore
 from skgeom.metrics._measure import MEASURES
 from skgeom.multimodal import GapShift, ZeroShotClassifier, slerp
 from skgeom.preprocessing import AllButTheTop, GroupAllButTheTop, GroupCentering, GroupWhitening, Whitening
@@ -80,6 +80,13 @@ def test_measures_hold_no_copy_of_rows_in_the_order_of_fortran(name, maps):
     seed = {"random_state": 0} if row.is_random else {}
     given = row.besides(labels=LABELS, partners=y, start=y)
     assert peak_beside_result(row.function, x, *given, **row.options, **seed) < BOUND
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_isoscore_holds_two_copies_of_few_rows(dtype):
+    x = default_rng(0).normal(size=(100, 20_000)).astype(dtype)
+    assert peak_beside_result(isoscore, x) < 2.1 * 8 * x.size
+    assert peak_beside_result(isoscore, x, debias=True) < 1.5 * 8 * x.size
 
 
 @pytest.mark.parametrize("name", [name for name in PAIRS if not name.startswith("triplet")])

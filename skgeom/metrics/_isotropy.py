@@ -84,7 +84,8 @@ def isoscore(X: Any, *, debias: bool = False) -> Array:
     Notes
     -----
     Invariant to translation, uniform scaling and rotation. O(n d min(n, d)) time, O(min(n, d)²) memory beyond one block
-    of rows. Sums accumulate in float64 around a shift, so a large mean costs no accuracy.
+    of rows, or beyond two copies in float64 of rows that are fewer than their features. Sums accumulate in float64
+    around a shift, so a large mean costs no accuracy.
 
     The gradient is in closed form, with t = tr C and f = tr C²,
 

@@ -70,16 +70,16 @@ def panels(x: Array, weights: Array | None, index: np.ndarray | None = None, *, 
 def centred_rows(x: Array, weights: Array | None) -> tuple[float, Array, Array]:
     """Return the weight and the mean (d,) of the rows of x, and the centred rows (n, d) times the roots of weights."""
     xp = namespace(x)
-    rows = float64(x)
-    first = rows[0, :]
-    shifted = rows - first
+    first = float64(x[0, :])
+    room = scratch(first, x.shape)
+    shifted = subtract(float64(x) if room is None else x, first, room)
     if weights is None:
         n, mean = float(x.shape[0]), xp.mean(shifted, axis=0)
-        return n, first + mean, shifted - mean
+        return n, first + mean, subtract(shifted, mean, room)
     w = float64(weights)
     n = float(xp.sum(w))
     mean = (w @ shifted) / n
-    return n, first + mean, xp.sqrt(w)[:, None] * (shifted - mean)
+    return n, first + mean, xp.sqrt(w)[:, None] * subtract(shifted, mean, room)
 
 
 def higher_sums(x: Array, mean: Array, weights: Array | None, index: np.ndarray | None = None) -> tuple[Array, Array]:
