@@ -9,7 +9,7 @@ from numpy.random import default_rng
 from threadpoolctl import threadpool_limits
 
 from skgeom.alignment import CCAAligner, LstsqAligner, ProcrustesAligner
-from skgeom.metrics import coordinate_std, isoscore
+from skgeom.metrics import coordinate_std, isoscore, k_nearest, retrieval_score
 from skgeom.metrics._measure import MEASURES
 from skgeom.multimodal import GapShift, ZeroShotClassifier, slerp
 from skgeom.preprocessing import AllButTheTop, GroupAllButTheTop, GroupCentering, GroupWhitening, Whitening
@@ -95,6 +95,23 @@ def test_measures_of_pairs_hold_a_few_copies_of_the_rows(name):
     row = MEASURES[name]
     given = row.besides(labels=np.arange(M) % 26, partners=y)
     assert peak_beside_result(row.function, x, *given, **row.options) < 4 * x.nbytes + BOUND  # of 144 for n x n
+
+
+@pytest.mark.parametrize(
+    ("options", "mebibytes"),
+    [({"k": 10}, 20), ({"k": 100, "metric": "euclidean"}, 60), ({"k": 10, "metric": "csls"}, 50)],
+    ids=str,
+)
+def test_nearest_rows_take_twice_their_memory_and_a_strip(options, mebibytes):
+    x, y = default_rng(0).normal(size=(2, M, 32)).astype(np.float32)
+    result = 16 * M * options["k"]  # a distance and a position
+    assert peak_beside_result(k_nearest, x, y, **options) < 2 * result + (mebibytes << 20)
+
+
+@pytest.mark.parametrize(("metric", "mebibytes"), [("cosine", 20), ("csls", 50)])
+def test_retrieval_takes_a_strip(metric, mebibytes):
+    x, y = default_rng(0).normal(size=(2, M, 32)).astype(np.float32)
+    assert peak_beside_result(retrieval_score, x, y, metric=metric) < mebibytes << 20
 
 
 @pytest.mark.parametrize("name", [name for name in PAIRS if MEASURES[name].differentiable and name not in GRAPHS])

@@ -117,12 +117,12 @@ def k_nearest(X: Any, Y: Any = None, *, k: int = 10, metric: Metric = "cosine") 
     distance, and by index if distances are equal. Distances that are equal in exact arithmetic, but not between equal
     rows, may differ in their last bits and come in either order (under "euclidean" not those between small integers).
 
-    O(n m d) time for m candidates. "csls" takes about 2.3 times as long, but three times on a GPU, beyond 43,690
-    candidates, or if many rows are equal. Memory beyond the result is a strip of a few thousand candidates per thread:
-    20 MiB, 50 under "csls", up to 60 if most candidates are tied; tiles and strips are larger on a GPU. Candidates that
-    a product in float64 cannot distinguish from the k-th nearest cost d operations each outside of a product: a space
-    that has collapsed to one direction, up to lengths or rounding, takes about forty times as long. The result has no
-    gradient.
+    O(n m d) time for m candidates. "csls" takes about 2.3 times as long, but three to four times with few features, on
+    a GPU, beyond 43,690 candidates, or if many rows are equal. Memory is twice that of the result and, per thread, a
+    strip of a few thousand candidates: 20 MiB, 50 under "csls", up to 60 if most candidates are tied or k is 100, and
+    80 with 4,096 features; tiles and strips are larger on a GPU. Candidates that a product in float64 cannot
+    distinguish from the k-th nearest cost d operations each outside of a product: a space that has collapsed to one
+    direction, up to lengths or rounding, takes about forty times as long. The result has no gradient.
 
     References
     ----------
@@ -214,9 +214,10 @@ def retrieval_score(
     rows and ε the spacing of the dtype of the data, 1.2e-7 or 2.2e-16.
 
     Invariant to rotation and to the length of each row. O(n m d) time for n queries and m candidates, and 20 MiB per
-    thread: similarities are counted, not sorted or stored, by products in float32 and, for candidates too close to the
-    relevant one for these, in float64. "csls" takes 50 MiB, and 1.5 times as long if retrieval succeeds; about 2.2
-    times if the relevant candidates rank low, on a GPU, beyond 43,690 queries, or if many of these are equal.
+    thread (60 with 4,096 features): similarities are counted, not sorted or stored, by products in float32 and, for
+    candidates too close to the relevant one for these, in float64. "csls" takes 50 MiB, and 1.5 times as long if
+    retrieval succeeds (twice with 64 features); about 2.2 times (three times) if the relevant candidates rank low, on a
+    GPU, beyond 43,690 queries, or if many of these are equal.
 
     References
     ----------
@@ -435,7 +436,7 @@ def hubness(X: Any, *, k: int = 10, metric: HubMetric = "cosine") -> Array:
     Rows tied with the k-th nearest share the last of the k places, so duplicates do not become hubs because of their
     position, and the order of the rows does not matter. Ties allow for the rounding of the rows to their dtype, as in
     `retrieval_score`. "cosine" is invariant to rotation and to the length of each row, "euclidean" to rotation,
-    translation and uniform scaling. O(n² d) time, up to three times that if many rows are tied.
+    translation and uniform scaling. O(n² d) time, and four to seven times that if many rows are tied.
 
     References
     ----------
