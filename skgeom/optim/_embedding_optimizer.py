@@ -218,9 +218,11 @@ class EmbeddingOptimizer(WithUpdates, ClassNamePrefixFeaturesOutMixin, GeometryT
     constraint rows outside do not move. A callable with y gets class codes, an indicator or targets, as a tensor, and
     the rows it gets belong to y unless there are pairs.
 
-    Memory is that of Adam, four times the rows (or W), plus the state kept; the monitors measure all rows each time,
-    and are usually the larger share of the time: a silhouette takes O(n² d). Rows are float32 or float64 throughout,
-    like X. On one machine, the same seed gives the same result; on a GPU, pairs may differ by rounding.
+    Without batches memory is six to nine times the rows with "points", for Adam, the state kept and an update, and four
+    to seven times with "linear", for the mapped rows and their gradient; under a constraint up to 24 and 13 times. The
+    monitors measure all rows each time, and are usually the larger share of the time: a silhouette takes O(n² d). Rows
+    are float32 or float64 throughout, like X. On one machine, the same seed gives the same result; on a GPU, pairs may
+    differ by rounding.
 
     An exception or interrupt before the first update leaves the estimator as it was. After it any exception, ValueError
     too, passes to the caller with a note, once the best state and the history are set; only an interrupt (Ctrl-C, or
