@@ -185,9 +185,10 @@ def asarray_like(values: Any, like: Array, dtype: Any = None) -> Array:
 def take_rows(x: Array, index: Array) -> Array:
     """Return the rows, or entries, of x at positions.
 
-    NumPy takes from an array in another order than that of C only after a copy of all of it; an index does not.
+    NumPy takes from an array in another order than that of C only after a copy of all of it. An index needs no copy,
+    but in the order of C it takes up to seven times as long for narrow rows.
     """
-    if isinstance(x, np.ndarray):
+    if isinstance(x, np.ndarray) and not x.flags.c_contiguous:
         return x[np.asarray(index, dtype=np.int64)]
     xp = namespace(x)
     return xp.take(x, asarray_like(index, x, dtype=xp.int64), axis=0)
