@@ -422,7 +422,7 @@ MUTANTS = [
     Mutant("comparison/_overlap.py", "both[own != block].sum()", "both.sum()", LEFT_OUT),
     Mutant("metrics/_estimate.py", "abs(bias) > 2 * error and", "False and", ESTIMATES),
     Mutant("metrics/_estimate.py", "and groups is None)", ")", ESTIMATES),
-    Mutant("_validation.py", "digits=digits)", "digits=digits._replace(significant=53))", JACKKNIFE),
+    Mutant("_validation.py", "digits=digits)", "digits=digits._replace(significant=53))", f"{CORE}/test_rank.py"),
     Mutant("_core/_permutation.py", "_MOST_CONCENTRATED = 0.25", "_MOST_CONCENTRATED = 1e9", COMPARISON),
     Mutant("_core/sums/_spaces.py", "- 2 / (n - 2) * lengths", "- 1 / (n - 2) * lengths", COMPARISON),
     Mutant("_core/sums/_spaces.py", "squared - own**2", "squared", f"{CORE}/test_spaces.py"),
