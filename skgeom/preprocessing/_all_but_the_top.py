@@ -42,12 +42,12 @@ class AllButTheTop(OneToOneFeatureMixin, MomentsTransformer):
     ----------
     mean_ : array of shape (n_features,)
         The mean of the rows.
-    components_ : array of shape (n_components_, n_features)
+    components_ : array of shape (k, n_features)
         The directions removed, orthonormal; the largest entry of each is positive.
-    spectrum_ : array of shape (n_components_,)
+    spectrum_ : array of shape (k,)
         The variances removed, in descending order.
     n_components_ : int
-        D, or the rank of X if that is less.
+        The number k of directions removed: D, or the rank of X if that is less.
     n_samples_seen_ : float
         Number of rows, or their total weight.
     n_features_in_, feature_names_in_
