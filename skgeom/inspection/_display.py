@@ -202,10 +202,10 @@ def legend_above(ax: Any, columns: int) -> Any:
 
     The ticks then share no power of ten, which it would hide.
     """
-    from matplotlib.ticker import FuncFormatter, ScalarFormatter
+    from matplotlib.ticker import ScalarFormatter
 
     if isinstance(ax.yaxis.get_major_formatter(), ScalarFormatter):
-        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.10g}".replace("-", "−")))
+        ax.ticklabel_format(axis="y", style="plain", useOffset=False)
     style = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2, "columnspacing": 1.2}
     room = _WIDEST_LEGEND * ax.get_window_extent().width
     legend = ax.legend(ncols=columns, **style)
