@@ -306,6 +306,7 @@ def products(sides: Sequence[Side], rng: np.random.Generator) -> Similarities:
     """Return the inner products of the rows, whose excess within the clouds is the distance between their means."""
     rows = np.concatenate([side.rows for side in sides])
     rows = rows - rows.mean(axis=0)
+    rows /= np.sqrt(np.mean(np.sum(rows * rows, axis=1))) or 1.0
     return _of_units(rows @ rows.T, [side.units for side in sides], rng)
 
 
