@@ -450,7 +450,7 @@ MUTANTS = [
     Mutant("comparison/_parts.py", "if n.min() < _FEW:", "if False:", CLOUDS),
     Mutant("comparison/_parts.py", "max(pvalue, self._p_value_by_orders", "max(0.0, self._p_value_by_orders", CLOUDS),
     Mutant("comparison/_parts.py", "max(pvalue, by_orders) if", "pvalue if", CLOUDS),
-    Mutant("comparison/_parts.py", "own - 2 * to_mean +", "own + 0 *", CLOUDS),
+    Mutant("comparison/_parts.py", "rest if k == last else products @ member", "0 * member", CLOUDS),
     Mutant("comparison/_parts.py", "distances[distances <= _ROUNDING * both] = 0.0", "pass", CLOUDS),
     Mutant("comparison/_parts.py", "reached == 1 and drawn < MOST_ORDERS", "drawn == 1", DRIFT),
     Mutant("comparison/_drift.py", "moved(self.alpha / self.n_batches)", "moved(self.alpha)", DRIFT),

@@ -212,18 +212,21 @@ class Scales:
         about, within = map(np.concatenate, zip(*parts, strict=True))
         code = np.repeat(np.arange(len(which)), [len(one) for one, _ in parts])
         sizes, products = np.bincount(code)[:, None], about @ about.T
-        own = np.diag(products)[:, None]
-        unit = float((own[:, 0] + within).max())
+        own, of_all = np.diag(products), products.sum(axis=1, keepdims=True)
+        unit, last = float((own + within).max()), len(sizes) - 1
 
         def statistic(orders: np.ndarray) -> np.ndarray:
             means, variances = np.empty((2, len(sizes), orders.shape[1]))
+            rest = of_all
             for k, n in enumerate(sizes[:, 0]):
                 member = (orders == k).astype(np.float64)
-                to_mean = products @ member / n
-                q = own - 2 * to_mean + np.sum(member * to_mean, axis=0) / n
-                q = member * (q * (n / (n - 1)) + within[:, None])
-                means[k] = q.sum(axis=0) / n
-                variances[k] = (np.sum(q * q, axis=0) - n * means[k] ** 2) / (n - 1)
+                to_sum = rest if k == last else products @ member
+                rest, alone = rest - to_sum, own * (n / (n - 1)) + within
+                mean_square = np.einsum("ij,ij->j", member, to_sum) / (n * (n - 1))
+                q = alone[:, None] - to_sum * (2 / (n - 1))  # less a mean square, which does not vary
+                means[k] = (alone @ member) / n - mean_square
+                variances[k] = np.einsum("ij,ij->j", member, q * q) - (alone @ member - 2 * n * mean_square) ** 2 / n
+                variances[k] /= n - 1
             return _welch(sizes, means, variances, unit)[0]
 
         least = statistic(code[:, None])[0] * (1 - _ROUNDING)

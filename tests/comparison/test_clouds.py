@@ -171,10 +171,10 @@ def test_equal_clouds_are_told_apart_as_often_as_said(sizes):
 def test_unequal_covariances_are_not_taken_for_other_means(sizes):
     rng = default_rng(1)
     rates = []
-    for _ in range(400):
+    for _ in range(100):
         x, y = rng.normal(size=(sizes[0], 20)), 1.5 * rng.normal(size=(sizes[1], 20))
         rates.append(cloud_test(x, y).location.pvalue < 0.05)
-    assert 0.02 < np.mean(rates) < 0.08
+    assert 0.01 < np.mean(rates) < 0.1
 
 
 def test_p_values_of_pairs_are_those_of_permutations():
