@@ -231,7 +231,7 @@ def check_directed_clouds(X: Any, Y: Any, *, min_samples: int = 2) -> tuple[Dire
     x = check_directed(X, min_samples=min_samples)
     y = check_directed(Y, name="Y", min_samples=min_samples)
     check_same_kind(x.x, y.x)
-    check_same_columns(X, Y)
+    check_column_order(X, Y)
     return x, y
 
 
@@ -270,7 +270,7 @@ def check_clouds(X: Any, Y: Any, *, min_samples: int = 2, scale_free: bool = Fal
     x = check_cloud(X, min_samples=min_samples, scale_free=scale_free)
     y = check_cloud(Y, name="Y", min_samples=min_samples, scale_free=scale_free)
     check_same_kind(x, y)
-    check_same_columns(X, Y)
+    check_column_order(X, Y)
     return x, y
 
 
@@ -300,7 +300,7 @@ def check_same_kind(X: Array, Y: Array, names: tuple[str, str] = ("X", "Y"), *, 
         )
 
 
-def check_same_columns(X: Any, Y: Any, names: tuple[str, str] = ("X", "Y")) -> None:
+def check_column_order(X: Any, Y: Any, names: tuple[str, str] = ("X", "Y")) -> None:
     """Check that frames in one space do not have the same columns in different orders; other names are allowed."""
     first, second = (list(map(str, getattr(Z, "column_names", getattr(Z, "columns", ())))) for Z in (X, Y))
     if first != second and sorted(first) == sorted(second):
@@ -777,7 +777,7 @@ def _check_no_mask(values: Any, name: str) -> None:
 
 
 def _check_no_dates(values: Any, name: str) -> None:
-    """Refuse dates and durations, which NumPy converts to counts of their unit; the first row has the type of all."""
+    """Refuse dates and durations, which NumPy converts to counts of their unit. All rows have the type of the first."""
     if isinstance(values, list | tuple) or (len(getattr(values, "shape", ())) > 0 and not issparse(values)):
         dtype = np.asarray(values[:1]).dtype
         if dtype.kind in "mM":

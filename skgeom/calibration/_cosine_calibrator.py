@@ -30,6 +30,7 @@ from skgeom._validation import (
     as_given,
     check_choice,
     check_classes,
+    check_column_order,
     check_count,
     check_directed,
     check_groups,
@@ -37,7 +38,6 @@ from skgeom._validation import (
     check_paired,
     check_plane,
     check_real,
-    check_same_columns,
     check_same_kind,
 )
 from skgeom._warnings import warn
@@ -427,7 +427,7 @@ class CosineCalibrator(BaseEstimator):
         x, y = check_directed(X, min_samples=1), check_directed(Y, name="Y", min_samples=1)
         validate_data(self, X, reset=False, skip_check_array=True)
         check_same_kind(x.x, y.x)
-        check_same_columns(X, Y)
+        check_column_order(X, Y)
         check_paired(x.x, y.x)
         return paired_cosines(x, y), self._ties._replace(epsilon=max(self._ties.epsilon, epsilon(x.x), epsilon(y.x)))
 
@@ -440,7 +440,7 @@ def _pairs(X: Any, Y: Any, groups: Any) -> tuple[AllCosines, np.ndarray]:
     if Y is not None:
         others = check_directed(Y, name="Y", min_samples=1)
         check_same_kind(rows.x, others.x)
-        check_same_columns(X, Y)
+        check_column_order(X, Y)
         rows = DirectedRows(*(namespace(rows.x).concat(list(both)) for both in zip(rows, others, strict=True)))
         n = rows.x.shape[0]
     codes = None if groups is None else _group_codes(groups, n_first, None if Y is None else n - n_first)

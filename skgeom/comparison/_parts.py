@@ -307,16 +307,13 @@ def covariances(sides: Sequence[Side], rng: np.random.Generator) -> Similarities
 
 def products(sides: Sequence[Side], rng: np.random.Generator) -> Similarities:
     """Return the inner products of the rows, whose excess within the clouds is the distance between their means."""
-    rows = np.concatenate([side.rows for side in sides])
-    rows = rows - rows.mean(axis=0)
-    rows /= np.sqrt(np.mean(np.sum(rows * rows, axis=1))) or 1.0
+    rows = _about_their_mean(sides)
     return _of_units(rows @ rows.T, [side.units for side in sides], rng)
 
 
 def kernel_means(sides: Sequence[Side], rng: np.random.Generator) -> Similarities:
     """Return Gaussian kernels of the distances between rows, of which the median of those above 0 is the width."""
-    rows = np.concatenate([side.rows for side in sides])
-    rows = rows - rows.mean(axis=0)
+    rows = _about_their_mean(sides)
     squares = np.sum(rows * rows, axis=1)
     both = squares[:, None] + squares[None, :]
     distances = both - 2 * (rows @ rows.T)
@@ -324,6 +321,13 @@ def kernel_means(sides: Sequence[Side], rng: np.random.Generator) -> Similaritie
     apart = distances[np.triu_indices(len(rows), 1)]
     typical = np.median(apart) or np.median(apart[apart > 0]) if apart.any() else 1.0
     return _of_units(np.exp(-distances / (2 * typical)), [side.units for side in sides], rng)
+
+
+def _about_their_mean(sides: Sequence[Side]) -> np.ndarray:
+    """Return the rows of several clouds about their common mean, with 1 as their mean square length."""
+    rows = np.concatenate([side.rows for side in sides])
+    rows = rows - rows.mean(axis=0)
+    return rows / (np.sqrt(np.mean(np.sum(rows * rows, axis=1))) or 1.0)
 
 
 def _differences(side: Side) -> tuple[np.ndarray, np.ndarray]:

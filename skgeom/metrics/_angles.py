@@ -15,9 +15,9 @@ from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
     check_cloud,
+    check_column_order,
     check_directed,
     check_moments,
-    check_same_columns,
     check_same_kind,
 )
 from skgeom.metrics._checks import check_random
@@ -163,7 +163,7 @@ def conformity(X: Any, reference: Any = None) -> Array:
     rows = check_directed(X, min_samples=1)
     others = check_directed(reference, name="reference", min_samples=1)
     check_same_kind(rows.x, others.x, ("X", "reference"))
-    check_same_columns(X, reference, ("X", "reference"))
+    check_column_order(X, reference, ("X", "reference"))
     return _as_rows(_angular.conformity_to(rows, _angular.resultant(others)), rows.x)
 
 

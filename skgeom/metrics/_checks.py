@@ -32,6 +32,7 @@ from skgeom._validation import (
     check_choice,
     check_classes,
     check_cloud,
+    check_column_order,
     check_count,
     check_directed,
     check_host,
@@ -39,7 +40,6 @@ from skgeom._validation import (
     check_labels,
     check_numbers,
     check_positions,
-    check_same_columns,
     check_same_kind,
     check_several,
     check_temperature,
@@ -324,7 +324,7 @@ def check_modalities(modalities: Any, min_samples: int = 2) -> list[DirectedRows
     rows = [check_directed(side, name=n, min_samples=min_samples) for side, n in zip(sides, names, strict=True)]
     for given, side, name in zip(sides, rows, names, strict=True):
         check_same_kind(rows[0].x, side.x, (names[0], name))
-        check_same_columns(sides[0], given, (names[0], name))
+        check_column_order(sides[0], given, (names[0], name))
     return rows
 
 

@@ -32,12 +32,12 @@ from skgeom._typing import Array
 from skgeom._validation import (
     check_choice,
     check_clouds,
+    check_column_order,
     check_count,
     check_directed,
     check_directed_clouds,
     check_directed_pairs,
     check_paired_clouds,
-    check_same_columns,
     check_same_kind,
 )
 from skgeom.metrics._angles import average_cosines_without
@@ -129,7 +129,7 @@ def modality_gap(X: Any, Y: Any) -> Array:
     clouds = ((X, "X"), (Y, "Y"))
     x, y = (sum_of(Z, part_of_resultant, partial(check_directed, name=name, min_samples=1)).mean for Z, name in clouds)
     check_same_kind(x[None, :], y[None, :])
-    check_same_columns(X, Y)
+    check_column_order(X, Y)
     return _two_clouds.modality_gap(x, y)
 
 

@@ -75,7 +75,7 @@ class AllButTheTop(OneToOneFeatureMixin, MomentsTransformer):
     Notes
     -----
     O(n d min(n, d)) time. `partial_fit` equals `fit` on all rows up to rounding; `sample_weight` counts
-    rows. The output has D directions without variance: follow it with ``Whitening()``, which drops them, or with a
+    rows. The output has k directions without variance: follow it with ``Whitening()``, which drops them, or with a
     model that accepts them.
 
     References
